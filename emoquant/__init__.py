@@ -1,0 +1,34 @@
+"""How discrete codes carry emotion in speech.
+
+Example:
+    Compress the frame features of an utterance at a Lagrange multiplier of 5 and get them back::
+
+        codec = emoquant.load_codec("runs/codec")
+        data = codec.compress(features, lmbda=5.0)
+        features = codec.decompress(data)
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+# Name -> module; imported on first use, so that `import emoquant` costs nothing (torch alone takes seconds).
+_PUBLIC = {
+    "load_codec": "emoquant.codecs",
+    "Emotion2Vec": "emoquant.encoders",
+    "read_results": "emoquant.results",
+    "Row": "emoquant.results",
+}
+
+__all__ = ["Emotion2Vec", "Row", "load_codec", "read_results"]
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - the public names are of many types
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'emoquant' has no attribute {name!r}")
+    return getattr(import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,44 @@
+"""What every codec offers: features in, coded features out, at any number of operating points."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from emoquant.types import Coded
+
+#: Lagrange multipliers of the study's sweep, in squared feature units per bit.
+STUDY_LAMBDAS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
+
+
+class Codec(nn.Module, ABC):
+    """A treatment of frame features that is run at operating points (a lambda, a similarity target).
+
+    Attributes:
+        name: Name in the tables.
+        dim: Feature dimensions ``D``; 0 where any will do (identity).
+        positions: Codes of a frame ``P``; 0 for a codec without codes.
+        codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
+        points: Operating points that an evaluation runs, in the order of its tables.
+    """
+
+    name: str
+    dim: int
+    positions: int
+    codewords: int
+    points: tuple[float, ...]
+
+    @abstractmethod
+    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
+        """Code a batch at every operating point in one call.
+
+        The result for an utterance does not depend on the others in the batch or on padding.
+
+        Args:
+            features: Frame features, ``(B, T, D)`` float32.
+            lengths: Frames of each utterance, ``(B,)`` int64.
+            points: Operating points, ``O`` of them; the codec's own :attr:`points` by default.
+
+        Raises:
+            ValueError: The features have another dimension than the codec, or a point is out of range.
+        """

@@ -1,0 +1,66 @@
+"""What every frame encoder and every emotion classifier offers."""
+
+from abc import ABC, abstractmethod
+
+from torch import Tensor, nn
+
+
+class EmotionHead(nn.Module, ABC):
+    """A frozen classifier of utterance vectors.
+
+    Attributes:
+        labels: Class names in the order of the logits, canonical or bilingual spellings of :mod:`emoquant.labels`.
+        dim: Feature dimensions that it reads.
+    """
+
+    labels: list[str]
+    dim: int
+
+    @abstractmethod
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return logits ``(..., C)`` of utterance vectors (time means of frame features), ``(..., D)`` float32."""
+
+
+class FrameEncoder(nn.Module, ABC):
+    """Turns waveforms into frame features.
+
+    Attributes:
+        dim: Feature dimensions ``D``.
+        sample_rate: Samples a second that it expects.
+        frame_rate: Frames a second that it gives.
+    """
+
+    dim: int
+    sample_rate: int = 16_000
+    frame_rate: float = 50.0
+
+    @abstractmethod
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return frame features and their lengths; padding changes nothing.
+
+        Args:
+            waveforms: Mono samples, ``(B, N)`` float32; what lies past an utterance's length is ignored.
+            lengths: Samples of each utterance, ``(B,)`` int64.
+
+        Returns:
+            Features ``(B, T, D)`` float32, zeros past the end, and frames of each utterance ``(B,)`` int64.
+
+        Raises:
+            ValueError: An utterance is too short for one frame.
+        """
+
+    @abstractmethod
+    def frame_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the frames that waveforms of these lengths (samples) give, ``(B,)`` int64; 0 if too short."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """Return a hex digest of everything that shapes the features (weights and settings), for cache keys."""
+
+    @abstractmethod
+    def head(self) -> EmotionHead:
+        """Return the model's own classification head.
+
+        Raises:
+            ValueError: The model has none.
+        """

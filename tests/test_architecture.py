@@ -1,0 +1,88 @@
+"""Rooms import only downward, files and functions stay small."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "emoquant"
+FOUNDATION = {"types", "labels", "audio", "_torchaudio"}
+ALLOWED = {
+    "encoders": set(),
+    "quantization": set(),
+    "entropy": set(),
+    "data": {"encoders"},
+    "codecs": {"quantization", "entropy"},
+    "metrics": {"codecs", "results"},
+    "tasks": {"codecs", "metrics", "quantization", "entropy", "encoders", "results"},
+    "callbacks": {"metrics", "codecs", "reports", "results"},
+    "reports": {"results"},
+    "results": set(),
+    "labels": set(),
+    "types": set(),
+    "audio": set(),
+    "_torchaudio": set(),
+    "cli": {"callbacks", "tasks", "data"},
+    "__main__": {"codecs", "data", "encoders", "cli"},
+    "__init__": set(),
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imported_modules(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            found.add(node.module or "")
+            if node.module == "emoquant":
+                found |= {f"emoquant.{alias.name}" for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_rooms_import_only_downward(path):
+    room = room_of(path)
+    rooms = {name.split(".")[1] for name in imported_modules(path) if name.startswith("emoquant.")}
+    wrong = rooms - ALLOWED[room] - FOUNDATION - {room}
+    assert not wrong, f"{room} must not import {sorted(wrong)}"
+
+
+def test_reports_need_neither_torch_nor_lightning():
+    for path in (PACKAGE / "reports").rglob("*.py"):
+        tops = {name.split(".")[0] for name in imported_modules(path)}
+        assert not tops & {"torch", "lightning", "torchmetrics"}, path
+
+
+@pytest.mark.parametrize("room", ["encoders", "quantization", "entropy", "codecs", "metrics"])
+def test_modules_know_tensors_not_lightning(room):
+    for path in (PACKAGE / room).rglob("*.py"):
+        assert "lightning" not in {name.split(".")[0] for name in imported_modules(path)}, path
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_files_and_functions_are_small(path):
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 300
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef):
+            doc = node.body[0]
+            described = isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant)
+            lines = node.end_lineno - (doc.end_lineno if described else node.lineno)
+            assert lines <= 45, f"{path}:{node.lineno} {node.name} has {lines} lines of code"
+
+
+def test_no_catch_all_names_or_handlers():
+    for path in FILES:
+        assert path.stem not in {"utils", "helpers", "common", "constants"}, path
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ExceptHandler):
+                broad = node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception")
+                assert not broad, f"{path}:{node.lineno} catches everything"
