@@ -1,7 +1,7 @@
 """What every corpus of emotional speech offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -45,11 +45,11 @@ class Corpus(ABC):
 
     name: str
 
-    def prepare(self) -> None:
+    def prepare(self) -> None:  # noqa: B027 (most corpora have nothing to make)
         """Make what can be made (a rendered corpus); called once, on one process, before :meth:`utterances`."""
 
     @abstractmethod
-    def utterances(self) -> list[Utterance]:
+    def utterances(self) -> Sequence[Utterance]:
         """Return every utterance of the corpus with its split, in a fixed order.
 
         Raises:

@@ -1,0 +1,126 @@
+"""The data modules: frame features for codecs, waveforms for encoders."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.sampling import Rows
+from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.labels import STUDY_EMOTIONS
+from emoquant.types import AudioBatch
+
+SAMPLE_RATE = 16_000
+
+
+class AudioDataset(SplitDataset):
+    """Waveforms of a split; see :class:`AudioDataModule`.
+
+    Args:
+        utterances: The utterances.
+        lengths: Samples of each (after cropping), ``(N,)``.
+        emotions: Their emotions.
+        speakers: Their speakers.
+        crop: Most samples of an utterance; a longer one gives a random part of this length. None leaves them whole.
+        seed: Seeds the crops, together with epoch and row.
+        in_memory: Whether decoded waveforms are kept, 64 kB a second, for the next epochs.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        lengths: np.ndarray,
+        emotions: np.ndarray,
+        speakers: np.ndarray,
+        crop: int | None = None,
+        seed: int = 0,
+        in_memory: bool = False,
+    ) -> None:
+        super().__init__(utterances, lengths, emotions, speakers)
+        self.crop, self.seed = crop, seed
+        self._kept: dict[int, Tensor] | None = {} if in_memory else None
+
+    def __getitem__(self, index: Rows) -> AudioBatch:
+        """Return the waveforms of a batch."""
+        waveforms = []
+        for row in index.rows:
+            waveform = self._waveform(int(row))
+            if self.crop is not None and len(waveform) > self.crop:
+                random = np.random.default_rng([self.seed, index.epoch, int(row)])
+                begin = int(random.integers(len(waveform) - self.crop + 1))
+                waveform = waveform[begin : begin + self.crop]
+            waveforms.append(waveform)
+        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        return AudioBatch(pad_sequence(waveforms, batch_first=True), lengths, *self._labels(index.rows))
+
+    def _waveform(self, row: int) -> Tensor:
+        if self._kept is not None and row in self._kept:
+            return self._kept[row]
+        utterance = self.utterances[row]
+        waveform = read_audio(utterance.path, utterance.start, utterance.end, SAMPLE_RATE)
+        if self._kept is not None:
+            self._kept[row] = waveform
+        return waveform
+
+
+class AudioDataModule(SpeechDataModule):
+    """Waveforms with their emotions, for training encoders; yields :class:`~emoquant.types.AudioBatch`.
+
+    Args:
+        corpora: A corpus or several, which are joined split by split.
+        emotions: Emotions that are kept, in the order of their indices.
+        cache_dir: Folder for what is derived from the corpora.
+        seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds.
+        crop_seconds: Longest training utterance; of longer ones every epoch hears another random part. Validation and
+            test are never cropped.
+        in_memory: Whether decoded waveforms are kept in memory, 64 kB a second, so that later epochs decode nothing.
+        num_workers: Processes that load batches; 0 loads in the training process.
+        seed: Seeds the order of the training batches and the crops.
+
+    Raises:
+        ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
+    """
+
+    def __init__(
+        self,
+        corpora: Corpus | list[Corpus],
+        emotions: Sequence[str] = STUDY_EMOTIONS,
+        cache_dir: str = ".cache/emoquant",
+        seconds_per_batch: float = 60.0,
+        crop_seconds: float | None = None,
+        in_memory: bool = False,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        shortest = SHORTEST / SAMPLE_RATE
+        if seconds_per_batch < shortest or (crop_seconds is not None and crop_seconds < shortest):
+            raise ValueError(
+                f"seconds_per_batch is {seconds_per_batch}, crop_seconds {crop_seconds}: expected at least {shortest} s"
+            )
+        super().__init__(corpora, emotions, cache_dir, int(seconds_per_batch * SAMPLE_RATE), num_workers, seed)
+        self.crop_seconds, self.in_memory = crop_seconds, in_memory
+
+    def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
+        lengths = np.array([_samples(utterance) for utterance in utterances], np.int64)
+        crop = round(self.crop_seconds * SAMPLE_RATE) if self.crop_seconds and split == "train" else None
+        if crop is not None:
+            lengths = np.minimum(lengths, crop)
+        return AudioDataset(
+            utterances, lengths, labels["emotions"], labels["speakers"], crop, self.seed, self.in_memory
+        )
+
+
+def _samples(utterance: Utterance) -> int:
+    """Return the samples of an utterance at 16 kHz, from its times or the header of its file."""
+    end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
+    samples = round((end - utterance.start) * SAMPLE_RATE)
+    if samples < SHORTEST:
+        raise AudioError(
+            f"{utterance.path}: too short: utterance {utterance.id!r} has {samples} samples at {SAMPLE_RATE} Hz where "
+            f"at least {SHORTEST} are needed; leave it out of the manifest"
+        )
+    return samples

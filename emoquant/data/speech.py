@@ -1,0 +1,204 @@
+"""What the data modules share: corpora, splits, labels and loaders."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
+from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+
+
+class SplitDataset(Dataset[Any], ABC):
+    """The utterances of a split as a map from :class:`Rows` to a collated batch.
+
+    Attributes:
+        utterances: The utterances of the split; row ``i`` of a batch is ``utterances[i]``.
+        lengths: Length of each in the unit that batches are bounded by, ``(N,)`` int64.
+        emotions: Index of each utterance's emotion, ``(N,)`` int64.
+        speakers: Index of each utterance's speaker, ``(N,)`` int64.
+    """
+
+    def __init__(
+        self, utterances: Sequence[Utterance], lengths: np.ndarray, emotions: np.ndarray, speakers: np.ndarray
+    ) -> None:
+        self.utterances = utterances
+        self.lengths = lengths
+        self.emotions = emotions
+        self.speakers = speakers
+
+    def __len__(self) -> int:
+        """Utterances of the split."""
+        return len(self.lengths)
+
+    @abstractmethod
+    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
+        """Return a collated batch."""
+
+    def _labels(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Return emotions, speakers and rows of a batch, ``(B,)`` int64 each."""
+        return (
+            torch.from_numpy(self.emotions[rows]),
+            torch.from_numpy(self.speakers[rows]),
+            torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)),
+        )
+
+
+class SpeechDataModule(LightningDataModule, ABC):
+    """Corpora divided into splits, as loaders that are exact and seeded on any number of ranks.
+
+    Use it with ``use_distributed_sampler: false``: the samplers shard by themselves.
+
+    Args:
+        corpora: A corpus or several, which are joined split by split.
+        emotions: Emotions that are kept, in the order of their indices.
+        cache_dir: Folder for what is derived from the corpora.
+        budget: Largest padded size of a batch.
+        num_workers: Processes that load batches; 0 loads in the training process.
+        seed: Seeds the order of the training batches.
+
+    Attributes:
+        emotions: Canonical names of the emotions; labels index into it.
+        speakers: Names of the speakers of all splits after :meth:`setup`, sorted; with several corpora each is
+            preceded by its corpus (``"esd/0011"``).
+        name: Names of the corpora joined by ``+``.
+
+    Raises:
+        ValueError: No corpus, two of one name, or an emotion is unknown or named twice.
+    """
+
+    def __init__(
+        self,
+        corpora: Corpus | list[Corpus],
+        emotions: Sequence[str] = STUDY_EMOTIONS,
+        cache_dir: str = ".cache/emoquant",
+        budget: int = 1,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.corpora = [corpora] if isinstance(corpora, Corpus) else list(corpora)
+        names = [corpus.name for corpus in self.corpora]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"expected corpora of different names, not {names}; give each its own name")
+        self.emotions = [canonical_emotion(emotion) for emotion in emotions]
+        if not self.emotions or len(set(self.emotions)) < len(self.emotions):
+            raise ValueError(f"expected emotions of different names, not {list(emotions)}")
+        self.name = "+".join(names)
+        self.speakers: list[str] = []
+        self.cache_dir = cache_dir
+        self.budget, self.num_workers, self.seed = budget, num_workers, seed
+        self._datasets: dict[str, SplitDataset] | None = None
+
+    def prepare_data(self) -> None:
+        """Let every corpus make what it can make; Lightning calls this on one process of each machine."""
+        for corpus in self.corpora:
+            corpus.prepare()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Read the corpora and open their splits; a second call does nothing.
+
+        Raises:
+            FileNotFoundError: A corpus is not where it should be.
+            ValueError: A corpus has a wrong label or no utterance with one of the emotions.
+        """
+        if self._datasets is None:
+            self._datasets = self._open()
+
+    def dataset(self, split: str) -> SplitDataset:
+        """Return a split (``"train"``, ``"validation"`` or ``"test"``), which may be empty.
+
+        Raises:
+            ValueError: There is no such split.
+            RuntimeError: :meth:`setup` was not called.
+        """
+        if split not in SPLITS:
+            raise ValueError(f"split {split!r}: expected one of {list(SPLITS)}")
+        if self._datasets is None:
+            raise RuntimeError(f"setup() of the data module {self.name!r} must run before its splits are used")
+        return self._datasets[split]
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training split, shuffled in buckets of similar length, equally many batches on every rank."""
+        dataset, rank, world = self._some("train"), *self._ranks()
+        return self._loader(dataset, BucketSampler(dataset.lengths, self.budget, self.seed, rank, world))
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        """Return the validation split, every utterance once over all ranks."""
+        return self._exact("validation")
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        """Return the test split, every utterance once over all ranks."""
+        return self._exact("test")
+
+    def predict_dataloader(self) -> DataLoader[Any]:
+        """Return the test split, every utterance once over all ranks."""
+        return self._exact("test")
+
+    def reference_dataloader(self) -> DataLoader[Any]:
+        """Return the training split unshuffled, every utterance once over all ranks (for centroids)."""
+        return self._exact("train")
+
+    @abstractmethod
+    def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
+        """Make the dataset of a split."""
+
+    def _ranks(self) -> tuple[int, int]:
+        if self.trainer is not None:
+            return self.trainer.global_rank, self.trainer.world_size
+        distributed = torch.distributed
+        if distributed.is_available() and distributed.is_initialized():
+            return distributed.get_rank(), distributed.get_world_size()
+        return 0, 1
+
+    def _some(self, split: str) -> SplitDataset:
+        dataset = self.dataset(split)
+        if not len(dataset):
+            raise ValueError(
+                f"corpus {self.name!r} has no utterance in its split {split!r} with one of {self.emotions}"
+            )
+        return dataset
+
+    def _exact(self, split: str) -> DataLoader[Any]:
+        dataset, rank, world = self._some(split), *self._ranks()
+        return self._loader(dataset, ExactSampler(dataset.lengths, self.budget, rank, world))
+
+    def _loader(self, dataset: SplitDataset, sampler: BucketSampler | ExactSampler) -> DataLoader[Any]:
+        # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
+        workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
+        return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
+
+    def _open(self) -> dict[str, SplitDataset]:
+        found: dict[str, list[Utterance]] = {split: [] for split in SPLITS}
+        names: dict[str, list[str]] = {split: [] for split in SPLITS}
+        left_out: dict[str, int] = {}
+        prefix: Callable[[Corpus], str] = lambda corpus: f"{corpus.name}/" if len(self.corpora) > 1 else ""  # noqa: E731
+        for corpus in self.corpora:
+            for utterance in corpus.utterances():
+                if utterance.emotion not in self.emotions:
+                    left_out[utterance.emotion] = left_out.get(utterance.emotion, 0) + 1
+                    continue
+                found[utterance.split].append(utterance)
+                names[utterance.split].append(prefix(corpus) + (utterance.speaker or "unknown"))
+        if not any(found.values()):
+            raise ValueError(f"corpus {self.name!r} has no utterance with one of the emotions {self.emotions}")
+        if left_out:
+            counts = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
+            rank_zero_info(f"{self.name}: utterances of other emotions are left out: {counts}")
+        self.speakers = sorted({name for split in SPLITS for name in names[split]})
+        emotion_of = {emotion: index for index, emotion in enumerate(self.emotions)}
+        speaker_of = {speaker: index for index, speaker in enumerate(self.speakers)}
+        datasets = {}
+        for split in SPLITS:
+            emotions = [emotion_of[utterance.emotion] for utterance in found[split]]
+            speakers = [speaker_of[name] for name in names[split]]
+            labels = {"emotions": np.array(emotions, np.int64), "speakers": np.array(speakers, np.int64)}
+            datasets[split] = self._dataset(split, found[split], labels)
+        return datasets

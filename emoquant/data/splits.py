@@ -1,0 +1,102 @@
+"""How a corpus without a split of its own is divided: by speaker, by sentence, or by both.
+
+Groups (speakers, sentences) are put in an order that a hash of seed and name decides, so that the same groups are held
+out on every machine and Python version, and a group that is added moves few others.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Literal
+
+Policy = Literal["speaker", "text", "both"]
+
+
+def held_out(groups: Sequence[str], share: float = 0.2, seed: int = 0) -> set[str]:
+    """Return the groups that are held out: the share of them, rounded, at least one.
+
+    Args:
+        groups: Names of the groups, in any order and with repetitions.
+        share: Share of the distinct groups, in (0, 1).
+        seed: Chooses the groups.
+
+    Raises:
+        ValueError: There are fewer than two groups, or the share is not in (0, 1).
+
+    Example:
+        >>> sorted(held_out(["ann", "bob", "cy", "dan", "eve", "ann"]))
+        ['dan']
+    """
+    names = sorted(set(groups), key=lambda name: hashlib.sha256(f"{seed}:{name}".encode()).digest())
+    if not 0 < share < 1:
+        raise ValueError(f"share of held-out groups is {share}, expected a number between 0 and 1")
+    if len(names) < 2:
+        raise ValueError(f"cannot hold out a group of {names}: at least two are needed; choose another split policy")
+    return set(names[: min(max(1, round(share * len(names))), len(names) - 1)])
+
+
+def split_by_group(groups: Sequence[str], test: float = 0.2, validation: float = 0.1, seed: int = 0) -> list[str]:
+    """Return the split of every utterance, such that no group is in two splits.
+
+    Args:
+        groups: Group (speaker or sentence) of each utterance; empty names are an error.
+        test: Share of the groups held out for the test.
+        validation: Share of the remaining groups held out for validation.
+        seed: Chooses the groups.
+
+    Raises:
+        ValueError: There are fewer than three groups or an utterance has none.
+    """
+    _check_groups(groups, "speaker or sentence")
+    tested = held_out(groups, test, seed)
+    validated = held_out([group for group in groups if group not in tested], validation, seed)
+    return ["test" if group in tested else "validation" if group in validated else "train" for group in groups]
+
+
+def split_by_both(
+    speakers: Sequence[str],
+    texts: Sequence[str],
+    test: float = 0.2,
+    validation: float = 0.1,
+    seed: int = 0,
+    held_out_speakers: int = 1,
+) -> list[str]:
+    """Return a split with unseen speakers and unseen sentences.
+
+    The test split has every utterance of the held-out speakers and, of the other speakers, every utterance of the
+    held-out sentences. The two parts are told apart by the speaker: one who is in the training split is of the second.
+    Validation has further sentences of the training speakers. The held-out speakers say held-out sentences too.
+
+    Args:
+        speakers: Speaker of each utterance.
+        texts: Sentence of each utterance.
+        test: Share of the sentences held out for the test.
+        validation: Share of the remaining sentences held out for validation.
+        seed: Chooses speakers and sentences.
+        held_out_speakers: Speakers that are wholly in the test split.
+
+    Raises:
+        ValueError: There are too few speakers or sentences, or an utterance has none.
+    """
+    _check_groups(speakers, "speaker")
+    by_text = split_by_group(texts, test, validation, seed)
+    count = len(set(speakers))
+    if not 0 < held_out_speakers < count:
+        raise ValueError(f"cannot hold out {held_out_speakers} of {count} speakers: expected 1 to {count - 1}")
+    out = held_out(speakers, (held_out_speakers + 0.01) / count, seed)
+    return ["test" if speaker in out else split for speaker, split in zip(speakers, by_text, strict=True)]
+
+
+def split_by_policy(
+    policy: Policy, speakers: Sequence[str], texts: Sequence[str], test: float, validation: float, seed: int
+) -> list[str]:
+    """Return the split of every utterance under a named policy (see the functions above)."""
+    if policy == "both":
+        return split_by_both(speakers, texts, test, validation, seed)
+    if policy not in ("speaker", "text"):
+        raise ValueError(f"split policy {policy!r}: expected 'speaker', 'text' or 'both'")
+    return split_by_group(speakers if policy == "speaker" else texts, test, validation, seed)
+
+
+def _check_groups(groups: Sequence[str], kind: str) -> None:
+    if not all(groups):
+        raise ValueError(f"utterance {list(groups).index('')} of the corpus has no {kind}; choose another split policy")
