@@ -1,7 +1,9 @@
 """The tensors that rooms hand to each other, with their shapes and units.
 
 Axes: ``B`` utterances, ``T`` frames, ``D`` feature dimensions, ``P`` code positions of a frame, ``K`` codewords,
-``O`` operating points of a codec, ``C`` emotions.
+``O`` operating points of a codec, ``C`` emotions. For synthesis: ``L`` phones, ``T`` mel frames of the target, ``R``
+mel frames of the style reference, ``F`` frames of the emotion encoder, ``M`` mel bands, ``S`` dimensions of a speaker
+vector.
 """
 
 from typing import NamedTuple
@@ -73,3 +75,57 @@ class Coded(NamedTuple):
     codes: Tensor
     features: Tensor
     bits: Tensor
+
+
+class StyleReference(NamedTuple):
+    """The speech whose local style (melody, rhythm, articulation) a synthesis imitates.
+
+    Attributes:
+        mels: Log10 mel spectrograms, ``(B, R, M)`` float32; zeros past the end.
+        lengths: Mel frames of each reference, ``(B,)`` int64, at least 1.
+        phones: Phone segment of each frame, ``(B, R)`` int64: 1, 2, ... without gaps, never falling; 0 at padding.
+        words: Word segment of each frame, likewise.
+    """
+
+    mels: Tensor
+    lengths: Tensor
+    phones: Tensor
+    words: Tensor
+
+
+class TTSBatch(NamedTuple):
+    """Utterances with everything that a synthesis model learns from, padded to the longest.
+
+    Attributes:
+        phones: Phones as 1 + index into the data module's ``phones``, ``(B, L)`` int64; 0 at padding.
+        phone_lengths: Phones of each utterance, ``(B,)`` int64, at least 1.
+        durations: Mel frames of each phone, ``(B, L)`` int64; they sum to ``mel_lengths``.
+        words: Word of each phone, ``(B, L)`` int64: 1, 2, ... without gaps, never falling; 0 at padding.
+        mels: Log10 mel spectrograms, ``(B, T, M)`` float32; zeros past the end.
+        mel_lengths: Mel frames of each utterance, ``(B,)`` int64, at least 1.
+        f0: Fundamental frequency in Hz, interpolated through unvoiced frames, ``(B, T)`` float32; zeros past the end.
+        voiced: Whether a frame is voiced, ``(B, T)`` bool.
+        style: The utterance itself, or another of the same speaker and emotion.
+        emotion_frames: Frames of the emotion encoder on the style reference, ``(B, F, D)`` float32; zeros past the end.
+        emotion_lengths: Frames of the emotion encoder, ``(B,)`` int64, at least 1.
+        speaker_vectors: Speaker vectors of unit norm, ``(B, S)`` float32.
+        emotions: As in :class:`Batch`.
+        speakers: As in :class:`Batch`.
+        utterances: As in :class:`Batch`.
+    """
+
+    phones: Tensor
+    phone_lengths: Tensor
+    durations: Tensor
+    words: Tensor
+    mels: Tensor
+    mel_lengths: Tensor
+    f0: Tensor
+    voiced: Tensor
+    style: StyleReference
+    emotion_frames: Tensor
+    emotion_lengths: Tensor
+    speaker_vectors: Tensor
+    emotions: Tensor
+    speakers: Tensor
+    utterances: Tensor
