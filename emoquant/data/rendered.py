@@ -43,11 +43,11 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from emoquant.data import espeak
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sentences import SENTENCES
 from emoquant.data.splits import split_by_group
+from emoquant.speech import espeak
 
 
 class Prosody(NamedTuple):
