@@ -1,0 +1,159 @@
+"""What every report offers: rows of results in, files out; nothing is computed again."""
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.figure import Figure
+
+from emoquant.reports.output import add_to_index, picture, write_file
+from emoquant.reports.rows import ALL, Results
+from emoquant.results import Row, write_results
+
+
+class Artifact(NamedTuple):
+    """One figure or table.
+
+    Attributes:
+        stem: File name without suffix.
+        title: Heading, a few words.
+        caption: What is shown, n and intervals, as a paper's caption says it.
+        alt: The picture in words, for those who do not see it.
+        rows: The rows that are shown; written beside the picture as CSV.
+        figure: Picture, or None for text alone.
+        texts: Other forms by file suffix (``".md"``, ``".tex"``).
+    """
+
+    stem: str
+    title: str
+    caption: str
+    alt: str
+    rows: Sequence[Row]
+    figure: Figure | None
+    texts: Mapping[str, str]
+
+
+class Report(ABC):
+    """Something that is made of the rows of ``results.csv`` alone.
+
+    Options are primitives, each kept as an attribute of the same name, so that a configuration can name them.
+    """
+
+    def options(self) -> dict[str, Any]:
+        """Return the class and the options that make this report again, as a configuration names them."""
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
+        kind = type(self)
+        return {
+            "class_path": f"{kind.__module__}.{kind.__qualname__}",
+            "init_args": {name: _plain(getattr(self, name)) for name in names},
+        }
+
+    @abstractmethod
+    def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
+        """Write the report's files; each is written whole or not at all.
+
+        Args:
+            rows: Rows of a results file.
+            folder: Folder of the files; made if needed.
+
+        Returns:
+            Paths of the files written.
+
+        Raises:
+            MissingRowsError: The rows do not hold what the report shows; nothing is written.
+        """
+
+
+class Drawing(Report):
+    """A report of figures and tables: one set for every corpus in the rows.
+
+    Each figure is written as PNG and SVG with the rows it shows as CSV, and is listed with its caption in
+    ``captions.json``.
+
+    Args:
+        name: Stem of the file names; each class has its own.
+        stratum: Part of the corpus that is shown.
+    """
+
+    def __init__(self, name: str, stratum: str = ALL) -> None:
+        if not name or set(name) & set("/\\"):
+            raise ValueError(f"name must be a plain file name without folders, not {name!r}")
+        self.name = name
+        self.stratum = stratum
+
+    @abstractmethod
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return the figures and tables of one corpus.
+
+        Args:
+            results: Rows of one corpus.
+
+        Raises:
+            MissingRowsError: The rows do not hold what is shown.
+        """
+
+    def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
+        """Write the figures, their rows and the index; see :meth:`Report.write`."""
+        results = Results(rows)
+        corpora = results.corpora
+        artifacts = []
+        for corpus in corpora:
+            suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
+            artifacts += [a._replace(stem=a.stem + suffix) for a in self.draw(results.of_corpus(corpus))]
+        paths = [path for artifact in artifacts for path in _write_artifact(artifact, folder)]
+        return [*paths, add_to_index(folder, [_entry(artifact, self.options()) for artifact in artifacts])]
+
+
+def file_name(text: str) -> str:
+    """Return a name with everything that file systems dislike replaced.
+
+    Example:
+        >>> file_name("emodb+ravdess / test")
+        'emodb-ravdess-test'
+    """
+    kept = "".join(c if c.isalnum() or c in "._" else " " for c in text)
+    return "-".join(kept.split()) or "unnamed"
+
+
+def _suffixes(artifact: Artifact) -> list[str]:
+    return [*([".png", ".svg"] if artifact.figure else []), *artifact.texts, ".csv"]
+
+
+def _write_artifact(artifact: Artifact, folder: Path) -> list[Path]:
+    paths = []
+    for suffix in _suffixes(artifact):
+        path = folder / f"{artifact.stem}{suffix}"
+        if suffix == ".csv":
+            write_results(path, artifact.rows)
+        elif suffix in artifact.texts:
+            write_file(path, artifact.texts[suffix])
+        elif artifact.figure:
+            write_file(path, picture(artifact.figure, suffix[1:], artifact.stem))
+        paths.append(path)
+    return paths
+
+
+def _entry(artifact: Artifact, options: dict[str, Any]) -> dict[str, Any]:
+    counts = [row.n for row in artifact.rows]
+    return {
+        "stem": artifact.stem,
+        "title": artifact.title,
+        "caption": artifact.caption,
+        "alt": artifact.alt,
+        "files": [f"{artifact.stem}{suffix}" for suffix in _suffixes(artifact)],
+        "n": [min(counts), max(counts)] if counts else [],
+        "interval": sorted({row.interval for row in artifact.rows if row.interval}),
+        "report": options,
+    }
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - an option of any kind
+    if isinstance(value, Report):
+        return value.options()
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

@@ -1,0 +1,160 @@
+"""Curves over lambda, over rate, and over similarity."""
+
+from collections.abc import Sequence
+
+from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
+from emoquant.reports.panels import (
+    Curve,
+    Panel,
+    axis_name,
+    codec_text,
+    curve_over,
+    curve_rows,
+    curves_text,
+    horizontal_axis,
+    panel_figure,
+)
+from emoquant.reports.quantities import quantity
+from emoquant.reports.reference import published_curve, read_reference
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.style import GREY, line_style, paper_style
+
+
+class SweepCurves(Drawing):
+    """A metric over lambda, a line with a band for every emotion and a panel for every codec.
+
+    Where the metric is known for all emotions together only, the lines are the codecs.
+
+    Args:
+        metric: Metric on the vertical axis.
+        x: ``"lmbda"``, or a metric to draw over instead (``bits_per_frame``).
+        codecs: Codecs in the order of the panels; all in the file by default.
+        emotions: Emotions in the order of the legend; all in the file by default.
+        layout: ``"together"``: all emotions in one panel; ``"panels"``: a panel for each emotion.
+        reference: CSV of published figures (a column ``lambda``, a column for each emotion); drawn in a panel of
+            its own, or over ours with ``layout: panels``.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``<metric>_over_<x>`` by default.
+
+    Raises:
+        ValueError: The layout is neither of the two.
+    """
+
+    def __init__(
+        self,
+        metric: str = "recall",
+        x: str = "lmbda",
+        codecs: list[str] | None = None,
+        emotions: list[str] | None = None,
+        layout: str = "together",
+        reference: str | None = None,
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or f"{metric.replace('/', '_')}_over_{axis_name(x)}", stratum)
+        if layout not in ("together", "panels"):
+            raise ValueError(f"layout must be 'together' or 'panels', not {layout!r}")
+        self.metric, self.x, self.layout = metric, x, layout
+        self.codecs, self.emotions = codecs, emotions
+        self.reference, self.linear_below = reference, linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure with a panel for every codec, or for every emotion."""
+        codecs = results.codecs(self.metric, self.codecs)
+        if self.x != "lmbda":
+            results.need(self.x)
+        axis = horizontal_axis(self.x, self.linear_below)
+        panels, columns = self._panels(results, codecs)
+        with paper_style():
+            figure, knee = panel_figure(panels, columns, axis)
+        rows = curve_rows(panels)
+        if not rows:
+            raise MissingRowsError(f"{self.name}: no operating point has both {self.metric} and {self.x}")
+        measure, over = quantity(self.metric), "λ" if self.x == "lmbda" else quantity(self.x).label.lower()
+        caption = sentences(
+            f"{measure.axis} over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
+            count_text(rows),
+            interval_text(rows, "Bands"),
+            "“none”: features before quantization." if any(c.before for p in panels for c in p.curves) else "",
+            axis_text(knee) if knee else "",
+            "Hollow markers: published figures." if self.reference else "",
+        )
+        return [
+            Artifact(self.name, f"{measure.label} over {over}", caption, curves_text(panels, over), rows, figure, {})
+        ]
+
+    def _panels(self, results: Results, codecs: Sequence[str]) -> tuple[list[Panel], int]:
+        measure, zero = quantity(self.metric), quantity(self.metric).centred
+        emotions = results.emotions(self.metric, self.emotions)
+        if not emotions:
+            curves = [self._curve(results, codec, ALL, codec, i) for i, codec in enumerate(codecs)]
+            return [Panel("", measure, curves, zero)], 1
+        if self.layout == "panels":
+            panels = [
+                Panel(
+                    e,
+                    measure,
+                    [self._curve(results, c, e, c if len(codecs) > 1 else e, i) for i, c in enumerate(codecs)],
+                    zero,
+                )
+                for e in emotions
+            ]
+            return self._with_reference(panels, emotions, over=True), min(len(panels), 3)
+        panels = [
+            Panel(
+                codec if len(codecs) > 1 else "",
+                measure,
+                [self._curve(results, codec, e, e, 0) for e in emotions],
+                zero,
+            )
+            for codec in codecs
+        ]
+        panels = self._with_reference(panels, emotions, over=False)
+        return panels, min(len(panels), 4 if len(panels) % 3 else 3)
+
+    def _curve(self, results: Results, codec: str, emotion: str, label: str, index: int) -> Curve:
+        curve = curve_over(results, self.metric, self.x, codec, emotion, self.stratum, label)
+        return curve._replace(style=line_style(label, index))
+
+    def _with_reference(self, panels: list[Panel], emotions: Sequence[str], over: bool) -> list[Panel]:
+        if not self.reference:
+            return panels
+        table = read_reference(self.reference, self.metric)
+        published = {e: published_curve(table, e, self.metric) for e in emotions if e in table}
+        if not over:
+            named = [panel._replace(title=panel.title or "measured") for panel in panels]
+            return [*named, Panel("published", panels[0].measure, list(published.values()), panels[0].zero)]
+        grey = {e: c._replace(label="published", style=c.style._replace(colour=GREY)) for e, c in published.items()}
+        return [
+            panel._replace(curves=[*panel.curves, grey[e]]) if e in grey else panel
+            for panel, e in zip(panels, emotions, strict=True)
+        ]
+
+
+class RateCurves(SweepCurves):
+    """A metric over the rate that each emotion gets, so that emotions are compared at equal bits.
+
+    Args:
+        metric: Metric on the vertical axis.
+        codecs: As in :class:`SweepCurves`.
+        emotions: As in :class:`SweepCurves`.
+        layout: As in :class:`SweepCurves`.
+        linear_below: Where the horizontal axis turns from logarithmic to linear, in bits/frame.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``<metric>_over_rate`` by default.
+    """
+
+    def __init__(
+        self,
+        metric: str = "recall",
+        codecs: list[str] | None = None,
+        emotions: list[str] | None = None,
+        layout: str = "together",
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(metric, "bits_per_frame", codecs, emotions, layout, None, linear_below, stratum, name)

@@ -1,0 +1,36 @@
+"""The reports of a run that lists none: everything that its rows allow."""
+
+from collections.abc import Sequence
+
+from emoquant.reports.base import Report
+from emoquant.reports.confusion import ConfusionMatrices
+from emoquant.reports.curves import RateCurves, SweepCurves
+from emoquant.reports.drift import DriftCurves
+from emoquant.reports.pages import StudyPage
+from emoquant.reports.rates import CodebookUsage, RDCurve
+from emoquant.reports.rows import Results
+from emoquant.reports.tables import EmotionTable
+from emoquant.results import Row
+
+
+def default_reports(rows: Sequence[Row]) -> list[Report]:
+    """Return the lambda sweep's reports, those left out whose metrics the rows do not have, and a page of them.
+
+    Args:
+        rows: Rows of a results file.
+    """
+    metrics = set(Results(rows).metrics)
+    candidates: list[tuple[Report, set[str]]] = [
+        (EmotionTable("recall"), {"recall"}),
+        (EmotionTable("utterance_similarity"), {"utterance_similarity"}),
+        (SweepCurves("recall"), {"recall"}),
+        (SweepCurves("utterance_similarity"), {"utterance_similarity"}),
+        (SweepCurves("bits_per_frame"), {"bits_per_frame"}),
+        (RateCurves("recall"), {"recall", "bits_per_frame"}),
+        (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
+        (DriftCurves(), {"drift_to_neutral", "drift_to_mean", "drift_to_skip"}),
+        (ConfusionMatrices(), {m for m in metrics if m.startswith("predicted/")} or {"predicted/<class>"}),
+        (RDCurve(), {"distortion", "bits_per_frame"}),
+        (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
+    ]
+    return [*[report for report, needed in candidates if needed <= metrics], StudyPage()]

@@ -1,0 +1,91 @@
+"""Files of reports: written whole or not at all, and the same bytes for the same rows."""
+
+import io
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+from emoquant.reports.style import paper_style
+
+#: Index of a report folder: every figure and table with its caption.
+INDEX = "captions.json"
+#: Dots per inch of PNG files.
+RESOLUTION = 300
+
+
+def write_file(path: Path, content: str | bytes) -> Path:
+    """Write a file under a temporary name, then rename it.
+
+    Args:
+        path: File to write; its folder is made if needed.
+        content: Text (written as UTF-8) or bytes.
+
+    Returns:
+        The path.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return path
+
+
+def picture(figure: Figure, kind: str, salt: str) -> bytes:
+    """Return a figure as the bytes of a PNG or SVG file without dates or random identifiers.
+
+    Args:
+        figure: Figure to draw; it keeps its canvas.
+        kind: ``"png"`` or ``"svg"``.
+        salt: Seeds the identifiers inside an SVG.
+    """
+    buffer = io.BytesIO()
+    with paper_style(), mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+        if kind == "png":
+            FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
+        elif kind == "svg":
+            FigureCanvasSVG(figure).print_figure(buffer, format="svg", metadata={"Date": None, "Creator": None})
+        else:
+            raise ValueError(f"pictures are written as png or svg, not {kind!r}")
+    return buffer.getvalue()
+
+
+def read_index(folder: Path) -> list[dict[str, Any]]:
+    """Return the entries of a report folder's index whose files still exist, in the order they were written.
+
+    Args:
+        folder: Folder that reports were written into.
+    """
+    path = folder / INDEX
+    if not path.is_file():
+        return []
+    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
+    return [entry for entry in entries if all((folder / name).is_file() for name in entry["files"])]
+
+
+def add_to_index(folder: Path, entries: list[dict[str, Any]]) -> Path:
+    """Put entries into a report folder's index, each in the place of an older one of the same stem.
+
+    Args:
+        folder: Folder of the reports.
+        entries: Entries, each with at least the keys ``stem`` and ``files`` (names in the folder).
+
+    Returns:
+        Path of the index.
+    """
+    merged = {entry["stem"]: entry for entry in read_index(folder)}
+    merged.update({entry["stem"]: entry for entry in entries})
+    text = json.dumps({"artifacts": list(merged.values())}, indent=2, ensure_ascii=False)
+    return write_file(folder / INDEX, text + "\n")

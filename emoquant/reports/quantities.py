@@ -1,0 +1,125 @@
+"""How the measures of ``results.csv`` are named, scaled and rounded in figures and tables."""
+
+import math
+from typing import NamedTuple
+
+#: What a table shows where a figure is undefined.
+UNDEFINED = "\N{EN DASH}"
+
+
+class Quantity(NamedTuple):
+    """How one measure is shown.
+
+    Attributes:
+        label: Name on an axis, without unit.
+        unit: Unit on an axis and in captions; empty for a number without unit.
+        scale: Factor from the row's value to the shown one (100 for percentages).
+        decimals: Digits after the point in tables.
+        limits: Shown range of an axis; None where the data decide.
+        centred: The measure has a meaningful zero between its ends, so colours diverge from there.
+    """
+
+    label: str
+    unit: str = ""
+    scale: float = 1.0
+    decimals: int = 3
+    limits: tuple[float, float] | None = None
+    centred: bool = False
+
+    @property
+    def axis(self) -> str:
+        """Text of an axis: label and unit."""
+        return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    def text(self, value: float) -> str:
+        """Return a row's value as a table shows it, an en dash where it is undefined.
+
+        Args:
+            value: Value of a row, before scaling.
+
+        Example:
+            >>> quantity("recall").text(0.97), quantity("distortion").text(float("nan"))
+            ('97.0', '\u2013')
+        """
+        if math.isnan(value):
+            return UNDEFINED
+        shown = f"{value * self.scale:.{self.decimals}f}"
+        return shown.lstrip("-") if float(shown) == 0 else shown
+
+
+def _share(label: str) -> Quantity:
+    return Quantity(label, "%", 100.0, 1, (0.0, 100.0))
+
+
+_QUANTITIES = {
+    "recall": _share("Recall"),
+    "uar": _share("Unweighted average recall"),
+    "accuracy": _share("Accuracy"),
+    "f1": Quantity("F1", limits=(0.0, 1.0)),
+    "utterance_similarity": Quantity("Utterance similarity", "cosine"),
+    "frame_similarity": Quantity("Frame similarity", "cosine"),
+    "bits_per_frame": Quantity("Rate", "bits/frame", decimals=1),
+    "skip_rate": _share("Skipped codes"),
+    "distortion": Quantity("Distortion", "squared error/frame", decimals=2),
+    "codebook_perplexity": Quantity("Codebook perplexity", "codes", decimals=1),
+    "codebook_usage": _share("Codewords in use"),
+    "distinct_outputs": Quantity("Distinct outputs", "utterances", decimals=0),
+    "drift_to_neutral": Quantity("Drift to neutral", "cosine", centred=True),
+    "drift_to_mean": Quantity("Drift to the training mean", "cosine", centred=True),
+    "drift_to_skip": Quantity("Drift to the all-SKIP vector", "cosine", centred=True),
+    "attraction": Quantity("Attraction", "degrees", decimals=1, centred=True),
+    "similarity_to": Quantity("Similarity", "cosine"),
+    "predicted": _share("Predicted"),
+    "js_divergence": Quantity("Divergence from the votes", "bits", limits=(0.0, 1.0)),
+    "top2_accuracy": _share("Top-2 set accuracy"),
+    "vote_entropy": Quantity("Entropy of the votes", "bits"),
+}
+
+#: Metrics whose pooled figure over all emotions stands under another name.
+_OVERALL = {"recall": ("uar", "UAR")}
+
+
+def quantity(metric: str) -> Quantity:
+    """Return how a metric is shown; a metric that is not known is shown under its own name, unscaled.
+
+    Args:
+        metric: Name in ``results.csv``; what follows a slash names the class it refers to.
+
+    Example:
+        >>> quantity("similarity_to/happy").axis, quantity("my_measure").axis
+        ('Similarity to happy (cosine)', 'My measure')
+    """
+    stem, _, target = metric.partition("/")
+    known = _QUANTITIES.get(stem) or Quantity(stem.replace("_", " ").capitalize())
+    if not target:
+        return known
+    link = {"similarity_to": "to", "attraction": "to", "predicted": "as"}.get(stem, "of")
+    return known._replace(label=f"{known.label} {link} {target}")
+
+
+def overall(metric: str) -> tuple[str, str]:
+    """Return the metric that pools all emotions for this one, and the heading of its column.
+
+    Args:
+        metric: Name in ``results.csv``.
+
+    Example:
+        >>> overall("recall"), overall("utterance_similarity")
+        (('uar', 'UAR'), ('utterance_similarity', 'all'))
+    """
+    return _OVERALL.get(metric, (metric, "all"))
+
+
+def point_text(point: float) -> str:
+    """Return an operating point as it is written in tables.
+
+    Args:
+        point: Lambda, similarity target, or NaN for features that were not quantized.
+
+    Example:
+        >>> point_text(0.0001), point_text(500.0), point_text(float("nan"))
+        ('0.0001', '500', 'none')
+    """
+    if math.isnan(point):
+        return "none"
+    return f"{point:.4g}" if 1e-4 <= abs(point) < 1e5 or point == 0 else f"{point:.0e}"

@@ -1,0 +1,152 @@
+"""Rate against distortion, and the use of the codebooks."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+
+from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
+from emoquant.reports.panels import (
+    Curve,
+    Panel,
+    codec_text,
+    curve_over,
+    curve_rows,
+    curves_text,
+    horizontal_axis,
+    panel_figure,
+)
+from emoquant.reports.quantities import point_text, quantity
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.style import GREY, line_style, paper_style
+
+
+class RDCurve(Drawing):
+    """Distortion, or another measure of quality, over the rate: one line for every codec.
+
+    Args:
+        quality: Metric on the vertical axis.
+        codecs: Codecs; all in the file by default.
+        emotion: Emotion of the utterances, or ``"all"``.
+        linear_below: Where the horizontal axis turns from logarithmic to linear, in bits/frame.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``rd_<quality>`` by default.
+    """
+
+    def __init__(
+        self,
+        quality: str = "distortion",
+        codecs: list[str] | None = None,
+        emotion: str = ALL,
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or f"rd_{quality}", stratum)
+        self.quality, self.codecs, self.emotion, self.linear_below = quality, codecs, emotion, linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure with a line for every codec, its lambdas written beside it."""
+        results.need(self.quality, "bits_per_frame")
+        codecs = results.codecs(self.quality, self.codecs)
+        curves = []
+        for index, codec in enumerate(codecs):
+            curve = curve_over(results, self.quality, "bits_per_frame", codec, self.emotion, self.stratum, codec)
+            curves.append(curve._replace(style=line_style(codec, index)))
+        curves = [curve for curve in curves if curve.rows]
+        if not curves:
+            raise MissingRowsError(
+                f"{self.name}: no codec has both {self.quality} and bits_per_frame for {self.emotion!r}"
+            )
+        panel = Panel("", quantity(self.quality), curves)
+        with paper_style():
+            axis = horizontal_axis("bits_per_frame", self.linear_below)
+            figure, knee = panel_figure([panel], 1, axis, height=2.1)
+            if len(curves) == 1:
+                _label_points(figure.axes[0], curves[0], quantity(self.quality).scale)
+        rows = curve_rows([panel])
+        caption = sentences(
+            f"{quantity(self.quality).axis} over rate, corpus {rows[0].corpus}, {codec_text(codecs)}, one point "
+            f"for every λ{' (numbers)' if len(curves) == 1 else ''}.",
+            count_text(rows),
+            interval_text(rows, "Bands"),
+            axis_text(knee) if knee else "",
+        )
+        return [
+            Artifact(
+                self.name,
+                f"{quantity(self.quality).label} over rate",
+                caption,
+                curves_text([panel], "rate"),
+                rows,
+                figure,
+                {},
+            )
+        ]
+
+
+class CodebookUsage(Drawing):
+    """How much of the codebooks is in use, over lambda: perplexity, usage, skipped codes side by side.
+
+    Args:
+        metrics: Metrics of the panels; those that the file lacks raise an error.
+        codecs: Codecs, a line each; all in the file by default.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        stratum: Part of the corpus.
+        name: Stem of the files.
+    """
+
+    def __init__(
+        self,
+        metrics: Sequence[str] = ("codebook_perplexity", "codebook_usage", "skip_rate"),
+        codecs: list[str] | None = None,
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str = "codebook_usage",
+    ) -> None:
+        super().__init__(name, stratum)
+        self.metrics, self.codecs, self.linear_below = list(metrics), codecs, linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure, a panel for every metric."""
+        results.need(*self.metrics)
+        panels = []
+        for metric in self.metrics:
+            codecs = results.codecs(metric, self.codecs)
+            curves = [curve_over(results, metric, "lmbda", codec, ALL, self.stratum, codec) for codec in codecs]
+            styled = [c._replace(style=line_style(c.label, i), before=None) for i, c in enumerate(curves) if c.rows]
+            if not styled:
+                raise MissingRowsError(
+                    f"{self.name}: {metric} has no rows of emotion 'all'; it is pooled over the split"
+                )
+            panels.append(Panel(quantity(metric).label, quantity(metric), styled))
+        with paper_style():
+            axis = horizontal_axis("lmbda", self.linear_below)
+            figure, knee = panel_figure(panels, len(panels), axis, share_y=False)
+        rows = curve_rows(panels)
+        caption = sentences(
+            f"Use of the codebooks over λ, corpus {rows[0].corpus}: "
+            f"{', '.join(quantity(m).axis.lower() for m in self.metrics)}.",
+            count_text(rows),
+            interval_text(rows, "Bands"),
+            axis_text(knee) if knee else "",
+        )
+        return [Artifact(self.name, "Use of the codebooks", caption, curves_text(panels, "λ"), rows, figure, {})]
+
+
+def _label_points(axes: Axes, curve: Curve, scale: float) -> None:
+    last = (math.inf, math.inf)
+    for place, row in reversed(list(zip(curve.x, curve.rows, strict=True))):
+        x, y = axes.transData.transform((place, row.value * scale))
+        if math.hypot(x - last[0], y - last[1]) < 20:  # pixels: the numbers would overlap
+            continue
+        last = (x, y)
+        axes.annotate(
+            point_text(row.lmbda),
+            (place, row.value * scale),
+            (3, 3),
+            textcoords="offset points",
+            fontsize=5.5,
+            color=GREY,
+        )
