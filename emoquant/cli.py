@@ -1,5 +1,6 @@
 """The two command lines: training tasks (``train.py``) and evaluation tasks (``eval.py``)."""
 
+from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
@@ -9,7 +10,7 @@ import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
 
-TRAINER_DEFAULTS = "configs/trainer.yaml"
+TRAINER_DEFAULTS = str(Path(__file__).parent.parent / "configs" / "trainer.yaml")
 
 
 class EmoquantCLI(LightningCLI):
