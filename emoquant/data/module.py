@@ -9,12 +9,126 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
+from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.data.store import FeatureStore, Precision
+from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
-from emoquant.types import AudioBatch
+from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
+
+
+class FeatureDataset(SplitDataset):
+    """Frame features of a split, read from the feature store; see :class:`EmotionDataModule`.
+
+    Args:
+        utterances: The utterances.
+        rows: Row of each in the store's index, ``(N,)``.
+        store: The store.
+        emotions: Their emotions.
+        speakers: Their speakers.
+        votes: Share of the annotators' votes, ``(N, C)`` float32.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        rows: np.ndarray,
+        store: FeatureStore,
+        emotions: np.ndarray,
+        speakers: np.ndarray,
+        votes: np.ndarray,
+    ) -> None:
+        super().__init__(utterances, store.frames(rows), emotions, speakers)
+        self._rows, self._store, self._votes = rows, store, votes
+
+    def __getitem__(self, index: Rows) -> Batch:
+        """Return the features of a batch."""
+        features = [self._store.read(row) for row in self._rows[index.rows]]
+        lengths = torch.tensor([len(frames) for frames in features])
+        votes = torch.from_numpy(self._votes[index.rows])
+        return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
+
+
+class EmotionDataModule(SpeechDataModule):
+    """Frame features with their emotions, for codecs; yields :class:`~emoquant.types.Batch`.
+
+    What the feature store lacks is encoded in :meth:`setup`, by every rank its share; the encoder's weights are needed
+    only then.
+
+    Args:
+        corpora: A corpus or several, which are joined split by split.
+        encoder: The encoder; emotion2vec-tiny from ``checkpoints/`` by default.
+        emotions: Emotions that are kept, in the order of their indices.
+        cache_dir: Folder of the feature store.
+        frames_per_batch: Bound of a batch: utterances times the longest of them, in frames.
+        precision: Number format of the store; ``"float16"`` halves it at a relative error of at most 2^-11.
+        extraction_seconds: Bound of a batch of the encoder, in seconds of audio.
+        num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
+        seed: Seeds the order of the training batches.
+
+    Attributes:
+        dim: Feature dimensions ``D`` of the encoder.
+
+    Raises:
+        ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
+    """
+
+    def __init__(
+        self,
+        corpora: Corpus | list[Corpus],
+        encoder: FrameEncoder | None = None,
+        emotions: Sequence[str] = STUDY_EMOTIONS,
+        cache_dir: str = ".cache/emoquant",
+        frames_per_batch: int = 8000,
+        precision: Precision = "float32",
+        extraction_seconds: float = 60.0,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed)
+        if frames_per_batch < 1 or extraction_seconds <= 0:
+            raise ValueError(
+                f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"
+            )
+        self.encoder = encoder if encoder is not None else _default_encoder()
+        self.dim = self.encoder.dim
+        self.precision, self.extraction_seconds = precision, extraction_seconds
+        self._store: FeatureStore | None = None
+
+    def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
+        """Fill the store, every rank its share."""
+        utterances = [utterance for split in found.values() for utterance in split]
+        self._store = open_store(self.encoder, self.cache_dir, self.precision)
+        (rank, world), trainer = self._ranks(), self.trainer
+        device = trainer.strategy.root_device if trainer is not None else "cpu"
+        settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
+        self._wait()
+        extract(utterances, self.encoder, self._store, rank, world, settings)
+        self._wait()
+        if rank == 0:
+            self._store.merge()
+        self._wait()
+        self._store.refresh()
+
+    def _wait(self) -> None:
+        if self.trainer is not None:
+            self.trainer.strategy.barrier("feature store")
+
+    def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
+        assert self._store is not None
+        rows = find_entries(self._store, utterances)
+        if (rows < 0).any():
+            first = utterances[int((rows < 0).argmax())]
+            raise RuntimeError(
+                f"{int((rows < 0).sum())} utterances have no features, the first is {first.id!r}; another process "
+                "failed to encode them and says why"
+            )
+        votes = np.array([_shares(utterance, self.emotions) for utterance in utterances], np.float32)
+        votes = votes.reshape(len(utterances), len(self.emotions))
+        return FeatureDataset(utterances, rows, self._store, labels["emotions"], labels["speakers"], votes)
 
 
 class AudioDataset(SplitDataset):
@@ -124,3 +238,15 @@ def _samples(utterance: Utterance) -> int:
             f"at least {SHORTEST} are needed; leave it out of the manifest"
         )
     return samples
+
+
+def _shares(utterance: Utterance, emotions: Sequence[str]) -> list[float]:
+    """Return the share of all votes for each emotion; zeros where nobody voted."""
+    total = sum(utterance.votes.values())
+    return [utterance.votes.get(emotion, 0.0) / total if total else 0.0 for emotion in emotions]
+
+
+def _default_encoder() -> FrameEncoder:
+    from emoquant.encoders.emotion2vec import Emotion2Vec
+
+    return Emotion2Vec("checkpoints/emotion2vec-tiny")

@@ -146,6 +146,9 @@ class SpeechDataModule(LightningDataModule, ABC):
         """Return the training split unshuffled, every utterance once over all ranks (for centroids)."""
         return self._exact("train")
 
+    def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
+        """Do what must be done for all splits before their datasets are made."""
+
     @abstractmethod
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
         """Make the dataset of a split."""
@@ -193,6 +196,7 @@ class SpeechDataModule(LightningDataModule, ABC):
             counts = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
             rank_zero_info(f"{self.name}: utterances of other emotions are left out: {counts}")
         self.speakers = sorted({name for split in SPLITS for name in names[split]})
+        self._prepare_splits(found)
         emotion_of = {emotion: index for index, emotion in enumerate(self.emotions)}
         speaker_of = {speaker: index for index, speaker in enumerate(self.speakers)}
         datasets = {}

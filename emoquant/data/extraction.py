@@ -1,0 +1,265 @@
+"""Fills the feature store: finds what it lacks and encodes it, in batches of similar length, on any number of ranks."""
+
+import hashlib
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from tqdm import tqdm
+
+from emoquant.audio import AudioError, audio_seconds, read_audio
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
+from emoquant.data.store import FeatureStore, Precision, ShardWriter
+from emoquant.encoders.base import FrameEncoder
+
+#: Bad utterances that an error names before it only counts them.
+_NAMED = 10
+
+
+class ExtractionSettings(NamedTuple):
+    """How utterances are encoded; nothing of it changes the features.
+
+    Attributes:
+        device: Device of the encoder.
+        seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds of audio.
+        num_workers: Threads that read audio while the encoder computes.
+        shard_bytes: Size at which a shard is written; what is not written yet is lost in an interruption.
+        progress: Whether a progress bar is shown (on the first rank).
+    """
+
+    device: torch.device | str = "cpu"
+    seconds_per_batch: float = 60.0
+    num_workers: int = 2
+    shard_bytes: int = 64 * 2**20
+    progress: bool = True
+
+
+def open_store(encoder: FrameEncoder, cache_dir: str | Path, precision: Precision = "float32") -> FeatureStore:
+    """Return the store of an encoder's features in a cache folder: ``CACHE_DIR/features/FINGERPRINT-PRECISION``."""
+    fingerprint = encoder.fingerprint()
+    folder = Path(cache_dir) / "features" / f"{fingerprint[:16]}-{precision}"
+    return FeatureStore(folder, fingerprint, encoder.dim, precision)
+
+
+def find_entries(store: FeatureStore, utterances: Sequence[Utterance]) -> np.ndarray:
+    """Return the row of each utterance's features in the store, ``(N,)`` int64; -1 where it lacks them.
+
+    An audio file whose size and time of change are known is not read; others count as lacking.
+
+    Raises:
+        FileNotFoundError: An audio file is gone.
+    """
+    hashes = np.fromiter(_states(utterances), np.uint64, len(utterances))
+    known, digests = store.index.digests(hashes)
+    keys = [
+        entry_key(digest.tobytes(), utterance.start, utterance.end)
+        for digest, utterance in zip(digests, utterances, strict=True)
+    ]
+    return np.where(known, store.rows(keys), -1)
+
+
+def extract(
+    utterances: Sequence[Utterance],
+    encoder: FrameEncoder,
+    store: FeatureStore,
+    rank: int = 0,
+    world_size: int = 1,
+    settings: ExtractionSettings | None = None,
+) -> int:
+    """Encode what the store lacks of this rank's share, and return how many utterances that were.
+
+    The share is decided by a hash of the audio file's path, so ranks need not talk to each other. Utterances that
+    cannot be read do not stop the others; they are named together at the end.
+
+    Args:
+        utterances: The utterances that the store shall hold.
+        encoder: The encoder; it is moved to the device and back to the CPU.
+        store: The store; call :meth:`FeatureStore.merge` and :meth:`FeatureStore.refresh` when all ranks are done.
+        rank: This process.
+        world_size: Number of processes.
+        settings: Batches, threads and device.
+
+    Raises:
+        AudioError: Utterances cannot be used; the message names them. Everything else is in the store.
+        FileNotFoundError: An audio file is gone.
+        OSError: The store cannot be written (a full disk); what was written before is sound.
+    """
+    settings = settings or ExtractionSettings()
+    rows = find_entries(store, utterances)
+    lacking = [utterance for utterance, row in zip(utterances, rows, strict=True) if row < 0]
+    lacking = [utterance for utterance in lacking if _share(utterance, world_size) == rank]
+    if not lacking:
+        return 0
+    failures: list[str] = []
+    encoder = encoder.to(settings.device).eval()
+    try:
+        with (
+            ShardWriter(store, rank, settings.shard_bytes) as writer,
+            tqdm(
+                total=len(lacking), desc="extracting features", unit="utt", disable=not settings.progress or rank > 0
+            ) as bar,
+        ):
+            batches = _batches(writer, lacking, settings, failures, bar)
+            count = sum(_encode(encoder, writer, batch, settings, bar) for batch in batches)
+    finally:
+        encoder.to("cpu")
+    if failures:
+        more = f"\n... and {len(failures) - _NAMED} more" if len(failures) > _NAMED else ""
+        raise AudioError(
+            f"{len(failures)} of {len(lacking)} utterances cannot be used (the features of the others are stored):\n"
+            + "\n".join(failures[:_NAMED])
+            + more
+        )
+    return count
+
+
+def extract_corpora(
+    corpora: Corpus | list[Corpus],
+    encoder: FrameEncoder,
+    cache_dir: str = ".cache/emoquant",
+    precision: Precision = "float32",
+    device: str = "auto",
+    seconds_per_batch: float = 60.0,
+    num_workers: int = 2,
+    verify: bool = False,
+) -> Path:
+    """Put the frame features of whole corpora into the feature store, and return its folder.
+
+    Started by ``torchrun`` (or by several jobs with the environment variables ``RANK``, ``LOCAL_RANK`` and
+    ``WORLD_SIZE``) every process encodes its share on its own device; an interrupted run goes on where it was.
+
+    Args:
+        corpora: The corpora.
+        encoder: The encoder.
+        cache_dir: Folder of the store.
+        precision: Number format on disk.
+        device: ``"auto"`` (a CUDA device if there is one) or a device of torch.
+        seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds of audio.
+        num_workers: Threads that read audio while the encoder computes.
+        verify: Whether every entry that is there already is read and compared with its checksum first.
+    """
+    rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if device == "auto":
+        local = int(os.environ.get("LOCAL_RANK", 0))
+        device = f"cuda:{local % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"
+    utterances: list[Utterance] = []
+    for corpus in [corpora] if isinstance(corpora, Corpus) else corpora:
+        corpus.prepare()
+        utterances += corpus.utterances()
+    store = open_store(encoder, cache_dir, precision)
+    if verify:
+        store.verify()
+    settings = ExtractionSettings(device, seconds_per_batch, num_workers)
+    try:
+        extract(utterances, encoder, store, rank, world_size, settings)
+    finally:
+        store.merge()
+    return store.folder
+
+
+class _Item(NamedTuple):
+    utterance: Utterance
+    digest: bytes
+    waveform: Tensor
+
+
+def _states(utterances: Sequence[Utterance]) -> Iterator[int]:
+    """Yield the number of each audio file's present state."""
+    path, state = None, 0
+    for utterance in utterances:
+        if utterance.path != path:
+            path = utterance.path
+            state = source_hash(*_stat(path))
+        yield state
+
+
+def _stat(path: Path) -> tuple[str, int, int]:
+    try:
+        found = os.stat(path)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{path}: the audio file is gone; is the corpus folder still there?") from None
+    return os.path.abspath(path), found.st_size, found.st_mtime_ns
+
+
+def _share(utterance: Utterance, world_size: int) -> int:
+    data = f"{os.path.abspath(utterance.path)}|{utterance.start!r}".encode()
+    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") % world_size
+
+
+def _batches(
+    writer: ShardWriter, lacking: list[Utterance], settings: ExtractionSettings, failures: list[str], bar: "tqdm[None]"
+) -> Iterator[list[_Item]]:
+    """Yield batches of utterances of similar length, the longest first, read ahead by threads."""
+    timed = sorted(((_seconds(utterance), index) for index, utterance in enumerate(lacking)), reverse=True)
+    groups: list[list[Utterance]] = []
+    longest = 0.0
+    for seconds, index in timed:
+        if not groups or (len(groups[-1]) + 1) * longest > settings.seconds_per_batch:
+            longest = seconds
+            groups.append([])
+        groups[-1].append(lacking[index])
+    with ThreadPoolExecutor(max(1, settings.num_workers)) as pool:
+        ahead: list[list[Future[_Item | str]]] = []
+        for group in [*groups, [], []]:
+            ahead.append([pool.submit(_read, utterance) for utterance in group])
+            if len(ahead) > 2:
+                read = [future.result() for future in ahead.pop(0)]
+                failures += [item for item in read if isinstance(item, str)]
+                bar.update(sum(isinstance(item, str) for item in read))
+                yield _new(writer, [item for item in read if not isinstance(item, str)], bar)
+
+
+def _seconds(utterance: Utterance) -> float:
+    try:
+        end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
+    except AudioError:
+        return 0.0  # reported where the file is read
+    return max(end - utterance.start, 0.0)
+
+
+def _read(utterance: Utterance) -> _Item | str:
+    """Return a waveform with the digest of its file, or what is wrong with it."""
+    try:
+        digest = hashlib.blake2b(utterance.path.read_bytes(), digest_size=KEY_BYTES).digest()
+        return _Item(utterance, digest, read_audio(utterance.path, utterance.start, utterance.end))
+    except AudioError as error:
+        return str(error)
+
+
+def _new(writer: ShardWriter, items: list[_Item], bar: "tqdm[None]") -> list[_Item]:
+    """Note what the files hold and return the items whose content the store has not seen under another path."""
+    for item in items:
+        writer.note_source(Source(*_stat(item.utterance.path), item.digest.hex()))
+    rows = writer.store.rows([_key(item) for item in items]) if items else np.empty(0, np.int64)
+    bar.update(int((rows >= 0).sum()))
+    return [item for item, row in zip(items, rows, strict=True) if row < 0]
+
+
+def _key(item: _Item) -> bytes:
+    return entry_key(item.digest, item.utterance.start, item.utterance.end)
+
+
+def _encode(
+    encoder: FrameEncoder, writer: ShardWriter, batch: list[_Item], settings: ExtractionSettings, bar: "tqdm[None]"
+) -> int:
+    """Encode a batch into the store and return the number of its utterances."""
+    if not batch:
+        return 0
+    waveforms = pad_sequence([item.waveform for item in batch], batch_first=True).to(settings.device)
+    lengths = torch.tensor([len(item.waveform) for item in batch], device=waveforms.device)
+    with torch.inference_mode():
+        features, frames = encoder(waveforms, lengths)
+    features = features.float().cpu()
+    for item, frame_features, count in zip(batch, features, frames.tolist(), strict=True):
+        utterance = item.utterance
+        part = Part(utterance.id, os.fspath(utterance.path), utterance.start, utterance.end)
+        writer.add(_key(item), frame_features[:count], part)
+    bar.update(len(batch))
+    return len(batch)

@@ -1,0 +1,181 @@
+"""The index of a feature store: which entry lies where, in arrays that stay small at a million utterances."""
+
+import hashlib
+import json
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+#: Bytes of an entry's key and of a content digest.
+KEY_BYTES = 16
+
+
+class Part(NamedTuple):
+    """What an entry was made of, for people who read the manifest: id, audio file, and the cut in seconds."""
+
+    id: str
+    path: str
+    start: float
+    end: float | None
+
+
+class Source(NamedTuple):
+    """What an audio file held when it had this size and time of change (ns): a digest of its content, in hex."""
+
+    path: str
+    size: int
+    changed: int
+    digest: str
+
+
+def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int = 16_000) -> bytes:
+    """Return the key of an entry: a digest of the audio file's content and of the settings of the cut.
+
+    Args:
+        digest: Digest of the file's content.
+        start: Where the part begins, in seconds.
+        end: Where it ends; None for the end of the file.
+        sample_rate: Samples a second that the encoder heard.
+    """
+    return _digest(digest + f"|{start!r}|{end!r}|{sample_rate}".encode(), KEY_BYTES)
+
+
+def source_hash(path: str, size: int, changed: int) -> int:
+    """Return the number under which a state of an audio file is remembered."""
+    return int.from_bytes(_digest(f"{path}\0{size}\0{changed}".encode(), 8), "big")
+
+
+def _digest(data: bytes, size: int) -> bytes:
+    return hashlib.blake2b(data, digest_size=size).digest()
+
+
+class Index:
+    """Entries sorted by key, and the contents of audio files sorted by their state.
+
+    Attributes:
+        frames: Frames of each entry, ``(N,)`` int32; 0 for one that was forgotten.
+        offsets: First byte of each entry in its shard, ``(N,)`` int64.
+        checksums: CRC-32 of each entry's bytes, ``(N,)`` uint32.
+        shards: Sizes and times of change (ns) at which a shard was known to be sound, by its name.
+    """
+
+    def __init__(self, lines: Iterable[bytes] = ()) -> None:
+        entries: list[list[Any]] = []
+        self._names: list[str] = []
+        self.shards: dict[str, set[tuple[int, int]]] = {}
+        struck: set[tuple[bytes, str]] = set()
+        hashes: list[np.ndarray] = []
+        digests: list[np.ndarray] = []
+        for line in _parsed(lines):
+            if sources := line.get("sources"):
+                hashes.append(np.array([source_hash(*source[:3]) for source in sources], np.uint64))
+                digests.append(_keys([source[3] for source in sources]))
+            if "shard" in line:
+                entries.append(self._columns(line))
+            if "shard" in line or "checked" in line:
+                stamps = self.shards.setdefault(line.get("shard") or line["checked"], set())
+                stamps.add((line["size"], line["changed"]))
+            struck |= {(bytes.fromhex(key), shard) for key, shard in line.get("struck", ())}
+        self._sort_entries(entries, struck)
+        all_hashes = np.concatenate([np.empty(0, np.uint64), *hashes])
+        order = np.argsort(all_hashes, kind="stable")
+        self._source_hashes = all_hashes[order]
+        self._source_digests = np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *digests])[order]
+
+    def _columns(self, line: dict[str, Any]) -> list[Any]:
+        self._names.append(line["shard"])
+        keys, offsets, frames, checksums = list(zip(*line["entries"], strict=True))[:4]
+        shards = np.full(len(keys), len(self._names) - 1, np.int32)
+        return [
+            _keys(keys),
+            shards,
+            np.array(offsets, np.int64),
+            np.array(frames, np.int32),
+            np.array(checksums, np.uint32),
+        ]
+
+    def _sort_entries(self, entries: list[list[Any]], struck: set[tuple[bytes, str]]) -> None:
+        empty: list[Any] = [np.empty((0, KEY_BYTES), np.uint8)]
+        empty += [np.empty(0, kind) for kind in (np.int32, np.int64, np.int32, np.uint32)]
+        keys, shards, offsets, frames, checksums = (
+            np.concatenate(column) for column in zip(empty, *entries, strict=True)
+        )
+        if struck:
+            numbers = {name: number for number, name in enumerate(self._names)}
+            out = {(key, numbers[name]) for key, name in struck if name in numbers}
+            keep = np.array(
+                [(key.tobytes(), int(shard)) not in out for key, shard in zip(keys, shards, strict=True)], bool
+            )
+            keys, shards, offsets, frames, checksums = (
+                column[keep] for column in (keys, shards, offsets, frames, checksums)
+            )
+        prefixes = _prefixes(keys)
+        _, first = np.unique(keys.view(f"S{KEY_BYTES}") if len(keys) else prefixes, return_index=True)
+        order = first[np.argsort(prefixes[first], kind="stable")]
+        self._prefixes, self._all_keys, self._shards = prefixes[order], keys[order], shards[order]
+        self.offsets, self.frames, self.checksums = offsets[order], frames[order], checksums[order]
+
+    def __len__(self) -> int:
+        """Entries that are not forgotten."""
+        return int((self.frames > 0).sum())
+
+    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the row of each key, ``(N,)`` int64; -1 for one that is not there."""
+        wanted = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
+        if not len(self._prefixes):
+            return np.full(len(wanted), -1, np.int64)
+        rows = np.searchsorted(self._prefixes, _prefixes(wanted)).clip(max=len(self._prefixes) - 1)
+        found = (self._all_keys[rows] == wanted).all(axis=1) & (self.frames[rows] > 0)
+        return np.where(found, rows, -1)
+
+    def digests(self, hashes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return whether each state of a file is known, ``(N,)`` bool, and its content's digest, ``(N, 16)`` uint8."""
+        wanted = np.asarray(hashes, np.uint64)
+        if not len(self._source_hashes):
+            return np.zeros(len(wanted), bool), np.zeros((len(wanted), KEY_BYTES), np.uint8)
+        rows = np.searchsorted(self._source_hashes, wanted).clip(max=len(self._source_hashes) - 1)
+        return self._source_hashes[rows] == wanted, self._source_digests[rows]
+
+    def key(self, row: int) -> bytes:
+        """Return the key of a row."""
+        return self._all_keys[row].tobytes()
+
+    def shard(self, row: int) -> str:
+        """Return the name of the shard that holds a row."""
+        return self._names[int(self._shards[row])]
+
+    def rows_of(self, shard: str | None = None) -> np.ndarray:
+        """Return the rows of a shard, or of all of them, ``(N,)`` int64, without those forgotten."""
+        if shard is None:
+            return np.flatnonzero(self.frames > 0)
+        numbers = [number for number, name in enumerate(self._names) if name == shard]
+        return np.flatnonzero((self.frames > 0) & np.isin(self._shards, numbers))
+
+    def forget(self, rows: np.ndarray) -> None:
+        """Treat entries as missing."""
+        self.frames[rows] = 0
+
+    def release_sources(self) -> None:
+        """Drop what is only needed to find utterances, 24 bytes an audio file."""
+        self._source_hashes, self._source_digests = self._source_hashes[:0], self._source_digests[:0]
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            warnings.warn(
+                "a line of the feature store's manifest is damaged; its entries are computed again", stacklevel=2
+            )
+
+
+def _keys(names: Sequence[str]) -> np.ndarray:
+    return np.frombuffer(bytes.fromhex("".join(names)), np.uint8).reshape(-1, KEY_BYTES)
+
+
+def _prefixes(keys: np.ndarray) -> np.ndarray:
+    """Return the first eight bytes of each key as a number, which sorts as the bytes do."""
+    return np.ascontiguousarray(keys[:, :8]).view(">u8").reshape(-1).astype(np.uint64)

@@ -1,0 +1,60 @@
+"""Files that survive an interruption: written whole or not at all, journals of whole lines, and locks."""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all: under a temporary name, flushed to the disk, then renamed.
+
+    Raises:
+        OSError: The disk is full or the folder cannot be written; a file that was there before is left as it was.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def whole_lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a journal that were written to their end."""
+    if path.exists():
+        with path.open("rb") as file:
+            yield from (line for line in file if line.endswith(b"\n"))
+
+
+def hold(journal: BinaryIO) -> None:
+    """Mark a journal as being written; the mark ends with the file object or with the process."""
+    fcntl.flock(journal, fcntl.LOCK_EX)
+
+
+def is_held(path: Path) -> bool:
+    """Return whether a process is writing a journal, or it is gone already."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, FileNotFoundError):
+        return True
+    return False
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock file; a folder that cannot be written needs no lock."""
+    try:
+        file = path.open("ab")
+    except PermissionError:
+        yield
+        return
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

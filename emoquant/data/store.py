@@ -1,0 +1,273 @@
+"""The feature store: frame features of an encoder on disk, as safetensors shards beside a journal of what they hold.
+
+Layout of a folder, one per encoder (weights and settings) and number format::
+
+    store.json                what the features are
+    manifest.jsonl            one line a shard: its entries, and the audio files that they come from
+    journal-RUN.jsonl         the same, of a run that goes on or was killed; merged into the manifest afterwards
+    shards/RUN-00000.safetensors
+
+An entry is named by a digest of the audio file's content and of the part that was cut out of it, so that a file that
+was moved or is listed by two corpora is encoded once, and one that was changed is encoded again. Which content a path
+has is remembered with its size and time of change. A shard is written under a temporary name, flushed to the disk and
+renamed before a line names it, and only whole lines are read: after ``kill -9`` at any moment the store is sound and
+what it lacks is at most the shard in hand.
+"""
+
+import contextlib
+import json
+import os
+import secrets
+import zlib
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from emoquant.data.index import Index, Part, Source
+from emoquant.data.journal import hold, is_held, locked, whole_lines, write_whole
+
+Precision = Literal["float32", "float16"]
+
+_NUMBERS: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.dtype("<f2")}
+
+_OPEN_FILES = 64
+
+
+class DamagedEntryError(RuntimeError):
+    """An entry's bytes are not those that were written."""
+
+
+class FeatureStore:
+    """Frame features on disk; see the top of this file. One process writes through one :class:`ShardWriter`.
+
+    Args:
+        folder: Folder of the store; made if it is not there.
+        fingerprint: The encoder's fingerprint.
+        dim: Feature dimensions ``D``.
+        precision: Number format on disk; float16 halves the space at a relative error of at most 2^-11.
+
+    Raises:
+        ValueError: The folder is a store of another encoder or format.
+        OSError: The folder cannot be made or read.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str, dim: int, precision: Precision = "float32") -> None:
+        self.folder, self.fingerprint, self.dim, self.precision = folder, fingerprint, dim, precision
+        self._files: OrderedDict[str, int] = OrderedDict()
+        (folder / "shards").mkdir(parents=True, exist_ok=True)
+        self._identify()
+        self.index = Index()
+        self.refresh()
+
+    def _identify(self) -> None:
+        identity = {"fingerprint": self.fingerprint, "dim": self.dim, "precision": self.precision}
+        path = self.folder / "store.json"
+        if not path.exists():
+            write_whole(path, json.dumps(identity).encode())
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if found != identity:
+            raise ValueError(f"{self.folder} is a store of {found}, not of {identity}; choose another cache folder")
+
+    def refresh(self) -> None:
+        """Read what manifest and journals say, and check every shard that does not look as it was left.
+
+        A shard whose size or time of change differs is read and its damaged entries are forgotten (they will be
+        computed again); a shard that is gone is forgotten.
+        """
+        with locked(self.folder / "lock"):
+            journals = [self.folder / "manifest.jsonl", *sorted(self.folder.glob("journal-*.jsonl"))]
+            self.index = Index(line for path in journals for line in whole_lines(path))
+        for name, sound in self.index.shards.items():
+            found = self._stat(name)
+            if found is None:
+                self.index.forget(self.index.rows_of(name))
+            elif found not in sound:
+                self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
+
+    def verify(self) -> int:
+        """Read every entry, forget the damaged ones and return how many they were."""
+        damaged = self._damaged()
+        if len(damaged):
+            self._strike(damaged, {})
+        return len(damaged)
+
+    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
+        """Return the row of each key in the index, ``(N,)`` int64; -1 where the store has no such entry."""
+        return self.index.rows(keys)
+
+    def frames(self, rows: np.ndarray) -> np.ndarray:
+        """Return the frames of the entries in these rows, ``(N,)`` int64."""
+        return self.index.frames[rows].astype(np.int64)
+
+    def read(self, row: int) -> Tensor:
+        """Return the features of an entry, ``(T, D)`` float32.
+
+        Raises:
+            DamagedEntryError: The bytes are not those that were written; the entry is forgotten, so that the next run
+                computes it again.
+        """
+        data = self._bytes(row)
+        if data is None or zlib.crc32(data) != int(self.index.checksums[row]):
+            shard = self.index.shard(row)
+            with contextlib.suppress(OSError):  # a store that cannot be written
+                self._strike(np.array([row]), {})
+            raise DamagedEntryError(
+                f"{self.folder / 'shards' / shard}: an entry is damaged; it has been struck out: "
+                "run the same command again and it is computed anew"
+            )
+        return torch.from_numpy(np.frombuffer(data, _NUMBERS[self.precision]).reshape(-1, self.dim).astype(np.float32))
+
+    def merge(self) -> None:
+        """Append finished journals to the manifest; journals that another run holds open are left to it."""
+        with locked(self.folder / "lock"):
+            journals = [path for path in sorted(self.folder.glob("journal-*.jsonl")) if not is_held(path)]
+            if not journals:
+                return
+            manifest = self.folder / "manifest.jsonl"
+            lines = list(whole_lines(manifest))
+            lines += [line for path in journals for line in whole_lines(path)]
+            write_whole(manifest, b"".join(lines))
+            for path in journals:
+                path.unlink(missing_ok=True)
+
+    def _strike(self, rows: np.ndarray, stamp: Mapping[str, Any]) -> None:
+        """Forget damaged entries and say so beside the manifest, in a journal of its own."""
+        struck = [[self.index.key(row).hex(), self.index.shard(row)] for row in rows]
+        self.index.forget(rows)
+        path = self.folder / f"journal-{secrets.token_hex(6)}.jsonl"
+        write_whole(path, (json.dumps({**stamp, "struck": struck}) + "\n").encode())
+
+    def _stat(self, name: str) -> tuple[int, int] | None:
+        try:
+            found = (self.folder / "shards" / name).stat()
+        except FileNotFoundError:
+            return None
+        return found.st_size, found.st_mtime_ns
+
+    def _damaged(self, shard: str | None = None) -> np.ndarray:
+        """Return the rows of a shard, or of all, whose bytes are not those that were written."""
+        return np.array([row for row in self.index.rows_of(shard) if not self._is_sound(row)], np.int64)
+
+    def _is_sound(self, row: int) -> bool:
+        data = self._bytes(row)
+        return data is not None and zlib.crc32(data) == int(self.index.checksums[row])
+
+    def _bytes(self, row: int) -> bytes | None:
+        """Return the bytes of an entry, None where the file ends before."""
+        size = int(self.index.frames[row]) * self.dim * _NUMBERS[self.precision].itemsize
+        data = os.pread(self._file(self.index.shard(row)), size, int(self.index.offsets[row]))
+        return data if len(data) == size else None
+
+    def _file(self, name: str) -> int:
+        if name in self._files:
+            self._files.move_to_end(name)
+            return self._files[name]
+        if len(self._files) >= _OPEN_FILES:
+            os.close(self._files.popitem(last=False)[1])
+        self._files[name] = os.open(self.folder / "shards" / name, os.O_RDONLY | os.O_CLOEXEC)
+        return self._files[name]
+
+    def close(self) -> None:
+        """Close the open shards; reading opens them again."""
+        while self._files:
+            os.close(self._files.popitem()[1])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave open files behind when a loader's worker gets a copy."""
+        return {**self.__dict__, "_files": OrderedDict()}
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class ShardWriter:
+    """Collects entries and writes them as shards; use it as a context manager.
+
+    Args:
+        store: The store.
+        rank: This process; part of the names of its shards.
+        shard_bytes: A shard is written when it has grown to this size.
+    """
+
+    def __init__(self, store: FeatureStore, rank: int = 0, shard_bytes: int = 128 * 2**20) -> None:
+        self.store, self.shard_bytes = store, shard_bytes
+        self._run = f"{rank:05d}-{secrets.token_hex(4)}"
+        self._count = self._bytes = 0
+        self._tensors: dict[bytes, Tensor] = {}
+        self._parts: dict[bytes, Part] = {}
+        self._sources: list[Source] = []
+        self._journal = (store.folder / f"journal-{self._run}.jsonl").open("ab")
+        hold(self._journal)
+
+    def add(self, key: bytes, features: Tensor, part: Part) -> None:
+        """Add an entry.
+
+        Args:
+            key: Its key.
+            features: ``(T, D)`` float32, at least one frame.
+            part: What was encoded.
+
+        Raises:
+            ValueError: The shape is wrong or a value is NaN, infinite or too large for float16.
+        """
+        if features.ndim != 2 or not len(features) or features.shape[1] != self.store.dim:
+            raise ValueError(
+                f"{part.id}: features of shape {tuple(features.shape)}, expected (1 or more, {self.store.dim})"
+            )
+        numbers = features.detach().to(device="cpu", dtype=getattr(torch, self.store.precision)).contiguous()
+        if not torch.isfinite(numbers).all():
+            raise ValueError(
+                f"{part.id}: a feature is NaN, infinite or beyond {self.store.precision}; check the encoder's weights"
+            )
+        self._tensors[key] = numbers
+        self._parts[key] = part
+        self._bytes += numbers.numel() * numbers.element_size()
+        if self._bytes >= self.shard_bytes:
+            self.flush()
+
+    def note_source(self, source: Source) -> None:
+        """Remember which content an audio file has."""
+        self._sources.append(source)
+
+    def flush(self) -> None:
+        """Write what was collected; afterwards it survives any interruption."""
+        line: dict[str, Any] = {"sources": [list(source) for source in self._sources]}
+        if self._tensors:
+            line |= self._write_shard()
+        if line["sources"] or "shard" in line:
+            self._journal.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
+            self._journal.flush()
+            os.fsync(self._journal.fileno())
+        self._tensors, self._parts, self._sources, self._bytes = {}, {}, [], 0
+
+    def _write_shard(self) -> dict[str, Any]:
+        name = f"{self._run}-{self._count:05d}.safetensors"
+        meta = {"fingerprint": self.store.fingerprint, "dim": str(self.store.dim), "sample_rate": "16000"}
+        data = save({key.hex(): tensor for key, tensor in self._tensors.items()}, metadata=meta)
+        path = self.store.folder / "shards" / name
+        write_whole(path, data)
+        self._count += 1
+        start = 8 + int.from_bytes(data[:8], "little")
+        header = json.loads(data[8:start])
+        entries = []
+        for key, part in self._parts.items():
+            begin, end = (start + offset for offset in header[key.hex()]["data_offsets"])
+            checksum = zlib.crc32(memoryview(data)[begin:end])
+            entries.append([key.hex(), begin, len(self._tensors[key]), checksum, *part])
+        found = path.stat()
+        return {"shard": name, "size": found.st_size, "changed": found.st_mtime_ns, "entries": entries}
+
+    def __enter__(self) -> "ShardWriter":
+        return self
+
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
+        try:
+            self.flush()
+        finally:
+            self._journal.close()
