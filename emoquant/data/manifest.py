@@ -12,7 +12,7 @@ from emoquant.data.splits import Policy, split_by_policy
 from emoquant.labels import canonical_emotion
 
 #: Spellings of the splits that manifests use.
-_SPLITS = {"train": "train", "training": "train", "test": "test", "evaluation": "test", "eval": "test"} | dict.fromkeys(
+_SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
     ("validation", "valid", "val", "dev", "development"), "validation"
 )
 

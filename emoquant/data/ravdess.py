@@ -1,0 +1,54 @@
+"""RAVDESS: 24 actors, two sentences, eight emotions.
+
+S. R. Livingstone, F. A. Russo: The Ryerson Audio-Visual Database of Emotional Speech and Song. PLoS ONE 13 (5), 2018.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.folders import audio_files, required_folder, subfolders
+from emoquant.data.splits import split_by_group
+
+_SOURCE = "get Audio_Speech_Actors_01-24.zip from https://zenodo.org/record/1188976 and unpack it there"
+_EMOTIONS = {
+    **{"01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry"},
+    **{"06": "fear", "07": "disgust", "08": "surprise"},
+}
+_TEXTS = {"01": "Kids are talking by the door.", "02": "Dogs are sitting by the door."}
+_NAME = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
+
+
+class RAVDESS(Corpus):
+    """RAVDESS in its folders ``Actor_01/03-01-06-01-02-01-01.wav``, audio only.
+
+    A file's name gives modality, channel, emotion, intensity, sentence, repetition and actor. Speakers are held out.
+
+    Args:
+        root: Folder that holds ``Actor_01`` to ``Actor_24``.
+        song: Whether sung utterances are taken too.
+        seed: Chooses the held-out speakers.
+    """
+
+    def __init__(self, root: str, song: bool = False, seed: int = 0) -> None:
+        self.name = "ravdess"
+        self.root, self.song, self.seed = Path(root), song, seed
+
+    def utterances(self) -> Sequence[Utterance]:
+        """Return the utterances by actor and name; see the base class."""
+        required_folder(self.root, "the folders Actor_01 to Actor_24", _SOURCE)
+        folders = [folder for folder in subfolders(self.root) if re.fullmatch(r"Actor_\d\d", folder.name)]
+        found = [self._utterance(path) for folder in folders for path in audio_files(folder)]
+        spoken = [utterance for utterance in found if self.song or utterance.id[3:5] == "01"]
+        if not spoken:
+            raise FileNotFoundError(f"{self.root}: no file like Actor_01/03-01-06-01-02-01-01.wav; {_SOURCE}")
+        splits = split_by_group([utterance.speaker for utterance in spoken], seed=self.seed)
+        return [utterance._replace(split=split) for utterance, split in zip(spoken, splits, strict=True)]
+
+    @staticmethod
+    def _utterance(path: Path) -> Utterance:
+        match = _NAME.fullmatch(path.stem)
+        if match is None:
+            raise ValueError(f"{path}: expected a name like 03-01-06-01-02-01-01.wav (audio only); remove other files")
+        return Utterance(path.stem, path, _EMOTIONS[match[2]], f"Actor_{match[6]}", "", _TEXTS[match[4]], "en")
