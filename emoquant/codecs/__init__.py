@@ -1,1 +1,9 @@
-"""TODO"""
+"""Treatments of frame features at operating points."""
+
+from emoquant.codecs.base import STUDY_LAMBDAS, Codec
+from emoquant.codecs.checkpoint import load_codec, save_codec
+from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.identity import Identity
+from emoquant.codecs.nearest import Nearest
+
+__all__ = ["ECVQ", "STUDY_LAMBDAS", "Codec", "Identity", "Nearest", "load_codec", "save_codec"]

@@ -1,1 +1,6 @@
-"""TODO"""
+"""Frames to codes and back."""
+
+from emoquant.quantization.base import Quantizer
+from emoquant.quantization.grvq import GroupedResidualVQ
+
+__all__ = ["GroupedResidualVQ", "Quantizer"]

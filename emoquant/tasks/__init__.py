@@ -1,1 +1,7 @@
-"""TODO"""
+"""What is trained and what is evaluated: the LightningModules that a YAML names."""
+
+from emoquant.tasks.codec import CodecTask
+from emoquant.tasks.entropy import EntropyTask
+from emoquant.tasks.quantization import CodebookTask
+
+__all__ = ["CodebookTask", "CodecTask", "EntropyTask"]

@@ -1,0 +1,135 @@
+"""Codecs from checkpoints of training runs, without running any code that a file brings along."""
+
+import os
+import pickle
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emoquant.codecs.base import STUDY_LAMBDAS, Codec
+from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.search import layout_of
+from emoquant.entropy.autoregressive import AutoregressiveModel
+from emoquant.entropy.base import EntropyModel
+from emoquant.entropy.factorized import FactorizedModel
+from emoquant.entropy.light import LightModel
+from emoquant.quantization.grvq import GroupedResidualVQ
+
+#: Key of the codec's description in a checkpoint, and its version.
+SECTION, VERSION = "emoquant_codec", 1
+
+QUANTIZERS = {kind.__name__: kind for kind in (GroupedResidualVQ,)}
+ENTROPY_MODELS: dict[str, type[EntropyModel]] = {
+    kind.__name__: kind for kind in (AutoregressiveModel, FactorizedModel, LightModel)
+}
+
+
+def describe(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> dict[str, Any]:
+    """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only."""
+    section: dict[str, Any] = {"version": VERSION}
+    section["quantizer"] = {"class": type(quantizer).__name__, "init": quantizer.settings()}
+    section["entropy"] = None if entropy is None else {"class": type(entropy).__name__, "init": entropy.settings()}
+    return section
+
+
+def save_codec(codec: ECVQ, path: str | Path) -> None:
+    """Write a codec as a checkpoint that :func:`load_codec` reads, whole or not at all.
+
+    Args:
+        codec: The codec; its points and name are not stored, they belong to an evaluation.
+        path: File to write; its folder must exist.
+    """
+    path = Path(path)
+    state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
+    state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("wb") as file:
+            torch.save({SECTION: describe(codec.quantizer, codec.entropy), "state_dict": state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def load_codec(
+    checkpoint: str | Path, points: Sequence[float] = STUDY_LAMBDAS, name: str | None = None, beam: int = 1
+) -> Codec:
+    """Return the trained codec of a checkpoint, on CPU and frozen.
+
+    Args:
+        checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`.
+        points: Lambdas that an evaluation runs, in squared feature units per bit.
+        name: Name in the tables; the file's name without its ending by default.
+        beam: Paths that the search keeps; 1 for greedy search.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model.
+    """
+    path = Path(checkpoint)
+    content = read_checkpoint(path)
+    quantizer = restore_quantizer(content, path)
+    if content[SECTION]["entropy"] is None:
+        raise ValueError(
+            f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
+        )
+    entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
+    entropy.build(layout_of(quantizer))
+    _fill(entropy, content["state_dict"], "entropy.", path)
+    codec = ECVQ(quantizer, entropy, points, name or path.stem, beam)
+    return codec.requires_grad_(False).eval()
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Any]:
+    """Return the content of a checkpoint that holds a codec's description; arguments and errors of :func:`load_codec`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}: train a codec first, or check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
+    section = content.get(SECTION) if isinstance(content, dict) else None
+    if not isinstance(section, dict) or not isinstance(content.get("state_dict"), dict):
+        raise ValueError(
+            f"{path} is no checkpoint of a codec (it lacks {SECTION!r}): expected one of a codec's training"
+        )
+    if section.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has codec format {section.get('version')}, expected {VERSION}: update emoquant or retrain"
+        )
+    return content
+
+
+def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidualVQ:
+    """Return the quantizer of a checkpoint's content (:func:`read_checkpoint`).
+
+    Raises:
+        ValueError: It is damaged or its codebooks were never initialised.
+    """
+    quantizer = _make(QUANTIZERS, content[SECTION]["quantizer"], path)
+    _fill(quantizer, content["state_dict"], "quantizer.", path)
+    if not bool(quantizer.ready):
+        raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
+    return quantizer.requires_grad_(False)
+
+
+def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401
+    name = entry.get("class") if isinstance(entry, dict) else None
+    if name not in registry:
+        raise ValueError(f"{path} names the class {name!r}; known are {', '.join(registry)}: update emoquant")
+    try:
+        return registry[name](**entry["init"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} describes {name} wrongly: {error}") from error
+
+
+def _fill(module: torch.nn.Module, state: Mapping[str, Any], prefix: str, path: Path) -> None:
+    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    try:
+        module.load_state_dict(own)
+    except RuntimeError as error:
+        raise ValueError(f"the weights in {path} do not fit their description: {error}") from error

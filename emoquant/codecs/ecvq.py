@@ -1,0 +1,129 @@
+"""The entropy-constrained codec: a quantizer, an entropy model and a search at any lambda."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.codecs.base import STUDY_LAMBDAS
+from emoquant.codecs.real_bits import RealBits
+from emoquant.codecs.search import Search, layout_of
+from emoquant.entropy.base import EntropyModel
+from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.types import Coded
+
+
+class ECVQ(RealBits):
+    """Entropy-constrained vector quantization of frames (Chou, Lookabaugh and Gray 1989) at operating points of lambda.
+
+    ``lmbda`` is in squared feature units per bit; larger means fewer bits. At 0 every code is the nearest codeword,
+    SKIP included.
+
+    Args:
+        quantizer: An initialised quantizer.
+        entropy: An entropy model trained for it.
+        points: Lambdas that an evaluation runs.
+        name: Name in the tables.
+        beam: Paths that the search keeps; 1 for greedy search.
+        rows: Utterances times lambdas (frames times lambdas without context) searched side by side: memory against
+            speed, without influence on the result.
+    """
+
+    def __init__(
+        self,
+        quantizer: GroupedResidualVQ,
+        entropy: EntropyModel,
+        points: Sequence[float] = STUDY_LAMBDAS,
+        name: str = "ecvq",
+        beam: int = 1,
+        rows: int = 1024,
+    ) -> None:
+        super().__init__()
+        if rows < 1:
+            raise ValueError(f"rows must be at least 1, not {rows}")
+        entropy.build(layout_of(quantizer))
+        self.quantizer, self.entropy = quantizer.requires_grad_(False), entropy
+        self.name, self.points, self.beam, self.rows = name, check_lambdas(points), beam, rows
+        self.dim, self.positions, self.codewords = quantizer.dim, quantizer.positions, quantizer.codewords
+
+    @property
+    def mean(self) -> Tensor:
+        """Training mean of the frames, ``(D,)``."""
+        return self.quantizer.transform.mean
+
+    def skip_vector(self) -> Tensor:
+        """Return what SKIP at every position decodes to, ``(D,)``."""
+        device = self.quantizer.transform.mean.device
+        codes = torch.full((1, 1, self.positions), self.codewords, device=device)
+        return self.decode(codes)[0, 0]
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the frames ``(..., T, D)`` of codes ``(..., T, P)``; see :meth:`GroupedResidualVQ.decode`."""
+        return self.quantizer.decode(codes)
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
+        """Code a batch at every lambda in one call; see :meth:`Codec.forward`."""
+        check_features(features, lengths, self.dim)
+        lambdas = torch.tensor(self.points if points is None else check_lambdas(points), dtype=torch.float64)
+        with torch.autocast(features.device.type, enabled=False):
+            return self._code(features.float(), lengths.to(features.device), lambdas.float().to(features.device))
+
+    def _code(self, features: Tensor, lengths: Tensor, lambdas: Tensor) -> Coded:
+        batch, frames, _ = features.shape
+        count = len(lambdas)
+        search = Search(self.quantizer, self.entropy, self.beam)
+        components = self.quantizer.transform(features)
+        order = lengths.argsort(descending=True, stable=True)
+        each = max(1, self.rows // count if search.sequential else self.rows // (count * frames))
+        codes = torch.full((count, batch, frames, self.positions), -1, dtype=torch.int16, device=features.device)
+        bits = features.new_zeros(count, batch, frames)
+        output = features.new_zeros(count, batch, frames, self.dim)
+        valid = torch.arange(frames, device=features.device) < lengths.unsqueeze(1)
+        for chosen in order.split(each):
+            longest = int(lengths[chosen].max())
+            rows = components[chosen, :longest].repeat_interleave(count, 0)
+            found = search(rows, lengths[chosen].repeat_interleave(count), lambdas.repeat(len(chosen)))
+            restored = self.quantizer.transform.inverse(found.components)
+            for whole, part in zip((codes, bits, output), (found.codes, found.bits, restored), strict=True):
+                whole[:, chosen, :longest] = part.unflatten(0, (len(chosen), count)).transpose(0, 1)
+        output.mul_(valid.unsqueeze(-1))
+        return Coded(codes, output, bits)
+
+
+def check_lambdas(points: Sequence[float]) -> tuple[float, ...]:
+    """Return the lambdas as floats.
+
+    Raises:
+        ValueError: There is none, or one is negative or not finite.
+    """
+    lambdas = tuple(float(point) for point in points)
+    wrong = [point for point in lambdas if not math.isfinite(point) or point < 0]
+    if wrong or not lambdas:
+        raise ValueError(
+            f"lambdas must be finite and at least 0, at least one of them; these are not: {wrong or 'none'}"
+        )
+    return lambdas
+
+
+def check_features(features: Tensor, lengths: Tensor, dim: int) -> None:
+    """Check a batch of frame features.
+
+    Raises:
+        ValueError: The shapes or lengths do not fit, or a feature within an utterance is not finite.
+    """
+    if features.ndim != 3 or features.shape[-1] != dim:
+        raise ValueError(
+            f"features must be (B, T, {dim}) for this codec, not {tuple(features.shape)}: it was trained on an encoder of "
+            f"{dim} dimensions; use that encoder or train a codec for this one"
+        )
+    if lengths.shape != features.shape[:1] or not len(lengths):
+        raise ValueError(f"lengths must be ({len(features)},) with at least one utterance, not {tuple(lengths.shape)}")
+    if int(lengths.min()) < 1 or int(lengths.max()) > features.shape[1]:
+        raise ValueError(
+            f"lengths must lie in [1, {features.shape[1]}], the frames that there are, not {lengths.tolist()}"
+        )
+    valid = torch.arange(features.shape[1], device=features.device) < lengths.to(features.device).unsqueeze(1)
+    if not bool(torch.isfinite(features[valid]).all()):
+        raise ValueError("features hold NaN or infinity within an utterance: check what made them")

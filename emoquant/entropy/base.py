@@ -1,0 +1,176 @@
+"""What every entropy model of codes offers: log-probabilities for training, an incremental state for the search."""
+
+import math
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+
+class Layout(NamedTuple):
+    """How the codes of a frame are laid out.
+
+    Attributes:
+        coarse: Stages over all dimensions; they come first.
+        groups: Groups ``G``.
+        layers: Layers ``L`` of a group; the codes of a group lie together.
+        codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
+    """
+
+    coarse: int
+    groups: int
+    layers: int
+    codewords: int
+
+    @property
+    def positions(self) -> int:
+        """Codes of a frame, ``P = coarse + G L``."""
+        return self.coarse + self.groups * self.layers
+
+    @property
+    def vocabulary(self) -> int:
+        """Codes that a position can have, ``V = K + 1``."""
+        return self.codewords + 1
+
+
+class LambdaBasis(nn.Module):
+    """Weights of a few knots on the axis of log lambda: piecewise linear interpolation, constant beyond the ends.
+
+    Lambda is taken relative to ``scale``, the variance of the features per dimension, so that a model does not depend
+    on the unit of the features.
+
+    Args:
+        knots: Knots ``J``; 1 makes everything that depends on the basis blind to lambda.
+        low: Lambda over scale at the first knot; also stands for lambda 0.
+        high: Lambda over scale at the last knot.
+    """
+
+    scale: Tensor
+
+    def __init__(self, knots: int, low: float = 1e-3, high: float = 32.0) -> None:
+        super().__init__()
+        self.knots, self.low, self.high = knots, low, high
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, lmbda: Tensor) -> Tensor:
+        """Return the weights ``(N, J)`` float32 of Lagrange multipliers ``(N,)``; each row sums to 1."""
+        if self.knots == 1:
+            return torch.ones(len(lmbda), 1, device=lmbda.device)
+        ratio = (lmbda.double() / self.scale.double()).clamp(self.low, self.high)
+        place = torch.log(ratio / self.low) / math.log(self.high / self.low) * (self.knots - 1)
+        grid = torch.arange(self.knots, device=lmbda.device)
+        return (1 - (place.unsqueeze(1) - grid).abs()).clamp(min=0).float()
+
+
+class EntropyModel(nn.Module, ABC):
+    """Probabilities of the codes of a frame, position after position, ``q(z_p | z_<p, earlier frames, lambda)``.
+
+    A model is built for a layout after its construction (:meth:`build`), since the feature dimensions and with them the
+    quantizer are known only when data is there. The search walks over blocks: the coarse stages (if there are any) are
+    the first block, one position a step; the groups are the last. A ``parallel`` model codes one layer of all groups in
+    a step (groups are independent given the coarse codes and earlier frames); another codes one position a step.
+
+    Attributes:
+        memory: Earlier frames that the probabilities depend on; 0 for none.
+        parallel: Whether the groups are coded in parallel.
+        layout: The layout that it was built for.
+        basis: What lambda turns into.
+    """
+
+    memory: int = 0
+    parallel: bool = False
+    layout: Layout
+    basis: LambdaBasis
+
+    @abstractmethod
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor arguments that make a model of this shape again, as primitives."""
+
+    @abstractmethod
+    def build(self, layout: Layout) -> None:
+        """Allocate the parameters for a layout; nothing happens if that was done.
+
+        Raises:
+            ValueError: The model was built for another layout.
+        """
+
+    @abstractmethod
+    def forward(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
+        """Return teacher-forced log-probabilities in bits, ``log2 q``, ``(N, P, V)`` float32, normalised over ``V``.
+
+        Args:
+            codes: Codes of frames, ``(N, P)`` int64 in ``[0, K]``.
+            previous: Codes of the :attr:`memory` frames before each, nearest first, ``(N, memory, P)``; -1 where an
+                utterance has not begun.
+            lmbda: Lagrange multiplier that each frame was coded at, ``(N,)``.
+        """
+
+    @abstractmethod
+    def start(self, lmbda: Tensor, width: int = 1) -> Any:  # noqa: ANN401
+        """Return the state of ``N`` rows before their first frame.
+
+        Args:
+            lmbda: Lagrange multiplier of each row, ``(N,)``.
+            width: Beams ``W`` that the search will keep.
+        """
+
+    @abstractmethod
+    def logits(self, state: Any, block: int, step: int) -> Tensor:  # noqa: ANN401
+        """Return unnormalised log-probabilities (natural) of the codes of a step, ``(S, N, W, V)`` float32.
+
+        ``S`` are the positions of the step: 1, or the groups in the last block of a parallel model. ``W`` is 1 before
+        the first :meth:`advance` of the frame. The order of calls in a frame is fixed: block after block, step after
+        step, each :meth:`logits` followed by :meth:`advance`, then :meth:`end_frame`.
+        """
+
+    @abstractmethod
+    def advance(self, state: Any, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:  # noqa: ANN401
+        """Tell the state what a step chose.
+
+        Args:
+            state: The state; changed in place.
+            block: Block of the step.
+            step: Step in the block.
+            codes: Chosen codes, ``(S, N, W)`` int64.
+            parents: Beam that each chosen code continues, ``(S, N, W)`` int64; None where every beam continues itself.
+        """
+
+    @abstractmethod
+    def end_frame(self, state: Any, codes: Tensor) -> None:  # noqa: ANN401
+        """Tell the state the codes ``(N, P)`` that the frame ended with, and begin the next frame."""
+
+    @abstractmethod
+    def narrow(self, state: Any, rows: int) -> Any:  # noqa: ANN401
+        """Return the state of the first ``rows`` rows (between frames): the others' utterances have ended."""
+
+    def bits(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
+        """Return the bits of every code, ``-log2 q``, ``(N, P)`` float32; arguments as in :meth:`forward`."""
+        with torch.autocast(codes.device.type, enabled=False):
+            return -self(codes, previous, lmbda).gather(-1, codes.unsqueeze(-1)).squeeze(-1)
+
+    def _check_layout(self, layout: Layout) -> bool:
+        """Whether the parameters are still to be allocated."""
+        built: Layout | None = getattr(self, "layout", None)
+        if built is not None and built != layout:
+            raise ValueError(
+                f"the entropy model was built for {built}, the quantizer has {layout}: train it on that one"
+            )
+        self.layout = layout
+        return built is None
+
+
+def frames_before(codes: Tensor, memory: int) -> Tensor:
+    """Return the codes of the frames before each frame of utterances, nearest first.
+
+    Args:
+        codes: Codes, ``(B, T, P)``.
+        memory: How many frames ``M``.
+
+    Returns:
+        ``(B, T, M, P)``, -1 before the first frame.
+    """
+    padded = nn.functional.pad(codes, (0, 0, memory, 0), value=-1)
+    count = codes.shape[1]
+    before = [padded[:, memory - lag : memory - lag + count] for lag in range(1, memory + 1)]
+    return torch.stack(before, 2) if before else codes.new_zeros(*codes.shape[:2], 0, codes.shape[2])

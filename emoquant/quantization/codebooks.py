@@ -1,0 +1,136 @@
+"""Codebooks that follow the data by exponential moving averages, for many code positions at once."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+
+
+class Statistics(NamedTuple):
+    """What a batch says about codebooks.
+
+    Attributes:
+        counts: How often each codeword was chosen, ``(Q, K)``.
+        sums: Sum of the vectors that chose it, ``(Q, K, d)``.
+    """
+
+    counts: Tensor
+    sums: Tensor
+
+
+def world_size() -> int:
+    """Return the processes of the running job, 1 outside of one; asked at run time, never remembered."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def reduce_together(*tensors: Tensor) -> list[Tensor]:
+    """Return the tensors summed over all processes, by one collective call for all of them."""
+    if world_size() == 1:
+        return list(tensors)
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    distributed.all_reduce(flat)
+    return [
+        part.view_as(tensor) for part, tensor in zip(flat.split([t.numel() for t in tensors]), tensors, strict=True)
+    ]
+
+
+def gather_rows(rows: Tensor) -> Tensor:
+    """Return the rows ``(N, ...)`` of all processes in rank order; processes may have different ``N``, also 0."""
+    if world_size() == 1:
+        return rows
+    count = torch.tensor([len(rows)], device=rows.device)
+    counts = [torch.zeros_like(count) for _ in range(world_size())]
+    distributed.all_gather(counts, count)
+    sizes = [int(each) for each in counts]
+    padded = rows.new_zeros(max(sizes), *rows.shape[1:])
+    padded[: len(rows)] = rows
+    parts = [torch.zeros_like(padded) for _ in sizes]
+    distributed.all_gather(parts, padded)
+    return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
+
+
+class EmaCodebooks(nn.Module):
+    """``Q`` codebooks of ``K`` codewords in ``d`` dimensions, trained by exponential moving averages.
+
+    With ``n`` the count and ``s`` the sum of the vectors that chose a codeword in a batch, ``N <- decay N + (1 - decay) n``,
+    ``S <- decay S + (1 - decay) s`` and the codeword is ``S / N`` with additive smoothing of ``N`` (van den Oord et al.
+    2017, appendix A.1; the same arithmetic as vector-quantize-pytorch). A codeword whose ``N`` falls below ``dead_below``
+    is dead and takes the place of a vector of the batch.
+
+    Attributes:
+        vectors: Codewords, ``(Q, K, d)``.
+        counts: Moving count ``N`` of each codeword, ``(Q, K)``.
+        sums: Moving sum ``S`` of the vectors that chose it, ``(Q, K, d)``.
+        revived: Dead codewords that were replaced since the start, a scalar int64.
+    """
+
+    vectors: Tensor
+    counts: Tensor
+    sums: Tensor
+    revived: Tensor
+
+    def __init__(self, books: int, codewords: int, dim: int, decay: float, dead_below: float) -> None:
+        super().__init__()
+        self.decay, self.dead_below, self.smoothing = decay, dead_below, 1e-5
+        self.register_buffer("vectors", torch.zeros(books, codewords, dim))
+        self.register_buffer("counts", torch.ones(books, codewords))
+        self.register_buffer("sums", torch.zeros(books, codewords, dim))
+        self.register_buffer("revived", torch.zeros((), dtype=torch.int64))
+
+    @torch.no_grad()
+    def set(self, vectors: Tensor, counts: Tensor | None = None) -> None:
+        """Set the codewords ``(Q, K, d)`` and start their moving averages from them, with counts ``(Q, K)`` or 1."""
+        self.vectors.copy_(vectors)
+        self.counts.copy_(torch.ones_like(self.counts) if counts is None else counts)
+        self.sums.copy_(self.vectors * self.counts.unsqueeze(-1))
+
+    def statistics(self, codes: Tensor, inputs: Tensor) -> Statistics:
+        """Count a batch.
+
+        Args:
+            codes: Chosen codewords, ``(N, Q)``; ``K`` (SKIP) is not counted.
+            inputs: The vectors that chose them, ``(N, Q, d)`` float32.
+        """
+        books, codewords, dim = self.vectors.shape
+        slot = codes + torch.arange(books, device=codes.device) * (codewords + 1)
+        sums = inputs.new_zeros(books * (codewords + 1), dim).index_add_(0, slot.reshape(-1), inputs.reshape(-1, dim))
+        counts = torch.bincount(slot.reshape(-1), minlength=books * (codewords + 1)).to(inputs)
+        return Statistics(
+            counts.view(books, codewords + 1)[:, :codewords].contiguous(),
+            sums.view(books, codewords + 1, dim)[:, :codewords].contiguous(),
+        )
+
+    @torch.no_grad()
+    def absorb(self, seen: Statistics) -> None:
+        """Move the averages towards a batch's statistics (already summed over processes) and the codewords with them."""
+        self.counts.lerp_(seen.counts, 1 - self.decay)
+        self.sums.lerp_(seen.sums, 1 - self.decay)
+        total = self.counts.sum(-1, keepdim=True)
+        smooth = (self.counts + self.smoothing) / (total + self.counts.shape[-1] * self.smoothing) * total
+        self.vectors.copy_(self.sums / smooth.unsqueeze(-1))
+
+    @torch.no_grad()
+    def revive(self, inputs: Tensor, generator: torch.Generator) -> int:
+        """Put a vector of the batch in the place of every dead codeword; return how many there were.
+
+        The choice depends only on the vectors of all processes in rank order, so that one process with twice the batch
+        and two processes choose alike. Without a dead codeword nothing is communicated.
+
+        Args:
+            inputs: The vectors of this process's batch, ``(N, Q, d)``; ``N`` may be 0 on some processes.
+            generator: A CPU generator in the same state on all processes.
+        """
+        book, code = (self.counts < self.dead_below).nonzero(as_tuple=True)
+        if not len(book):
+            return 0
+        everybody = gather_rows(inputs[:, book.unique()])
+        if not len(everybody):
+            return 0
+        column = torch.searchsorted(book.unique(), book)
+        row = torch.randint(len(everybody), (len(book),), generator=generator).to(book.device)
+        chosen = everybody[row, column]
+        self.vectors[book, code] = chosen
+        self.counts[book, code] = self.dead_below
+        self.sums[book, code] = chosen * self.dead_below
+        self.revived += len(book)
+        return len(book)

@@ -1,0 +1,228 @@
+"""Grouped residual vector quantization with SKIP, fused over groups and exact under several processes."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emoquant.quantization.base import Quantizer
+from emoquant.quantization.codebooks import EmaCodebooks
+from emoquant.quantization.transform import FrameTransform, Kind
+from emoquant.types import Quantized
+
+
+class GroupedResidualVQ(Quantizer):
+    """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
+
+    A frame is turned into components (:class:`FrameTransform`), which fall into ``G`` groups of ``D / G``. In the order
+    of code positions come ``coarse`` stages over all components, then the layers of group 0, of group 1 and so on:
+    ``P = coarse + G L``. Every position has ``K`` codewords and SKIP (code ``K``), the zero codeword. With ``prediction``
+    the groups code what a linear prediction from the frame before leaves: with ``w`` the components and ``C`` the coarse
+    codewords, ``e_t = a e_{t-1} + codewords_t`` and ``w_t = C_t + e_t``; SKIP then stands for the prediction.
+
+    The study's quantizer is ``rotation="none"``, ``coarse=0``, ``prediction=False`` (Zeghidour et al. 2021 for residual
+    VQ; Yang et al. 2023, HiFi-Codec, for groups).
+
+    Args:
+        groups: Groups ``G``; must divide the feature dimension.
+        layers: Residual layers ``L`` of a group.
+        codewords: Codewords ``K`` of a position, without SKIP.
+        coarse: Stages over all dimensions before the groups.
+        rotation: ``"klt"`` (interleaved), ``"contiguous"`` or ``"none"``; see :class:`FrameTransform`.
+        prediction: Code what the frame before does not predict.
+        decay: Decay of the codebooks' moving averages.
+        dead_below: A codeword with a moving count below it is replaced.
+        dim: Feature dimensions ``D``; 0 to leave them open until :meth:`build`.
+
+    Attributes:
+        ready: Whether the codebooks were initialised, a boolean scalar.
+        scale: Variance of the training frames per dimension, in squared feature units, a scalar.
+        predictor: Prediction coefficient of each component, ``(D,)``; zeros without prediction.
+        fine: Codebooks of the groups, ``(G L, K, D / G)``.
+        rough: Codebooks of the coarse stages, ``(coarse, K, D)``, in components.
+    """
+
+    ready: Tensor
+    scale: Tensor
+    predictor: Tensor
+
+    def __init__(
+        self,
+        groups: int = 12,
+        layers: int = 3,
+        codewords: int = 128,
+        coarse: int = 0,
+        rotation: Kind = "klt",
+        prediction: bool = False,
+        decay: float = 0.99,
+        dead_below: float = 2.0,
+        dim: int = 0,
+    ) -> None:
+        super().__init__()
+        if min(groups, layers, codewords) < 1 or coarse < 0:
+            raise ValueError(f"groups, layers and codewords must be at least 1, not {groups}, {layers}, {codewords}")
+        self.groups, self.layers, self.codewords, self.coarse = groups, layers, codewords, coarse
+        self.positions = coarse + groups * layers
+        self.rotation: Kind = rotation
+        self.prediction, self.decay, self.dead_below, self.dim = prediction, decay, dead_below, 0
+        if dim:
+            self.build(dim)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the arguments that make a quantizer of this shape again."""
+        names = "groups", "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim"
+        return {name: getattr(self, name) for name in names}
+
+    def build(self, dim: int) -> None:
+        """Allocate everything for ``dim`` feature dimensions; nothing happens if that was done.
+
+        Raises:
+            ValueError: The groups do not divide the dimension, or the quantizer was built for another one.
+        """
+        if self.dim == dim:
+            return
+        if self.dim:
+            raise ValueError(
+                f"the quantizer has {self.dim} dimensions, the features have {dim}: train it on these features"
+            )
+        if dim < 1 or dim % self.groups:
+            raise ValueError(f"{self.groups} groups do not divide {dim} feature dimensions: choose a divisor of {dim}")
+        self.dim = dim
+        self.transform = FrameTransform(self.rotation, dim, self.groups)
+        fine = self.groups * self.layers
+        self.fine = EmaCodebooks(fine, self.codewords, dim // self.groups, self.decay, self.dead_below)
+        self.rough = EmaCodebooks(self.coarse, self.codewords, dim, self.decay, self.dead_below)
+        self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
+        self.register_buffer("scale", torch.ones(()))
+        self.register_buffer("predictor", torch.zeros(dim))
+
+    @property
+    def predictive(self) -> bool:
+        """Whether a frame's reconstruction depends on the codes of the frame before."""
+        return self.prediction
+
+    def fine_table(self) -> Tensor:
+        """Return the groups' codewords with SKIP, ``(G, L, K + 1, D / G)``."""
+        padded = nn.functional.pad(self.fine.vectors, (0, 0, 0, 1))
+        return padded.view(self.groups, self.layers, self.codewords + 1, -1)
+
+    def coarse_table(self) -> Tensor:
+        """Return the coarse codewords with SKIP, ``(coarse, K + 1, D)``."""
+        return nn.functional.pad(self.rough.vectors, (0, 0, 0, 1))
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
+        """Return nearest-codeword codes, SKIP included, and their reconstruction; see :meth:`Quantizer.forward`."""
+        features = self._checked(features, lengths)
+        with torch.autocast(features.device.type, enabled=False):
+            codes, _ = self.assign(self.transform(features), skip=True)
+            padding = torch.arange(features.shape[1], device=features.device) >= lengths.unsqueeze(1)
+            codes = codes.masked_fill(padding.unsqueeze(-1), -1)
+            return Quantized(codes, self.decode(codes))
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Return the frames ``(..., T, D)`` float32 of codes ``(..., T, P)``; frames with -1 decode to zeros.
+
+        Raises:
+            ValueError: A code is outside ``[-1, K]`` or the last axis is not ``P``.
+        """
+        self._check_codes(codes)
+        flat = codes.reshape(-1, *codes.shape[-2:]).long()
+        valid = (flat >= 0).all(-1, keepdim=True)
+        flat = flat.masked_fill(flat < 0, self.codewords)
+        coarse, fine = self.lookup(flat)
+        if self.predictive:
+            state = torch.zeros_like(fine[:, 0])
+            for frame in range(fine.shape[1]):
+                state = torch.addcmul(fine[:, frame], self.predictor, state)
+                fine[:, frame] = state
+        features = self.transform.inverse(coarse + fine) * valid
+        return features.view(*codes.shape[:-1], self.dim)
+
+    def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the sums of the coarse and of the fine codewords of codes ``(..., P)`` in ``[0, K]``, each ``(..., D)``."""
+        rough, fine = codes[..., : self.coarse], codes[..., self.coarse :]
+        coarse = torch.zeros(*codes.shape[:-1], self.dim, device=codes.device)
+        for stage, table in enumerate(self.coarse_table()):
+            coarse = coarse + table[rough[..., stage]]
+        table = self.fine_table()
+        size = self.dim // self.groups
+        slot = torch.arange(self.groups * self.layers, device=codes.device) * (self.codewords + 1)
+        chosen = table.view(-1, size)[fine + slot].view(*codes.shape[:-1], self.groups, self.layers, size)
+        total = chosen[..., 0, :]
+        for layer in range(1, self.layers):
+            total = total + chosen[..., layer, :]
+        return coarse, total.reshape(*codes.shape[:-1], self.dim)
+
+    @torch.no_grad()
+    def assign(self, components: Tensor, skip: bool) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Choose the nearest codeword at every position, layer after layer.
+
+        Args:
+            components: Components of frames, ``(B, T, D)`` float32.
+            skip: Whether SKIP may be chosen.
+
+        Returns:
+            Codes ``(B, T, P)`` int64, and the vectors that chose them: ``(B, T, coarse, D)`` and ``(B, T, G L, D / G)``.
+        """
+        if not self.predictive:
+            codes, inputs = self._assign_frames(components.reshape(-1, self.dim), skip)
+            shape = components.shape[:2]
+            return codes.view(*shape, -1), (inputs[0].unflatten(0, shape), inputs[1].unflatten(0, shape))
+        state = torch.zeros_like(components[:, 0])
+        frames = []
+        for frame in components.unbind(1):
+            forecast = self.predictor * state
+            codes, inputs = self._assign_frames(frame, skip, forecast)
+            state = forecast + self.lookup(codes)[1]
+            frames.append((codes, *inputs))
+        codes, rough, fine = (torch.stack(each, 1) for each in zip(*frames, strict=True))
+        return codes, (rough, fine)
+
+    def _assign_frames(
+        self, residual: Tensor, skip: bool, forecast: Tensor | None = None
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        if forecast is not None:
+            residual = residual - forecast
+        rough, codes = [], []
+        for table in self.coarse_table().unsqueeze(1):
+            rough.append(residual)
+            code = _nearest(residual.unsqueeze(0), table, skip)[0]
+            codes.append(code)
+            residual = residual - table[0, code]
+        grouped = residual.view(len(residual), self.groups, -1).transpose(0, 1).contiguous()  # (G, N, d)
+        fine, chosen = [], []
+        for table in self.fine_table().unbind(1):
+            fine.append(grouped)
+            code = _nearest(grouped, table, skip)
+            chosen.append(code)
+            grouped = grouped - table.gather(1, code.unsqueeze(-1).expand(-1, -1, grouped.shape[-1]))
+        codes.extend(torch.stack(chosen, 1).flatten(0, 1))  # (G, L, N): group-major
+        inputs = torch.stack(fine, 1).flatten(0, 1).transpose(0, 1)
+        coarse = torch.stack(rough, 1) if rough else residual.new_zeros(len(residual), 0, self.dim)
+        return torch.stack(codes, -1), (coarse, inputs)
+
+    def _checked(self, features: Tensor, lengths: Tensor) -> Tensor:
+        if features.ndim != 3 or features.shape[-1] != self.dim:
+            raise ValueError(f"features must be (B, T, {self.dim}) for this quantizer, not {tuple(features.shape)}")
+        if lengths.shape != features.shape[:1] or not len(lengths):
+            raise ValueError(
+                f"lengths must be ({len(features)},) with at least one utterance, not {tuple(lengths.shape)}"
+            )
+        return features.float()
+
+    def _check_codes(self, codes: Tensor) -> None:
+        if codes.ndim < 2 or codes.shape[-1] != self.positions:
+            raise ValueError(f"codes must be (..., T, {self.positions}) for this quantizer, not {tuple(codes.shape)}")
+        if codes.numel() and (codes.min() < -1 or codes.max() > self.codewords):
+            raise ValueError(f"codes must lie in [-1, {self.codewords}]: these are of another quantizer or damaged")
+
+
+def _nearest(vectors: Tensor, table: Tensor, skip: bool) -> Tensor:
+    """Nearest rows ``(Q, N)`` of tables ``(Q, K + 1, d)`` to vectors ``(Q, N, d)``, the last row only if ``skip``."""
+    if not skip:
+        table = table[:, :-1]
+    half_norms = 0.5 * table.square().sum(-1)
+    missing = max(0, 8 - vectors.shape[1])
+    padded = nn.functional.pad(vectors, (0, 0, 0, missing))
+    scores = torch.baddbmm(half_norms.unsqueeze(1), padded, table.transpose(1, 2), alpha=-1)
+    return scores.argmin(-1)[:, : vectors.shape[1]]

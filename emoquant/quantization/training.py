@@ -1,0 +1,161 @@
+"""How the codebooks of a grouped residual VQ are initialised and trained."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.quantization.codebooks import Statistics, gather_rows, reduce_together
+from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.quantization.kmeans import kmeans, nearest
+
+
+class Progress(NamedTuple):
+    """What one training step of the codebooks saw, over all processes.
+
+    Attributes:
+        distortion: Squared error of the nearest codewords, summed over dimensions, per frame.
+        perplexity: 2^entropy of the codes of each position in the batch, ``(P,)``, without SKIP.
+        usage: Share of the codewords of each position that the batch chose, ``(P,)``.
+        revived: Dead codewords that were replaced.
+        frames: Frames counted.
+    """
+
+    distortion: float
+    perplexity: Tensor
+    usage: Tensor
+    revived: int
+    frames: int
+
+
+def _valid(features: Tensor, lengths: Tensor) -> Tensor:
+    return torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
+
+
+@torch.no_grad()
+def initialise(
+    quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, seed: int = 0, rounds: int = 12
+) -> None:
+    """Fit the transform, the predictor and first codebooks (k-means, stage after stage) to a sample.
+
+    The sample is gathered over all processes in rank order, so that every process gets the same result and it does not
+    depend on how the sample is spread over them.
+
+    Args:
+        quantizer: A quantizer that was built; everything in it is set anew.
+        features: Frames of this process's share of the sample, ``(B, T, D)``.
+        lengths: Frames of each utterance, ``(B,)``.
+        seed: Seed of the k-means.
+        rounds: Iterations of each k-means.
+
+    Raises:
+        ValueError: The sample has fewer than two frames or its variance is not finite and positive.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        mask = _valid(features, lengths)
+        first = torch.zeros_like(mask)
+        first[:, 0] = True
+        frames, starts = gather_rows(features.float()[mask]), gather_rows(first[mask])
+        generator = torch.Generator().manual_seed(seed)
+        mean, variance = frames.mean(0), frames.var(0).mean() if len(frames) > 1 else frames.sum()
+        if len(frames) < 2 or not variance > 0 or not torch.isfinite(variance):
+            raise ValueError(
+                f"the {len(frames)} sample frames have variance {float(variance)}: expected features that vary"
+            )
+        quantizer.scale.copy_(variance)
+        residual = _fit_transform(quantizer, frames, mean, generator, rounds)
+        if quantizer.predictive:
+            residual = _fit_predictor(quantizer, residual, starts)
+        _fit_groups(quantizer, residual, generator, rounds)
+        quantizer.ready.fill_(True)
+
+
+def _fit_transform(
+    quantizer: GroupedResidualVQ, frames: Tensor, mean: Tensor, generator: torch.Generator, rounds: int
+) -> Tensor:
+    """Coarse stages on centred frames, then the rotation of what they leave; returns its components."""
+    centred = frames - mean if quantizer.rotation != "none" else frames
+    residual, stages = centred, []
+    for _ in range(quantizer.coarse):
+        means, counts = kmeans(residual.unsqueeze(0), quantizer.codewords, rounds, generator)
+        stages.append((means[0], counts[0]))
+        residual = residual - means[0][nearest(residual.unsqueeze(0), means)[0]]
+    quantizer.transform.fit(mean, torch.cov(residual.T))
+    if quantizer.coarse:
+        means, counts = (torch.stack(each) for each in zip(*stages, strict=True))
+        quantizer.rough.set(means if quantizer.rotation == "none" else means @ quantizer.transform.matrix, counts)
+    return residual if quantizer.rotation == "none" else residual @ quantizer.transform.matrix
+
+
+def _fit_predictor(quantizer: GroupedResidualVQ, components: Tensor, starts: Tensor) -> Tensor:
+    """Least-squares coefficient of each component on the frame before; returns a sample of what will have to be coded."""
+    before, now = components[:-1], components[1:]
+    inside = ~starts[1:].unsqueeze(1)
+    product, square = (now * before * inside).sum(0), (before.square() * inside).sum(0)
+    quantizer.predictor.copy_((product / square.clamp(min=1e-12)).clamp(0, 0.99))
+    innovation = now - quantizer.predictor * before * inside
+    # At low rates the frame before is known badly and its prediction is near zero: half of the sample is whole frames.
+    whole = torch.arange(len(innovation), device=innovation.device) % 2 == 0
+    return torch.where(whole.unsqueeze(1), now, innovation)
+
+
+def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch.Generator, rounds: int) -> None:
+    grouped = residual.view(len(residual), quantizer.groups, -1).transpose(0, 1).contiguous()
+    books = []
+    for _ in range(quantizer.layers):
+        means, counts = kmeans(grouped, quantizer.codewords, rounds, generator)
+        books.append((means, counts))
+        chosen = nearest(grouped, means).unsqueeze(-1).expand(-1, -1, grouped.shape[-1])
+        grouped = grouped - means.gather(1, chosen)
+    means, counts = (torch.stack(each, 1).flatten(0, 1) for each in zip(*books, strict=True))
+    share = counts / counts.sum(-1, keepdim=True)
+    quantizer.fine.set(means, share * quantizer.dead_below * 4 * quantizer.codewords)
+
+
+@torch.no_grad()
+def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, generator: torch.Generator) -> Progress:
+    """Move the codebooks towards a batch's nearest-codeword cells; one all_reduce, two more only where codes are dead.
+
+    Padding is never counted. The result is the same for one process with a batch and for several with its parts.
+
+    Args:
+        quantizer: An initialised quantizer.
+        features: Frames, ``(B, T, D)``.
+        lengths: Frames of each utterance, ``(B,)``.
+        generator: A CPU generator in the same state on all processes (it chooses who replaces dead codewords).
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        mask = _valid(features, lengths)
+        components = quantizer.transform(features)
+        codes, (rough, fine) = quantizer.assign(components, skip=False)
+        return update(quantizer, codes[mask], (rough[mask], fine[mask]), generator)
+
+
+@torch.no_grad()
+def update(
+    quantizer: GroupedResidualVQ, codes: Tensor, inputs: tuple[Tensor, Tensor], generator: torch.Generator
+) -> Progress:
+    """Move the codebooks towards the vectors that chose them.
+
+    Args:
+        quantizer: An initialised quantizer.
+        codes: Codes of valid frames, ``(N, P)`` in ``[0, K]``; SKIP is not counted.
+        inputs: The vectors that chose them: ``(N, coarse, D)`` and ``(N, G L, D / G)``.
+        generator: A CPU generator in the same state on all processes.
+    """
+    rough = quantizer.rough.statistics(codes[:, : quantizer.coarse], inputs[0])
+    fine = quantizer.fine.statistics(codes[:, quantizer.coarse :], inputs[1])
+    left = inputs[1].view(len(codes), quantizer.groups, quantizer.layers, -1)[:, :, -1]
+    last = codes[:, quantizer.coarse :].view(len(codes), quantizer.groups, quantizer.layers)[:, :, -1]
+    table = quantizer.fine_table()[:, -1].unsqueeze(0).expand(len(codes), -1, -1, -1)
+    final = left - table.gather(2, last[..., None, None].expand(-1, -1, 1, left.shape[-1])).squeeze(2)
+    totals = torch.stack([final.square().sum(), final.new_tensor(float(len(codes)))])
+    rough_counts, rough_sums, fine_counts, fine_sums, totals = reduce_together(*rough, *fine, totals)
+    quantizer.rough.absorb(Statistics(rough_counts, rough_sums))
+    quantizer.fine.absorb(Statistics(fine_counts, fine_sums))
+    revived = quantizer.rough.revive(inputs[0], generator) + quantizer.fine.revive(inputs[1], generator)
+    counts = torch.cat([rough_counts, fine_counts])
+    share = counts / counts.sum(-1, keepdim=True).clamp(min=1)
+    perplexity = torch.exp2(torch.special.entr(share).sum(-1) / torch.log(torch.tensor(2.0)))
+    frames = int(totals[1])
+    return Progress(float(totals[0]) / max(frames, 1), perplexity, (counts > 0).float().mean(-1), revived, frames)

@@ -1,0 +1,49 @@
+"""Training of an entropy model on codebooks that stand."""
+
+from pathlib import Path
+
+from emoquant.codecs.checkpoint import read_checkpoint, restore_quantizer
+from emoquant.entropy.base import EntropyModel
+from emoquant.tasks.training import CodecTraining, Phase
+
+
+class EntropyTask(CodecTraining):
+    """Trains an entropy model for the codebooks of a checkpoint: the second of the study's two stages.
+
+    The codebooks are part of the new checkpoint, which is a whole codec.
+
+    Args:
+        codebooks: Checkpoint of a :class:`CodebookTask` (or of a whole codec, whose entropy model is left behind).
+        entropy: The entropy model; its layout comes from the codebooks.
+        gate_epochs: Epochs on codes of a gate (nearest codewords, SKIP where they gain little) before the model's own
+            search takes over.
+        learning_rate: Peak learning rate.
+        splits: Gradient steps a batch.
+        seed: Seed of the lambdas and of the order of frames.
+    """
+
+    def __init__(
+        self,
+        codebooks: Path,
+        entropy: EntropyModel,
+        gate_epochs: int = 2,
+        learning_rate: float = 0.01,
+        splits: int = 4,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(None, entropy, learning_rate, splits, sample_frames=2, seed=seed)
+        self.codebooks, self.gate_epochs = Path(codebooks), gate_epochs
+
+    def configure_model(self) -> None:
+        """Load the codebooks and build the entropy model for them."""
+        if self.quantizer is None:
+            self.quantizer = restore_quantizer(read_checkpoint(self.codebooks), self.codebooks)
+        super().configure_model()
+
+    def phase(self) -> Phase:
+        """Return the phase of the current epoch."""
+        return "gate" if self.current_epoch < self.gate_epochs else "search"
+
+    def entropy_epochs(self) -> tuple[int, int]:
+        """Return all epochs."""
+        return 0, max(1, self.trainer.max_epochs or 1)

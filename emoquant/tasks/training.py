@@ -1,0 +1,241 @@
+"""What the training runs of codecs share: phases, codebook steps, entropy steps on codes of the search, validation."""
+
+import math
+from typing import Any, Literal
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor
+
+from emoquant.codecs.checkpoint import SECTION, describe
+from emoquant.codecs.search import Search, layout_of
+from emoquant.entropy.base import EntropyModel, frames_before
+from emoquant.entropy.factorized import gate
+from emoquant.quantization import training
+from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.types import Batch
+
+Phase = Literal["codebooks", "gate", "search"]
+
+#: Lambdas of the validation, relative to the variance of the features per dimension.
+VALIDATION_RATIOS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
+
+
+class CodecTraining(pl.LightningModule):
+    """Base of the tasks that train codebooks, entropy models or both.
+
+    An epoch belongs to a phase (:meth:`phase`): in ``"codebooks"`` the codebooks follow the frames by moving averages;
+    in ``"gate"`` the entropy model learns codes that skip what gains too little; in ``"search"`` it learns the codes of
+    its own search. Every utterance of a batch is searched at a lambda of its own, drawn log-uniformly, so that the model
+    knows the whole range and reaches rate 0 at its end.
+
+    Args:
+        quantizer: The quantizer; its feature dimension comes from the data.
+        entropy: The entropy model; None to train codebooks only.
+        learning_rate: Peak learning rate of the entropy model (Adam, warm-up, then cosine to zero at the last epoch).
+        splits: Gradient steps that the frames of one searched batch are dealt out to.
+        sample_frames: Frames that codebooks are initialised from, over all processes.
+        seed: Seed of the initialisation, of the lambdas and of the order of frames.
+    """
+
+    def __init__(
+        self,
+        quantizer: GroupedResidualVQ | None,
+        entropy: EntropyModel | None,
+        learning_rate: float,
+        splits: int,
+        sample_frames: int,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        if splits < 1 or sample_frames < 2 or not learning_rate > 0:
+            raise ValueError("splits must be at least 1, sample_frames at least 2 and learning_rate above 0")
+        self.quantizer, self.entropy = quantizer, entropy
+        self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
+        self.automatic_optimization = False
+        #: A task without an entropy model has no parameter of its own, which DDP refuses and which leaves no step count.
+        self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None
+        self._totals: Tensor | None = None
+
+    def phase(self) -> Phase:
+        """Return the phase of the current epoch."""
+        raise NotImplementedError
+
+    def entropy_epochs(self) -> tuple[int, int]:
+        """Return the first epoch that trains the entropy model and the one after the last."""
+        raise NotImplementedError
+
+    def configure_model(self) -> None:
+        """Build quantizer and entropy model for the data module's feature dimension."""
+        assert self.quantizer is not None
+        dim = getattr(self.trainer.datamodule, "dim", 0)
+        if not dim:
+            raise ValueError("the data module says no feature dimension: expected an attribute `dim` after its setup")
+        self.quantizer.build(dim)
+        self.quantizer.requires_grad_(False)
+        if self.entropy is not None:
+            self.entropy.build(layout_of(self.quantizer))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return Adam over the entropy model."""
+        if self.entropy is None:
+            return torch.optim.SGD([self.anchor], lr=0.0)  # type: ignore[list-item]
+        return torch.optim.Adam(self.entropy.parameters(), lr=self.learning_rate, betas=(0.9, 0.98))
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what ``load_codec`` needs beside the weights."""
+        assert self.quantizer is not None
+        checkpoint[SECTION] = describe(self.quantizer, self.entropy)
+
+    def on_train_start(self) -> None:
+        """Initialise the codebooks from training frames, unless a checkpoint brought them."""
+        assert self.quantizer is not None
+        if not bool(self.quantizer.ready):
+            features, lengths = self._sample()
+            training.initialise(self.quantizer, features, lengths, self.seed)
+        if self.entropy is not None:
+            self.entropy.basis.scale.copy_(self.quantizer.scale)
+
+    def _sample(self) -> tuple[Tensor, Tensor]:
+        """Return this process's share of the frames that codebooks are initialised from."""
+        loader = self.trainer.train_dataloader
+        share, batches, frames = self.sample_frames / self.trainer.world_size, [], 0
+        for batch in loader:
+            batches.append(batch)
+            frames += int(batch.lengths.sum())
+            if frames >= share:
+                break
+        longest = max(batch.features.shape[1] for batch in batches)
+        padded = [torch.nn.functional.pad(b.features, (0, 0, 0, longest - b.features.shape[1])) for b in batches]
+        return torch.cat(padded).to(self.device), torch.cat([b.lengths for b in batches]).to(self.device)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> None:
+        """Train what the phase says."""
+        with torch.autocast(self.device.type, enabled=False):
+            if self.phase() == "codebooks":
+                self._codebook_step(batch)
+            else:
+                self._entropy_step(batch, batch_idx)
+
+    def _codebook_step(self, batch: Batch) -> None:
+        assert self.quantizer is not None
+        generator = torch.Generator().manual_seed(self.seed + 1 + self.global_step)
+        seen = training.train_step(self.quantizer, batch.features, batch.lengths, generator)
+        self._optimizer().step()
+        distortion = seen.distortion / (self.quantizer.dim * float(self.quantizer.scale))
+        self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
+        self.log("codebooks/revived", float(seen.revived), batch_size=seen.frames)
+        self._log_positions(seen.perplexity, seen.usage, seen.frames)
+
+    def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
+        """Log how every code position is used, averaged over the epoch, and the means over positions."""
+        assert self.quantizer is not None
+        named = {"perplexity": perplexity, "usage": usage}
+        for name, values in named.items():
+            self.log(f"codebooks/{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
+            for position, value in enumerate(values.tolist()):
+                tag = f"{name}/{self._position_name(position)}"
+                self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
+
+    def _position_name(self, position: int) -> str:
+        assert self.quantizer is not None
+        if position < self.quantizer.coarse:
+            return f"coarse_{position}"
+        group, layer = divmod(position - self.quantizer.coarse, self.quantizer.layers)
+        return f"group_{group:02d}_layer_{layer}"
+
+    def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
+        assert self.entropy is not None
+        generator = torch.Generator().manual_seed(hash((self.seed, self.current_epoch, batch_idx, self.global_rank)))
+        lmbda = self._draw_lambdas(len(batch.lengths), generator)
+        codes, distortion = self._search(batch, lmbda, self.phase())
+        valid = torch.arange(codes.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
+        order = torch.randperm(int(valid.sum()), generator=generator).to(self.device)
+        rows = codes[valid][order], frames_before(codes, self.entropy.memory)[valid][order]
+        multipliers = lmbda.unsqueeze(1).expand_as(valid)[valid][order]
+        optimizer = self._optimizer()
+        spent = torch.zeros((), device=self.device)
+        for part in torch.arange(len(order), device=self.device).tensor_split(self.splits):
+            loss = self.entropy.bits(rows[0][part], rows[1][part], multipliers[part]).sum(-1)
+            spent += loss.detach().sum()
+            for group in optimizer.param_groups:
+                group["lr"] = self._rate(batch_idx)
+            optimizer.zero_grad()
+            self.manual_backward(loss.sum() / max(len(part), 1))
+            self.clip_gradients(optimizer, 10.0, "norm")
+            optimizer.step()
+        count = len(order)
+        self.log("train/bits_per_frame", spent / count, prog_bar=True, batch_size=count)
+        self.log("train/distortion", distortion / count, prog_bar=True, batch_size=count)
+
+    def _optimizer(self) -> Any:  # noqa: ANN401
+        optimizer = self.optimizers()
+        assert not isinstance(optimizer, list)
+        return optimizer
+
+    def _draw_lambdas(self, count: int, generator: torch.Generator) -> Tensor:
+        """Lambdas of utterances: log-uniform over the model's range, stratified over the batch in a random order."""
+        assert self.quantizer is not None and self.entropy is not None
+        basis = self.entropy.basis
+        place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+        ratio = basis.low * (1.2 * basis.high / basis.low) ** place
+        return (ratio.to(self.device) * self.quantizer.scale).float()
+
+    @torch.no_grad()
+    def _search(self, batch: Batch, lmbda: Tensor, phase: Phase) -> tuple[Tensor, Tensor]:
+        """Codes ``(B, T, P)`` of a batch, -1 at padding, and the summed distortion relative to the variance."""
+        assert self.quantizer is not None and self.entropy is not None
+        model = self.entropy if phase == "search" else gate(layout_of(self.quantizer)).to(self.device)
+        search = Search(self.quantizer, model)
+        components = self.quantizer.transform(batch.features)
+        order = batch.lengths.argsort(descending=True, stable=True)
+        found = search(components[order], batch.lengths[order], lmbda[order])
+        codes = torch.empty_like(found.codes, dtype=torch.int64)
+        codes[order] = found.codes.long()
+        valid = codes[..., :1].index_select(0, order) >= 0
+        error = ((found.components - components[order]).square() * valid).sum()
+        return codes, error / (self.quantizer.dim * self.quantizer.scale)
+
+    def _rate(self, batch_idx: int) -> float:
+        """Learning rate: a short warm-up, then cosine to zero over the epochs that train the entropy model."""
+        first, last = self.entropy_epochs()
+        steps = max(1, int(self.trainer.num_training_batches))
+        done = ((self.current_epoch - first) * steps + batch_idx + 1) / max(1, (last - first) * steps)
+        return self.learning_rate * min(1.0, done / 0.03) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+
+    def on_validation_epoch_start(self) -> None:
+        """Empty the sums."""
+        self._totals = torch.zeros(len(VALIDATION_RATIOS), 3, dtype=torch.float64)
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Add up bits and distortion over a grid of lambdas; nothing before the codebooks are initialised."""
+        assert self.quantizer is not None and self._totals is not None
+        if not bool(self.quantizer.ready):
+            return
+        order = batch.lengths.argsort(descending=True, stable=True)
+        components, lengths = self.quantizer.transform(batch.features)[order], batch.lengths[order]
+        model = self.entropy if self.phase() == "search" else None
+        if model is None:
+            model = gate(layout_of(self.quantizer)).to(self.device)
+        ratios = torch.tensor(VALIDATION_RATIOS, device=self.device).float()
+        lmbda = (ratios * self.quantizer.scale).repeat(len(lengths))
+        rows = components.repeat_interleave(len(ratios), 0)
+        found = Search(self.quantizer, model)(rows, lengths.repeat_interleave(len(ratios)), lmbda)
+        valid = (found.codes[..., :1] >= 0).float()
+        error = ((found.components - rows).square() * valid).sum((1, 2))
+        sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
+        self._totals += sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
+
+    def on_validation_epoch_end(self) -> None:
+        """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
+        assert self.quantizer is not None and self._totals is not None
+        bits, error, frames = self.all_gather(self._totals.to(self.device)).view(-1, *self._totals.shape).sum(0).T.cpu()
+        if not float(frames[0]):
+            return
+        rate = bits / frames
+        distortion = error / frames / (self.quantizer.dim * float(self.quantizer.scale))
+        cost = distortion + torch.tensor(VALIDATION_RATIOS) * rate / self.quantizer.dim
+        self.log("val/lagrangian", float(cost.mean()), prog_bar=True)
+        for ratio, each_rate, each_distortion in zip(VALIDATION_RATIOS, rate, distortion, strict=True):
+            self.log(f"val/bits_per_frame/lambda_{ratio:g}", float(each_rate))
+            self.log(f"val/distortion/lambda_{ratio:g}", float(each_distortion))
