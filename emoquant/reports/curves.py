@@ -20,6 +20,9 @@ from emoquant.reports.reference import published_curve, read_reference
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
 
+#: Panels side by side for a number of panels; four for more.
+_COLUMNS = {1: 1, 2: 2, 3: 3, 5: 5, 6: 3, 9: 3}
+
 
 class SweepCurves(Drawing):
     """A metric over lambda, a line with a band for every emotion and a panel for every codec.
@@ -93,38 +96,28 @@ class SweepCurves(Drawing):
             curves = [self._curve(results, codec, ALL, codec, i) for i, codec in enumerate(codecs)]
             return [Panel("", measure, curves, zero)], 1
         if self.layout == "panels":
-            panels = [
-                Panel(
-                    e,
-                    measure,
-                    [self._curve(results, c, e, c if len(codecs) > 1 else e, i) for i, c in enumerate(codecs)],
-                    zero,
-                )
-                for e in emotions
-            ]
-            return self._with_reference(panels, emotions, over=True), min(len(panels), 3)
-        panels = [
-            Panel(
-                codec if len(codecs) > 1 else "",
-                measure,
-                [self._curve(results, codec, e, e, 0) for e in emotions],
-                zero,
-            )
-            for codec in codecs
-        ]
-        panels = self._with_reference(panels, emotions, over=False)
-        return panels, min(len(panels), 4 if len(panels) % 3 else 3)
+            panels = []
+            for emotion in emotions:
+                curves = [self._curve(results, codec, emotion, codec, i) for i, codec in enumerate(codecs)]
+                panels.append(Panel(emotion, measure, curves, zero))
+        else:
+            panels = []
+            for codec in codecs:
+                curves = [self._curve(results, codec, emotion, emotion, 0) for emotion in emotions]
+                panels.append(Panel(codec if len(codecs) > 1 else "", measure, curves, zero))
+        panels = self._with_reference(panels, emotions)
+        return panels, _COLUMNS.get(len(panels), 4)
 
     def _curve(self, results: Results, codec: str, emotion: str, label: str, index: int) -> Curve:
         curve = curve_over(results, self.metric, self.x, codec, emotion, self.stratum, label)
         return curve._replace(style=line_style(label, index))
 
-    def _with_reference(self, panels: list[Panel], emotions: Sequence[str], over: bool) -> list[Panel]:
+    def _with_reference(self, panels: list[Panel], emotions: Sequence[str]) -> list[Panel]:
         if not self.reference:
             return panels
         table = read_reference(self.reference, self.metric)
         published = {e: published_curve(table, e, self.metric) for e in emotions if e in table}
-        if not over:
+        if self.layout == "together":
             named = [panel._replace(title=panel.title or "measured") for panel in panels]
             return [*named, Panel("published", panels[0].measure, list(published.values()), panels[0].zero)]
         grey = {e: c._replace(label="published", style=c.style._replace(colour=GREY)) for e, c in published.items()}

@@ -30,6 +30,7 @@ class Grid(NamedTuple):
         columns: Heading of each column.
         corner: What the row headings are.
         across: What the column headings are; empty to leave it out.
+        own: Column heading that belongs to each row; that cell is framed.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Grid(NamedTuple):
     columns: Sequence[str]
     corner: str
     across: str = ""
+    own: Sequence[str | None] = ()
 
     def text(self, cell: Row | None) -> str:
         """Return a cell as the table shows it."""
@@ -51,15 +53,12 @@ def shown_rows(grids: Sequence[Grid]) -> list[Row]:
     return [cell for cell in cells if cell is not None and cell.corpus != "published"]
 
 
-def heat_figure(
-    grids: Sequence[Grid], columns: int, *, mark_diagonal: bool = False, cell: tuple[float, float]
-) -> Figure:
+def heat_figure(grids: Sequence[Grid], columns: int, cell: tuple[float, float]) -> Figure:
     """Draw grids as heat maps with one colour scale.
 
     Args:
         grids: Tables of the same measure.
         columns: Tables side by side.
-        mark_diagonal: Frame the cells whose row and column have the same heading.
         cell: Width and height of a cell in inches.
     """
     lines = math.ceil(len(grids) / columns)
@@ -69,7 +68,7 @@ def heat_figure(
     colours, norm = _colours(grids)
     axes = figure.subplots(lines, columns, squeeze=False)
     for place, grid in zip(axes.flat, grids, strict=False):
-        _draw(place, grid, colours, norm, mark_diagonal)
+        _draw(place, grid, colours, norm)
     for place in axes.flat[len(grids) :]:
         place.set_visible(False)
     return figure
@@ -86,7 +85,7 @@ def _colours(grids: Sequence[Grid]) -> tuple[Colormap, Normalize]:
     return LinearSegmentedColormap.from_list("steps", _SEQUENTIAL), Normalize(low, high if high > low else low + 1.0)
 
 
-def _draw(axes: Axes, grid: Grid, colours: Colormap, norm: Normalize, mark_diagonal: bool) -> None:
+def _draw(axes: Axes, grid: Grid, colours: Colormap, norm: Normalize) -> None:
     scale = grid.measure.scale
     values = np.array([[math.nan if c is None else c.value * scale for c in line] for line in grid.cells])
     axes.pcolormesh(np.ma.masked_invalid(values), cmap=colours, norm=norm, edgecolors="white", linewidth=0.8)
@@ -94,7 +93,7 @@ def _draw(axes: Axes, grid: Grid, colours: Colormap, norm: Normalize, mark_diago
         for x, cell in enumerate(line):
             empty = cell is None or math.isnan(cell.value)
             back = (1.0, 1.0, 1.0, 1.0) if empty else colours(norm(values[y, x]))
-            own = mark_diagonal and grid.rows[y] == grid.columns[x]
+            own = bool(grid.own) and grid.own[y] == grid.columns[x]
             axes.text(
                 x + 0.5,
                 y + 0.5,

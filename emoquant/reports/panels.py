@@ -1,8 +1,9 @@
 """Panels of curves: the drawing that all reports over lambda, rate or similarity share."""
 
 import math
+import textwrap
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -24,6 +25,8 @@ class Curve(NamedTuple):
         rows: Row behind each place.
         before: Row of the unquantized features, drawn apart at the left, or None.
         published: A figure read from a reference: hollow markers, no band.
+        weight: Width of the line in points.
+        banded: Draw the interval band.
     """
 
     label: str
@@ -32,6 +35,8 @@ class Curve(NamedTuple):
     rows: Sequence[Row]
     before: Row | None = None
     published: bool = False
+    weight: float = 1.2
+    banded: bool = True
 
 
 class Panel(NamedTuple):
@@ -118,32 +123,32 @@ def curve_rows(panels: Sequence[Panel]) -> list[Row]:
 
 
 def panel_figure(
-    panels: Sequence[Panel], columns: int, axis: Horizontal, *, height: float = 1.9, share_y: bool = True
+    panels: Sequence[Panel], columns: int, axis: Horizontal, *, height: float = 1.9
 ) -> tuple[Figure, float | None]:
-    """Draw panels in a grid with one legend below.
+    """Draw panels in a grid with one legend below; panels of one measure share their vertical axis.
 
     Args:
         panels: Panels, row by row.
         columns: Panels side by side; one makes a figure of a paper's column, more one of its page.
         axis: Horizontal axis.
         height: Height of a panel in inches.
-        share_y: Panels of a row share the range of their vertical axis.
 
     Returns:
         The figure, and where its logarithmic axis turns linear (None for a linear axis).
     """
     rows = math.ceil(len(panels) / columns)
+    shared = _sharing(panels, columns)
     width = COLUMN if columns == 1 else min(PAGE, columns * 2.4)
     figure = new_figure(width, rows * height + 0.55)
-    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey="row" if share_y else False)
+    grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
     places = [x for panel in panels for curve in panel.curves for x in curve.x]
     before = not axis.reversed and any(curve.before for panel in panels for curve in panel.curves)
     knee = None
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         knee = _prepare(axes, axis, places, before)
         _draw(axes, panel, _BEFORE * knee if knee else 0.0)
-        if index % columns == 0 or not share_y:
-            axes.set_ylabel(panel.measure.axis)
+        if index % columns == 0 or not shared:
+            axes.set_ylabel(textwrap.fill(panel.measure.axis, int(15 * height)))
         if index + columns >= len(panels):
             axes.set_xlabel(axis.label if width / columns > 1.9 else axis.short)
             axes.tick_params(labelbottom=True)
@@ -153,10 +158,16 @@ def panel_figure(
     return figure, knee
 
 
+def _sharing(panels: Sequence[Panel], columns: int) -> Literal["all", "row"] | bool:
+    measures = [panel.measure.axis for panel in panels]
+    rows = [set(measures[start : start + columns]) for start in range(0, len(measures), columns)]
+    return "all" if len(set(measures)) == 1 else "row" if all(len(row) == 1 for row in rows) else False
+
+
 def _prepare(axes: Axes, axis: Horizontal, places: Sequence[float], before: bool) -> float | None:
     if not axis.logarithmic:
         if axis.reversed:
-            axes.invert_xaxis()
+            axes.xaxis.set_inverted(True)
         return None
     knee = zero_log_axis(axes, places, axis.linear_below)
     if before:
@@ -174,6 +185,10 @@ def _draw(axes: Axes, panel: Panel, left: float) -> None:
         axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
     for curve in panel.curves:
         _draw_curve(axes, curve, measure.scale, left)
+    if all(math.isnan(row.value) for curve in panel.curves for row in curve.rows):
+        axes.text(
+            0.5, 0.6, "undefined:\nthe vector is zero", transform=axes.transAxes, ha="center", va="center", color=GREY
+        )
     if measure.limits:
         pad = 0.03 * (measure.limits[1] - measure.limits[0])
         axes.set_ylim(measure.limits[0] - pad, measure.limits[1] + pad)
@@ -181,14 +196,16 @@ def _draw(axes: Axes, panel: Panel, left: float) -> None:
 
 
 def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float) -> None:
+    if not curve.rows:
+        return
     colour, marker, dashes, _ = curve.style
     y = [row.value * scale for row in curve.rows]
     face = "white" if curve.published else colour
     line = axes.plot(
         curve.x, y, color=colour, linestyle=dashes, marker=marker, markerfacecolor=face, markeredgewidth=0.7
     )
-    line[0].set_clip_on(False)
-    if curve.published:
+    line[0].set(clip_on=False, linewidth=curve.weight, zorder=1.9 if curve.published else 2 + curve.weight / 10)
+    if curve.published or not curve.banded:
         return
     low, high = ([value * scale for value in ends] for ends in zip(*[(r.low, r.high) for r in curve.rows], strict=True))
     if any(not math.isnan(value) for value in low):

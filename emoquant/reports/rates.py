@@ -123,7 +123,7 @@ class CodebookUsage(Drawing):
             panels.append(Panel(quantity(metric).label, quantity(metric), styled))
         with paper_style():
             axis = horizontal_axis("lmbda", self.linear_below)
-            figure, knee = panel_figure(panels, len(panels), axis, share_y=False)
+            figure, knee = panel_figure(panels, len(panels), axis)
         rows = curve_rows(panels)
         caption = sentences(
             f"Use of the codebooks over λ, corpus {rows[0].corpus}: "

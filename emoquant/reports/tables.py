@@ -95,93 +95,16 @@ class EmotionTable(Drawing):
             return None
         table = read_reference(self.reference, self.metric)
         names = [ALL if name == overall(self.metric)[1] else name for name in grid.columns]
-        points = sorted({at for column in table.values() for at in column})
-        cells = [[_published_cell(table, name, at, self.metric) for name in names] for at in points]
-        return Grid("published", grid.measure, cells, [point_text(at) for at in points], grid.columns, "λ")
+        points = {point_text(at): at for at in sorted({at for column in table.values() for at in column})}
+        shown = grid.rows if set(points) <= set(grid.rows) else list(points)  # the same lines as ours where they fit
+        cells = [[_published_cell(table, name, points.get(line), self.metric) for name in names] for line in shown]
+        return Grid("published", grid.measure, cells, shown, grid.columns, "λ")
 
 
-class CrossMatrix(Drawing):
-    """A metric for every codebook (rows) and emotion (columns) at one lambda: heat map, Markdown and LaTeX.
-
-    Args:
-        metric: Metric of the cells. One that ends in a slash (``attraction/``) is completed by the codebook's emotion.
-        lmbda: Operating point, one that every codec was evaluated at; the largest common one by default.
-        codecs: Rows; all in the file by default.
-        codebooks: Emotion of each codec's codebook; the codec's name by default.
-        stratum: Part of the corpus.
-        name: Stem of the files; ``cross_<metric>`` by default.
-    """
-
-    def __init__(
-        self,
-        metric: str = "utterance_similarity",
-        lmbda: float | None = None,
-        codecs: list[str] | None = None,
-        codebooks: Mapping[str, str] | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"cross_{metric.strip('/').replace('/', '_')}", stratum)
-        self.metric, self.lmbda, self.codecs, self.codebooks = metric, lmbda, codecs, codebooks
-
-    def draw(self, results: Results) -> list[Artifact]:
-        """Return one matrix."""
-        codecs = self._codecs(results)
-        metrics = {codec: self._metric(codec) for codec in codecs}
-        for codec, metric in metrics.items():
-            results.codecs(metric, [codec])
-        point = self._point(results, metrics)
-        emotions = results.emotions(metrics[codecs[0]])
-        cells = [[results.find(metrics[c], c, point, e, self.stratum) for e in emotions] for c in codecs]
-        measure = quantity(self.metric.strip("/"))
-        grid = Grid("", measure, cells, codecs, emotions, "codebook", "emotion of the utterances")
-        rows = shown_rows([grid])
-        with paper_style():
-            figure = heat_figure([grid], 1, mark_diagonal=True, cell=(0.52, 0.24))
-        sign = "Negative: drawn towards the codebook's emotion." if self.metric.startswith("attraction") else ""
-        base = sentences(
-            f"{measure.axis} of each emotion (columns) under each codebook (rows) at λ = {point_text(point)}, "
-            f"corpus {rows[0].corpus}.",
-            sign,
-            count_text(rows),
-        )
-        widest = interval_text(rows, "In brackets")
-        caption = sentences(base, widest_text(rows, measure), "Framed: the codebook's own emotion.")
-        texts = {
-            ".md": f"{markdown(grid)}\n{base} {widest}\n",
-            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}".replace("_", "-")),
-        }
-        alt = "Heat map. " + ". ".join(
-            f"Codebook {c}: " + ", ".join(f"{e} {grid.text(cell)}" for e, cell in zip(emotions, line, strict=True))
-            for c, line in zip(codecs, cells, strict=True)
-        )
-        return [
-            Artifact(self.name, f"{measure.label}: codebooks against emotions", caption, f"{alt}.", rows, figure, texts)
-        ]
-
-    def _metric(self, codec: str) -> str:
-        return self.metric + (self.codebooks or {}).get(codec, codec) if self.metric.endswith("/") else self.metric
-
-    def _codecs(self, results: Results) -> list[str]:
-        if self.codecs or not self.metric.endswith("/"):
-            return results.codecs(self._metric(self.codecs[0]) if self.codecs else self.metric, self.codecs)
-        having = [c for c in dict.fromkeys(row.codec for row in results.rows) if self._metric(c) in results.metrics]
-        if not having:
-            raise MissingRowsError(
-                f"{self.name}: no codec has rows of {self.metric}<its emotion>; name emotions with `codebooks`"
-            )
-        return having
-
-    def _point(self, results: Results, metrics: Mapping[str, str]) -> float:
-        common = set.intersection(*(set(results.points(metric, codec)) for codec, metric in metrics.items()))
-        if not common or (self.lmbda is not None and self.lmbda not in common):
-            known = ", ".join(point_text(p) for p in sorted(common)) or "none"
-            raise MissingRowsError(
-                f"{self.name}: not every codec was evaluated at λ {self.lmbda}; common to all: {known}"
-            )
-        return max(common) if self.lmbda is None else self.lmbda
-
-
-def _published_cell(table: Mapping[str, Mapping[float, float]], name: str, at: float, metric: str) -> Row | None:
-    value = table.get(name, {}).get(at)
-    return None if value is None else Row("published", "published", at, name, metric, value, math.nan, math.nan, 0)
+def _published_cell(table: Mapping[str, Mapping[float, float]], name: str, at: float | None, metric: str) -> Row | None:
+    value = None if at is None else table.get(name, {}).get(at)
+    return (
+        None
+        if value is None or at is None
+        else Row("published", "published", at, name, metric, value, math.nan, math.nan, 0)
+    )

@@ -1,0 +1,231 @@
+"""Codebooks of one emotion: what they make of every emotion."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import axis_text, count_text, interval_text, sentences, widest_text
+from emoquant.reports.heat import Grid, heat_figure, latex, markdown, shown_rows
+from emoquant.reports.panels import (
+    Panel,
+    codec_text,
+    curve_over,
+    curve_rows,
+    curves_text,
+    horizontal_axis,
+    panel_figure,
+)
+from emoquant.reports.quantities import point_text, quantity
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.style import line_style, paper_style
+
+
+def codebook_emotion(codec: str, emotions: Sequence[str], given: Mapping[str, str] | None = None) -> str | None:
+    """Return the emotion that a codec's codebook was trained on, by its name unless it is given.
+
+    Args:
+        codec: Name of the codec.
+        emotions: Emotions of the corpus.
+        given: Emotion by codec.
+
+    Returns:
+        The emotion; None if the name holds none or several.
+
+    Example:
+        >>> codebook_emotion("ecvq_happy", ["happy", "sad"]), codebook_emotion("happy_sad", ["happy", "sad"])
+        ('happy', None)
+    """
+    if given and codec in given:
+        return given[codec]
+    named = [emotion for emotion in emotions if emotion in re.split(r"[^a-z]+", codec.lower())]
+    return named[0] if len(named) == 1 else None
+
+
+def trained_emotions(
+    codecs: Sequence[str],
+    emotions: Sequence[str],
+    given: Mapping[str, str] | None = None,
+    required: Sequence[str] | None = None,
+) -> dict[str, str]:
+    """Return the emotion of every codec that has one.
+
+    Args:
+        codecs: Names of codecs.
+        emotions: Emotions of the corpus.
+        given: Emotion by codec, where the name does not say it.
+        required: Codecs that must have one.
+
+    Raises:
+        MissingRowsError: No codec, or not every required one, has an emotion.
+    """
+    known = {codec: codebook_emotion(codec, emotions, given) for codec in codecs}
+    trained = {codec: emotion for codec, emotion in known.items() if emotion is not None}
+    unknown = [codec for codec in required or () if codec not in trained]
+    if unknown or not trained:
+        names = ", ".join(unknown or codecs)
+        raise MissingRowsError(f"no emotion of the corpus in the codec names {names}; give each one's by `codebooks`")
+    return trained
+
+
+class SimilarityPanel(Drawing):
+    """Similarity (above) and attraction (below) of every emotion under every biased codebook, over lambda.
+
+    Attraction is the change of an utterance's angle to the centroid of the codebook's emotion; negative: drawn there.
+
+    Args:
+        columns: ``"codebook"``: a column for each codebook, lines are emotions; ``"emotion"``: the other way round.
+        similarity: Metric of the upper row.
+        codecs: Codecs; all in the file whose emotion is known by default.
+        codebooks: Emotion of each codec's codebook, where its name does not say it.
+        emotions: Emotions of the utterances; all in the file by default.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        stratum: Part of the corpus.
+        name: Stem of the files.
+
+    Raises:
+        ValueError: The columns are neither of the two.
+    """
+
+    def __init__(
+        self,
+        columns: str = "codebook",
+        similarity: str = "utterance_similarity",
+        codecs: list[str] | None = None,
+        codebooks: Mapping[str, str] | None = None,
+        emotions: list[str] | None = None,
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str = "similarity_panel",
+    ) -> None:
+        super().__init__(name, stratum)
+        if columns not in ("codebook", "emotion"):
+            raise ValueError(f"columns must be 'codebook' or 'emotion', not {columns!r}")
+        self.columns, self.similarity = columns, similarity
+        self.codecs, self.codebooks, self.emotions = codecs, codebooks, emotions
+        self.linear_below = linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure of two rows."""
+        results.need(self.similarity)
+        emotions = results.emotions(self.similarity, self.emotions)
+        trained = self._trained(results, emotions)
+        heads = list(trained) if self.columns == "codebook" else emotions
+        lines = emotions if self.columns == "codebook" else list(trained)
+        panels = []
+        for upper in (True, False):
+            for head in heads:
+                pairs = [(head, line) if self.columns == "codebook" else (line, head) for line in lines]
+                panels.append(self._panel(results, trained, pairs, upper))
+        with paper_style():
+            axis = horizontal_axis("lmbda", self.linear_below)
+            figure, knee = panel_figure(panels, len(heads), axis, height=1.45)
+        rows = curve_rows(panels)
+        other = "emotion of the utterances" if self.columns == "codebook" else "codebook"
+        caption = sentences(
+            "Similarity (above) and attraction to the centroid of the codebook's emotion (below, negative: closer) "
+            f"over λ (squared feature units per bit), corpus {rows[0].corpus}, {codec_text(list(trained))}; "
+            f"columns: {self.columns}, lines: {other}; thick: both are the same.",
+            count_text(rows),
+            interval_text(rows, "Bands"),
+            axis_text(knee) if knee else "",
+        )
+        title = "Every emotion under every codebook"
+        return [Artifact(self.name, title, caption, curves_text(panels, "λ"), rows, figure, {})]
+
+    def _trained(self, results: Results, emotions: Sequence[str]) -> dict[str, str]:
+        codecs = results.codecs(self.similarity, self.codecs)
+        trained = trained_emotions(codecs, emotions, self.codebooks, required=self.codecs)
+        for codec, emotion in trained.items():
+            results.codecs(f"attraction/{emotion}", [codec])
+        return trained
+
+    def _panel(
+        self, results: Results, trained: Mapping[str, str], pairs: Sequence[tuple[str, str]], upper: bool
+    ) -> Panel:
+        by_codebook = self.columns == "codebook"
+        curves = []
+        for index, (codec, emotion) in enumerate(pairs):
+            metric = self.similarity if upper else f"attraction/{trained[codec]}"
+            label = emotion if by_codebook else codec
+            curve = curve_over(results, metric, "lmbda", codec, emotion, self.stratum, label)
+            style = line_style(label if by_codebook else trained[codec], index)
+            curves.append(curve._replace(style=style, before=None, weight=2.2 if trained[codec] == emotion else 1.2))
+        title = f"{pairs[0][0]} codebook" if by_codebook else f"{pairs[0][1]} utterances"
+        measure = quantity(self.similarity) if upper else quantity("attraction")
+        return Panel(title if upper else "", measure, curves, zero=not upper)
+
+
+class CrossMatrix(Drawing):
+    """A metric for every codebook (rows) and emotion (columns) at one lambda: heat map, Markdown and LaTeX.
+
+    Args:
+        metric: Metric of the cells. One that ends in a slash (``attraction/``) is completed by the codebook's emotion.
+        lmbda: Operating point, one that every codec was evaluated at; the largest common one by default.
+        codecs: Rows; all in the file by default.
+        codebooks: Emotion of each codec's codebook; the codec's name by default.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``cross_<metric>`` by default.
+    """
+
+    def __init__(
+        self,
+        metric: str = "utterance_similarity",
+        lmbda: float | None = None,
+        codecs: list[str] | None = None,
+        codebooks: Mapping[str, str] | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or f"cross_{metric.strip('/').replace('/', '_')}", stratum)
+        self.metric, self.lmbda, self.codecs, self.codebooks = metric, lmbda, codecs, codebooks
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one matrix."""
+        metrics = self._metrics(results)
+        codecs, point = list(metrics), self._point(results, metrics)
+        emotions = results.emotions(metrics[codecs[0]])
+        cells = [[results.find(metrics[c], c, point, e, self.stratum) for e in emotions] for c in codecs]
+        measure = quantity(self.metric.strip("/"))
+        own = [codebook_emotion(codec, emotions, self.codebooks) for codec in codecs]
+        grid = Grid("", measure, cells, codecs, emotions, "codebook", "emotion of the utterances", own)
+        rows = shown_rows([grid])
+        with paper_style():
+            figure = heat_figure([grid], 1, cell=(0.52, 0.24))
+        sign = "Negative: drawn towards the codebook's emotion." if self.metric.startswith("attraction") else ""
+        base = sentences(
+            f"{measure.axis} of each emotion (columns) under each codebook (rows) at λ = {point_text(point)}, "
+            f"corpus {rows[0].corpus}.",
+            sign,
+            count_text(rows),
+        )
+        widest = interval_text(rows, "In brackets")
+        caption = sentences(base, widest_text(rows, measure), "Framed: the codebook's own emotion.")
+        texts = {
+            ".md": f"{markdown(grid)}\n{base} {widest}\n",
+            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}".replace("_", "-")),
+        }
+        alt = "Heat map. " + ". ".join(
+            f"Codebook {c}: " + ", ".join(f"{e} {grid.text(cell)}" for e, cell in zip(emotions, line, strict=True))
+            for c, line in zip(codecs, cells, strict=True)
+        )
+        return [
+            Artifact(self.name, f"{measure.label}: codebooks against emotions", caption, f"{alt}.", rows, figure, texts)
+        ]
+
+    def _metrics(self, results: Results) -> dict[str, str]:
+        if not self.metric.endswith("/"):
+            return {codec: self.metric for codec in results.codecs(self.metric, self.codecs)}
+        stem = self.metric.strip("/")
+        emotions = results.targets(stem)
+        codecs = results.codecs(f"{stem}/{emotions[0]}" if emotions else self.metric, self.codecs)
+        trained = trained_emotions(codecs, emotions, self.codebooks, required=self.codecs)
+        return {codec: self.metric + emotion for codec, emotion in trained.items()}
+
+    def _point(self, results: Results, metrics: Mapping[str, str]) -> float:
+        common = set.intersection(*(set(results.points(metric, codec)) for codec, metric in metrics.items()))
+        if not common or (self.lmbda is not None and self.lmbda not in common):
+            known = ", ".join(point_text(p) for p in sorted(common)) or "none"
+            raise MissingRowsError(
+                f"{self.name}: not every codec was evaluated at λ {self.lmbda}; common to all: {known}"
+            )
+        return max(common) if self.lmbda is None else self.lmbda

@@ -1,0 +1,222 @@
+"""Methods against each other at equal similarity or rate; parts of a corpus against each other."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib.colors import to_hex
+
+from emoquant.labels import canonical_emotion
+from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
+from emoquant.reports.curves import SweepCurves
+from emoquant.reports.panels import (
+    Curve,
+    Panel,
+    codec_text,
+    curve_over,
+    curve_rows,
+    curves_text,
+    horizontal_axis,
+    panel_figure,
+)
+from emoquant.reports.quantities import quantity
+from emoquant.reports.reference import published_curve
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.style import LineStyle, line_style, paper_style
+
+
+class GreedyComparison(SweepCurves):
+    """A metric over what is left of the similarity, one panel for each method: which emotion goes first?
+
+    Each emotion's points stand at the similarity that this emotion has there.
+
+    Args:
+        metric: Metric on the vertical axis.
+        over: ``"utterance_similarity"``, or ``"bits_per_frame"`` for the comparison over rate.
+        codecs: Methods in the order of the panels; all in the file by default.
+        emotions: Emotions; all in the file by default.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``greedy_<metric>_over_<over>`` by default.
+    """
+
+    def __init__(
+        self,
+        metric: str = "recall",
+        over: str = "utterance_similarity",
+        codecs: list[str] | None = None,
+        emotions: list[str] | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        short = {"utterance_similarity": "similarity", "bits_per_frame": "rate"}.get(over, over)
+        super().__init__(metric, over, codecs, emotions, stratum=stratum, name=name or f"greedy_{metric}_over_{short}")
+        self.over = over
+
+
+class StrataCurves(Drawing):
+    """Metrics over lambda for parts of the corpus: a row of panels for each metric, a column for each emotion.
+
+    Args:
+        metrics: Metrics, a row each.
+        parts: What the names of the strata begin with or hold: ``agreement``, ``speaker=``.
+        codec: Codec; the first in the file by default.
+        emotions: Emotions, a column each; all in the file by default.
+        bands: Draw interval bands.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        name: Stem of the files.
+    """
+
+    weight = 0.6
+
+    def __init__(
+        self,
+        metrics: Sequence[str] = ("drift_to_neutral", "drift_to_mean"),
+        parts: str = "speaker=",
+        codec: str | None = None,
+        emotions: list[str] | None = None,
+        bands: bool = False,
+        linear_below: float | None = None,
+        name: str = "by_speaker",
+    ) -> None:
+        super().__init__(name)
+        self.metrics, self.parts, self.codec, self.emotions = list(metrics), parts, codec, emotions
+        self.bands, self.linear_below = bands, linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure, the whole corpus as the thick line in each panel."""
+        results.need(*self.metrics)
+        codec = results.codecs(self.metrics[0], [self.codec] if self.codec else None)[0]
+        strata = [s for s in results.strata(self.metrics[0]) if self.parts in s]
+        if not strata:
+            raise MissingRowsError(f"{self.name}: no stratum holds {self.parts!r}; evaluate by {self.parts.strip('=')}")
+        emotions = results.emotions(self.metrics[0], self.emotions)
+        panels = [self._panel(results, m, codec, e, strata) for m in self.metrics for e in emotions]
+        title = f"By {self.parts.strip('=')}"
+        return [self._artifact(self.name, title, panels, len(emotions), codec, "")]
+
+    def _artifact(self, stem: str, title: str, panels: list[Panel], columns: int, codec: str, source: str) -> Artifact:
+        with paper_style():
+            axis = horizontal_axis("lmbda", self.linear_below)
+            figure, knee = panel_figure(panels, columns, axis, height=1.45)
+        rows = curve_rows(panels)
+        counted = {s: [r for r in rows if r.stratum == s] for s in dict.fromkeys(row.stratum for row in rows)}
+        counts = " ".join(f"{'Whole' if s == ALL else s}: {count_text(found)}" for s, found in counted.items())
+        caption = sentences(
+            f"{' and '.join(quantity(m).axis for m in self.metrics)} over λ (squared feature units per bit), columns: "
+            f"true emotion, " + (source or f"corpus {rows[0].corpus}, {codec_text([codec])}; thick: the whole corpus."),
+            counts,
+            interval_text(rows, "Bands") if self.bands and rows else "",
+            axis_text(knee) if knee else "",
+        )
+        return Artifact(stem, title, caption, curves_text(panels, "λ"), rows, figure, {})
+
+    def _panel(self, results: Results, metric: str, codec: str, emotion: str, strata: Sequence[str]) -> Panel:
+        curves = []
+        for index, stratum in enumerate(strata):
+            curve = curve_over(results, metric, "lmbda", codec, emotion, stratum, self._label(stratum))
+            style = self._style(emotion, index, len(strata))
+            curves.append(curve._replace(style=style, before=None, banded=self.bands, weight=self.weight))
+        whole = curve_over(results, metric, "lmbda", codec, emotion, ALL, "all")
+        curves.append(whole._replace(style=line_style(ALL), before=None, weight=2.0, banded=False))
+        title = emotion if metric == self.metrics[0] else ""
+        return Panel(title, quantity(metric), curves, quantity(metric).centred)
+
+    def _label(self, stratum: str) -> str:
+        return f"each {self.parts.strip('=')}"
+
+    def _style(self, emotion: str, index: int, number: int) -> LineStyle:
+        return line_style(emotion, index)._replace(marker="", dashes="-")
+
+
+class AgreementCurves(StrataCurves):
+    """Recall and F1 over lambda by the agreement of the annotators: does doubt go first?
+
+    Args:
+        metrics: Metrics, a row of panels each.
+        parts: What the names of the strata hold.
+        codec: Codec; the first in the file by default.
+        emotions: Emotions, a column each; all in the file by default.
+        bands: Draw interval bands.
+        reference: JSON of published figures, ``{emotion: {agreement: {"lambda": [...], metric: [...]}}}``, drawn as a
+            second figure; ``accuracy`` is taken for recall.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        name: Stem of the files.
+    """
+
+    weight = 1.2
+
+    def __init__(
+        self,
+        metrics: Sequence[str] = ("recall", "f1"),
+        parts: str = "agreement",
+        codec: str | None = None,
+        emotions: list[str] | None = None,
+        bands: bool = False,
+        reference: str | None = None,
+        linear_below: float | None = None,
+        name: str = "by_agreement",
+    ) -> None:
+        super().__init__(metrics, parts, codec, emotions, bands, linear_below, name)
+        self.reference = reference
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return our figure, and the published one if a reference is named."""
+        artifacts = super().draw(results)
+        if self.reference:
+            artifacts.append(self._published(read_agreement(self.reference)))
+        return artifacts
+
+    def _label(self, stratum: str) -> str:
+        return re.sub(r"\s*(<=?)\s*", lambda found: {"<": " < ", "<=": " ≤ "}[found[1]], stratum)
+
+    def _style(self, emotion: str, index: int, number: int) -> LineStyle:
+        colour = to_hex(mpl.colormaps["viridis"](0.72 * (1 - index / max(number - 1, 1))))
+        return line_style("", index)._replace(colour=colour)
+
+    def _published(self, table: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]]) -> Artifact:
+        levels = sorted({level for found in table.values() for level in found}, key=float)
+        panels = []
+        for metric in self.metrics:
+            for emotion, found in table.items():
+                curves = [self._level(found.get(a, {}), metric, f"{a} %", levels.index(a), len(levels)) for a in levels]
+                panels.append(Panel(emotion if metric == self.metrics[0] else "", quantity(metric), curves))
+        source = (
+            f"published figures ({Path(str(self.reference)).name}) by agreement in percent; no intervals are known."
+        )
+        return self._artifact(f"{self.name}_published", "By agreement, published", panels, len(table), "", source)
+
+    def _level(self, found: Mapping[str, Sequence[float]], metric: str, label: str, index: int, number: int) -> Curve:
+        values = found.get(metric) or (found.get("accuracy") if metric == "recall" else None) or ()
+        table = {label: dict(zip(found.get("lambda", ()), values, strict=False))}
+        return published_curve(table, label, metric)._replace(style=self._style("", index, number))
+
+
+def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float]]]]:
+    """Read published figures by emotion and agreement.
+
+    Args:
+        path: JSON file ``{emotion: {agreement in percent: {"lambda": [...], "accuracy": [...], "f1": [...]}}}``.
+
+    Returns:
+        The same with canonical names of the emotions.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no such JSON.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no published figures at {path}: expected a JSON; correct the option `reference` or drop it"
+        )
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            canonical_emotion(emotion): {str(a): dict(v) for a, v in found.items()}
+            for emotion, found in content.items()
+        }
+    except (AttributeError, TypeError, json.JSONDecodeError) as error:
+        raise ValueError(f"{path} is no table of figures by emotion and agreement: {error}") from error
