@@ -1,0 +1,119 @@
+"""Range coder with the context model in the loop: codes of utterances to bytes and back, exactly.
+
+The coder is constriction's range coder (Bamler, *Understanding entropy coding with asymmetric numeral systems*, 2022)
+with 32-bit words; the symbol weights come from an :class:`~emoquant.entropy.integer.IntegerTwin`, which makes them
+equal on both sides (its docstring states the guarantee). Every utterance is a stream of its own, so that its bytes do
+not depend on what is coded beside it; the model's steps are computed for all utterances of a call at once.
+
+:func:`~emoquant.entropy.folding.integer_twin` makes the twin and says which entropy models have one.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import constriction
+import numpy as np
+from numpy.typing import NDArray
+
+from emoquant.entropy.fixed_point import Doubles
+from emoquant.entropy.integer import Bias, Codes, IntegerTwin
+
+#: Frames whose symbol weights an encoder holds at once.
+CHUNK = 128
+
+
+class BitstreamError(ValueError):
+    """Bytes that this codec did not write: foreign, truncated, damaged, or of another codec."""
+
+
+def encode(twin: IntegerTwin, codes: Sequence[NDArray[np.integer]], lmbdas: Sequence[float]) -> list[bytes]:
+    """Return the coded bytes of each utterance.
+
+    Args:
+        twin: The context model.
+        codes: Codes of each utterance, ``(T, P)`` in ``[0, V)``.
+        lmbdas: Lambda that each utterance was searched at.
+
+    Raises:
+        ValueError: Codes have another shape or lie out of range.
+    """
+    for utterance in codes:
+        if utterance.ndim != 2 or utterance.shape[1] != twin.positions:
+            raise ValueError(f"codes of an utterance must be (T, {twin.positions}), got {utterance.shape}")
+        if utterance.size and (utterance.min() < 0 or utterance.max() >= twin.symbols):
+            raise ValueError(f"codes must lie in [0, {twin.symbols - 1}]: padded frames (-1) are not coded")
+    return [_encode(twin, each.astype(np.int64), twin.bias([x])) for each, x in zip(codes, lmbdas, strict=True)]
+
+
+def _encode(twin: IntegerTwin, codes: Codes, bias: Bias) -> bytes:
+    family = constriction.stream.model.Categorical(perfect=False)
+    coder = constriction.stream.queue.RangeEncoder()
+    order = [position for step in twin.steps for position in step]
+    none = np.full((twin.memory, twin.positions), twin.symbols)
+    padded = np.concatenate([none, codes])
+    for first in range(0, len(codes), CHUNK):
+        frames = codes[first : first + CHUNK]
+        context = twin.start(len(frames))
+        for back in range(1, twin.memory + 1):
+            context.codes[:, back] = padded[first + twin.memory - back :][: len(frames)]
+        weights = np.empty((len(frames), twin.positions, twin.symbols))
+        done = 0
+        for step, positions in enumerate(twin.steps):
+            weights[:, done : done + len(positions)] = twin.weigh(context, step, bias).transpose(1, 0, 2)
+            twin.advance(context, step, frames[:, positions])
+            done += len(positions)
+        symbols = frames[:, order].astype(np.int32).reshape(-1)
+        coder.encode(symbols, family, weights.reshape(len(symbols), -1))
+    return coder.get_compressed().astype("<u4").tobytes()
+
+
+def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], lmbdas: Sequence[float]) -> list[Codes]:
+    """Return the codes ``(T, P)`` of each utterance, exactly those that were encoded.
+
+    Args:
+        twin: The context model; its digest must be the encoder's.
+        payloads: What :func:`encode` returned.
+        frames: Frames of each utterance.
+        lmbdas: Lambda of each utterance.
+
+    Raises:
+        BitstreamError: A payload is damaged.
+    """
+    order = sorted(range(len(payloads)), key=lambda i: -frames[i])
+    coders = [_open(payloads[i]) for i in order]
+    lengths = np.array([frames[i] for i in order], dtype=np.int64)
+    codes = [np.zeros((length, twin.positions), dtype=np.int64) for length in lengths]
+    context, bias = twin.start(len(order)), twin.bias([lmbdas[i] for i in order])
+    for frame in range(int(lengths.max(initial=0))):
+        live = int((lengths > frame).sum())
+        if live < len(context.codes):
+            context, bias = type(context)(context.codes[:live], context.sums[:live]), bias.rows(live)
+        for step in range(len(twin.steps)):
+            weights = twin.weigh(context, step, bias)
+            twin.advance(context, step, _decode_step(coders, weights))
+        newest = context.codes[:, 0]
+        for row in range(live):
+            codes[row][frame] = newest[row]
+    if not all(coder.maybe_exhausted() for coder in coders):
+        raise BitstreamError("damaged: more was coded than the frames that the data claims")
+    found = dict(zip(order, codes, strict=True))
+    return [found[i] for i in range(len(order))]
+
+
+def _open(payload: bytes) -> Any:  # noqa: ANN401 - constriction's classes are not typed
+    if len(payload) % 4:
+        raise BitstreamError("truncated or damaged: coded bytes are whole 32-bit words")
+    return constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+
+
+def _decode_step(coders: Sequence[Any], weights: Doubles) -> Codes:
+    """Read one code for each weight vector, ``(n, B, V)`` -> ``(B, n)``."""
+    family = constriction.stream.model.Categorical(perfect=False)
+    by_row = np.ascontiguousarray(weights.transpose(1, 0, 2))
+    chosen = np.empty(by_row.shape[:2], dtype=np.int64)
+    for row, weight in enumerate(by_row):
+        try:
+            chosen[row] = coders[row].decode(family, weight)
+        except AssertionError as error:
+            raise BitstreamError("damaged: no code fits the coded bytes") from error
+    return chosen
