@@ -1,1 +1,10 @@
-"""TODO"""
+"""What watches a run: results and reports on disk, curves, figures, embeddings and audio in TensorBoard."""
+
+from emoquant.callbacks.audio import AudioSamples
+from emoquant.callbacks.codebooks import CodebookMonitor
+from emoquant.callbacks.embeddings import EmbeddingProjector
+from emoquant.callbacks.lambda_sweep import LambdaSweep
+from emoquant.callbacks.progress import SweepProgress
+from emoquant.callbacks.results import ResultsWriter
+
+__all__ = ["AudioSamples", "CodebookMonitor", "EmbeddingProjector", "LambdaSweep", "ResultsWriter", "SweepProgress"]

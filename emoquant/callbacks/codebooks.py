@@ -1,0 +1,87 @@
+"""Health of the codebooks in training: perplexity, usage and dead codes of every position."""
+
+from typing import Any
+
+import numpy as np
+from lightning.pytorch import Callback, LightningModule, Trainer
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
+from emoquant.codecs.base import Codec
+from emoquant.metrics import CodeHistogram, perplexity, usage
+
+
+class CodebookMonitor(Callback):
+    """Counts the codes that the task's codec chooses on validation batches, every few epochs.
+
+    Scalars ``codebook/perplexity``, ``codebook/usage`` (means over positions) and ``codebook/dead_codes`` go to every
+    logger; perplexity and usage of every position to TensorBoard as figure and histograms. The task's part is its
+    attribute ``codec`` (None while there is none yet).
+
+    Args:
+        point: Operating point at which codes are chosen; at lambda 0 they are the nearest codewords.
+        every_n_epochs: Epochs from one look to the next.
+
+    Raises:
+        ValueError: ``every_n_epochs`` is below 1.
+    """
+
+    def __init__(self, point: float = 0.0, every_n_epochs: int = 1) -> None:
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
+        self.point, self.every_n_epochs = point, every_n_epochs
+        self._codec: Codec | None = None
+        self._codes: CodeHistogram | None = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to count where it is due."""
+        self._codec = codec_of(pl_module) if due(trainer, self.every_n_epochs) else None
+        self._codes = None
+        if self._codec is not None and self._codec.positions:
+            self._codes = CodeHistogram(self._codec.positions, self._codec.codewords).to(pl_module.device)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Count the codes of a batch."""
+        if self._codes is not None and self._codec is not None:
+            features, lengths = checked_batch(batch)[:2]
+            self._codes.update(self._codec(features, lengths, [self.point]).codes)
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log what was counted."""
+        if self._codes is None:
+            return
+        counts: Tensor = self._codes.compute()[0].cpu()  # (P, V)
+        self._codec = self._codes = None
+        if not bool(counts.any()):
+            return
+        spread, share = perplexity(counts), usage(counts)
+        pl_module.log("codebook/perplexity", float(spread.mean()), prog_bar=True, sync_dist=True)
+        pl_module.log("codebook/usage", float(share.mean()), prog_bar=True, sync_dist=True)
+        pl_module.log("codebook/dead_codes", float((counts[:, :-1] == 0).sum()), sync_dist=True)
+        writer = writer_of(trainer)
+        if writer is not None:
+            step = trainer.global_step
+            writer.add_histogram("codebook/perplexity_of_positions", spread.numpy(), step)
+            writer.add_histogram("codebook/usage_of_positions", share.numpy(), step)
+            writer.add_figure("codebook/positions", _bars(spread.numpy(), share.numpy()), step)
+
+
+def _bars(spread: np.ndarray, share: np.ndarray) -> Figure:
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    upper.bar(np.arange(len(spread)), spread)
+    upper.set_ylabel("perplexity")
+    lower.bar(np.arange(len(share)), 100 * share)
+    lower.set_ylabel("usage in %")
+    lower.set_xlabel("code position (group-major)")
+    lower.set_ylim(0, 100)
+    return figure

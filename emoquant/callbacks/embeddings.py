@@ -1,0 +1,101 @@
+"""Utterance embeddings before and after coding in TensorBoard's projector."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
+from emoquant.codecs.base import Codec
+from emoquant.metrics import utterance_vectors
+from emoquant.types import Batch
+
+HEADER = ["emotion", "speaker", "lmbda", "utterance"]
+
+
+class EmbeddingProjector(Callback):
+    """Shows time means of utterances before coding and after it at some operating points, in validation or test.
+
+    The task's part is its attribute ``codec`` (None while there is none yet). With several processes the utterances are
+    those of rank zero.
+
+    Args:
+        points: Operating points.
+        max_utterances: Utterances shown, each of them once more for every point.
+        every_n_epochs: Epochs from one look to the next in training.
+
+    Raises:
+        ValueError: A number is below 1 or there are no points.
+    """
+
+    def __init__(
+        self, points: Sequence[float] = (0.0, 5.0, 50.0), max_utterances: int = 200, every_n_epochs: int = 10
+    ) -> None:
+        if min(max_utterances, every_n_epochs, len(points)) < 1:
+            raise ValueError("points, max_utterances and every_n_epochs must be at least 1")
+        self.points, self.max_utterances, self.every_n_epochs = tuple(points), max_utterances, every_n_epochs
+        self._codec: Codec | None = None
+        self._vectors: list[Tensor] = []
+        self._labels: list[list[str]] = []
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to collect where it is due."""
+        codec = codec_of(pl_module)
+        self._begin(trainer, codec if due(trainer, self.every_n_epochs) else None)
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin to collect."""
+        self._begin(trainer, codec_of(pl_module))
+
+    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:  # noqa: ANN401
+        """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
+        if self._codec is not None:
+            self._collect(trainer, checked_batch(rest[1]), "validation")
+
+    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:  # noqa: ANN401
+        """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
+        if self._codec is not None:
+            self._collect(trainer, checked_batch(rest[1]), "test")
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what was collected."""
+        self._write(trainer, "validation")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write what was collected."""
+        self._write(trainer, "test")
+
+    def _begin(self, trainer: Trainer, codec: Codec | None) -> None:
+        self._codec = codec if writer_of(trainer) is not None else None
+        self._vectors, self._labels = [], []
+
+    @torch.no_grad()
+    def _collect(self, trainer: Trainer, batch: Batch, split: str) -> None:
+        assert self._codec is not None
+        room = self.max_utterances - len(self._vectors)
+        if room <= 0:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        rows = data.dataset(split).utterances
+        batch = Batch(*(value[:room] for value in batch))
+        coded = self._codec(batch.features, batch.lengths, self.points)
+        after = utterance_vectors(coded.features, batch.lengths)  # (O, B, D)
+        vectors = torch.cat([utterance_vectors(batch.features, batch.lengths)[None], after])
+        self._vectors += vectors.movedim(1, 0).cpu().unbind(0)  # of each utterance (1 + O, D)
+        for emotion, speaker, row in zip(batch.emotions, batch.speakers, batch.utterances, strict=True):
+            names = [data.emotions[emotion], data.speakers[speaker], rows[row].id]
+            self._labels += [[*names[:2], point, names[2]] for point in ("none", *(f"{p:g}" for p in self.points))]
+
+    def _write(self, trainer: Trainer, split: str) -> None:
+        writer = writer_of(trainer)
+        if writer is not None and self._vectors:
+            writer.add_embedding(
+                torch.cat(self._vectors),
+                self._labels,
+                metadata_header=HEADER,
+                global_step=trainer.global_step,
+                tag=f"utterances_{split}",
+            )
+        self._codec, self._vectors, self._labels = None, [], []

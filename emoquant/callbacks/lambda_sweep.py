@@ -1,0 +1,123 @@
+"""The sweep on validation batches in training: curves and tables in TensorBoard."""
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+import numpy as np
+from lightning.fabric.utilities import move_data_to_device
+from lightning.pytorch import Callback, LightningModule, Trainer
+from torch import nn
+
+from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
+from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
+from emoquant.metrics.sweep import Classifier
+from emoquant.reports import EmotionTable, SweepCurves
+from emoquant.reports.base import Drawing
+from emoquant.reports.rows import Results
+from emoquant.results import Row
+
+#: Pooled figures that are logged as scalars at every operating point.
+SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", "distinct_outputs")
+
+
+class LambdaSweep(Callback):
+    """Runs the task's codec at several operating points on validation batches, every few epochs.
+
+    Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda to TensorBoard. The
+    task's part is its attribute ``codec``: a :class:`~emoquant.codecs.base.Codec` of its present weights, or None while
+    there is none (then this epoch is passed over).
+
+    Args:
+        points: Operating points; the codec's own if empty.
+        classifier: Frozen classifier of utterance vectors (a head of an encoder or a probe, with its ``labels`` and
+            ``dim``); without one there is no recognition.
+        every_n_epochs: Epochs from one sweep to the next.
+        max_batches: Validation batches of a sweep on each process; all of them if None.
+        references: Whether drift is measured; that reads the training split once.
+        reports: What is drawn; recall (with a classifier), similarity and rate by default.
+        replicates: Bootstrap replicates behind the intervals of the curves.
+
+    Raises:
+        ValueError: A number is below 1.
+    """
+
+    def __init__(
+        self,
+        points: Sequence[float] = (0.0, 0.1, 1.0, 5.0, 20.0, 100.0, 500.0),
+        classifier: nn.Module | None = None,
+        every_n_epochs: int = 5,
+        max_batches: int | None = None,
+        references: bool = True,
+        reports: list[Drawing] | None = None,
+        replicates: int = 200,
+    ) -> None:
+        if min(every_n_epochs, replicates, 1 if max_batches is None else max_batches) < 1:
+            raise ValueError("every_n_epochs, max_batches and replicates must be at least 1")
+        self.points, self.classifier = tuple(points), classifier
+        self.every_n_epochs, self.max_batches = every_n_epochs, max_batches
+        self.with_references, self.replicates = references, replicates
+        metrics = ("recall", "utterance_similarity", "bits_per_frame")[classifier is None :]
+        self.reports: list[Drawing] = [kind(metric) for metric in metrics for kind in (SweepCurves, EmotionTable)]
+        if reports is not None:
+            self.reports = reports
+        self._references: References | None = None
+        self._sweep: SweepMetrics | None = None
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin a sweep where one is due."""
+        self._sweep = None
+        codec = codec_of(pl_module)
+        if codec is None or not due(trainer, self.every_n_epochs):
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if self.with_references and self._references is None:
+            vectors = ReferenceVectors(data.emotions, data.dim).to(pl_module.device)
+            for batch in data.reference_dataloader():
+                vectors.update(move_data_to_device(batch, pl_module.device))
+            self._references = vectors.compute()
+        if self.classifier is not None:
+            self.classifier.requires_grad_(False).eval()
+        self._sweep = SweepMetrics(
+            [AtPoints(codec, self.points)],
+            data.emotions,
+            self._references,
+            cast(Classifier | None, self.classifier),
+            Blocks(np.unique(data.dataset("validation").speakers).tolist()),
+            corpus=data.name,
+            replicates=self.replicates,
+        ).to(pl_module.device)
+
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Code and measure a batch."""
+        if self._sweep is not None and (self.max_batches is None or batch_idx < self.max_batches):
+            self._sweep.update(checked_batch(batch))
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Log scalars, curves and tables."""
+        if self._sweep is None:
+            return
+        rows = self._sweep.compute()
+        self._sweep = None
+        for row in rows:
+            if row.emotion == "all" and row.metric in SCALARS and not math.isnan(row.value):
+                pl_module.log(f"sweep/{row.metric}/lmbda={row.lmbda:g}", row.value, sync_dist=True)
+        writer = writer_of(trainer)
+        if writer is not None:
+            self._draw(writer, rows, trainer.global_step)
+
+    def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401
+        results = Results(rows)
+        for artifact in (artifact for report in self.reports for artifact in report.draw(results)):
+            if artifact.figure is not None:
+                writer.add_figure(f"sweep/{artifact.stem}", artifact.figure, step)
+            if ".md" in artifact.texts:
+                writer.add_text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)

@@ -1,0 +1,90 @@
+"""Rows of an evaluation to ``results.csv``, then the reports that its YAML lists."""
+
+from pathlib import Path
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_info
+
+from emoquant.reports import MissingRowsError, Report, default_reports
+from emoquant.reports.redraw import FOLDER, RESULTS
+from emoquant.results import Row, write_results
+
+PREVIOUS = "results.previous.csv"
+
+
+class ResultsWriter(Callback):
+    """Writes ``results.csv`` beside the run's ``config.yaml`` and draws reports of it into ``reports/``.
+
+    The file is written once, whole, after the last batch; so a folder with a configuration but without results is that
+    of a run that was interrupted. Results that an earlier run left in the same folder are set aside as
+    ``results.previous.csv`` when a test starts. Rank zero writes.
+
+    The task's part is its attribute ``rows``: a list of :class:`~emoquant.results.Row`, the same on every rank.
+
+    Args:
+        reports: Reports to draw; None for all that the rows allow, an empty list for none.
+    """
+
+    def __init__(self, reports: list[Report] | None = None) -> None:
+        self.reports = reports
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set earlier results aside.
+
+        Raises:
+            TypeError: The task measures nothing that could be written.
+        """
+        if not hasattr(pl_module, "rows"):
+            raise TypeError(f"{type(pl_module).__name__} has no `rows`: use ResultsWriter with an evaluation task")
+        folder = _folder(trainer)
+        if trainer.is_global_zero and (folder / RESULTS).exists():
+            (folder / RESULTS).replace(folder / PREVIOUS)
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the results, then the reports.
+
+        Raises:
+            MissingRowsError: A report needs rows that there are not; results and the other reports are written.
+        """
+        folder = _folder(trainer)
+        rows: list[Row] = pl_module.rows  # type: ignore[assignment]
+        if not trainer.is_global_zero or not rows:
+            return
+        write_results(folder / RESULTS, rows)
+        rank_zero_info(f"{summary(rows)}\n{folder / RESULTS}: {len(rows)} rows")
+        missing: MissingRowsError | None = None
+        for report in default_reports(rows) if self.reports is None else self.reports:
+            try:
+                report.write(rows, folder / FOLDER)
+            except MissingRowsError as error:
+                missing = error
+        if missing is not None:
+            raise missing
+
+
+def _folder(trainer: Trainer) -> Path:
+    """Return the run's folder; a collective call, so every rank must make it."""
+    return Path(trainer.log_dir or trainer.default_root_dir)
+
+
+def summary(rows: list[Row]) -> str:
+    """Return a table for the terminal: rate, UAR and similarity at every operating point of every codec.
+
+    Args:
+        rows: Rows of an evaluation.
+    """
+    metrics = ("bits_per_frame", "uar", "utterance_similarity")
+    found: dict[tuple[str, str], dict[str, float]] = {}
+    for row in rows:
+        if row.emotion == row.stratum == "all" and row.metric in metrics:
+            found.setdefault((row.codec, f"{row.lmbda:g}"), {})[row.metric] = row.value
+    lines = [f"{'codec':<16}{'lmbda':>8}{'bits/frame':>12}{'UAR':>8}{'similarity':>12}"]
+    for (codec, point), values in found.items():
+        bits, uar, similarity = (values.get(metric) for metric in metrics)
+        cells = (_cell(bits, ".2f"), _cell(uar, ".3f"), _cell(similarity, ".4f"))
+        lines.append(f"{codec:<16}{point.replace('nan', '-'):>8}{cells[0]:>12}{cells[1]:>8}{cells[2]:>12}")
+    return "\n".join(lines)
+
+
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

@@ -1,0 +1,259 @@
+"""What a sweep measures: each measure is a few sums per utterance, and figures made from sums of these.
+
+A measure never sees more than one batch and keeps nothing, so a sweep needs the same memory for ten utterances and for
+a million, and every figure can be made again from any resampled blocks of utterances.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.labels import canonical_emotion
+from emoquant.metrics import recognition
+from emoquant.metrics.drift import drift_towards, null_drift, random_directions, remaining_distance
+from emoquant.metrics.references import References
+from emoquant.metrics.similarity import cosine
+
+
+class Observation(NamedTuple):
+    """What a batch gives to every measure: ``O`` operating points of ``B`` utterances of ``C`` emotions.
+
+    Attributes:
+        before: Utterance vectors, ``(B, D)`` float32.
+        after: Utterance vectors after coding, ``(O, B, D)`` float32.
+        emotions: Emotion of each utterance, ``(B,)`` int64.
+        votes: Annotators' shares, ``(B, C)``; all zero where nobody voted.
+        frames: Frames of each utterance, ``(B,)`` int64.
+        squared_error: Summed over an utterance's frames, ``(O, B)`` float64.
+        cosines: Cosines of the frames, summed, ``(O, B)`` float64.
+        bits: Estimated bits of each utterance, ``(O, B)`` float64.
+        skips: SKIP codes of each utterance, ``(O, B)`` int64.
+        logits: Of the classifier, ``(O, B, L)``; ``L`` is 0 without one.
+    """
+
+    before: Tensor
+    after: Tensor
+    emotions: Tensor
+    votes: Tensor
+    frames: Tensor
+    squared_error: Tensor
+    cosines: Tensor
+    bits: Tensor
+    skips: Tensor
+    logits: Tensor
+
+
+class Figure(NamedTuple):
+    """One measure at every operating point.
+
+    Attributes:
+        metric: Its name in the rows.
+        values: ``(..., O, C)`` per emotion, ``(..., O, 1)`` for all utterances together (``pooled``).
+        counts: Utterances counted, of the shape of the values.
+        pooled: Whether the values are of all utterances together.
+        share: Whether it is the share of utterances of a kind.
+    """
+
+    metric: str
+    values: Tensor
+    counts: Tensor
+    pooled: bool = False
+    share: bool = False
+
+
+class Measure(ABC):
+    """Sums per utterance and the figures they make.
+
+    Attributes:
+        width: Sums per utterance, ``M``; by convention the last one counts the utterances that the measure is about.
+    """
+
+    width: int
+
+    @abstractmethod
+    def sums(self, seen: Observation) -> Tensor:
+        """Return what is summed over utterances, ``(O, B, M)`` float64."""
+
+    @abstractmethod
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return figures of sums over the utterances of each emotion, ``(..., O, C, M)`` float64."""
+
+
+def per_emotion_and_pooled(
+    metric: str, above: Tensor, below: Tensor, counts: Tensor, share: bool = False
+) -> list[Figure]:
+    """Return the ratio of two sums for each emotion and for all utterances together.
+
+    Args:
+        metric: Name of the measure.
+        above: Sums ``(..., O, C)``.
+        below: Sums ``(..., O, C)``, 0 where there is nothing to divide.
+        counts: Utterances counted, ``(..., O, C)``.
+        share: Whether the ratio is a share of utterances.
+    """
+    pooled = (above.sum(-1, keepdim=True) / below.sum(-1, keepdim=True), counts.sum(-1, keepdim=True))
+    return [Figure(metric, above / below, counts, share=share), Figure(metric, *pooled, pooled=True, share=share)]
+
+
+class Rate(Measure):
+    """Estimated bits a frame and share of SKIP codes, both over all frames of an emotion.
+
+    Args:
+        positions: Codes of a frame ``P``; 0 for a codec without codes, which has no skip rate.
+    """
+
+    width = 4
+
+    def __init__(self, positions: int) -> None:
+        self.positions = positions
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return bits, SKIP codes, frames, utterances."""
+        frames = seen.frames.expand(seen.bits.shape)
+        return torch.stack([seen.bits, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return bits per frame and skip rate."""
+        bits, skips, frames, counts = sums.unbind(-1)
+        found = per_emotion_and_pooled("bits_per_frame", bits, frames, counts)
+        if self.positions:
+            found += per_emotion_and_pooled("skip_rate", skips, frames * self.positions, counts)
+        return found
+
+
+class Fidelity(Measure):
+    """Similarity of utterances (mean over utterances), of frames and distortion (mean over all frames)."""
+
+    width = 5
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return utterance cosines, frame cosines, squared error, frames, utterances."""
+        similarity = cosine(seen.before, seen.after)
+        frames = seen.frames.expand(similarity.shape)
+        return torch.stack([similarity, seen.cosines, seen.squared_error, frames, torch.ones_like(similarity)], dim=-1)
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return utterance similarity, frame similarity and distortion."""
+        similarity, cosines, error, frames, counts = sums.unbind(-1)
+        return [
+            *per_emotion_and_pooled("utterance_similarity", similarity, counts, counts),
+            *per_emotion_and_pooled("frame_similarity", cosines, frames, counts),
+            *per_emotion_and_pooled("distortion", error, frames, counts),
+        ]
+
+
+class Direction(Measure):
+    """Where utterances move: similarity to every centroid, attraction in degrees, and drifts with their null.
+
+    The drift to neutral is there where neutral is among the emotions, the drift to the all-SKIP reconstruction where
+    the codec has one; it is undefined (NaN) where that is the zero vector, and the share of the distance to it that is
+    left takes its place. ``null_drift_to_neutral`` is what a displacement of equal length in a random direction gives,
+    ``excess_drift_to_neutral`` the drift beyond it.
+
+    Args:
+        emotions: Names of the emotions.
+        references: Their centroids and the training mean.
+        skip_vector: What all-SKIP decodes to, ``(D,)``; None for a codec without codes.
+        pairs: Pairs of opposite random directions behind the null.
+        seed: Seed of the random directions.
+    """
+
+    def __init__(
+        self,
+        emotions: Sequence[str],
+        references: References,
+        skip_vector: Tensor | None = None,
+        pairs: int = 32,
+        seed: int = 0,
+    ) -> None:
+        self.emotions = list(emotions)
+        self.centroids = references.centroids
+        self.directions = random_directions(references.mean.shape[0], pairs, seed)
+        names = [canonical_emotion(emotion) for emotion in emotions]
+        targets: dict[str, Tensor] = {}
+        if "neutral" in names:
+            targets["neutral"] = references.centroids[names.index("neutral")]
+        targets["mean"] = references.mean
+        if skip_vector is not None:
+            targets["skip"] = skip_vector.detach().double().to(references.mean.device)
+        self.targets = targets
+        self.metrics = [
+            *(f"similarity_to/{emotion}" for emotion in self.emotions),
+            *(f"attraction/{emotion}" for emotion in self.emotions),
+            *(f"drift_to_{target}" for target in targets),
+            *(f"distance_to_{target}" for target in targets),
+            *(("null_drift_to_neutral", "excess_drift_to_neutral") if "neutral" in targets else ()),
+        ]
+        self.width = len(self.metrics) + 1
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return one value for each of the measure's metrics, then 1."""
+        device = seen.before.device
+        centroids = self.centroids.to(device)
+        targets = {name: target.to(device) for name, target in self.targets.items()}
+        before, after = seen.before.double(), seen.after.double()
+        own = centroids[seen.emotions]
+        similarities = cosine(after[..., None, :], centroids)  # (O, B, C)
+        turned = torch.rad2deg(similarities.arccos() - cosine(before[:, None, :], centroids).arccos())
+        drifts = {name: drift_towards(before, after, own, target) for name, target in targets.items()}
+        columns = [
+            *drifts.values(),
+            *(remaining_distance(before, after, target) for target in targets.values()),
+        ]
+        if "neutral" in targets:
+            null = null_drift(before, after, own, targets["neutral"], self.directions.to(device))
+            columns += [null, drifts["neutral"] - null]
+        columns.append(torch.ones_like(columns[0]))
+        return torch.cat([similarities, turned, torch.stack(columns, dim=-1)], dim=-1)
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return the mean of each metric over utterances."""
+        counts = sums[..., -1]
+        found = []
+        for metric, total in zip(self.metrics, sums.unbind(-1), strict=False):
+            found += per_emotion_and_pooled(metric, total, counts, counts)
+        return found
+
+
+class Recognition(Measure):
+    """Recall, F1, UAR, accuracy and what each emotion is taken for.
+
+    Args:
+        emotions: Names of the corpus's emotions.
+        labels: Classes of the classifier, in the order of its logits.
+        closed_set: Whether classes outside the corpus's emotions are masked (they are left in by default).
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
+        self.columns = recognition.class_columns(emotions, labels)
+        self.classes = [canonical_emotion(label) for label in labels]
+        self.closed_set = closed_set
+        self.width = len(labels) + 1
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return a one-hot vector of the predicted class, then 1."""
+        logits = recognition.closed_set_logits(seen.logits, self.columns) if self.closed_set else seen.logits
+        chosen = torch.nn.functional.one_hot(logits.argmax(-1), len(self.classes))
+        return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return recall and F1 per emotion, UAR, accuracy and mean F1, and the confusion matrix as shares."""
+        confusion, counts = sums[..., :-1], sums[..., -1]
+        pooled = counts.sum(-1, keepdim=True)
+        scores = recognition.f1(confusion, self.columns)
+        found = [
+            Figure("recall", recognition.recall(confusion, self.columns), counts, share=True),
+            Figure("f1", scores, counts),
+            Figure("f1", scores.mean(-1, keepdim=True), pooled, pooled=True),
+            Figure("uar", recognition.unweighted_average_recall(confusion, self.columns)[..., None], pooled, True),
+            Figure("accuracy", recognition.accuracy(confusion, self.columns)[..., None], pooled, True, share=True),
+        ]
+        for name, hits in zip(self.classes, confusion.unbind(-1), strict=True):
+            found += per_emotion_and_pooled(f"predicted/{name}", hits, counts, counts, share=True)
+        return found

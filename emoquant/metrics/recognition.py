@@ -1,0 +1,157 @@
+"""Recall, F1 and what an emotion is taken for, from counts of true emotions against predicted classes."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from emoquant.labels import canonical_emotion
+
+
+def class_columns(emotions: Sequence[str], labels: Sequence[str]) -> Tensor:
+    """Return the classifier's class of each emotion, ``(C,)`` int64.
+
+    Args:
+        emotions: Canonical names of the corpus's emotions.
+        labels: Classes in the order of the logits, in any listed spelling.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+
+    Example:
+        >>> class_columns(["sad", "angry"], ["生气/angry", "开心/happy", "难过/sad"])
+        tensor([2, 0])
+    """
+    names = [canonical_emotion(label) for label in labels]
+    missing = [emotion for emotion in emotions if canonical_emotion(emotion) not in names]
+    if missing:
+        raise ValueError(
+            f"the classifier has no class for {', '.join(missing)}: its classes are {', '.join(names)}; "
+            "choose a classifier trained on these emotions or leave them out of the data's `emotions`"
+        )
+    return torch.tensor([names.index(canonical_emotion(emotion)) for emotion in emotions])
+
+
+def closed_set_logits(logits: Tensor, columns: Tensor) -> Tensor:
+    """Return logits with every class outside the corpus's emotions masked to minus infinity.
+
+    Args:
+        logits: ``(..., L)``.
+        columns: Classes of the corpus's emotions, ``(C,)`` int64.
+    """
+    keep = torch.zeros(logits.shape[-1], dtype=torch.bool, device=logits.device)
+    keep[columns.to(logits.device)] = True
+    return logits.masked_fill(~keep, -torch.inf)
+
+
+def recall(confusion: Tensor, columns: Tensor) -> Tensor:
+    """Return the share of each emotion's utterances that is recognised as that emotion.
+
+    Args:
+        confusion: Utterances of emotion ``c`` predicted as class ``l``, ``(..., C, L)``.
+        columns: Class of each emotion, ``(C,)`` int64.
+
+    Returns:
+        Recall in [0, 1], ``(..., C)`` float64; NaN for an emotion without utterances.
+
+    Example:
+        >>> recall(torch.tensor([[3, 1], [0, 2]]), torch.tensor([0, 1])).tolist()
+        [0.75, 1.0]
+    """
+    counts = confusion.double()
+    return _diagonal(counts, columns) / counts.sum(-1)
+
+
+def unweighted_average_recall(confusion: Tensor, columns: Tensor) -> Tensor:
+    """Return the mean of the emotions' recalls, ``(...)`` float64; NaN if an emotion has no utterances.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`.
+        columns: Class of each emotion, ``(C,)`` int64.
+    """
+    return recall(confusion, columns).mean(-1)
+
+
+def accuracy(confusion: Tensor, columns: Tensor) -> Tensor:
+    """Return the share of all utterances that is recognised, ``(...)`` float64; NaN without utterances.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`.
+        columns: Class of each emotion, ``(C,)`` int64.
+    """
+    counts = confusion.double()
+    return _diagonal(counts, columns).sum(-1) / counts.sum((-2, -1))
+
+
+def f1(confusion: Tensor, columns: Tensor) -> Tensor:
+    """Return the harmonic mean of precision and recall of each emotion, ``2 TP / (2 TP + FP + FN)``.
+
+    Precision is over the utterances of the corpus's emotions, as these are all there are.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`.
+        columns: Class of each emotion, ``(C,)`` int64.
+
+    Returns:
+        F1 in [0, 1], ``(..., C)`` float64; NaN for an emotion without utterances.
+
+    Example:
+        >>> f1(torch.tensor([[3, 1], [0, 2]]), torch.tensor([0, 1])).tolist()
+        [0.8571428571428571, 0.8]
+    """
+    counts = confusion.double()
+    hits, actual = _diagonal(counts, columns), counts.sum(-1)
+    chosen = counts.sum(-2)[..., columns.to(counts.device)]
+    return torch.where(actual > 0, 2 * hits / (actual + chosen), torch.nan)
+
+
+def _diagonal(confusion: Tensor, columns: Tensor) -> Tensor:
+    if confusion.shape[-2] != columns.shape[0]:
+        raise ValueError(
+            f"confusion must have a row for each of {columns.shape[0]} emotions, got {confusion.shape[-2]}"
+        )
+    rows = torch.arange(columns.shape[0], device=confusion.device)
+    return confusion[..., rows, columns.to(confusion.device)]
+
+
+class Confusion(Metric):
+    """Counts of true emotions against predicted classes, of a fixed shape and exact over processes.
+
+    Args:
+        emotions: Canonical names of the corpus's emotions.
+        labels: Classes in the order of the logits, in any listed spelling.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    full_state_update = False
+    counts: Tensor
+
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str]) -> None:
+        super().__init__()
+        self.emotions = list(emotions)
+        self.columns = class_columns(emotions, labels)
+        self.add_state("counts", torch.zeros(len(emotions), len(labels), dtype=torch.int64), dist_reduce_fx="sum")
+
+    def update(self, preds: Tensor, target: Tensor) -> None:
+        """Count utterances.
+
+        Args:
+            preds: Logits ``(B, L)``.
+            target: Emotion of each utterance, ``(B,)`` int64.
+        """
+        classes = self.counts.shape[1]
+        cells = target * classes + preds.argmax(-1)
+        self.counts += torch.bincount(cells, minlength=self.counts.numel()).view_as(self.counts)
+
+    def compute(self) -> Tensor:
+        """Return the counts, ``(C, L)`` int64.
+
+        Raises:
+            ValueError: No utterance was counted.
+        """
+        if int(self.counts.sum()) == 0:
+            raise ValueError("no utterance was counted: the split or the limit on its batches is empty")
+        return self.counts

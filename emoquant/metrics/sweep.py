@@ -1,0 +1,217 @@
+"""The sweep: codec x operating point x measure in one pass over the data, with intervals."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+from torchmetrics import Metric
+
+from emoquant.codecs.base import Codec
+from emoquant.metrics.intervals import Blocks
+from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate, Recognition
+from emoquant.metrics.references import References
+from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
+from emoquant.metrics.strata import Strata
+from emoquant.metrics.sums import CodecSums, synced
+from emoquant.metrics.tabulate import Sampling, Subject, code_rows, distinct_rows, measure_rows
+from emoquant.results import Row
+from emoquant.types import Batch, Coded
+
+#: Coded values (points x utterances x frames x dimensions) that are held at once; 512 MiB in float32.
+MOST_VALUES = 2**27
+
+
+class Classifier(Protocol):
+    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
+
+    labels: list[str]
+    dim: int
+
+    def __call__(self, vectors: Tensor) -> Tensor:
+        """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
+
+
+class SweepMetrics(nn.Module):
+    """Runs codecs at all of their operating points and measures what is left of the emotions.
+
+    It holds sums of fixed shapes: memory does not grow with the number of utterances, batches may be cut in any way,
+    and the sums of several processes add up to those of one. Codecs and classifier are used, never changed.
+
+    Args:
+        codecs: The codecs, of different names; each runs at its own ``points``.
+        emotions: Names of the emotions, in the order of the batches' indices.
+        references: Centroids and mean of the training split, or None to leave out what needs them.
+        classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
+        blocks: What the intervals resample; random blocks of utterances by default.
+        strata: Parts of the split that are measured apart, besides the whole.
+        corpus: Name of the corpus in the rows.
+        closed_set: Whether the classifier may only choose among the corpus's emotions.
+        measures: Further measures of every codec.
+        replicates: Bootstrap replicates.
+        seed: Seed of the bootstrap.
+
+    Raises:
+        ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
+    """
+
+    def __init__(
+        self,
+        codecs: Sequence[Codec],
+        emotions: Sequence[str],
+        references: References | None = None,
+        classifier: Classifier | None = None,
+        blocks: Blocks | None = None,
+        strata: Sequence[Strata] = (),
+        corpus: str = "",
+        closed_set: bool = False,
+        measures: Sequence[Measure] = (),
+        replicates: int = 1000,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        names = [codec.name for codec in codecs]
+        if len(set(names)) != len(names) or not names:
+            raise ValueError(f"codecs must have different names, got {names or 'none at all'}; give one another `name`")
+        if any(not codec.points for codec in codecs):
+            raise ValueError("every codec needs at least one operating point; set its `points`")
+        self.codecs = nn.ModuleList(codecs)
+        self.classifier = classifier
+        self.emotions, self.corpus = list(emotions), corpus
+        self.blocks = Blocks() if blocks is None else blocks
+        self.strata = list(strata)
+        self.replicates, self.seed = replicates, seed
+        parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
+        self.sums = nn.ModuleList()
+        for codec in codecs:
+            chosen = _measures(codec, self.emotions, references, classifier, closed_set, seed)
+            self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
+
+    @torch.no_grad()
+    def update(self, batch: Batch) -> None:
+        """Code a batch with every codec at every operating point and add what the measures see.
+
+        Args:
+            batch: Frame features with their labels.
+
+        Raises:
+            ValueError: Features are not finite, or a codec gives another shape or values that are not finite.
+        """
+        for codec, sums in self._pairs():
+            values = len(codec.points) * batch.features[0].numel()
+            step = max(1, MOST_VALUES // values)
+            for begin in range(0, len(batch.lengths), step):
+                self._update(_cut(batch, begin, begin + step), codec, sums)
+
+    def _pairs(self) -> Iterator[tuple[Codec, CodecSums]]:
+        for codec, sums in zip(self.codecs, self.sums, strict=True):
+            yield cast(Codec, codec), cast(CodecSums, sums)
+
+    def _update(self, batch: Batch, codec: Codec, sums: CodecSums) -> None:
+        coded = codec(batch.features, batch.lengths)
+        expected = (len(codec.points), *batch.features.shape)
+        if tuple(coded.features.shape) != expected:
+            raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
+        with torch.autocast(batch.features.device.type, enabled=False):
+            seen = self._observe(batch, codec, coded)
+            cells = [self._cells(batch, None, self.blocks)]
+            cells += [self._cells(batch, strata, strata.blocks or self.blocks) for strata in self.strata]
+            blocks = self.blocks.assign(batch.speakers, batch.utterances)
+            sums.update(batch, coded, seen, cells, blocks)
+
+    def _observe(self, batch: Batch, codec: Codec, coded: Coded) -> Observation:
+        before = utterance_vectors(batch.features, batch.lengths)
+        after = utterance_vectors(coded.features, batch.lengths)
+        if not bool(before.isfinite().all()):
+            rows = batch.utterances[~before.isfinite().all(-1)].tolist()
+            raise ValueError(
+                f"features of the utterances in rows {rows} of the split are not finite; extract them anew"
+            )
+        if not bool(after.isfinite().all()):
+            raise ValueError(
+                f"codec {codec.name!r} gave features that are not finite; its checkpoint is damaged or unfit"
+            )
+        fidelity = frame_fidelity(batch.features, coded.features, batch.lengths)
+        mask = frame_mask(batch.lengths, batch.features.shape[1])
+        skips = (coded.codes == codec.codewords).sum(-1) if codec.positions else torch.zeros_like(coded.bits)
+        logits = after.new_zeros(*after.shape[:-1], 0) if self.classifier is None else self.classifier(after)
+        return Observation(
+            before,
+            after,
+            batch.emotions,
+            batch.votes,
+            batch.lengths,
+            fidelity.squared_error,
+            fidelity.cosines,
+            (coded.bits.double() * mask).sum(-1),
+            (skips * mask).sum(-1),
+            logits.float(),
+        )
+
+    def _cells(self, batch: Batch, strata: Strata | None, blocks: Blocks) -> Tensor:
+        block = blocks.assign(batch.speakers, batch.utterances)
+        part = torch.zeros_like(block) if strata is None else strata.assign(batch)
+        cells = (part * blocks.number + block) * len(self.emotions) + batch.emotions
+        return torch.where(part >= 0, cells, -1)
+
+    def compute(self) -> list[Row]:
+        """Return every figure of every codec; a collective call where several processes share the data.
+
+        Returns:
+            Rows ordered by codec, stratum, operating point, metric and emotion.
+
+        Raises:
+            ValueError: No utterance was measured.
+        """
+        rows: list[Row] = []
+        for codec, sums in self._pairs():
+            subject = Subject(self.corpus, codec.name, tuple(codec.points), tuple(self.emotions))
+            rows += self._rows(subject, sums)
+        return rows
+
+    def _rows(self, subject: Subject, sums: CodecSums) -> list[Row]:
+        parts = [(["all"], self.blocks), *((strata.names, strata.blocks or self.blocks) for strata in self.strata)]
+        rows: list[Row] = []
+        utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
+        for number, ((names, blocks), part) in enumerate(zip(parts, sums.sums, strict=True)):
+            totals, counts = (state.cpu() for state in synced(cast(Metric, part)))
+            shape = (len(names), blocks.number, len(self.emotions))
+            totals, counts = totals.view(*shape, sums.points, -1), counts.view(shape)
+            if number == 0:
+                utterances = counts[0].sum(0)
+                if int(utterances.sum()) == 0:
+                    raise ValueError("no utterance was measured: the split or the limit on its batches is empty")
+            sampling = Sampling(blocks.kind, self.replicates, self.seed)
+            for stratum, part_sums, part_counts in zip(names, totals, counts, strict=True):
+                rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, stratum)
+        rows += distinct_rows(subject, synced(sums.distinct).cpu(), utterances)
+        if sums.codes is not None:
+            codes = synced(sums.codes).cpu()
+            codes = codes.view(sums.points, sums.groups, len(self.emotions), *codes.shape[1:])
+            rows += code_rows(subject, codes, utterances, self.blocks.kind)
+        return rows
+
+
+def _cut(batch: Batch, begin: int, end: int) -> Batch:
+    part = Batch(*(value[begin:end] for value in batch))
+    longest = int(part.lengths.max())
+    return part._replace(features=part.features[:, :longest])
+
+
+def _measures(
+    codec: Codec,
+    emotions: Sequence[str],
+    references: References | None,
+    classifier: Classifier | None,
+    closed_set: bool,
+    seed: int,
+) -> list[Measure]:
+    found: list[Measure] = [Fidelity()]
+    if codec.positions or codec.name != "none":
+        found.append(Rate(codec.positions))
+    if references is not None:
+        skip_vector = getattr(codec, "skip_vector", None) if codec.positions else None
+        found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))
+    if classifier is not None:
+        found.append(Recognition(emotions, classifier.labels, closed_set))
+    return found

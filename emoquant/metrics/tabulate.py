@@ -1,0 +1,140 @@
+"""From sums to rows: figures, their 95 % intervals and the number of utterances behind them."""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.metrics.distinct import count_distinct, pool_distinct
+from emoquant.metrics.intervals import (
+    certain_share_interval,
+    jackknife_interval,
+    percentile_interval,
+    resampling_weights,
+)
+from emoquant.metrics.measures import Figure, Measure
+from emoquant.metrics.rate import perplexity, usage
+from emoquant.results import Row
+
+
+class Subject(NamedTuple):
+    """What rows are about.
+
+    Attributes:
+        corpus: Name of the corpus.
+        codec: Name of the codec.
+        points: Its operating points.
+        emotions: Names of the emotions.
+    """
+
+    corpus: str
+    codec: str
+    points: tuple[float, ...]
+    emotions: tuple[str, ...]
+
+
+class Sampling(NamedTuple):
+    """How intervals are made.
+
+    Attributes:
+        kind: What is resampled, as in the ``interval`` column.
+        replicates: Bootstrap replicates.
+        seed: Seed of the bootstrap.
+    """
+
+    kind: str
+    replicates: int
+    seed: int
+
+
+def measure_rows(
+    subject: Subject,
+    measures: Sequence[Measure],
+    sums: Tensor,
+    counts: Tensor,
+    sampling: Sampling,
+    stratum: str = "all",
+) -> list[Row]:
+    """Return the rows of measures, from their sums per block.
+
+    Args:
+        subject: Corpus, codec, points and emotions.
+        measures: The measures whose sums stand side by side.
+        sums: ``(G, C, O, M)`` float64.
+        counts: Utterances of each block and emotion, ``(G, C)`` int64.
+        sampling: How intervals are made.
+        stratum: Part of the corpus that is counted.
+    """
+    filled = counts > 0
+    weights = resampling_weights(filled.any(-1), sampling.replicates, sampling.seed)
+    blocks = filled.sum(0), filled.any(-1).sum()[None]  # per emotion, pooled
+    widths = [measure.width for measure in measures]
+    rows: list[Row] = []
+    for measure, part in zip(measures, sums.split(widths, dim=-1), strict=True):
+        estimates = measure.figures(part.sum(0).movedim(0, 1))  # (O, C, M)
+        drawn = torch.einsum("rg,gcom->rocm", weights, part)
+        for figure, replicates in zip(estimates, measure.figures(drawn), strict=True):
+            ends = percentile_interval(replicates.values, blocks[1] if figure.pooled else blocks[0])
+            rows += _figure_rows(subject, figure, *ends, sampling.kind, stratum)
+    return rows
+
+
+def _figure_rows(
+    subject: Subject, figure: Figure, low: Tensor, high: Tensor, kind: str, stratum: str = "all"
+) -> Iterator[Row]:
+    emotions = ("all",) if figure.pooled else subject.emotions
+    for o, point in enumerate(subject.points):
+        for e, emotion in enumerate(emotions):
+            value, n = float(figure.values[o, e]), round(float(figure.counts[o, e]))
+            ends = float(low[o, e]), float(high[o, e])
+            if figure.share and value in (0.0, 1.0) and n:
+                ends = certain_share_interval(value, n)
+            name = "" if math.isnan(ends[0]) else kind
+            yield Row(subject.corpus, subject.codec, point, emotion, figure.metric, value, *ends, n, stratum, name)
+
+
+def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:
+    """Return the number of different outputs, per emotion and of all.
+
+    It is a fact about the utterances counted and grows with their number, so it has no interval.
+
+    Args:
+        subject: Corpus, codec, points and emotions.
+        kept: Smallest hashes, ``(O * C, bound)`` int64.
+        counts: Utterances of each emotion, ``(C,)`` int64.
+    """
+    kept = kept.view(len(subject.points), len(subject.emotions), -1)
+    rows: list[Row] = []
+    for pooled, found in ((False, kept), (True, pool_distinct(kept)[:, None])):
+        values = count_distinct(found)
+        numbers = (counts.sum()[None] if pooled else counts).expand(values.shape)
+        missing = torch.full_like(values, torch.nan)
+        rows += _figure_rows(subject, Figure("distinct_outputs", values, numbers, pooled), missing, missing, "")
+    return rows
+
+
+def code_rows(subject: Subject, histogram: Tensor, counts: Tensor, kind: str) -> list[Row]:
+    """Return codebook perplexity and usage, the mean over code positions, with jackknife intervals.
+
+    Args:
+        subject: Corpus, codec, points and emotions.
+        histogram: Counts of codes, ``(O, H, C, P, V)`` int64 for ``H`` groups of utterances.
+        counts: Utterances of each emotion, ``(C,)`` int64.
+        kind: What a group is made of, as in the ``interval`` column.
+    """
+    rows: list[Row] = []
+    for metric, quantity in (("codebook_perplexity", perplexity), ("codebook_usage", usage)):
+        for pooled in (False, True):
+            part = histogram.sum(2, keepdim=True) if pooled else histogram
+            total = part.sum(1)  # (O, E, P, V)
+            value = quantity(total).mean(-1)
+            left_out = torch.stack([quantity(total - group).mean(-1) for group in part.unbind(1)])
+            filled = (part[..., 0, :].sum(-1) > 0).movedim(1, 0)  # (H, O, E)
+            low, high = jackknife_interval(value, left_out, filled)
+            bounds = (1.0, float(histogram.shape[-1])) if metric == "codebook_perplexity" else (0.0, 1.0)
+            numbers = (counts.sum()[None] if pooled else counts).expand(value.shape)
+            figure = Figure(metric, value, numbers, pooled)
+            rows += _figure_rows(subject, figure, low.clamp(*bounds), high.clamp(*bounds), kind)
+    return rows

@@ -1,0 +1,73 @@
+import pytest
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
+
+from emoquant.callbacks import ResultsWriter, SweepProgress
+from emoquant.callbacks.results import summary
+from emoquant.reports import EmotionTable, MissingRowsError
+from emoquant.results import read_results
+from emoquant.tasks.evaluation import CodecEvaluationTask
+
+
+def run(tmp_path, *callbacks, codec=None):
+    task = CodecEvaluationTask([codec or PullCodec(CENTROIDS[2])], CentroidHead(), replicates=20)
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=TensorBoardLogger(tmp_path, name="sweep", version=0),
+        callbacks=list(callbacks),
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        use_distributed_sampler=False,
+    )
+    trainer.test(task, TinyData(), verbose=False)
+    return task, tmp_path / "sweep" / "version_0"
+
+
+def test_results_and_listed_reports_are_written(tmp_path):
+    task, folder = run(tmp_path, ResultsWriter([EmotionTable("recall")]), SweepProgress())
+    rows = read_results(folder / "results.csv")
+    assert repr(rows) == repr(task.rows)
+    assert rows
+    assert (folder / "reports" / "recall_table.md").is_file()
+    assert not (folder / "reports" / "utterance_similarity_table.md").exists()
+
+
+def test_a_report_that_cannot_be_drawn_costs_neither_results_nor_the_others(tmp_path):
+    with pytest.raises(MissingRowsError):
+        run(tmp_path, ResultsWriter([EmotionTable("no_such_metric"), EmotionTable("recall")]))
+    folder = tmp_path / "sweep" / "version_0"
+    assert read_results(folder / "results.csv")
+    assert (folder / "reports" / "recall_table.md").is_file()
+
+
+def test_an_interrupted_run_leaves_no_results_that_look_whole(tmp_path):
+    _, folder = run(tmp_path, ResultsWriter([]))
+    before = (folder / "results.csv").read_bytes()
+
+    class Broken(PullCodec):
+        def forward(self, features, lengths, points=None):
+            raise RuntimeError("interrupted")
+
+    with pytest.raises(RuntimeError, match="interrupted"):
+        run(tmp_path, ResultsWriter([]), codec=Broken(CENTROIDS[2]))
+    assert not (folder / "results.csv").exists()
+    assert (folder / "results.previous.csv").read_bytes() == before
+
+
+def test_another_task_is_refused(tmp_path):
+    class Other(LightningModule):
+        def test_step(self, batch, batch_idx):
+            pass
+
+    trainer = Trainer(accelerator="cpu", logger=False, callbacks=[ResultsWriter()], default_root_dir=tmp_path)
+    with pytest.raises(TypeError, match="Other has no `rows`"):
+        trainer.test(Other(), TinyData(), verbose=False)
+
+
+def test_summary_shows_every_point_once(tmp_path):
+    task, _ = run(tmp_path)
+    lines = summary(task.rows).splitlines()
+    assert [line.split()[:2] for line in lines[1:]] == [["none", "-"], ["pull", "0"], ["pull", "1"], ["pull", "9"]]
+    assert lines[1].split()[2] == "-"
+    assert float(lines[3].split()[2]) == 5.0

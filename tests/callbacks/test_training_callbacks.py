@@ -1,0 +1,113 @@
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.loggers import TensorBoardLogger
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
+
+from emoquant.callbacks import AudioSamples, CodebookMonitor, EmbeddingProjector, LambdaSweep
+from emoquant.codecs.base import Codec
+
+
+class TinyTask(LightningModule):
+    """A task whose codec is there from the second epoch on."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    @property
+    def codec(self) -> Codec | None:
+        return PullCodec(CENTROIDS[2]) if self.current_epoch else None
+
+    def training_step(self, batch, batch_idx):
+        return self.weight.square().sum()
+
+    def validation_step(self, batch, batch_idx):
+        pass
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def fit(tmp_path, task, *callbacks, epochs=3):
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=TensorBoardLogger(tmp_path, name="fit", version=0),
+        callbacks=list(callbacks),
+        max_epochs=epochs,
+        log_every_n_steps=1,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+    trainer.fit(task, TinyData(folder=tmp_path))
+    events = EventAccumulator(str(tmp_path / "fit" / "version_0")).Reload()
+    return events, {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    callbacks = (
+        LambdaSweep([0.0, 9.0], CentroidHead(), every_n_epochs=1, replicates=20),
+        CodebookMonitor(point=1.0),
+        EmbeddingProjector([0.0, 9.0], max_utterances=10, every_n_epochs=3),
+        AudioSamples(per_emotion=1),
+    )
+    folder = tmp_path_factory.mktemp("fit")
+    return (*fit(folder, TinyTask(), *callbacks), folder / "fit" / "version_0")
+
+
+def test_sweep_is_logged_for_every_epoch_that_has_a_codec(watched):
+    events, scalars, _ = watched
+    assert len(scalars["sweep/uar/lmbda=0"]) == 2
+    assert scalars["sweep/uar/lmbda=0"][0].value == 1.0
+    assert scalars["sweep/uar/lmbda=9"][0].value < 0.5
+    assert scalars["sweep/bits_per_frame/lmbda=9"][0].value == pytest.approx(1.0)
+    assert any(tag.startswith("sweep/recall") for tag in events.Tags()["images"])
+    assert any(tag.startswith("sweep/recall") for tag in events.Tags()["tensors"])
+
+
+def test_codebooks_are_watched(watched):
+    events, scalars, _ = watched
+    assert 1.0 <= scalars["codebook/perplexity"][0].value <= 5.0
+    assert scalars["codebook/dead_codes"][0].value >= 0
+    assert "codebook/positions" in events.Tags()["images"]
+    assert "codebook/usage_of_positions" in events.Tags()["histograms"]
+
+
+def test_embeddings_before_and_after_are_in_the_projector(watched):
+    *_, folder = watched
+    (labels,) = folder.rglob("metadata.tsv")
+    lines = labels.read_text(encoding="utf-8").splitlines()
+    assert lines[0].split("\t") == ["emotion", "speaker", "lmbda", "utterance"]
+    assert len(lines) == 1 + 3 * 10
+    assert lines[1].split("\t")[2:] == ["none", "validation-0"]
+    vectors = torch.tensor([[float(x) for x in line.split("\t")] for line in labels.with_name("tensors.tsv").open()])
+    torch.testing.assert_close(vectors[2], 0.1 * vectors[0] + 0.9 * CENTROIDS[2], atol=1e-3, rtol=1e-3)
+
+
+def test_audio_of_each_emotion_can_be_heard(watched):
+    events, *_ = watched
+    assert sorted(events.Tags()["audio"]) == [f"validation/{e}/0" for e in ("angry", "happy", "neutral", "sad")]
+
+
+def test_a_task_without_codec_is_refused(tmp_path):
+    class Mute(TinyTask):
+        codec = property()
+
+    for callback in (LambdaSweep(), CodebookMonitor(), EmbeddingProjector()):
+        with pytest.raises(TypeError, match="Mute has no `codec`"):
+            fit(tmp_path, Mute(), callback, epochs=1)
+
+
+def test_wrong_numbers_are_refused():
+    for make in (
+        lambda: LambdaSweep(every_n_epochs=0),
+        lambda: CodebookMonitor(every_n_epochs=0),
+        lambda: EmbeddingProjector(max_utterances=0),
+        lambda: AudioSamples(per_emotion=0),
+    ):
+        with pytest.raises(ValueError, match="at least 1"):
+            make()
