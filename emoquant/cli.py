@@ -23,26 +23,28 @@ class EmoquantCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         pass
 
+    offered: tuple[str, ...]
+
+    @classmethod
+    def subcommands(cls) -> dict[str, set[str]]:
+        """Return the trainer's methods on offer and the arguments that the CLI fills in itself."""
+        return {name: LightningCLI.subcommands()[name] for name in cls.offered}
+
 
 class TrainCLI(EmoquantCLI):
     """Runs ``fit``, ``validate`` and ``test`` of a training task."""
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """Return the trainer's methods on offer and the arguments that the CLI fills in itself."""
-        return {name: LightningCLI.subcommands()[name] for name in ("fit", "validate", "test")}
+    offered = ("fit", "validate", "test")
 
 
 class EvaluateCLI(EmoquantCLI):
     """Runs ``test`` (measure codecs) and ``predict`` (write what they make) of an evaluation task."""
 
-    @staticmethod
-    def subcommands() -> dict[str, set[str]]:
-        """Return the trainer's methods on offer and the arguments that the CLI fills in itself."""
-        return {name: LightningCLI.subcommands()[name] for name in ("test", "predict")}
+    offered = ("test", "predict")
 
 
-def _options(description: str) -> dict[str, Any]:
+def _options(offered: tuple[str, ...], description: str) -> dict[str, Any]:
+    defaults = {"default_config_files": [TRAINER_DEFAULTS]}
     return {
         "model_class": LightningModule,
         "subclass_mode_model": True,
@@ -51,7 +53,7 @@ def _options(description: str) -> dict[str, Any]:
         "auto_configure_optimizers": False,
         "seed_everything_default": 0,
         "save_config_kwargs": {"overwrite": True},
-        "parser_kwargs": {"default_config_files": [TRAINER_DEFAULTS], "description": description},
+        "parser_kwargs": {"description": description, **{name: defaults for name in offered}},
     }
 
 
@@ -64,7 +66,7 @@ def train(args: ArgsType = None) -> TrainCLI:
     Returns:
         The finished command with its ``trainer``, ``model`` and ``datamodule``.
     """
-    return TrainCLI(args=args, **_options("Train a quantizer, an entropy model or a classifier."))
+    return TrainCLI(args=args, **_options(TrainCLI.offered, "Train a quantizer, an entropy model or a classifier."))
 
 
 def evaluate(args: ArgsType = None) -> EvaluateCLI:
@@ -76,4 +78,4 @@ def evaluate(args: ArgsType = None) -> EvaluateCLI:
     Returns:
         The finished command with its ``trainer``, ``model`` and ``datamodule``.
     """
-    return EvaluateCLI(args=args, **_options("Measure what quantization does to emotions."))
+    return EvaluateCLI(args=args, **_options(EvaluateCLI.offered, "Measure what quantization does to emotions."))
