@@ -1,0 +1,96 @@
+"""The codebook of a local style encoder."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, distributed, nn
+from vector_quantize_pytorch import VectorQuantize
+
+
+class Bottleneck(NamedTuple):
+    """Styles after their codebook.
+
+    Attributes:
+        styles: Styles, ``(B, S, H)``; zeros outside the mask.
+        codes: Codeword of each segment, ``(B, S)`` int64; -1 outside the mask and where the codebook is not in use.
+        commitment: Weighted commitment loss, a scalar float32; 0 where the codebook is not in use.
+        perplexity: 2^entropy of the codes of this batch, a scalar float32 in [1, K]; 0 where it is not in use.
+    """
+
+    styles: Tensor
+    codes: Tensor
+    commitment: Tensor
+    perplexity: Tensor
+
+
+def code_perplexity(codes: Tensor, codewords: int) -> Tensor:
+    """Return 2^entropy of the histogram of codes (any shape, int64; -1 is not counted), a scalar float32."""
+    counts = torch.bincount(codes[codes >= 0], minlength=codewords).float()
+    share = counts / counts.sum().clamp(min=1)
+    return torch.exp(torch.special.entr(share).sum())
+
+
+class StyleCodebook(nn.Module):
+    """A codebook trained by moving averages (k-means initialisation, dead codewords revived), always in float32.
+
+    Until the first call in training with ``quantize`` the styles pass unchanged. Whether the codebook is kept equal
+    over processes is looked up at every call: vector-quantize-pytorch settles it when it is built, which may be before
+    the processes know of each other, and then the codebooks of the processes drift apart; here it is built again in
+    that case, with the same codewords.
+
+    Args:
+        hidden: Width of the styles.
+        codewords: Codewords ``K``.
+        decay: Decay of the moving averages.
+        commitment: Weight of the commitment loss.
+
+    Attributes:
+        started: Whether the codebook has been trained, a scalar bool.
+    """
+
+    started: Tensor
+
+    def __init__(self, hidden: int, codewords: int, decay: float, commitment: float = 0.25) -> None:
+        super().__init__()
+        self.settings = {
+            "dim": hidden,
+            "codebook_size": codewords,
+            "decay": decay,
+            "commitment_weight": commitment,
+            "kmeans_init": True,
+            "threshold_ema_dead_code": 2,
+            "rotation_trick": False,
+        }
+        self.codewords = codewords
+        self.synced = _processes() > 1
+        self.codebook = VectorQuantize(**self.settings, sync_codebook=self.synced)
+        self.register_buffer("started", torch.tensor(False))
+
+    def forward(self, styles: Tensor, mask: Tensor, quantize: bool = True) -> Bottleneck:
+        """Quantize styles.
+
+        Args:
+            styles: Styles of the segments, ``(B, S, H)``.
+            mask: Real segments, ``(B, S)`` bool; the others neither count nor change anything.
+            quantize: Whether the codebook is in use in training; outside of training it is once it has started.
+        """
+        if not quantize or not (self.training or bool(self.started)):
+            zero = styles.new_zeros((), dtype=torch.float32)
+            return Bottleneck(styles, torch.full_like(mask, -1, dtype=torch.int64), zero, zero)
+        if self.synced != (_processes() > 1):
+            self._rebuild()
+        with torch.autocast(styles.device.type, enabled=False):
+            coded, codes, commitment = self.codebook(styles.float(), mask=mask)
+        if self.training:
+            self.started.fill_(True)
+        return Bottleneck(coded, codes, commitment.float().sum(), code_perplexity(codes, self.codewords))
+
+    def _rebuild(self) -> None:
+        self.synced = _processes() > 1
+        fresh = VectorQuantize(**self.settings, sync_codebook=self.synced).to(self.started.device)
+        fresh.load_state_dict(self.codebook.state_dict())
+        self.codebook = fresh.train(self.training)
+
+
+def _processes() -> int:
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

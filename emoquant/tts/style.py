@@ -1,0 +1,74 @@
+"""What a reference utterance says about style from moment to moment, at one level: frames, phones or words."""
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emoquant.tts.architecture import Architecture
+from emoquant.tts.bottleneck import Bottleneck, StyleCodebook
+from emoquant.tts.convolution import GatedConvs, MaskedConv
+from emoquant.tts.masking import length_mask, masked, segment_mean
+from emoquant.types import StyleReference
+
+LEVELS = ("frame", "phone", "word")
+
+_KERNEL = 5
+
+
+class ResidualConvs(nn.Module):
+    """A residual block of convolutions over segments."""
+
+    def __init__(self, channels: int, sublayers: int) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(channels) for _ in range(sublayers))
+        self.widen = nn.ModuleList(MaskedConv(channels, 2 * channels, _KERNEL) for _ in range(sublayers))
+        self.narrow = nn.ModuleList(nn.Linear(2 * channels, channels) for _ in range(sublayers))
+
+    def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
+        """Return frames ``(B, S, C)``; padding is never read."""
+        for norm, widen, narrow in zip(self.norms, self.widen, self.narrow, strict=True):
+            frames = frames + narrow(functional.gelu(widen(norm(frames), mask) * _KERNEL**-0.5))
+        return frames
+
+
+class LocalStyleEncoder(nn.Module):
+    """Local style of a reference: gated convolutions over its mel, mean over segments, convolutions, codebook.
+
+    Args:
+        architecture: Sizes.
+        mels: Mel bands.
+        level: ``frame``, ``phone`` or ``word``: the segments that the reference is averaged over.
+
+    Raises:
+        ValueError: There is no such level.
+    """
+
+    def __init__(self, architecture: Architecture, mels: int, level: str) -> None:
+        super().__init__()
+        if level not in LEVELS:
+            raise ValueError(f"level is {level!r}, expected one of {', '.join(LEVELS)}")
+        size, channels = architecture, architecture.style_channels or mels
+        self.level = level
+        self.input = nn.Identity() if channels == mels else nn.Linear(mels, channels)
+        self.listen = GatedConvs(channels, 3, size.style_wave_layers)
+        self.blocks = nn.ModuleList(ResidualConvs(channels, size.style_sublayers) for _ in range(size.style_blocks))
+        self.norm = nn.LayerNorm(channels)
+        self.output = MaskedConv(channels, size.hidden, 3)
+        self.codebook = StyleCodebook(size.hidden, size.codewords, size.codebook_decay)
+
+    def forward(self, reference: StyleReference, quantize: bool = True) -> tuple[Bottleneck, Tensor]:
+        """Return the styles of the reference's segments and how many each reference has, ``(B,)`` int64.
+
+        Args:
+            reference: The speech to listen to.
+            quantize: See :class:`~emoquant.tts.bottleneck.StyleCodebook`.
+        """
+        mask = length_mask(reference.lengths, reference.mels.shape[1])
+        frames = self.listen(self.input(reference.mels), mask)
+        counts = reference.lengths
+        if self.level != "frame":
+            frames, counts = segment_mean(frames, reference.phones if self.level == "phone" else reference.words)
+        mask = length_mask(counts, frames.shape[1])
+        for block in self.blocks:
+            frames = block(frames, mask)
+        styles = masked(self.output(self.norm(frames), mask), mask)
+        return self.codebook(styles, mask, quantize), counts
