@@ -61,16 +61,17 @@ def load_codec(
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
     Args:
-        checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`.
+        checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, or the folder of a run
+            (:func:`find_checkpoint`).
         points: Lambdas that an evaluation runs, in squared feature units per bit.
-        name: Name in the tables; the file's name without its ending by default.
+        name: Name in the tables; the name of the run or of the file, without its ending, by default.
         beam: Paths that the search keeps; 1 for greedy search.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model.
     """
-    path = Path(checkpoint)
+    path = find_checkpoint(checkpoint)
     content = read_checkpoint(path)
     quantizer = restore_quantizer(content, path)
     if content[SECTION]["entropy"] is None:
@@ -80,17 +81,37 @@ def load_codec(
     entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
     entropy.build(layout_of(quantizer))
     _fill(entropy, content["state_dict"], "entropy.", path)
-    codec = ECVQ(quantizer, entropy, points, name or path.stem, beam)
+    codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam)
     return codec.requires_grad_(False).eval()
 
 
+def find_checkpoint(path: str | Path) -> Path:
+    """Return the checkpoint that a path stands for: a file itself, of a run's folder the newest version's last one.
+
+    Args:
+        path: A file, or a folder with ``version_0/checkpoints/last.ckpt``, ``version_1/...`` as a logger lays it out.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or no version in the folder has a checkpoint yet.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    found = [file for file in path.glob("version_*/checkpoints/last.ckpt") if file.parts[-3][8:].isdecimal()]
+    if not found:
+        raise FileNotFoundError(
+            f"no version_*/checkpoints/last.ckpt in {path}: expected the folder of a training run, or name a file"
+        )
+    return max(found, key=lambda file: int(file.parts[-3][8:]))
+
+
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
-    """Return the content of a checkpoint that holds a codec's description; arguments and errors of :func:`load_codec`."""
+    """Return the content of a checkpoint that holds a codec's description; errors as of :func:`load_codec`."""
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train a codec first, or check the path")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
+    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
     section = content.get(SECTION) if isinstance(content, dict) else None
     if not isinstance(section, dict) or not isinstance(content.get("state_dict"), dict):
@@ -119,7 +140,7 @@ def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidual
 
 def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401
     name = entry.get("class") if isinstance(entry, dict) else None
-    if name not in registry:
+    if not isinstance(name, str) or name not in registry:
         raise ValueError(f"{path} names the class {name!r}; known are {', '.join(registry)}: update emoquant")
     try:
         return registry[name](**entry["init"])

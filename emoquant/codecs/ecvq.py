@@ -115,8 +115,8 @@ def check_features(features: Tensor, lengths: Tensor, dim: int) -> None:
     """
     if features.ndim != 3 or features.shape[-1] != dim:
         raise ValueError(
-            f"features must be (B, T, {dim}) for this codec, not {tuple(features.shape)}: it was trained on an encoder of "
-            f"{dim} dimensions; use that encoder or train a codec for this one"
+            f"features must be (B, T, {dim}) for this codec, not {tuple(features.shape)}: it was trained on an encoder "
+            f"of {dim} dimensions; use that encoder or train a codec for this one"
         )
     if lengths.shape != features.shape[:1] or not len(lengths):
         raise ValueError(f"lengths must be ({len(features)},) with at least one utterance, not {tuple(lengths.shape)}")

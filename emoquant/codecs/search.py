@@ -60,9 +60,9 @@ def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
 class Search:
     """Searches with one quantizer and one entropy model; keep it no longer than their weights stay the same.
 
-    At each position, with residual ``r``, the cost of code ``k`` is ``J(k) = ||r - c_k||^2 - lmbda log2 q(k | context)``,
-    SKIP included (Chou, Lookabaugh and Gray 1989). Greedy search takes the least at each position; with ``beam`` > 1 the
-    best ``beam`` paths of a frame (in a parallel model of each group) are kept, and the frame ends with the best.
+    At each position, with residual ``r``, the cost of code ``k`` is ``J(k) = ||r - c_k||^2 - lmbda log2 q(k | past)``,
+    SKIP included (Chou, Lookabaugh and Gray 1989). Greedy search takes the least at each position; with ``beam`` > 1
+    the best ``beam`` paths of a frame (in a parallel model of each group) are kept, and the frame ends with the best.
 
     A row is an utterance at one lambda. Rows are computed side by side and time is a loop, unless neither the entropy
     model nor the quantizer looks back: then every frame is a row. On CPU a row's result does not depend, to the last
@@ -164,7 +164,7 @@ class Search:
         number: int,
         tables: Tables,
         targets: Tensor,
-        state: Any,
+        state: Any,  # noqa: ANN401
         lmbda: Tensor,
     ) -> tuple[Tensor, Tensor]:
         """Return the codes ``(N, positions of the block)`` and their bits ``(N,)``."""
@@ -195,7 +195,7 @@ class Search:
             residual = residual - _pick(tables.words[step], code)
         winner = torch.zeros_like(spent[..., 0], dtype=torch.int64) if self.beam == 1 else spent.argmin(-1)
         codes = path.gather(2, winner.view(streams, rows, 1, 1).expand(-1, -1, 1, steps)).squeeze(2)
-        # Summed along a row's own axis: a sum over the leading axis would depend on the number of rows in its last bits.
+        # Summed along a row's own axis: the last bits of a sum over the leading axis depend on the number of rows.
         spent = bits.gather(2, winner.unsqueeze(-1)).squeeze(-1).T.contiguous().sum(1)
         return codes.transpose(0, 1).flatten(1), spent
 

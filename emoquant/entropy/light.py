@@ -71,7 +71,7 @@ class StreamBlock(nn.Module):
         return own.view(rows, self.streams, width).transpose(0, 1) + together
 
     def teacher_forced(self, codes: Tensor, context: Tensor, weights: Tensor) -> Tensor:
-        """Return logits ``(N, S, L, V)`` of codes ``(N, S, L)`` given context ``(S, N, H)`` and lambda weights ``(N, J)``."""
+        """Return logits ``(N, S, L, V)`` of codes ``(N, S, L)``, contexts ``(S, N, H)``, lambda weights ``(N, J)``."""
         width = self.output.shape[2]
         slot = torch.arange(self.streams * self.steps, device=codes.device).view(self.streams, self.steps)
         index = codes[..., :-1] + slot[:, :-1] * self.embedding.shape[2]
@@ -126,9 +126,8 @@ class LightModel(EntropyModel):
             return
         fine = (layout.groups, layout.layers) if self.parallel else (1, layout.groups * layout.layers)
         shapes = ([(1, layout.coarse)] if layout.coarse else []) + [fine]
-        self.blocks = nn.ModuleList(
-            StreamBlock(streams, steps, layout, self.width, self.memory, self.knots) for streams, steps in shapes
-        )
+        parts = [StreamBlock(*shape, layout, self.width, self.memory, self.knots) for shape in shapes]
+        self.blocks = nn.ModuleList(parts)
         rough = torch.randn(layout.coarse, layout.vocabulary, fine[0], self.width) * 0.05
         self.rough = nn.Parameter(rough) if layout.coarse else None
 
@@ -137,7 +136,8 @@ class LightModel(EntropyModel):
         previous = previous.masked_fill(previous < 0, self.layout.vocabulary)
         weights = self.basis(lmbda)
         parts, first = [], 0
-        for number, block in enumerate(self.blocks):
+        for number in range(len(self.blocks)):
+            block = self._part(number)
             context = block.context(previous, first)
             if number == len(self.blocks) - 1 and self.rough is not None:
                 context = context + self._rough_context(codes[:, :first])
@@ -157,7 +157,8 @@ class LightModel(EntropyModel):
         distinct, index = lmbda.unique(return_inverse=True)
         weights = self.basis(distinct)
         hidden, bias = [], []
-        for block in self.blocks:
+        for number in range(len(self.blocks)):
+            block = self._part(number)
             by_lambda = torch.einsum("uj,jslh->sluh", weights, block.by_lambda)
             hidden.append(by_lambda + block.offset.unsqueeze(2))
             bias.append(torch.einsum("uj,jslv->sluv", weights, block.bias))
@@ -166,15 +167,20 @@ class LightModel(EntropyModel):
         self._begin(state, 0)
         return state
 
+    def _part(self, block: int) -> StreamBlock:
+        part = self.blocks[block]
+        assert isinstance(part, StreamBlock)
+        return part
+
     def _begin(self, state: LightState, block: int) -> None:
         first = self.layout.coarse if block == len(self.blocks) - 1 else 0
-        state.total = self.blocks[block].context(state.codes, first).unsqueeze(2)
+        state.total = self._part(block).context(state.codes, first).unsqueeze(2)
         if first and state.rough is not None:
             state.total = state.total + state.rough
 
     def logits(self, state: LightState, block: int, step: int) -> Tensor:
         """Return logits of a step; see :meth:`EntropyModel.logits`."""
-        part = self.blocks[block]
+        part = self._part(block)
         by_lambda = state.hidden[block][:, step].index_select(1, state.index).unsqueeze(2)
         hidden = functional.relu(state.total + by_lambda)  # (S, N, W, H)
         flat = torch.bmm(hidden.flatten(1, 2), part.output[:, step])
@@ -183,7 +189,7 @@ class LightModel(EntropyModel):
 
     def advance(self, state: LightState, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:
         """Add the chosen codes to the running sums; see :meth:`EntropyModel.advance`."""
-        part = self.blocks[block]
+        part = self._part(block)
         if block < len(self.blocks) - 1:
             self._advance_rough(state, step, codes, parents)
         if step + 1 == part.steps:

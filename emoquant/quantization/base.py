@@ -31,4 +31,4 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the frames ``(..., D)`` float32 that codes ``(..., P)`` in ``[0, K]`` stand for; -1 decodes to zeros."""
+        """Return the frames ``(..., T, D)`` float32 of codes ``(..., T, P)`` in ``[0, K]``; -1 decodes to zeros."""

@@ -52,10 +52,10 @@ def gather_rows(rows: Tensor) -> Tensor:
 class EmaCodebooks(nn.Module):
     """``Q`` codebooks of ``K`` codewords in ``d`` dimensions, trained by exponential moving averages.
 
-    With ``n`` the count and ``s`` the sum of the vectors that chose a codeword in a batch, ``N <- decay N + (1 - decay) n``,
-    ``S <- decay S + (1 - decay) s`` and the codeword is ``S / N`` with additive smoothing of ``N`` (van den Oord et al.
-    2017, appendix A.1; the same arithmetic as vector-quantize-pytorch). A codeword whose ``N`` falls below ``dead_below``
-    is dead and takes the place of a vector of the batch.
+    With ``n`` the count and ``s`` the sum of the vectors of a batch that chose a codeword,
+    ``N <- decay N + (1 - decay) n``, ``S <- decay S + (1 - decay) s``, and the codeword is ``S / N`` with additive
+    smoothing of ``N`` (van den Oord et al. 2017, appendix A.1; the same arithmetic as vector-quantize-pytorch). A
+    codeword is dead when its ``N`` falls below ``dead_below``; a vector of the batch takes its place.
 
     Attributes:
         vectors: Codewords, ``(Q, K, d)``.
@@ -102,7 +102,7 @@ class EmaCodebooks(nn.Module):
 
     @torch.no_grad()
     def absorb(self, seen: Statistics) -> None:
-        """Move the averages towards a batch's statistics (already summed over processes) and the codewords with them."""
+        """Move averages and codewords towards a batch's statistics, which are already summed over processes."""
         self.counts.lerp_(seen.counts, 1 - self.decay)
         self.sums.lerp_(seen.sums, 1 - self.decay)
         total = self.counts.sum(-1, keepdim=True)

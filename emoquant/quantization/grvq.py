@@ -16,9 +16,9 @@ class GroupedResidualVQ(Quantizer):
 
     A frame is turned into components (:class:`FrameTransform`), which fall into ``G`` groups of ``D / G``. In the order
     of code positions come ``coarse`` stages over all components, then the layers of group 0, of group 1 and so on:
-    ``P = coarse + G L``. Every position has ``K`` codewords and SKIP (code ``K``), the zero codeword. With ``prediction``
-    the groups code what a linear prediction from the frame before leaves: with ``w`` the components and ``C`` the coarse
-    codewords, ``e_t = a e_{t-1} + codewords_t`` and ``w_t = C_t + e_t``; SKIP then stands for the prediction.
+    ``P = coarse + G L``. Every position has ``K`` codewords and SKIP (code ``K``), the zero codeword. With
+    ``prediction`` the groups code what a linear prediction from the frame before leaves: with ``w`` the components and
+    ``C`` the coarse codewords, ``e_t = a e_{t-1} + codewords_t`` and ``w_t = C_t + e_t``; SKIP then means the forecast.
 
     The study's quantizer is ``rotation="none"``, ``coarse=0``, ``prediction=False`` (Zeghidour et al. 2021 for residual
     VQ; Yang et al. 2023, HiFi-Codec, for groups).
@@ -139,7 +139,7 @@ class GroupedResidualVQ(Quantizer):
         return features.view(*codes.shape[:-1], self.dim)
 
     def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sums of the coarse and of the fine codewords of codes ``(..., P)`` in ``[0, K]``, each ``(..., D)``."""
+        """Return the sums of the coarse and of the fine codewords of codes ``(..., P)``, each ``(..., D)``."""
         rough, fine = codes[..., : self.coarse], codes[..., self.coarse :]
         coarse = torch.zeros(*codes.shape[:-1], self.dim, device=codes.device)
         for stage, table in enumerate(self.coarse_table()):
@@ -162,7 +162,7 @@ class GroupedResidualVQ(Quantizer):
             skip: Whether SKIP may be chosen.
 
         Returns:
-            Codes ``(B, T, P)`` int64, and the vectors that chose them: ``(B, T, coarse, D)`` and ``(B, T, G L, D / G)``.
+            Codes ``(B, T, P)`` int64, and what chose them: ``(B, T, coarse, D)`` and ``(B, T, G L, D / G)``.
         """
         if not self.predictive:
             codes, inputs = self._assign_frames(components.reshape(-1, self.dim), skip)

@@ -88,7 +88,7 @@ def _fit_transform(
 
 
 def _fit_predictor(quantizer: GroupedResidualVQ, components: Tensor, starts: Tensor) -> Tensor:
-    """Least-squares coefficient of each component on the frame before; returns a sample of what will have to be coded."""
+    """Least-squares coefficient of each component on the frame before; returns a sample of what is left to code."""
     before, now = components[:-1], components[1:]
     inside = ~starts[1:].unsqueeze(1)
     product, square = (now * before * inside).sum(0), (before.square() * inside).sum(0)

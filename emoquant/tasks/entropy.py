@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from emoquant.codecs.checkpoint import read_checkpoint, restore_quantizer
+from emoquant.codecs.checkpoint import find_checkpoint, read_checkpoint, restore_quantizer
 from emoquant.entropy.base import EntropyModel
 from emoquant.tasks.training import CodecTraining, Phase
 
@@ -13,7 +13,8 @@ class EntropyTask(CodecTraining):
     The codebooks are part of the new checkpoint, which is a whole codec.
 
     Args:
-        codebooks: Checkpoint of a :class:`CodebookTask` (or of a whole codec, whose entropy model is left behind).
+        codebooks: Checkpoint or run folder of a :class:`CodebookTask` (or of a whole codec, whose entropy model is left
+            behind).
         entropy: The entropy model; its layout comes from the codebooks.
         gate_epochs: Epochs on codes of a gate (nearest codewords, SKIP where they gain little) before the model's own
             search takes over.
@@ -37,7 +38,8 @@ class EntropyTask(CodecTraining):
     def configure_model(self) -> None:
         """Load the codebooks and build the entropy model for them."""
         if self.quantizer is None:
-            self.quantizer = restore_quantizer(read_checkpoint(self.codebooks), self.codebooks)
+            path = find_checkpoint(self.codebooks)
+            self.quantizer = restore_quantizer(read_checkpoint(path), path)
         super().configure_model()
 
     def phase(self) -> Phase:

@@ -12,6 +12,7 @@ from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.quantization import training
+from emoquant.quantization.codebooks import reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Batch
 
@@ -26,8 +27,8 @@ class CodecTraining(pl.LightningModule):
 
     An epoch belongs to a phase (:meth:`phase`): in ``"codebooks"`` the codebooks follow the frames by moving averages;
     in ``"gate"`` the entropy model learns codes that skip what gains too little; in ``"search"`` it learns the codes of
-    its own search. Every utterance of a batch is searched at a lambda of its own, drawn log-uniformly, so that the model
-    knows the whole range and reaches rate 0 at its end.
+    its own search. Every utterance of a batch is searched at a lambda of its own, drawn log-uniformly, so that the
+    model knows the whole range and reaches rate 0 at its end.
 
     Args:
         quantizer: The quantizer; its feature dimension comes from the data.
@@ -53,7 +54,7 @@ class CodecTraining(pl.LightningModule):
         self.quantizer, self.entropy = quantizer, entropy
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
-        #: A task without an entropy model has no parameter of its own, which DDP refuses and which leaves no step count.
+        # Without an entropy model there would be no parameter, which DDP refuses, and no optimizer that counts steps.
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None
         self._totals: Tensor | None = None
 
@@ -68,7 +69,7 @@ class CodecTraining(pl.LightningModule):
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
         assert self.quantizer is not None
-        dim = getattr(self.trainer.datamodule, "dim", 0)
+        dim = getattr(getattr(self.trainer, "datamodule", None), "dim", 0)
         if not dim:
             raise ValueError("the data module says no feature dimension: expected an attribute `dim` after its setup")
         self.quantizer.build(dim)
@@ -78,8 +79,9 @@ class CodecTraining(pl.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the entropy model."""
-        if self.entropy is None:
-            return torch.optim.SGD([self.anchor], lr=0.0)  # type: ignore[list-item]
+        if self.anchor is not None:
+            return torch.optim.SGD([self.anchor], lr=0.0)
+        assert self.entropy is not None
         return torch.optim.Adam(self.entropy.parameters(), lr=self.learning_rate, betas=(0.9, 0.98))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -99,6 +101,7 @@ class CodecTraining(pl.LightningModule):
     def _sample(self) -> tuple[Tensor, Tensor]:
         """Return this process's share of the frames that codebooks are initialised from."""
         loader = self.trainer.train_dataloader
+        assert loader is not None
         share, batches, frames = self.sample_frames / self.trainer.world_size, [], 0
         for batch in loader:
             batches.append(batch)
@@ -175,7 +178,8 @@ class CodecTraining(pl.LightningModule):
 
     def _draw_lambdas(self, count: int, generator: torch.Generator) -> Tensor:
         """Lambdas of utterances: log-uniform over the model's range, stratified over the batch in a random order."""
-        assert self.quantizer is not None and self.entropy is not None
+        assert self.quantizer is not None
+        assert self.entropy is not None
         basis = self.entropy.basis
         place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
         ratio = basis.low * (1.2 * basis.high / basis.low) ** place
@@ -184,7 +188,8 @@ class CodecTraining(pl.LightningModule):
     @torch.no_grad()
     def _search(self, batch: Batch, lmbda: Tensor, phase: Phase) -> tuple[Tensor, Tensor]:
         """Codes ``(B, T, P)`` of a batch, -1 at padding, and the summed distortion relative to the variance."""
-        assert self.quantizer is not None and self.entropy is not None
+        assert self.quantizer is not None
+        assert self.entropy is not None
         model = self.entropy if phase == "search" else gate(layout_of(self.quantizer)).to(self.device)
         search = Search(self.quantizer, model)
         components = self.quantizer.transform(batch.features)
@@ -209,7 +214,8 @@ class CodecTraining(pl.LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up bits and distortion over a grid of lambdas; nothing before the codebooks are initialised."""
-        assert self.quantizer is not None and self._totals is not None
+        assert self.quantizer is not None
+        assert self._totals is not None
         if not bool(self.quantizer.ready):
             return
         order = batch.lengths.argsort(descending=True, stable=True)
@@ -228,8 +234,9 @@ class CodecTraining(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
-        assert self.quantizer is not None and self._totals is not None
-        bits, error, frames = self.all_gather(self._totals.to(self.device)).view(-1, *self._totals.shape).sum(0).T.cpu()
+        assert self.quantizer is not None
+        assert self._totals is not None
+        bits, error, frames = reduce_together(self._totals.float().to(self.device))[0].double().T.cpu()
         if not float(frames[0]):
             return
         rate = bits / frames

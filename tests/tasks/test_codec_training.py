@@ -1,0 +1,132 @@
+"""Training of codecs on a tiny corpus of features: phases, rate control by lambda, resuming, checkpoints."""
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from emoquant.codecs import load_codec
+from emoquant.entropy import FactorizedModel, LightModel
+from emoquant.quantization import GroupedResidualVQ
+from emoquant.tasks import CodebookTask, CodecTask, EntropyTask
+from emoquant.types import Batch
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*does not have many workers.*"),
+    pytest.mark.filterwarnings("ignore:.*isinstance.treespec, LeafSpec.*"),
+    pytest.mark.filterwarnings("ignore:.*num_training_batches.*smaller than the logging interval.*"),
+]
+
+
+class Features(pl.LightningDataModule):
+    dim = 12
+
+    def __init__(self, utterances=24, frames=30):
+        super().__init__()
+        generator = torch.Generator().manual_seed(0)
+        state, out = torch.zeros(utterances, self.dim), []
+        mixing = torch.randn(self.dim, self.dim, generator=generator)
+        for _ in range(frames):
+            state = 0.8 * state + 0.6 * torch.randn(utterances, self.dim, generator=generator)
+            out.append(3 * state @ mixing + 2)
+        self.features = torch.stack(out, 1)
+        self.lengths = torch.randint(10, frames + 1, (utterances,), generator=generator)
+
+    def _loader(self, first, last, shuffle=False):
+        def collate(rows):
+            nothing = torch.zeros(len(rows), dtype=torch.int64)
+            rows = torch.tensor(rows)
+            return Batch(self.features[rows], self.lengths[rows], nothing, nothing, nothing, torch.zeros(len(rows), 1))
+
+        return DataLoader(range(first, last), batch_size=6, shuffle=shuffle, collate_fn=collate)
+
+    def train_dataloader(self):
+        return self._loader(0, 18, shuffle=True)
+
+    def val_dataloader(self):
+        return self._loader(18, 24)
+
+
+def fit(task, folder, epochs, resume=None, **settings):
+    pl.seed_everything(3)
+    trainer = pl.Trainer(
+        max_epochs=epochs,
+        accelerator="cpu",
+        logger=False,
+        default_root_dir=folder,
+        callbacks=[ModelCheckpoint(folder, "last", enable_version_counter=False)],
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        **settings,
+    )
+    trainer.fit(task, Features(), ckpt_path=resume, weights_only=True if resume else None)
+    return trainer
+
+
+def make_task(**settings):
+    quantizer = GroupedResidualVQ(3, 2, 8, coarse=1)
+    return CodecTask(
+        quantizer, LightModel(16, knots=4), codebook_epochs=2, gate_epochs=2, sample_frames=200, **settings
+    )
+
+
+def test_one_run_gives_a_codec_whose_rate_obeys_lambda(tmp_path):
+    fit(make_task(learning_rate=0.03), tmp_path, epochs=30)
+    data = Features()
+    codec = load_codec(tmp_path / "last.ckpt", points=(0, 1, 10, 100, 1e5))
+    coded = codec(data.features[18:], data.lengths[18:])
+    rate = coded.bits.sum((1, 2)) / data.lengths[18:].sum()
+    assert rate[0] > 5
+    assert rate[-1] < 0.1
+    assert (rate.diff() < 0.2).all()
+    mask = (coded.codes[0, ..., :1] >= 0).float()
+    error = ((coded.features - data.features[18:]).square() * mask).sum((1, 2, 3))
+    constant = ((codec.mean - data.features[18:]).square() * mask).sum()
+    assert error[0] < 0.5 * constant
+    assert error[-1] < 1.01 * constant
+
+
+def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
+    whole, first, second = make_task(), make_task(), make_task()
+    fit(whole, tmp_path / "whole", epochs=7)
+    fit(first, tmp_path / "parts", epochs=5)
+    trainer = fit(second, tmp_path / "parts", epochs=7, resume=tmp_path / "parts" / "last.ckpt")
+    assert trainer.current_epoch == 7
+    assert first.global_step < second.global_step == whole.global_step
+    for name, value in whole.quantizer.state_dict().items():
+        torch.testing.assert_close(second.quantizer.state_dict()[name], value, msg=name)
+    assert int(second.quantizer.ready)
+
+
+def test_two_stages_and_every_entropy_model(tmp_path):
+    fit(CodebookTask(GroupedResidualVQ(2, 2, 8, rotation="none"), sample_frames=200), tmp_path / "books", epochs=2)
+    with pytest.raises(ValueError, match="without an entropy model"):
+        load_codec(tmp_path / "books" / "last.ckpt")
+    before = torch.load(tmp_path / "books" / "last.ckpt", weights_only=True)["state_dict"]["quantizer.fine.vectors"]
+    for model in (LightModel(8, 0, False, 1), FactorizedModel(1)):
+        task = EntropyTask(tmp_path / "books" / "last.ckpt", model, gate_epochs=1)
+        fit(task, tmp_path / type(model).__name__, epochs=3)
+        codec = load_codec(tmp_path / type(model).__name__ / "last.ckpt")
+        assert torch.equal(codec.quantizer.fine.vectors, before)
+
+
+def test_the_sanity_check_initialises_nothing(tmp_path):
+    task = make_task()
+    seen = []
+    start = task.on_train_start
+    task.on_train_start = lambda: (seen.append(bool(task.quantizer.ready)), start())
+    fit(task, tmp_path, epochs=1, num_sanity_val_steps=1)
+    assert seen == [False]
+    assert bool(task.quantizer.ready)
+
+
+def test_usage_of_every_position_is_logged(tmp_path):
+    trainer = fit(make_task(), tmp_path, epochs=1)
+    names = trainer.callback_metrics.keys()
+    assert {
+        "perplexity/coarse_0",
+        "perplexity/group_02_layer_1",
+        "usage/group_00_layer_0",
+        "codebooks/revived",
+    } <= names
