@@ -45,8 +45,9 @@ class Report(ABC):
         """Return the class and the options that make this report again, as a configuration names them."""
         names = [name for name in inspect.signature(type(self).__init__).parameters if name != "self"]
         kind = type(self)
+        module = "emoquant.reports" if kind.__module__.startswith("emoquant.reports.") else kind.__module__
         return {
-            "class_path": f"{kind.__module__}.{kind.__qualname__}",
+            "class_path": f"{module}.{kind.__qualname__}",
             "init_args": {name: _plain(getattr(self, name)) for name in names},
         }
 
@@ -94,14 +95,26 @@ class Drawing(Report):
             MissingRowsError: The rows do not hold what is shown.
         """
 
-    def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
-        """Write the figures, their rows and the index; see :meth:`Report.write`."""
+    def draw_rows(self, rows: Sequence[Row]) -> list[Artifact]:
+        """Return the figures and tables of every corpus in the rows; nothing is written.
+
+        Args:
+            rows: Rows of a results file.
+
+        Raises:
+            MissingRowsError: The rows do not hold what is shown.
+        """
         results = Results(rows)
         corpora = results.corpora
         artifacts = []
         for corpus in corpora:
             suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
             artifacts += [a._replace(stem=a.stem + suffix) for a in self.draw(results.of_corpus(corpus))]
+        return artifacts
+
+    def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
+        """Write the figures, their rows and the index; see :meth:`Report.write`."""
+        artifacts = self.draw_rows(rows)
         paths = [path for artifact in artifacts for path in _write_artifact(artifact, folder)]
         return [*paths, add_to_index(folder, [_entry(artifact, self.options()) for artifact in artifacts])]
 
@@ -118,7 +131,7 @@ def file_name(text: str) -> str:
 
 
 def _suffixes(artifact: Artifact) -> list[str]:
-    return [*([".png", ".svg"] if artifact.figure else []), *artifact.texts, ".csv"]
+    return [*([".png", ".svg"] if artifact.figure else []), *artifact.texts, *([".csv"] if artifact.rows else [])]
 
 
 def _write_artifact(artifact: Artifact, folder: Path) -> list[Path]:

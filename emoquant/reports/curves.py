@@ -68,7 +68,7 @@ class SweepCurves(Drawing):
         """Return one figure with a panel for every codec, or for every emotion."""
         codecs = results.codecs(self.metric, self.codecs)
         if self.x != "lmbda":
-            results.need(self.x)
+            results.codecs(self.x, codecs if self.codecs else None)
         axis = horizontal_axis(self.x, self.linear_below)
         panels, columns = self._panels(results, codecs)
         with paper_style():
@@ -81,6 +81,7 @@ class SweepCurves(Drawing):
             f"{measure.axis} over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
             count_text(rows),
             interval_text(rows, "Bands"),
+            "" if self.x == "lmbda" else "Each emotion's points stand at what this emotion has there.",
             "“none”: features before quantization." if any(c.before for p in panels for c in p.curves) else "",
             axis_text(knee) if knee else "",
             "Hollow markers: published figures." if self.reference else "",

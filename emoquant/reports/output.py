@@ -47,7 +47,7 @@ def picture(figure: Figure, kind: str, salt: str) -> bytes:
     """Return a figure as the bytes of a PNG or SVG file without dates or random identifiers.
 
     Args:
-        figure: Figure to draw; it keeps its canvas.
+        figure: Figure to draw; its layout is fixed by the first call.
         kind: ``"png"`` or ``"svg"``.
         salt: Seeds the identifiers inside an SVG.
     """
@@ -59,6 +59,7 @@ def picture(figure: Figure, kind: str, salt: str) -> bytes:
             FigureCanvasSVG(figure).print_figure(buffer, format="svg", metadata={"Date": None, "Creator": None})
         else:
             raise ValueError(f"pictures are written as png or svg, not {kind!r}")
+    figure.set_layout_engine("none")  # what the first drawing arranged holds for the next
     return buffer.getvalue()
 
 

@@ -142,11 +142,11 @@ def panel_figure(
     figure = new_figure(width, rows * height + 0.55)
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
     places = [x for panel in panels for curve in panel.curves for x in curve.x]
-    before = not axis.reversed and any(curve.before for panel in panels for curve in panel.curves)
+    before = width / columns > 1.9 and any(curve.before for panel in panels for curve in panel.curves)
     knee = None
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         knee = _prepare(axes, axis, places, before)
-        _draw(axes, panel, _BEFORE * knee if knee else 0.0)
+        _draw(axes, panel, _BEFORE * knee if knee and before else None)
         if index % columns == 0 or not shared:
             axes.set_ylabel(textwrap.fill(panel.measure.axis, int(15 * height)))
         if index + columns >= len(panels):
@@ -179,7 +179,7 @@ def _prepare(axes: Axes, axis: Horizontal, places: Sequence[float], before: bool
     return knee
 
 
-def _draw(axes: Axes, panel: Panel, left: float) -> None:
+def _draw(axes: Axes, panel: Panel, left: float | None) -> None:
     measure = panel.measure
     if panel.zero:
         axes.axhline(0.0, color=GREY, linewidth=0.7, zorder=1)
@@ -195,7 +195,7 @@ def _draw(axes: Axes, panel: Panel, left: float) -> None:
     axes.set_title(panel.title)
 
 
-def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float) -> None:
+def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float | None) -> None:
     if not curve.rows:
         return
     colour, marker, dashes, _ = curve.style
@@ -210,7 +210,7 @@ def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float) -> None:
     low, high = ([value * scale for value in ends] for ends in zip(*[(r.low, r.high) for r in curve.rows], strict=True))
     if any(not math.isnan(value) for value in low):
         axes.fill_between(curve.x, low, high, color=colour, alpha=0.16, linewidth=0)
-    if curve.before:
+    if curve.before and left is not None:
         row = curve.before
         spread = [[max(0.0, row.value - row.low) * scale], [max(0.0, row.high - row.value) * scale]]
         known = not math.isnan(row.low)
@@ -251,18 +251,25 @@ def codec_text(codecs: Sequence[str]) -> str:
 
 
 def curves_text(panels: Sequence[Panel], over: str) -> str:
-    """Return panels in words: where each line starts and ends.
+    """Return panels in words: where each line starts and ends, or, of many lines, which there are.
 
     Args:
         panels: What is drawn.
         over: Name of the horizontal quantity.
     """
+    measures = ", ".join(dict.fromkeys(panel.measure.label.lower() for panel in panels))
+    head = f"Lines of {measures} over {over}"
+    curves = [curve for panel in panels for curve in panel.curves if curve.rows]
+    if len(curves) > 12:
+        names = ", ".join(dict.fromkeys(curve.label for curve in curves))
+        titles = ", ".join(dict.fromkeys(panel.title for panel in panels if panel.title))
+        return f"{head}; {len(panels)} panels{f' ({titles})' if titles else ''}; lines: {names}."
     parts = []
     for panel in panels:
         ends = [
             f"{c.label} from {panel.measure.text(c.rows[0].value)} to {panel.measure.text(c.rows[-1].value)}"
             for c in panel.curves
-            if c.rows and not c.published
+            if c.rows
         ]
         parts.append(f"{panel.title + ': ' if panel.title else ''}{'; '.join(ends)}")
-    return f"Lines of {panels[0].measure.label.lower()} over {over}. " + ". ".join(parts) + "."
+    return f"{head}. {'. '.join(parts)}."

@@ -27,7 +27,7 @@ def configured_reports(config: Path) -> list[Report]:
     try:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
-        raise ValueError(f"{config} is no YAML that can be read: {error}") from error
+        raise ValueError(f"{config} is no YAML that can be read: {' '.join(str(error).split())}") from error
     return [build_report(entry) for entry in _listed(content)]
 
 

@@ -166,7 +166,7 @@ def zero_log_axis(axes: Axes, values: Sequence[float], linear_below: float | Non
     first, last = math.ceil(math.log10(knee) - 1e-9), math.floor(math.log10(top) + 1e-9)
     decades = [10.0**e for e in range(first, last + 1)]
     axes.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
-    axes.xaxis.set_minor_locator(FixedLocator([m * d for d in decades for m in range(2, 10) if m * d <= top * 1.001]))
+    axes.xaxis.set_minor_locator(FixedLocator([m * d for d in decades for m in (2, 5) if m * d <= top * 1.001]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: point_text(value)))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlim(-0.12 * knee, top * 1.25)

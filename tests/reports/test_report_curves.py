@@ -1,0 +1,216 @@
+import json
+import math
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic_rows import EMOTIONS, LAMBDAS, kept, make_row, sweep_rows
+
+from emoquant.reports import (
+    AgreementCurves,
+    CodebookUsage,
+    DriftCurves,
+    FlowFigure,
+    GreedyComparison,
+    MissingRowsError,
+    RateCurves,
+    RDCurve,
+    SimilarityPanel,
+    StrataCurves,
+    SweepCurves,
+)
+
+ALL_REPORTS = [
+    SweepCurves("recall"),
+    SweepCurves("uar"),
+    SweepCurves("utterance_similarity", layout="panels"),
+    RateCurves("recall"),
+    DriftCurves(),
+    DriftCurves(x="bits_per_frame", distances=False),
+    RDCurve(),
+    CodebookUsage(),
+    FlowFigure(),
+    FlowFigure("ribbons"),
+]
+
+
+def drawn(report, rows):
+    artifacts = report.draw_rows(rows)
+    assert len(artifacts) == 1
+    return artifacts[0]
+
+
+def lines(axes):
+    """Lines with markers: those of the data."""
+    return [line for line in axes.get_lines() if line.get_marker() not in ("None", None, "")]
+
+
+@pytest.mark.parametrize("report", ALL_REPORTS, ids=lambda r: r.name)
+def test_pictures_are_whole_the_same_every_time_and_described(rows, tmp_path, report):
+    for folder in ("a", "b"):
+        report.write(rows, tmp_path / folder)
+    for path in sorted((tmp_path / "a").iterdir()):
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+    (entry,) = json.loads((tmp_path / "a" / "captions.json").read_text())["artifacts"]
+    assert "n = " in entry["caption"]
+    assert "corpus esd" in entry["caption"]
+    assert entry["alt"]
+    with Image.open(tmp_path / "a" / f"{report.name}.png") as image:
+        grey = np.asarray(image.convert("L"))
+        assert 3.3 * 300 <= image.width <= 7.3 * 300
+        assert (grey < 200).mean() > 0.01
+        assert (grey[:, 0] > 250).all(), "something is cut off at the left edge"
+        assert (grey[:, -1] > 250).all(), "something is cut off at the right edge"
+
+
+def test_sweep_curves_draw_the_rows(rows):
+    artifact = drawn(SweepCurves("recall"), rows)
+    (axes,) = artifact.figure.axes
+    curves = [line for line in lines(axes) if len(line.get_xdata()) > 1]
+    for line, emotion in zip(curves, EMOTIONS, strict=True):
+        assert list(line.get_xdata()) == list(LAMBDAS)
+        assert list(line.get_ydata()) == pytest.approx([90 * kept(point, emotion) for point in LAMBDAS])
+    assert len(axes.collections) >= len(EMOTIONS), "every line has a band"
+    assert axes.get_ylabel() == "Recall (%)"
+    assert axes.get_xlabel() == "$\\lambda$ (squared feature units per bit)"
+    assert [text.get_text() for text in artifact.figure.legends[0].get_texts()] == list(EMOTIONS)
+    assert len(artifact.rows) == 5 * 8
+
+
+def test_pooled_metrics_have_a_line_for_each_codec(rows):
+    more = [*rows, *sweep_rows("greedy", unquantized=False)]
+    artifact = drawn(SweepCurves("uar"), more)
+    assert [text.get_text() for text in artifact.figure.legends[0].get_texts()] == ["esd", "greedy"]
+
+
+def test_rate_is_each_emotions_own(rows):
+    (axes,) = drawn(RateCurves("recall"), rows).figure.axes
+    for line, emotion in zip(lines(axes), EMOTIONS, strict=True):
+        assert list(line.get_xdata()) == pytest.approx([200 * kept(point, emotion) for point in LAMBDAS])
+
+
+def test_reference_is_drawn_beside_or_over_ours(rows, tmp_path):
+    path = tmp_path / "published.csv"
+    path.write_text("lambda,angry,sad,overall\n0,97.0,73.5,87.6\n500,0.5,0.0,20.0\n")
+    beside = drawn(SweepCurves("recall", reference=str(path)), rows).figure.axes
+    assert [axes.get_title() for axes in beside] == ["measured", "published"]
+    assert [list(line.get_ydata()) for line in lines(beside[1])] == [[97.0, 0.5], [73.5, 0.0]]
+    over = drawn(SweepCurves("recall", layout="panels", reference=str(path)), rows).figure.axes
+    assert [len([c for c in lines(axes) if len(c.get_xdata()) > 1]) for axes in over] == [2, 1, 1, 2, 1]
+
+
+def test_drifts_stand_side_by_side_and_undefined_ones_say_so(rows):
+    figure = drawn(DriftCurves(), rows).figure
+    assert len(figure.axes) == 6
+    titles = [axes.get_title() for axes in figure.axes[:3]]
+    assert titles == ["to neutral", "to the training mean", "to the all-SKIP vector"]
+    assert any("zero" in text.get_text() for text in figure.axes[2].texts)
+    assert not figure.axes[1].texts
+    with pytest.raises(ValueError, match="targets must be some of neutral, mean, skip"):
+        DriftCurves(targets=["sad"])
+
+
+def test_greedy_panels_run_from_similar_to_dissimilar(rows):
+    greedy = []
+    for target in (0.9, 0.5, 0.2):
+        for emotion in EMOTIONS:
+            greedy.append(make_row("greedy", target, emotion, "recall", target))
+            greedy.append(make_row("greedy", target, emotion, "utterance_similarity", target - 0.01))
+    artifact = drawn(GreedyComparison(codecs=["esd", "greedy"]), [*rows, *greedy])
+    left, right = artifact.figure.axes
+    assert [axes.get_title() for axes in (left, right)] == ["esd", "greedy"]
+    for axes in (left, right):
+        first, last = axes.get_xlim()
+        assert first > last
+    assert list(lines(right)[0].get_xdata()) == pytest.approx([0.19, 0.49, 0.89])
+    with pytest.raises(MissingRowsError, match="bits_per_frame of codec greedy"):
+        GreedyComparison(over="bits_per_frame", codecs=["esd", "greedy"]).draw_rows([*rows, *greedy])
+
+
+def test_similarity_panel_measures_attraction_to_the_codebooks_emotion(biased_rows):
+    artifact = drawn(SimilarityPanel(), biased_rows)
+    assert len(artifact.figure.axes) == 10
+    assert {(r.codec, r.metric) for r in artifact.rows if "attraction" in r.metric} == {
+        (f"ecvq_{emotion}", f"attraction/{emotion}") for emotion in EMOTIONS
+    }
+    by_emotion = drawn(SimilarityPanel(columns="emotion"), biased_rows)
+    assert by_emotion.figure.axes[0].get_title() == "angry utterances"
+    assert sorted(map(repr, by_emotion.rows)) == sorted(map(repr, artifact.rows))
+    with pytest.raises(MissingRowsError, match="codebooks"):
+        SimilarityPanel().draw_rows(sweep_rows("plain"))
+
+
+def test_flow_areas_reach_one_hundred(rows):
+    figure = drawn(FlowFigure(), rows).figure
+    assert len(figure.axes) == 5
+    for axes in figure.axes:
+        tops = [area.get_datalim(axes.transData).y1 for area in axes.collections]
+        assert max(tops) == pytest.approx(100)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [*EMOTIONS, "else"]
+
+
+def test_agreement_curves_show_parts_and_whole(strata_rows, tmp_path):
+    path = tmp_path / "published.json"
+    path.write_text(json.dumps({"ang": {"50.0": {"lambda": [0, 100], "accuracy": [0.5, 0.0], "f1": [0.6, 0.0]}}}))
+    ours, published = AgreementCurves(reference=str(path)).draw_rows(strata_rows)
+    assert len(ours.figure.axes) == 10
+    legend = [text.get_text() for text in ours.figure.legends[0].get_texts()]
+    assert legend == ["agreement ≤ 0.5", "0.5 < agreement ≤ 1", "all"]
+    assert "agreement<=0.5: n = 5 utterances" in ours.caption
+    assert list(lines(published.figure.axes[0])[0].get_ydata()) == [50.0, 0.0]
+    speakers = drawn(StrataCurves(), strata_rows)
+    assert [text.get_text() for text in speakers.figure.legends[0].get_texts()] == ["each speaker", "all"]
+    path.write_text('["no table"]')
+    with pytest.raises(ValueError, match=r"published\.json is no table"):
+        AgreementCurves(reference=str(path)).draw_rows(strata_rows)
+
+
+def test_usage_needs_all_its_metrics_and_pooled_rows(rows, tmp_path):
+    lacking = [row for row in rows if row.metric != "codebook_usage"]
+    with pytest.raises(MissingRowsError, match="codebook_usage"):
+        CodebookUsage().write(lacking, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("report", "gone"),
+    [
+        (SweepCurves("recall"), "recall"),
+        (RateCurves("recall"), "bits_per_frame"),
+        (DriftCurves(), "drift_to_mean"),
+        (RDCurve(), "distortion"),
+        (FlowFigure(), "predicted"),
+        (AgreementCurves(), "f1"),
+        (SimilarityPanel(codebooks={"esd": "sad"}), "attraction"),
+    ],
+)
+def test_missing_metrics_are_named(rows, tmp_path, report, gone):
+    with pytest.raises(MissingRowsError, match=gone):
+        report.write([row for row in rows if row.metric.partition("/")[0] != gone], tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_strata_are_named(rows):
+    with pytest.raises(MissingRowsError, match="no stratum holds 'agreement'"):
+        AgreementCurves().draw_rows(rows)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: SweepCurves(layout="x"),
+        lambda: FlowFigure("x"),
+        lambda: SimilarityPanel("x"),
+        lambda: RDCurve(name="a/b"),
+    ],
+)
+def test_wrong_options_are_refused_at_once(make):
+    with pytest.raises(ValueError, match="must be"):
+        make()
+
+
+def test_intervals_that_miss_their_value_or_are_unknown_are_drawn(tmp_path):
+    rows = [make_row("none", math.nan, "sad", "recall", 0.5)._replace(low=0.55, high=0.6)]
+    rows += [make_row("a", point, "sad", "recall", 0.5)._replace(low=math.nan, high=math.nan) for point in (0.0, 1.0)]
+    SweepCurves("recall").write(rows, tmp_path)
+    assert (tmp_path / "recall_over_lambda.png").is_file()

@@ -1,0 +1,128 @@
+import inspect
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+import emoquant.reports
+from emoquant.reports import EmotionTable, Report, StudyPage, SweepCurves, build_report, configured_reports
+from emoquant.reports.__main__ import main
+from emoquant.results import write_results
+
+KINDS = [
+    kind
+    for name in emoquant.reports.__all__
+    if inspect.isclass(kind := getattr(emoquant.reports, name))
+    and issubclass(kind, Report)
+    and not inspect.isabstract(kind)
+]
+
+
+def write_run(folder, rows, reports=None):
+    write_results(folder / "results.csv", rows)
+    if reports is not None:
+        writer = {"class_path": "emoquant.callbacks.ResultsWriter", "init_args": {"reports": reports}}
+        config = {"trainer": {"callbacks": [{"class_path": "X", "init_args": {}}, writer]}, "seed_everything": 0}
+        (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda k: k.__name__)
+def test_options_are_primitives_that_rebuild_the_report(kind):
+    options = yaml.safe_load(yaml.safe_dump(kind().options()))
+    assert options["class_path"] == f"emoquant.reports.{kind.__name__}"
+    rebuilt = build_report(options)
+    assert type(rebuilt) is kind
+    assert rebuilt.options() == options
+
+
+def test_reports_hold_reports():
+    page = StudyPage(reports=[EmotionTable("f1"), SweepCurves("recall", layout="panels")])
+    rebuilt = build_report(yaml.safe_load(yaml.safe_dump(page.options())))
+    assert [type(report) for report in rebuilt.reports] == [EmotionTable, SweepCurves]
+    assert rebuilt.reports[1].layout == "panels"
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ({"class_path": "emoquant.reports.Nothing"}, "no report 'emoquant.reports.Nothing'"),
+        ({"class_path": "pathlib.Path"}, "pathlib.Path is no report"),
+        ({"class_path": "EmotionTable", "init_args": {"colour": "red"}}, "does not take these options.*colour"),
+        (3, "class_path and init_args, not by 3"),
+    ],
+)
+def test_wrong_entries_are_named(entry, message):
+    with pytest.raises(ValueError, match=message):
+        build_report(entry)
+
+
+def test_redraw_uses_the_reports_of_the_run(rows, tmp_path, capsys):
+    run = write_run(
+        tmp_path / "run", rows, [{"class_path": "emoquant.reports.EmotionTable", "init_args": {"metric": "f1"}}]
+    )
+    assert [report.name for report in configured_reports(run / "config.yaml")] == ["f1_table"]
+    assert main([str(run)]) == 0
+    assert str(run / "reports" / "f1_table.png") in capsys.readouterr().out.splitlines()
+    assert not (run / "reports" / "recall_table.png").exists()
+
+
+def test_redraw_falls_back_to_the_default_set(rows, tmp_path):
+    run = write_run(tmp_path / "run", [row for row in rows if row.metric in ("recall", "uar")])
+    assert main([str(run), "--out", str(tmp_path / "drawn")]) == 0
+    names = {path.name for path in (tmp_path / "drawn").iterdir()}
+    assert {"recall_table.md", "recall_over_lambda.svg", "study.html"} <= names
+    assert not any("similarity" in name or "drift" in name for name in names)
+    assert not (run / "reports").exists()
+
+
+def test_several_runs_make_one_page(rows, tmp_path):
+    runs = [str(write_run(tmp_path / name, rows, ["EmotionTable"])) for name in ("one", "two")]
+    assert main([*runs, "--out", str(tmp_path / "out"), "--page", str(tmp_path / "all.html"), "--title", "Both"]) == 0
+    assert (tmp_path / "out" / "two" / "recall_table.md").is_file()
+    text = (tmp_path / "all.html").read_text(encoding="utf-8")
+    assert "<h2>one</h2>" in text
+    assert "<h2>two</h2>" in text
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda run: (run / "results.csv").unlink(), "error: no results at"),
+        (lambda run: (run / "results.csv").write_text("a,b\n"), "is no results file"),
+        (lambda run: (run / "config.yaml").write_text("a: [1"), "is no YAML"),
+        (
+            lambda run: (run / "config.yaml").write_text("class_path: ResultsWriter\ninit_args: {reports: [Nope]}"),
+            "'Nope'",
+        ),
+        (
+            lambda run: (run / "config.yaml").write_text(
+                "class_path: ResultsWriter\ninit_args: {reports: [AgreementCurves]}"
+            ),
+            "no stratum holds 'agreement'",
+        ),
+    ],
+)
+def test_errors_are_one_line(rows, tmp_path, capsys, damage, message):
+    run = write_run(tmp_path / "run", rows, [])
+    damage(run)
+    assert main([str(run)]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert len(error.strip().splitlines()) == 1
+
+
+def test_redrawing_is_light_and_does_not_depend_on_the_hash_seed(rows, tmp_path):
+    run = write_run(tmp_path / "run", rows, ["EmotionTable", "FlowFigure"])
+    script = (
+        "import sys; from emoquant.reports.__main__ import main; code = main(sys.argv[1:]);"
+        "heavy = {'torch', 'lightning', 'torchmetrics', 'funasr', 'pandas'} & set(sys.modules);"
+        "sys.exit(f'imported {heavy}' if heavy else code)"
+    )
+    for seed in ("1", "2"):
+        command = [sys.executable, "-c", script, str(run), "--out", str(tmp_path / seed)]
+        subprocess.run(command, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": seed})
+    for path in (tmp_path / "1").iterdir():
+        assert path.read_bytes() == (tmp_path / "2" / path.name).read_bytes(), path.name
