@@ -1,1 +1,17 @@
-"""TODO"""
+"""Encoders: from waveforms to frame features, and the heads that read emotions off them."""
+
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.encoders.emotion2vec import Emotion2Vec, UntrainedEmotion2Vec, scale_features
+from emoquant.encoders.heads import EncoderHead, LinearHead, Probe, ProbeHead
+
+__all__ = [
+    "Emotion2Vec",
+    "EmotionHead",
+    "EncoderHead",
+    "FrameEncoder",
+    "LinearHead",
+    "Probe",
+    "ProbeHead",
+    "UntrainedEmotion2Vec",
+    "scale_features",
+]

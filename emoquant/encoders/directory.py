@@ -1,0 +1,183 @@
+"""Model directories in funasr's own format: reading them, checking their weights, writing them.
+
+A directory holds ``configuration.json``, ``config.yaml`` (``model_conf`` is the network), ``model.pt`` (weights) and,
+for a model with a classification head, ``tokens.txt`` with one label a line.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+import yaml
+from torch import Tensor
+
+from emoquant.encoders.architecture import Network
+
+_CONFIGURATION = {
+    "framework": "pytorch",
+    "task": "emotion-recognition",
+    "pipeline": {"type": "funasr-pipeline"},
+    "model": {"type": "funasr"},
+    "file_path_metas": {
+        "init_param": "model.pt",
+        "tokenizer_conf": {"token_list": "tokens.txt"},
+        "config": "config.yaml",
+    },
+}
+
+#: Parts of a checkpoint that only the pretraining uses.
+_PRETRAINING_ONLY = ("modality_encoders.AUDIO.decoder.", "_ema", "ema.")
+
+
+class ModelDirectory(NamedTuple):
+    """What the small files of a model directory say.
+
+    Attributes:
+        path: The directory.
+        model_conf: Configuration of the network.
+        labels: Classes of the head, in the order of its outputs; empty for a model without a head.
+        weights: File of the weights.
+    """
+
+    path: Path
+    model_conf: dict[str, Any]
+    labels: list[str]
+    weights: Path
+
+
+def read_directory(path: Path) -> ModelDirectory:
+    """Return what a model directory holds, without loading the weights.
+
+    Args:
+        path: Directory in funasr's format.
+
+    Raises:
+        FileNotFoundError: The directory or one of its files is missing.
+        ValueError: The configuration is not one of emotion2vec.
+    """
+    from omegaconf import OmegaConf  # reads funasr's YAML as funasr does (1e-5 is a number)
+
+    for name in ("config.yaml", "model.pt"):
+        if not (path / name).is_file():
+            raise FileNotFoundError(
+                f"{path} is no emotion2vec model: it has no {name}; expected a directory in funasr's format "
+                "(configuration.json, config.yaml, model.pt, tokens.txt) as the model hubs give it"
+            )
+    conf = OmegaConf.to_container(OmegaConf.load(path / "config.yaml"), resolve=True)
+    if not isinstance(conf, dict) or conf.get("model") != "Emotion2vec" or "model_conf" not in conf:
+        raise ValueError(f"{path / 'config.yaml'} does not describe an emotion2vec model (model: Emotion2vec)")
+    tokens = path / "tokens.txt"
+    labels = tokens.read_text(encoding="utf-8").split("\n") if tokens.is_file() else []
+    labels = [label.strip() for label in labels if label.strip()]
+    return ModelDirectory(path, conf["model_conf"], labels, path / "model.pt")
+
+
+def read_weights(directory: ModelDirectory) -> dict[str, Tensor]:
+    """Return the weights of a model directory by the names that the network gives them, as they are stored.
+
+    Raises:
+        ValueError: The file holds no state dict.
+    """
+    stored = torch.load(directory.weights, map_location="cpu", weights_only=True, mmap=True)
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
+            stored = stored[key]
+    if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
+        raise ValueError(f"{directory.weights} holds no weights: expected a state dict, or one under the key 'model'")
+    return {name.removeprefix("d2v_model."): value for name, value in stored.items()}
+
+
+def load_weights(network: Network, weights: Mapping[str, Tensor], source: Path) -> None:
+    """Put weights into a network that was built empty; every one of its tensors must be there with its shape.
+
+    Weights that the network does not have are those of the pretraining (decoder, teacher) and are left out.
+
+    Args:
+        network: Network on the meta device.
+        weights: Weights by name, of any float type; they become float32.
+        source: Where they come from, for the message.
+
+    Raises:
+        ValueError: A weight is missing or has another shape, or one belongs to no part of the network.
+    """
+    wanted = network.state_dict()
+    missing = sorted(wanted.keys() - weights.keys())
+    shapes = [name for name in wanted.keys() & weights.keys() if wanted[name].shape != weights[name].shape]
+    strange = [name for name in weights.keys() - wanted.keys() if not _is_pretraining(name)]
+    problems = [f"{name} is missing" for name in missing]
+    problems += [f"{n} is {tuple(weights[n].shape)}, expected {tuple(wanted[n].shape)}" for n in sorted(shapes)]
+    problems += [f"{name} belongs to no part of the network" for name in sorted(strange)]
+    if problems:
+        more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
+        raise ValueError(
+            f"the weights of {source} do not fit its config.yaml: {'; '.join(problems[:4])}{more}; "
+            "fetch the model again, or give the config.yaml that belongs to model.pt"
+        )
+    network.load_state_dict({name: weights[name].float().clone() for name in wanted}, assign=True)
+
+
+def _is_pretraining(name: str) -> bool:
+    return name.startswith(_PRETRAINING_ONLY)
+
+
+def directory_digest(directory: ModelDirectory) -> str:
+    """Return a hex digest of the configuration and the weights of a model directory."""
+    digest = hashlib.sha256(json.dumps(directory.model_conf, sort_keys=True).encode())
+    with directory.weights.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_directory(
+    path: Path,
+    network: Network,
+    model_conf: Mapping[str, Any],
+    labels: Sequence[str],
+    dtype: torch.dtype = torch.float16,
+) -> None:
+    """Write a network as a model directory that funasr loads by itself.
+
+    Args:
+        path: Directory to write; files of these names that are there are replaced, each as a whole.
+        network: funasr's ``Emotion2vec``.
+        model_conf: Configuration that it was built with.
+        labels: Classes of its head; empty for a network without one.
+        dtype: Type of the stored weights.
+
+    Raises:
+        ValueError: The labels do not fit the head.
+    """
+    classes = 0 if network.proj is None else network.proj.out_features
+    if classes != len(labels):
+        raise ValueError(f"the head has {classes} outputs but there are {len(labels)} labels: give one label each")
+    audio = {**model_conf["modalities"]["audio"], "decoder": None}
+    conf: dict[str, Any] = {
+        "model": "Emotion2vec",
+        "model_conf": {**model_conf, "modalities": {**model_conf["modalities"], "audio": audio}},
+    }
+    if labels:
+        conf |= {"tokenizer": "CharTokenizer", "tokenizer_conf": {"unk_symbol": "<unk>", "split_with_space": True}}
+    conf["scope_map"] = ["d2v_model.", "none"]
+    weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
+    path.mkdir(parents=True, exist_ok=True)
+    _write(path / "config.yaml", lambda file: file.write_text(yaml.safe_dump(conf, sort_keys=False), encoding="utf-8"))
+    _write(path / "configuration.json", lambda file: file.write_text(json.dumps(_CONFIGURATION, indent=2) + "\n"))
+    if labels:
+        _write(path / "tokens.txt", lambda file: file.write_text("\n".join(labels) + "\n", encoding="utf-8"))
+    _write(path / "model.pt", lambda file: torch.save({"model": weights}, file))
+
+
+def _write(path: Path, write: Callable[[Path], object]) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(partial)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)

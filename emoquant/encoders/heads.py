@@ -1,0 +1,139 @@
+"""Classifiers of utterance vectors: an emotion2vec model's own, and probes trained on a corpus."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from emoquant.encoders.base import EmotionHead
+from emoquant.encoders.directory import read_directory, read_weights
+from emoquant.encoders.hub import Hub, find_model
+
+
+class LinearHead(EmotionHead):
+    """A frozen linear classifier."""
+
+    def __init__(self, weight: Tensor, bias: Tensor, labels: Sequence[str]) -> None:
+        """Keep a classifier.
+
+        Args:
+            weight: ``(C, D)``.
+            bias: ``(C,)``.
+            labels: Names of the classes, ``C`` of them. Classes named ``unuse...`` (as in emotion2vec_base_finetuned)
+                are left out, as funasr does.
+
+        Raises:
+            ValueError: The shapes do not fit each other.
+        """
+        super().__init__()
+        if weight.ndim != 2 or len(weight) != len(labels) or bias.shape != weight.shape[:1]:
+            raise ValueError(
+                f"a head of {len(labels)} labels needs weight ({len(labels)}, D) and bias ({len(labels)},), "
+                f"got {tuple(weight.shape)} and {tuple(bias.shape)}"
+            )
+        used = [i for i, label in enumerate(labels) if not label.startswith("unuse")]
+        self.labels = [labels[i] for i in used]
+        self.dim = weight.shape[1]
+        self.weight = nn.Parameter(weight.detach()[used].float().clone(), requires_grad=False)
+        self.bias = nn.Parameter(bias.detach()[used].float().clone(), requires_grad=False)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            return nn.functional.linear(vectors.float(), self.weight, self.bias)
+
+
+class EncoderHead(LinearHead):
+    """The classification head of an emotion2vec model, loaded without the rest of the model."""
+
+    def __init__(self, model: str = "checkpoints/emotion2vec-tiny", hub: Hub = "auto") -> None:
+        """Load the head.
+
+        Args:
+            model: Directory or public name, as of :class:`emoquant.encoders.Emotion2Vec`.
+            hub: Where a public name is looked up.
+
+        Raises:
+            FileNotFoundError: There is no such model.
+            ValueError: The model has no head (emotion2vec_base).
+        """
+        directory = read_directory(find_model(model, hub))
+        weights = read_weights(directory)
+        if not directory.labels or "proj.weight" not in weights:
+            raise ValueError(
+                f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
+                "on its features: python train.py fit --config configs/train/probe.yaml"
+            )
+        super().__init__(weights["proj.weight"], weights["proj.bias"], directory.labels)
+
+
+class Probe(EmotionHead):
+    """A classifier of utterance vectors that can be trained: linear, or with one hidden layer."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, dim: int, labels: Sequence[str], hidden: int = 0, dropout: float = 0.0) -> None:
+        """Make an untrained probe.
+
+        Args:
+            dim: Feature dimensions.
+            labels: Names of the classes.
+            hidden: Units of the hidden layer; 0 for a linear probe.
+            dropout: Dropout in front of every linear layer while training.
+        """
+        super().__init__()
+        self.labels = list(labels)
+        self.dim = dim
+        self.hidden = hidden
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("deviation", torch.ones(()))
+        layers: list[nn.Module] = [nn.Dropout(dropout)]
+        if hidden:
+            layers += [nn.Linear(dim, hidden), nn.GELU(), nn.Dropout(dropout)]
+        self.layers = nn.Sequential(*layers, nn.Linear(hidden or dim, len(self.labels)))
+
+    def standardize(self, mean: Tensor, deviation: Tensor) -> None:
+        """Set what the probe subtracts from its input, ``(D,)``, and what it then divides by, a scalar."""
+        self.mean.copy_(mean)
+        self.deviation.copy_(deviation)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self.layers((vectors.float() - self.mean) / self.deviation)
+
+
+class ProbeHead(EmotionHead):
+    """A probe that :class:`emoquant.tasks.ProbeTask` trained, frozen."""
+
+    def __init__(self, checkpoint: str) -> None:
+        """Load the probe.
+
+        Args:
+            checkpoint: File ``*.ckpt`` of a training run of a probe.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is no checkpoint of a probe.
+        """
+        super().__init__()
+        if not Path(checkpoint).is_file():
+            raise FileNotFoundError(
+                f"no probe at {checkpoint}: train one with python train.py fit --config configs/train/probe.yaml"
+            )
+        stored: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        if "probe" not in stored:
+            raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
+        self.probe = Probe(**stored["probe"])
+        prefix = "probe."
+        state = {n.removeprefix(prefix): v for n, v in stored["state_dict"].items() if n.startswith(prefix)}
+        self.probe.load_state_dict(state)
+        self.probe.requires_grad_(False).eval()
+        self.labels, self.dim = self.probe.labels, self.probe.dim
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """Return logits ``(..., C)`` of utterance vectors ``(..., D)``."""
+        return self.probe(vectors)

@@ -1,0 +1,74 @@
+"""From the name of a model to its directory on disk: a local path first, else one of the public hubs."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+Hub = Literal["auto", "ms", "hf", "path"]
+
+#: Owners of the public emotion2vec models and the hub (ModelScope, Hugging Face) that their names belong to.
+_OWNERS: dict[str, Literal["ms", "hf"]] = {"iic": "ms", "emotion2vec": "hf"}
+
+#: The folder that holds ``checkpoints/`` in a source tree.
+_SOURCE_TREE = Path(__file__).resolve().parents[2]
+
+
+def find_model(model: str, hub: Hub = "auto") -> Path:
+    """Return the directory of a model; a public one is downloaded on its first use.
+
+    Args:
+        model: Directory in funasr's format, relative to the working folder or to the source tree; or the name of a
+            model on a hub, such as ``iic/emotion2vec_plus_base``.
+        hub: Where a name that is no directory is looked up: ``"ms"`` (ModelScope), ``"hf"`` (Hugging Face),
+            ``"path"`` (nowhere), or ``"auto"``: by its owner, for the owners of the public emotion2vec models.
+
+    Raises:
+        FileNotFoundError: There is no such directory and the name is none that a hub is asked for.
+        ConnectionError: The download failed; the message says how to fetch the model elsewhere.
+    """
+    for path in (Path(model).expanduser(), _SOURCE_TREE / model):
+        if path.is_dir():
+            return path
+    owner = model.split("/")[0]
+    chosen = _OWNERS.get(owner) if hub == "auto" and model.count("/") == 1 else hub
+    if chosen not in ("ms", "hf"):
+        raise FileNotFoundError(
+            f"no model directory {model!r}: expected a local directory in funasr's format, or a public name such as "
+            "iic/emotion2vec_plus_base (hub: ms) or emotion2vec/emotion2vec_plus_base (hub: hf)"
+        )
+    return download_model(model, "ms" if chosen == "ms" else "hf")
+
+
+def download_model(model: str, hub: Literal["ms", "hf"]) -> Path:
+    """Fetch a model from a hub with the client that funasr itself uses, or find it in that client's cache.
+
+    Args:
+        model: Name of the model, ``owner/name``.
+        hub: ``"ms"`` (ModelScope) or ``"hf"`` (Hugging Face).
+
+    Raises:
+        ConnectionError: It could not be fetched.
+    """
+    command = (
+        f"modelscope download --model {model} --local_dir DIR"
+        if hub == "ms"
+        else f"huggingface-cli download {model} --local-dir DIR"
+    )
+    with _hub_errors(f"cannot fetch {model!r} from the hub ({hub}): on a machine with a network run `{command}`, copy "
+                     "DIR here and give its path as the model"):  # fmt: skip
+        if hub == "ms":
+            from modelscope.hub.snapshot_download import snapshot_download
+
+            return Path(snapshot_download(model))
+        from huggingface_hub import snapshot_download as snapshot_download_hf
+
+        return Path(snapshot_download_hf(model))
+
+
+@contextmanager
+def _hub_errors(message: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError, ImportError) as error:  # what the two clients raise when offline
+        raise ConnectionError(f"{message} ({type(error).__name__}: {error})") from error
