@@ -153,6 +153,11 @@ class Direction(Measure):
     left takes its place. ``null_drift_to_neutral`` is what a displacement of equal length in a random direction gives,
     ``excess_drift_to_neutral`` the drift beyond it.
 
+    A drift compares a target with the own emotion, so whatever costs an utterance its own emotion (a collapse onto the
+    mean of all emotions, say) shows as a drift to neutral, too. ``preference_for_neutral`` tells these apart: the gain
+    in similarity to neutral minus the mean gain in similarity to the emotions that are neither neutral nor the
+    utterance's own. Being lost to no emotion in particular gives 0; it needs three emotions, and is 0 for neutral.
+
     Args:
         emotions: Names of the emotions.
         references: Their centroids and the training mean.
@@ -186,7 +191,9 @@ class Direction(Measure):
             *(f"drift_to_{target}" for target in targets),
             *(f"distance_to_{target}" for target in targets),
             *(("null_drift_to_neutral", "excess_drift_to_neutral") if "neutral" in targets else ()),
+            *(("preference_for_neutral",) if "neutral" in targets and len(names) > 2 else ()),
         ]
+        self.neutral = names.index("neutral") if "neutral" in names else -1
         self.width = len(self.metrics) + 1
 
     def sums(self, seen: Observation) -> Tensor:
@@ -197,7 +204,8 @@ class Direction(Measure):
         before, after = seen.before.double(), seen.after.double()
         own = centroids[seen.emotions]
         similarities = cosine(after[..., None, :], centroids)  # (O, B, C)
-        turned = torch.rad2deg(similarities.arccos() - cosine(before[:, None, :], centroids).arccos())
+        former = cosine(before[:, None, :], centroids)  # (B, C)
+        turned = torch.rad2deg(similarities.arccos() - former.arccos())
         drifts = {name: drift_towards(before, after, own, target) for name, target in targets.items()}
         columns = [
             *drifts.values(),
@@ -206,6 +214,8 @@ class Direction(Measure):
         if "neutral" in targets:
             null = null_drift(before, after, own, targets["neutral"], self.directions.to(device))
             columns += [null, drifts["neutral"] - null]
+        if "preference_for_neutral" in self.metrics:
+            columns.append(gain_over_others(similarities - former, seen.emotions, self.neutral))
         columns.append(torch.ones_like(columns[0]))
         return torch.cat([similarities, turned, torch.stack(columns, dim=-1)], dim=-1)
 
@@ -216,6 +226,27 @@ class Direction(Measure):
         for metric, total in zip(self.metrics, sums.unbind(-1), strict=False):
             found += per_emotion_and_pooled(metric, total, counts, counts)
         return found
+
+
+def gain_over_others(gains: Tensor, own: Tensor, target: int) -> Tensor:
+    """Return the gain for a target minus the mean gain for the emotions that are neither it nor the own one.
+
+    Args:
+        gains: Gain in similarity to each emotion's centroid, ``(..., B, C)`` with at least three emotions.
+        own: Emotion of each utterance, ``(B,)`` int64.
+        target: Index of the target's emotion.
+
+    Returns:
+        Difference per utterance, ``(..., B)``; 0 for utterances of the target's own emotion.
+
+    Example:
+        >>> gain_over_others(torch.tensor([[-0.5, 0.3, 0.1, 0.1]]), torch.tensor([0]), target=1)
+        tensor([0.2000])
+    """
+    emotions = torch.arange(gains.shape[-1], device=gains.device)
+    others = (emotions != target) & (emotions != own[:, None])  # (B, C)
+    mean = (gains * others).sum(-1) / others.sum(-1)
+    return torch.where(own == target, 0.0, gains[..., target] - mean)
 
 
 class Recognition(Measure):
