@@ -2,6 +2,7 @@
 
 from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
+from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.quantization import CodebookTask
 
-__all__ = ["CodebookTask", "CodecTask", "EntropyTask"]
+__all__ = ["CodebookTask", "CodecEvaluationTask", "CodecTask", "EntropyTask"]
