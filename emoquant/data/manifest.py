@@ -1,6 +1,7 @@
 """A corpus that a CSV file describes: one utterance a line."""
 
 import csv
+import errno
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -32,8 +33,8 @@ class ManifestCorpus(Corpus):
     Columns: ``path``, ``emotion`` and optionally ``speaker``, ``text``, ``split``, ``id``, ``language``, ``start`` and
     ``end`` (seconds) and ``votes_<emotion>`` (annotators' votes, counts or shares); others are left alone.
 
-    Without a column ``id`` the id is the path without its suffix, ``/`` written as ``~``, with the start where there is
-    one. Without a split column the policy divides the utterances (:mod:`emoquant.data.splits`).
+    Without a column ``id`` the id is the path without its suffix, ``/`` written as ``~``, followed by
+    the start of a part. Without a split column the policy divides the utterances (:mod:`emoquant.data.splits`).
 
     Args:
         manifest: The CSV file (UTF-8, with a header).
@@ -95,8 +96,11 @@ class ManifestCorpus(Corpus):
         self._check_ids(rows)
         self._check_files(rows)
         found = [row.utterance for row in rows]
-        if all(utterance.split for utterance in found):
+        undecided = [row.line for row in rows if not row.utterance.split]
+        if not undecided:
             return found
+        if len(undecided) < len(rows):
+            raise ValueError(f"{self.manifest}, line {undecided[0]}: no split, but other lines have one")
         policy: Policy = self.split if self.split in ("speaker", "text", "both") else "speaker"  # type: ignore[assignment]
         speakers, texts = [u.speaker for u in found], [u.text for u in found]
         try:
@@ -140,7 +144,7 @@ class ManifestCorpus(Corpus):
             start, end = _seconds(cell("start"), "start") or 0.0, _seconds(cell("end"), "end")
             if end is not None and end <= start:
                 raise ValueError(f"end {end} s is not after start {start} s")
-            name = cell("id") or self._name(cell("path"), start)
+            name = cell("id") or self._name(cell("path"), start, cut=start > 0 or end is not None)
             if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
                 raise ValueError(f"id {name!r} has a path separator")
             emotion = cell("emotion")
@@ -160,9 +164,9 @@ class ManifestCorpus(Corpus):
         return self.root / cell
 
     @staticmethod
-    def _name(path: str, start: float) -> str:
+    def _name(path: str, start: float, cut: bool) -> str:
         name = os.path.splitext(os.path.normpath(path))[0].replace("/", "~").replace("\\", "~").lstrip(".~")
-        return f"{name}@{start:g}" if start else name
+        return f"{name}@{start:g}" if cut else name
 
     def _split(self, cell: str) -> str:
         if self.split in ("speaker", "text", "both") or (self.split is None and not cell):
@@ -216,10 +220,13 @@ class ManifestCorpus(Corpus):
             raise ValueError(
                 f"{self.manifest}: {folder} leads out of {self.root} by a link; set allow_outside if meant"
             )
-        if not real.is_dir():
-            return set()
-        with os.scandir(real) as entries:
-            return {entry.name for entry in entries}
+        try:
+            with os.scandir(real) as entries:
+                return {entry.name for entry in entries}
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                return set()
+            raise
 
 
 def _number(cell: str, column: str) -> float:

@@ -59,12 +59,13 @@ class Prosody(NamedTuple):
     volume: int
 
 
+#: Volumes stay below 105, where the limiter of espeak-ng sets in.
 PROSODY = {
-    "angry": Prosody(205, 55, 75, 165),
-    "happy": Prosody(190, 68, 85, 120),
-    "neutral": Prosody(165, 45, 35, 100),
-    "sad": Prosody(125, 30, 12, 60),
-    "surprise": Prosody(180, 80, 92, 130),
+    "angry": Prosody(205, 55, 75, 97),
+    "happy": Prosody(190, 68, 85, 75),
+    "neutral": Prosody(165, 45, 35, 60),
+    "sad": Prosody(125, 30, 12, 36),
+    "surprise": Prosody(180, 80, 92, 78),
 }
 
 #: Every setting is varied per utterance by up to this share, so that an emotion is not a single point.

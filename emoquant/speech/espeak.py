@@ -1,8 +1,9 @@
 """Renders a plan of sentences with espeak-ng. Run as a program, in a process of its own.
 
-espeak-ng keeps state from call to call (among others the generator of its noise) that no function resets, so that the
-same sentence differs slightly when it is rendered twice. In a fresh process the same calls in the same order give the
-same samples: hence one process for a whole corpus and a fixed order.
+The breath noise of some voices is drawn from a generator that espeak-ng seeds with the time; it is seeded here before
+every sentence. Other state is carried from call to call and no function resets it, so that the same sentence differs
+slightly when it is rendered twice. In a fresh process the same calls in the same order give the same samples: hence one
+process for a whole corpus and a fixed order.
 
     python -P espeak.py PLAN FOLDER
 
@@ -30,6 +31,8 @@ _SYNCHRONOUS, _PHONEME_EVENTS_IPA_DONT_EXIT = 2, 0x8003
 _LIST_TERMINATED, _WORD, _PHONEME = 0, 1, 7
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 _UTF8, _POSITION_IN_CHARACTERS = 1, 1
+
+_BETWEEN_WORDS = ' \t\n.,;:!?"()'
 
 
 class EspeakError(RuntimeError):
@@ -63,7 +66,7 @@ class Speech(NamedTuple):
         samples: ``(N,)`` int16 at ``rate``.
         rate: Samples a second.
         phonemes: IPA symbol (:data:`PAUSE` for silence), start and end in seconds; they follow each other without gap.
-        words: Word as written, start and end in seconds.
+        words: Word as written, start and end in seconds; words that are spoken as one are one entry (``"on the"``).
     """
 
     samples: np.ndarray
@@ -97,7 +100,7 @@ class Espeak:
         if self.rate <= 0:
             raise EspeakError(f"espeak-ng does not start with its data folder {data}; install espeakng-loader again")
         self._chunks: list[np.ndarray] = []
-        self._events: list[tuple[int, int, int, int, str]] = []
+        self._events: list[tuple[int, int, int, str]] = []
         self._callback = _CALLBACK(self._collect)  # kept: the library holds only a pointer
         self._library.espeak_SetSynthCallback(self._callback)
 
@@ -107,7 +110,7 @@ class Espeak:
         index = 0
         while (event := events[index]).type != _LIST_TERMINATED:
             label = bytes(event.id.string).split(b"\0")[0].decode() if event.type == _PHONEME else ""
-            self._events.append((event.type, event.sample, event.text_position, event.length, label))
+            self._events.append((event.type, event.sample, event.text_position, label))
             index += 1
         return 0
 
@@ -130,6 +133,7 @@ class Espeak:
         for name, value in {"rate": rate, "pitch": pitch, "range": range, "volume": volume}.items():
             self._library.espeak_SetParameter(_PARAMETERS[name], int(value), 0)
         self._chunks, self._events = [], []
+        self._library.espeak_ng_SetRandSeed(0)
         data = text.encode()
         code = self._library.espeak_Synth(data, len(data) + 1, 0, _POSITION_IN_CHARACTERS, 0, _UTF8, None, None)
         if code != 0 or not self._chunks:
@@ -138,20 +142,21 @@ class Espeak:
         return Speech(samples, self.rate, self._phonemes(len(samples)), self._words(text, len(samples)))
 
     def _phonemes(self, total: int) -> list[tuple[str, float, float]]:
-        starts = [(sample, label or PAUSE) for kind, sample, _, _, label in self._events if kind == _PHONEME]
+        starts = [(sample, label or PAUSE) for kind, sample, _, label in self._events if kind == _PHONEME]
         if starts and starts[0][0] > 0:
             starts.insert(0, (0, PAUSE))
         return _intervals(starts, total, self.rate)
 
     def _words(self, text: str, total: int) -> list[tuple[str, float, float]]:
-        pauses = [(sample, PAUSE) for kind, sample, _, _, label in self._events if kind == _PHONEME and not label]
+        pauses = [(sample, PAUSE) for kind, sample, _, label in self._events if kind == _PHONEME and not label]
+        begins = [(sample, position - 1) for kind, sample, position, _ in self._events if kind == _WORD]
+        ends = [position for _, position in begins[1:]] + [len(text)]
+        # What has no event of its own ("on the" is spoken as one) belongs to the word before it.
         words = [
-            (sample, text[position - 1 : position - 1 + length])
-            for kind, sample, position, length, _ in self._events
-            if kind == _WORD
+            (sample, text[begin:end].strip(_BETWEEN_WORDS)) for (sample, begin), end in zip(begins, ends, strict=True)
         ]
-        spans = _intervals(sorted(words + pauses, key=lambda item: item[0]), total, self.rate)
-        return [span for span in spans if span[0] != PAUSE]
+        marks = sorted(pauses + words, key=lambda item: item[0])
+        return [span for span in _intervals(marks, total, self.rate) if span[0] != PAUSE]
 
 
 def _intervals(starts: list[tuple[int, str]], total: int, rate: int) -> list[tuple[str, float, float]]:
@@ -171,9 +176,9 @@ def render(plan: list[dict[str, Any]], folder: Path) -> None:
     with (folder / "phonemes.jsonl").open("w", encoding="utf-8") as file:
         for item in plan:
             speech = engine.speak(**{key: value for key, value in item.items() if key != "id"})
-            if np.abs(speech.samples.astype(np.int32)).max() >= 32767:
-                raise EspeakError(f"{item['id']}: clipped; choose a volume below {item['volume']}")
             wave = soxr.resample(speech.samples.astype(np.float32) / 32768, speech.rate, SAMPLE_RATE)
+            if np.abs(wave).max() > 0.999:
+                raise EspeakError(f"{item['id']}: clipped; choose a volume below {item['volume']}")
             soundfile.write(folder / "wav" / f"{item['id']}.wav", wave, SAMPLE_RATE, subtype="PCM_16")
             timings = {"id": item["id"], "phonemes": speech.phonemes, "words": speech.words}
             file.write(json.dumps(timings, ensure_ascii=False) + "\n")
