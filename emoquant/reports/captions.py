@@ -59,8 +59,9 @@ def widest_text(rows: Iterable[Row], measure: Quantity) -> str:
     if not known:
         return ""
     row = max(known, key=lambda r: r.high - r.low)
-    where = f"{row.emotion} at {point_text(row.lmbda)}" if row.lmbda == row.lmbda else f"{row.emotion}, unquantized"
-    return f"Widest interval: {measure.text(row.low)} to {measure.text(row.high)} ({where})."
+    where = f"{row.emotion} at λ = {point_text(row.lmbda)}" if row.lmbda == row.lmbda else f"{row.emotion}, unquantized"
+    kind = f", bootstrap over {row.interval}" if row.interval else ""
+    return f"Widest 95 % interval{kind}: {measure.text(row.low)} to {measure.text(row.high)} ({where})."
 
 
 def axis_text(knee: float) -> str:

@@ -27,7 +27,7 @@ _COLUMNS = {1: 1, 2: 2, 3: 3, 5: 5, 6: 3, 9: 3}
 class SweepCurves(Drawing):
     """A metric over lambda, a line with a band for every emotion and a panel for every codec.
 
-    Where the metric is known for all emotions together only, the lines are the codecs.
+    Where the metric is known for all emotions together only, or ``emotions`` is ``[all]``, the lines are the codecs.
 
     Args:
         metric: Metric on the vertical axis.
@@ -35,14 +35,14 @@ class SweepCurves(Drawing):
         codecs: Codecs in the order of the panels; all in the file by default.
         emotions: Emotions in the order of the legend; all in the file by default.
         layout: ``"together"``: all emotions in one panel; ``"panels"``: a panel for each emotion.
-        reference: CSV of published figures (a column ``lambda``, a column for each emotion); drawn in a panel of
-            its own, or over ours with ``layout: panels``.
+        reference: CSV of published figures (a column ``lambda`` and one for each emotion, or the columns ``codec``,
+            ``lambda`` and one of figures); drawn in a panel of its own, or over ours with ``layout: panels``.
         linear_below: Where the horizontal axis turns from logarithmic to linear.
         stratum: Part of the corpus.
         name: Stem of the files; ``<metric>_over_<x>`` by default.
 
     Raises:
-        ValueError: The layout is neither of the two.
+        ValueError: The layout is neither of the two, or there is a reference that is not over lambda.
     """
 
     def __init__(
@@ -60,6 +60,8 @@ class SweepCurves(Drawing):
         super().__init__(name or f"{metric.replace('/', '_')}_over_{axis_name(x)}", stratum)
         if layout not in ("together", "panels"):
             raise ValueError(f"layout must be 'together' or 'panels', not {layout!r}")
+        if reference and x != "lmbda":
+            raise ValueError(f"published figures are over lambda: x must be 'lmbda' with a reference, not {x!r}")
         self.metric, self.x, self.layout = metric, x, layout
         self.codecs, self.emotions = codecs, emotions
         self.reference, self.linear_below = reference, linear_below
@@ -93,38 +95,41 @@ class SweepCurves(Drawing):
     def _panels(self, results: Results, codecs: Sequence[str]) -> tuple[list[Panel], int]:
         measure, zero = quantity(self.metric), quantity(self.metric).centred
         emotions = results.emotions(self.metric, self.emotions)
-        if not emotions:
+        if not emotions or emotions == [ALL]:
             curves = [self._curve(results, codec, ALL, codec, i) for i, codec in enumerate(codecs)]
-            return [Panel("", measure, curves, zero)], 1
-        if self.layout == "panels":
-            panels = []
+            panels, series = [Panel("", measure, curves, zero)], [*codecs, ALL]
+        elif self.layout == "panels":
+            panels, series = [], emotions
             for emotion in emotions:
                 curves = [self._curve(results, codec, emotion, codec, i) for i, codec in enumerate(codecs)]
                 panels.append(Panel(emotion, measure, curves, zero))
         else:
-            panels = []
+            panels, series = [], emotions
             for codec in codecs:
                 curves = [self._curve(results, codec, emotion, emotion, 0) for emotion in emotions]
                 panels.append(Panel(codec if len(codecs) > 1 else "", measure, curves, zero))
-        panels = self._with_reference(panels, emotions)
-        return panels, _COLUMNS.get(len(panels), 4)
+        panels = self._with_reference(panels, series)
+        columns = _COLUMNS.get(len(panels), 4)
+        if columns > 3:  # too narrow for a place of their own
+            panels = [p._replace(curves=[c._replace(before=None) for c in p.curves]) for p in panels]
+        return panels, columns
 
     def _curve(self, results: Results, codec: str, emotion: str, label: str, index: int) -> Curve:
         curve = curve_over(results, self.metric, self.x, codec, emotion, self.stratum, label)
         return curve._replace(style=line_style(label, index))
 
-    def _with_reference(self, panels: list[Panel], emotions: Sequence[str]) -> list[Panel]:
+    def _with_reference(self, panels: list[Panel], series: Sequence[str]) -> list[Panel]:
         if not self.reference:
             return panels
-        table = read_reference(self.reference, self.metric)
-        published = {e: published_curve(table, e, self.metric) for e in emotions if e in table}
-        if self.layout == "together":
+        table = read_reference(self.reference, self.metric, series)
+        published = {s: published_curve(table, s, self.metric, i) for i, s in enumerate(table)}
+        if self.layout == "together" or series[-1] == ALL:
             named = [panel._replace(title=panel.title or "measured") for panel in panels]
             return [*named, Panel("published", panels[0].measure, list(published.values()), panels[0].zero)]
-        grey = {e: c._replace(label="published", style=c.style._replace(colour=GREY)) for e, c in published.items()}
+        grey = {s: c._replace(label="published", style=c.style._replace(colour=GREY)) for s, c in published.items()}
         return [
-            panel._replace(curves=[*panel.curves, grey[e]]) if e in grey else panel
-            for panel, e in zip(panels, emotions, strict=True)
+            panel._replace(curves=[*panel.curves, grey[s]]) if s in grey else panel
+            for panel, s in zip(panels, series, strict=True)
         ]
 
 

@@ -6,6 +6,7 @@ from emoquant.reports.base import Report
 from emoquant.reports.confusion import ConfusionMatrices
 from emoquant.reports.curves import RateCurves, SweepCurves
 from emoquant.reports.drift import DriftCurves
+from emoquant.reports.flow import FlowFigure
 from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
 from emoquant.reports.rows import Results
@@ -20,6 +21,7 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         rows: Rows of a results file.
     """
     metrics = set(Results(rows).metrics)
+    predicted = {metric for metric in metrics if metric.startswith("predicted/")} or {"predicted/<class>"}
     candidates: list[tuple[Report, set[str]]] = [
         (EmotionTable("recall"), {"recall"}),
         (EmotionTable("utterance_similarity"), {"utterance_similarity"}),
@@ -29,7 +31,10 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (RateCurves("recall"), {"recall", "bits_per_frame"}),
         (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
         (DriftCurves(), {"drift_to_neutral", "drift_to_mean", "drift_to_skip"}),
-        (ConfusionMatrices(), {m for m in metrics if m.startswith("predicted/")} or {"predicted/<class>"}),
+        (SweepCurves("excess_drift_to_neutral"), {"excess_drift_to_neutral"}),
+        (SweepCurves("distinct_outputs"), {"distinct_outputs"}),
+        (ConfusionMatrices(), predicted),
+        (FlowFigure(), predicted),
         (RDCurve(), {"distortion", "bits_per_frame"}),
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]

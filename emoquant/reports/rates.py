@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.axes import Axes
 
 from emoquant.reports.base import Artifact, Drawing
@@ -66,11 +67,17 @@ class RDCurve(Drawing):
             if len(curves) == 1:
                 _label_points(figure.axes[0], curves[0], quantity(self.quality).scale)
         rows = curve_rows([panel])
+        savings = [
+            f"{c.label} {saved:+.1f} %"
+            for c in curves[1:]
+            if (saved := bd_rate(_points(curves[0]), _points(c))) is not None
+        ]
         caption = sentences(
             f"{quantity(self.quality).axis} over rate, corpus {rows[0].corpus}, {codec_text(codecs)}, one point "
             f"for every λ{' (numbers)' if len(curves) == 1 else ''}.",
             count_text(rows),
             interval_text(rows, "Bands"),
+            f"Mean rate at equal quality (BD-rate) against {curves[0].label}: {', '.join(savings)}." if savings else "",
             axis_text(knee) if knee else "",
         )
         return [
@@ -84,6 +91,39 @@ class RDCurve(Drawing):
                 {},
             )
         ]
+
+
+def bd_rate(anchor: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float | None:
+    """Return how much more rate one codec takes than another at equal quality, in percent; negative saves.
+
+    The mean difference of log rate over the range of quality that both reach, with log rate linear in quality between
+    points (after Bjontegaard 2001, Calculation of average PSNR differences between RD-curves, VCEG-M33, with cubics).
+
+    Args:
+        anchor: Quality or distortion, and rate in bits/frame, of each point of the codec compared with.
+        other: The same of the codec compared.
+
+    Returns:
+        Percent; None where the ranges of quality do not overlap. Points without rate are left out.
+
+    Example:
+        >>> bd_rate([(1.0, 100.0), (2.0, 50.0)], [(1.0, 50.0), (2.0, 25.0)])
+        -50.0
+    """
+    curves = [sorted({quality: rate for quality, rate in points if rate > 0}.items()) for points in (anchor, other)]
+    if any(len(curve) < 2 for curve in curves):
+        return None
+    low, high = max(curve[0][0] for curve in curves), min(curve[-1][0] for curve in curves)
+    if low >= high:
+        return None
+    grid = np.unique([low, high, *[q for curve in curves for q, _ in curve if low < q < high]])
+    logs = [np.interp(grid, *np.array([(q, math.log(rate)) for q, rate in curve]).T) for curve in curves]
+    mean = float(np.trapezoid(logs[1] - logs[0], grid)) / (high - low)
+    return round(100.0 * math.expm1(mean), 6)
+
+
+def _points(curve: Curve) -> list[tuple[float, float]]:
+    return [(row.value, rate) for row, rate in zip(curve.rows, curve.x, strict=True) if not math.isnan(row.value)]
 
 
 class CodebookUsage(Drawing):

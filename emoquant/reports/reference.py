@@ -2,30 +2,38 @@
 
 import csv
 import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from emoquant.labels import SPELLINGS, canonical_emotion
 from emoquant.reports.panels import Curve
 from emoquant.reports.quantities import quantity
+from emoquant.reports.rows import ALL
 from emoquant.reports.style import line_style
 from emoquant.results import Row
 
-_POINT_COLUMNS = ("lambda", "lmbda")
-_POOLED = ("overall", "mean", "all")
+#: Figures by series (an emotion, ``"all"``, a codec) and lambda.
+Published = dict[str, dict[float, float]]
+
+_POINTS, _SERIES, _POOLED = ("lambda", "lmbda"), ("codebook", "codec"), ("overall", "mean", "all", "uar")
+_EMOTIONS = {spelling for name, others in SPELLINGS.items() for spelling in (name, *others)}
 
 
-def read_reference(path: str | Path, metric: str) -> dict[str, dict[float, float]]:
+def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Published:
     """Read a table of published figures over lambda.
 
     Args:
-        path: CSV with a column ``lambda`` and a column for each emotion; ``overall`` or ``mean`` for all together.
+        path: CSV with a column ``lambda`` and either one for each emotion (``overall`` or ``mean`` for all together) or
+            the columns ``codec`` (or ``codebook``) and one of figures.
         metric: Metric that the figures are of; percentages are turned into shares where the metric is one.
+        wanted: Series to return, those that the file has.
 
     Returns:
-        Figures by emotion and lambda, in the unit of the metric's rows.
+        Figures in the unit of the metric's rows.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It has no lambda column or a cell that is no number.
+        ValueError: It has no lambda column, a cell that is no number, or none of the wanted series.
     """
     path = Path(path)
     if not path.is_file():
@@ -35,33 +43,48 @@ def read_reference(path: str | Path, metric: str) -> dict[str, dict[float, float
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())
-        points = [column for column in columns if column in _POINT_COLUMNS]
-        if not points:
+        if not set(columns) & set(_POINTS):
             raise ValueError(f"{path} has the columns {', '.join(columns)}: expected one named lambda")
-        table: dict[str, dict[float, float]] = {"all" if c in _POOLED else c: {} for c in columns if c not in points}
+        table: Published = {}
         for record in reader:
             try:
-                at = float(record[points[0]])
-                for column in table:
-                    source = next(c for c in columns if (c in _POOLED and column == "all") or c == column)
-                    table[column][at] = float(record[source])
-            except ValueError as error:
+                for series, at, value in _figures(record, columns):
+                    table.setdefault(series, {})[at] = value
+            except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-    values = [value for column in table.values() for value in column.values()]
-    factor = 100.0 if quantity(metric).unit == "%" and max(values, default=0.0) > 1.5 else 1.0
-    return {column: {at: value / factor for at, value in found.items()} for column, found in table.items()}
+    found = {series: table[series] for series in wanted if series in table}
+    if not found:
+        raise ValueError(f"{path} has figures of {', '.join(table)}: none of {', '.join(wanted)}")
+    largest = max(value for figures in found.values() for value in figures.values())
+    factor = 100.0 if quantity(metric).unit == "%" and largest > 1.5 else 1.0
+    return {series: {at: value / factor for at, value in figures.items()} for series, figures in found.items()}
 
 
-def published_curve(table: dict[str, dict[float, float]], emotion: str, metric: str) -> Curve:
-    """Return the published figures of one emotion as a curve.
+def _figures(record: Mapping[str, str], columns: Sequence[str]) -> list[tuple[str, float, float]]:
+    at = float(next(record[column] for column in columns if column in _POINTS))
+    others = [column for column in columns if column not in _POINTS]
+    series = [column for column in others if column in _SERIES]
+    if series:
+        return [(record[series[0]], at, float(record[next(c for c in others if c != series[0])]))]
+    return [(_series_name(column), at, float(record[column])) for column in others]
+
+
+def _series_name(column: str) -> str:
+    if column.lower() in _POOLED:
+        return ALL
+    return canonical_emotion(column) if column.lower() in _EMOTIONS else column
+
+
+def published_curve(table: Published, series: str, metric: str, index: int = 0) -> Curve:
+    """Return the published figures of one series as a curve.
 
     Args:
         table: What :func:`read_reference` returned.
-        emotion: A column of it.
+        series: A key of it.
         metric: Metric that the figures are of.
+        index: Place of the series, for its style.
     """
     nan = math.nan
-    rows = [
-        Row("published", "published", at, emotion, metric, value, nan, nan, 0) for at, value in table[emotion].items()
-    ]
-    return Curve(emotion, line_style(emotion), [row.lmbda for row in rows], rows, published=True)
+    figures = table[series].items()
+    rows = [Row("published", "published", at, series, metric, value, nan, nan, 0) for at, value in figures]
+    return Curve(series, line_style(series, index), [row.lmbda for row in rows], rows, published=True)

@@ -93,8 +93,8 @@ class EmotionTable(Drawing):
     def _published(self, grid: Grid) -> Grid | None:
         if not self.reference:
             return None
-        table = read_reference(self.reference, self.metric)
         names = [ALL if name == overall(self.metric)[1] else name for name in grid.columns]
+        table = read_reference(self.reference, self.metric, names)
         points = {point_text(at): at for at in sorted({at for column in table.values() for at in column})}
         shown = grid.rows if set(points) <= set(grid.rows) else list(points)  # the same lines as ours where they fit
         cells = [[_published_cell(table, name, points.get(line), self.metric) for name in names] for line in shown]

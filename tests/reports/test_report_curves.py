@@ -19,6 +19,7 @@ from emoquant.reports import (
     StrataCurves,
     SweepCurves,
 )
+from emoquant.reports.rates import bd_rate
 
 ALL_REPORTS = [
     SweepCurves("recall"),
@@ -214,3 +215,28 @@ def test_intervals_that_miss_their_value_or_are_unknown_are_drawn(tmp_path):
     rows += [make_row("a", point, "sad", "recall", 0.5)._replace(low=math.nan, high=math.nan) for point in (0.0, 1.0)]
     SweepCurves("recall").write(rows, tmp_path)
     assert (tmp_path / "recall_over_lambda.png").is_file()
+
+
+def test_published_figures_of_codecs_stand_beside_pooled_ones(rows, tmp_path):
+    path = tmp_path / "bits.csv"
+    path.write_text("codebook,lambda,bits_per_frame\nesd,0,62.31\nesd,500,18.37\nother,0,1\n")
+    axes = drawn(SweepCurves("bits_per_frame", emotions=["all"], reference=str(path)), rows).figure.axes
+    assert [a.get_title() for a in axes] == ["measured", "published"]
+    assert [list(line.get_ydata()) for line in lines(axes[1])] == [[62.31, 18.37]]
+    with pytest.raises(ValueError, match="has figures of esd, other: none of angry"):
+        SweepCurves("bits_per_frame", reference=str(path)).draw_rows(rows)
+    with pytest.raises(ValueError, match="over lambda"):
+        SweepCurves("recall", x="bits_per_frame", reference=str(path))
+
+
+def test_bd_rate_against_known_curves(rows):
+    qualities = np.linspace(1, 5, 9)
+    anchor = [(q, 100 * math.exp(-q)) for q in qualities]
+    assert bd_rate(anchor, anchor) == 0.0
+    assert bd_rate(anchor, [(q, 0.7 * rate) for q, rate in anchor[2:]]) == pytest.approx(-30)
+    assert bd_rate(anchor, [*((q, 2 * rate) for q, rate in anchor[::-1]), (6.0, 0.0)]) == pytest.approx(100)
+    assert bd_rate(anchor, [(7.0, 1.0), (8.0, 2.0)]) is None
+    assert bd_rate(anchor, anchor[:1]) is None
+    cheap = [row._replace(codec="cheap") for row in rows if row.codec == "esd"]
+    cheap = [row._replace(value=row.value / 2) if row.metric == "bits_per_frame" else row for row in cheap]
+    assert "BD-rate) against esd: cheap -50.0 %." in drawn(RDCurve(), [*rows, *cheap]).caption
