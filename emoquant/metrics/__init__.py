@@ -1,5 +1,6 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
+from emoquant.metrics.agreement import Agreement, js_divergence, top2_hits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
@@ -18,6 +19,7 @@ from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
 
 __all__ = [
+    "Agreement",
     "Blocks",
     "ByAgreement",
     "BySpeaker",
@@ -44,6 +46,7 @@ __all__ = [
     "drift_towards",
     "f1",
     "frame_similarity",
+    "js_divergence",
     "null_drift",
     "output_hashes",
     "perplexity",
@@ -51,6 +54,7 @@ __all__ = [
     "recall",
     "remaining_distance",
     "skip_rate",
+    "top2_hits",
     "unweighted_average_recall",
     "usage",
     "utterance_similarity",

@@ -10,7 +10,16 @@ from torch import nn
 from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
 from emoquant.encoders.base import EmotionHead
-from emoquant.metrics import Blocks, ByAgreement, BySpeaker, References, ReferenceVectors, Strata, SweepMetrics
+from emoquant.metrics import (
+    Agreement,
+    Blocks,
+    ByAgreement,
+    BySpeaker,
+    References,
+    ReferenceVectors,
+    Strata,
+    SweepMetrics,
+)
 from emoquant.metrics.recognition import class_columns
 from emoquant.results import Row
 from emoquant.types import Batch
@@ -83,6 +92,7 @@ class CodecEvaluationTask(LightningModule):
                 f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
                 "leave the emotion out of the data's `emotions` or split the corpus otherwise"
             )
+        voted = any(utterance.votes for utterance in split.utterances)
         strata: list[Strata] = []
         if self.by_speaker:
             strata.append(BySpeaker(data.speakers))
@@ -98,6 +108,7 @@ class CodecEvaluationTask(LightningModule):
             strata,
             data.name,
             self.closed_set,
+            [Agreement(data.emotions, self.classifier.labels)] if voted else [],
             replicates=self.replicates,
             seed=self.seed,
         ).to(self.device)

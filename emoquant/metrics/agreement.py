@@ -1,0 +1,116 @@
+"""How a classifier's emotions compare with what the annotators' votes say, beyond the label they were reduced to."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.metrics.measures import Figure, Measure, Observation, per_emotion_and_pooled
+from emoquant.metrics.recognition import class_columns
+
+
+def entropy_bits(shares: Tensor) -> Tensor:
+    """Return the entropy of distributions in bits, ``(...)`` float64: 0 where all agree, ``log2 C`` where none do.
+
+    Args:
+        shares: Non-negative, ``(..., C)``; they are brought to a sum of 1. NaN where they are all zero.
+
+    Example:
+        >>> entropy_bits(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).abs().tolist()
+        [0.0, 1.0]
+    """
+    values = shares.double()
+    values = values / values.sum(-1, keepdim=True)
+    return -torch.special.xlogy(values, values).sum(-1) / torch.log(torch.tensor(2.0, dtype=torch.float64))
+
+
+def js_divergence(first: Tensor, second: Tensor) -> Tensor:
+    """Return the Jensen-Shannon divergence of distributions in bits, ``H((p + q) / 2) - (H(p) + H(q)) / 2``.
+
+    Lin 1991, Divergence measures based on the Shannon entropy.
+
+    Args:
+        first: Non-negative, ``(..., C)``; brought to a sum of 1.
+        second: Broadcasts with the first, ``(..., C)``.
+
+    Returns:
+        Divergence in [0, 1], ``(...)`` float64; 0 for equal, 1 for disjoint distributions, NaN for one of all zeros.
+
+    Example:
+        >>> js_divergence(torch.tensor([1.0, 0.0]), torch.tensor([[1.0, 0.0], [0.0, 3.0]])).tolist()
+        [0.0, 1.0]
+    """
+    p, q = (values.double() / values.double().sum(-1, keepdim=True) for values in (first, second))
+    return (entropy_bits((p + q) / 2) - (entropy_bits(p) + entropy_bits(q)) / 2).clamp(0.0, 1.0)
+
+
+def top2_hits(scores: Tensor, votes: Tensor) -> Tensor:
+    """Return whether the two most likely emotions are the two that got most votes, in any order.
+
+    Where votes tie for the second place, each of the tied emotions will do; where all votes went to one emotion, it has
+    to be one of the two.
+
+    Args:
+        scores: Of the emotions, larger = more likely, ``(..., C)`` with at least two emotions.
+        votes: Votes or shares, broadcasting with the scores, ``(..., C)``.
+
+    Returns:
+        Hits, ``(...)`` bool; False where nobody voted.
+
+    Example:
+        >>> scores = torch.tensor([0.1, 0.5, 0.4])
+        >>> top2_hits(scores, torch.tensor([[0, 1, 2], [2, 1, 0], [0, 3, 0]])).tolist()
+        [True, False, True]
+    """
+    votes = votes.expand(scores.shape[:-1] + votes.shape[-1:]) if votes.ndim < scores.ndim else votes
+    scores = scores.expand(votes.shape)
+    chosen = torch.zeros(votes.shape, dtype=torch.bool, device=votes.device)
+    chosen.scatter_(-1, scores.topk(2, dim=-1).indices, True)
+    second = votes.topk(2, dim=-1).values[..., 1:]
+    most_in = (chosen | (votes <= second)).all(-1)  # whatever beats the second place is chosen
+    enough = ((votes >= second) | ~chosen).all(-1)  # whatever is chosen has the votes for it
+    return most_in & enough & (votes.amax(-1) > 0)
+
+
+class Agreement(Measure):
+    """Ambiguity of the votes and what the classifier makes of it; utterances that nobody voted on are not counted.
+
+    ``vote_entropy`` (bits) is the ambiguity, the same at every operating point; ``js_divergence`` (bits) compares the
+    votes with the classifier's probabilities, ``top2_accuracy`` its two most likely emotions with the two most voted.
+    All are over the corpus's emotions: probabilities and votes for others are left out and the rest brought to 1.
+
+    Args:
+        emotions: Names of the corpus's emotions, at least two.
+        labels: Classes of the classifier, in the order of its logits.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    width = 4
+
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str]) -> None:
+        self.columns = class_columns(emotions, labels)
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return entropy of the votes, divergence, hits and 1, all 0 where nobody voted."""
+        voted = seen.votes.sum(-1) > 0
+        votes = torch.where(voted[:, None], seen.votes, torch.ones_like(seen.votes))
+        likely = seen.logits[..., self.columns.to(seen.logits.device)].double().softmax(-1)  # (O, B, C)
+        divergence = js_divergence(likely, votes)
+        columns = [
+            entropy_bits(votes).expand(divergence.shape),
+            divergence,
+            top2_hits(likely, votes),
+            torch.ones_like(divergence),
+        ]
+        return torch.stack([column * voted for column in columns], dim=-1).double()
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return vote entropy, divergence and top-2 accuracy."""
+        entropy, divergence, hits, counts = sums.unbind(-1)
+        return [
+            *per_emotion_and_pooled("vote_entropy", entropy, counts, counts),
+            *per_emotion_and_pooled("js_divergence", divergence, counts, counts),
+            *per_emotion_and_pooled("top2_accuracy", hits, counts, counts, share=True),
+        ]
