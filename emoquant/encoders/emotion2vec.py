@@ -178,6 +178,7 @@ class Emotion2Vec(FrameEncoder):
                 f"({1000 * self.receptive_field / self.sample_rate:.0f} ms at 16 kHz) are needed for one frame; leave "
                 "it out or join it with its neighbour"
             )
+        self.load().to(waveforms.device)  # the weights are loaded late, after the encoder itself was moved
         if self.model_conf["normalize"]:
             waveforms = frames.normalize_waveforms(waveforms, lengths)
         return waveforms, lengths, counts
