@@ -1,1 +1,27 @@
 """Corpora of emotional speech, the store of their frame features, and the data modules that batch them."""
+
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.cremad import CREMAD
+from emoquant.data.emodb import EmoDB
+from emoquant.data.esd import ESD
+from emoquant.data.iemocap import IEMOCAP
+from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.module import AudioDataModule, EmotionDataModule
+from emoquant.data.ravdess import RAVDESS
+from emoquant.data.rendered import RenderedCorpus
+from emoquant.data.voice import TTSDataModule
+
+__all__ = [
+    "CREMAD",
+    "ESD",
+    "IEMOCAP",
+    "RAVDESS",
+    "AudioDataModule",
+    "Corpus",
+    "EmoDB",
+    "EmotionDataModule",
+    "ManifestCorpus",
+    "RenderedCorpus",
+    "TTSDataModule",
+    "Utterance",
+]

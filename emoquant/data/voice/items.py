@@ -84,7 +84,8 @@ def check_item(item: VoiceItem) -> None:
         "phones, words and durations differ in number": not phones == len(item.words) == len(item.durations),
         "durations do not sum to the mel frames": int(item.durations.sum()) != frames or (item.durations < 0).any(),
         "F0 and mel differ in frames": not frames == len(item.f0) == len(item.voiced),
-        "words do not count 1, 2, ... without gaps": item.words[0] != 1 or not np.isin(np.diff(item.words), (0, 1)).all(),
+        "words do not count 1, 2, ... without gaps": item.words[0] != 1
+        or not np.isin(np.diff(item.words), (0, 1)).all(),
         "a value is NaN or infinite": not (np.isfinite(item.mels).all() and np.isfinite(item.f0).all()),
         "no frame is voiced": not item.voiced.any(),
         "F0 is not positive": not (item.f0 > 0).all(),

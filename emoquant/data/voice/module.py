@@ -1,6 +1,7 @@
 """The data module of synthesis models."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -8,6 +9,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
+from emoquant.audio import audio_seconds
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
 from emoquant.data.rendered import RenderedCorpus
@@ -15,7 +17,7 @@ from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore
 from emoquant.data.voice.aligners import Aligner, RenderedAligner
 from emoquant.data.voice.cache import ItemCache
-from emoquant.data.voice.dataset import VoiceDataset
+from emoquant.data.voice.dataset import VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.data.voice.vectors import Frames, centroids, named_vectors
 from emoquant.encoders.base import FrameEncoder
@@ -30,6 +32,7 @@ class TTSDataModule(SpeechDataModule):
     """Utterances for synthesis models; yields :class:`~emoquant.types.TTSBatch`.
 
     What the caches lack (phones, mel, F0; frames of the encoders) is made in :meth:`setup`, by every rank its share.
+    Mel spectrograms of all splits are held in memory, 36 MB an hour of speech.
 
     Args:
         corpora: A corpus or several, which are joined split by split; every utterance needs its text.
@@ -102,12 +105,108 @@ class TTSDataModule(SpeechDataModule):
         self.f0_mean, self.f0_std = 0.0, 1.0
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.speaker_centroids = torch.zeros(0, self.speaker_dim)
-        self._items: dict[Utterance_Key, VoiceItem] = {}
-        self._stores: tuple[FeatureStore, FeatureStore | None] | None = None
+        self._items: dict[Path, VoiceItem] = {}
+        self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
+        self._store: FeatureStore | None = None
+        self._speaker_store: FeatureStore | None = None
 
-    def setup(self, stage: str | None = None) -> None:
-        """Read the corpora, fill the caches and compute the statistics; a second call does nothing."""
-        fresh = self._datasets is None
-        super().setup(stage)
-        if fresh:
-            self._measure()
+    def _default_aligner(self) -> Aligner:
+        if all(isinstance(corpus, RenderedCorpus) for corpus in self.corpora):
+            return RenderedAligner()
+        raise ValueError(
+            f"corpus {self.name!r} has no exact phone times: set aligner to VoiceAligner (any language of espeak-ng), "
+            "TextGridAligner (files of the Montreal Forced Aligner) or SphinxAligner (English)"
+        )
+
+    def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
+        """Fill the caches, every rank its share, and read the items."""
+        utterances = [utterance for split in found.values() for utterance in split if self._is_long(utterance)]
+        total = sum(len(split) for split in found.values())
+        if len(utterances) < total:
+            rank_zero_info(f"{self.name}: {total - len(utterances)} utterances shorter than {self.min_frames} frames")
+        self.aligner.open(self.corpora)
+        self._store = self._frames_of(self.encoder, utterances)
+        if self.speaker_encoder is not None:
+            self._speaker_store = self._frames_of(self.speaker_encoder, utterances)
+        self._cache.fill(utterances, *self._ranks())
+        self._wait()
+        for utterance in utterances:
+            item = self._cache.read(utterance)
+            if item is None:
+                raise RuntimeError(f"utterance {utterance.id!r} is not cached; another process failed and says why")
+            self._items[self._cache.path(utterance)] = item
+        self.phones = sorted({symbol for item in self._items.values() for symbol in item.symbols})
+
+    def _frames_of(self, encoder: FrameEncoder, utterances: Sequence[Utterance]) -> FeatureStore:
+        store = open_store(encoder, self.cache_dir)
+        (rank, world), trainer = self._ranks(), self.trainer
+        device = trainer.strategy.root_device if trainer is not None else "cpu"
+        self._wait()
+        extract(utterances, encoder, store, rank, world, ExtractionSettings(device))
+        self._wait()
+        if rank == 0:
+            store.merge()
+        self._wait()
+        store.refresh()
+        return store
+
+    def _wait(self) -> None:
+        if self.trainer is not None:
+            self.trainer.strategy.barrier("speech of the synthesis model")
+
+    def _is_long(self, utterance: Utterance) -> bool:
+        end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
+        return self.mel.frames(int((end - utterance.start) * self.mel.sample_rate)) >= self.min_frames
+
+    def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
+        kept = np.array([self._is_long(utterance) for utterance in utterances], bool)
+        utterances = [utterance for utterance, keep in zip(utterances, kept, strict=True) if keep]
+        emotions, speakers = labels["emotions"][kept], labels["speakers"][kept]
+        assert self._store is not None
+        items = [self._items[self._cache.path(utterance)] for utterance in utterances]
+        frames = Frames(self._store, utterances)
+        self._check_clock(utterances, items, frames)
+        own = self._own_vectors(utterances, speakers)
+        if split == "train":
+            self._measure(items, frames)
+            self.speaker_centroids = centroids(own, torch.from_numpy(speakers), len(self.speakers))
+        vectors = own
+        if self.speaker_vectors == "centroid" and len(own):
+            central = self.speaker_centroids[torch.from_numpy(speakers)]
+            vectors = torch.where(central.norm(dim=-1, keepdim=True) > 0, central, own)
+        reference = self.reference if split == "train" else "same"
+        voices = VoiceLabels(emotions, speakers, vectors)
+        return VoiceDataset(utterances, items, frames, voices, self.phones, reference, self.seed)
+
+    def _own_vectors(self, utterances: Sequence[Utterance], speakers: np.ndarray) -> Tensor:
+        """Return a speaker vector of each utterance, ``(N, S)`` of unit norm."""
+        if self._speaker_store is None:
+            return named_vectors(self.speakers, self.speaker_dim)[torch.from_numpy(speakers)]
+        return torch.nn.functional.normalize(Frames(self._speaker_store, utterances).means(), dim=-1)
+
+    def _measure(self, items: Sequence[VoiceItem], frames: Frames) -> None:
+        """Compute the statistics of the training split."""
+        if not items:
+            raise ValueError(f"corpus {self.name!r} has no training utterance of at least {self.min_frames} frames")
+        voiced = np.concatenate([item.f0[item.voiced] for item in items]).astype(np.float64)
+        self.f0_mean, self.f0_std = float(voiced.mean()), float(max(voiced.std(), 1.0))
+        means = frames.means()
+        self.emotion_mean, self.emotion_std = means.mean(0), means.std(0, unbiased=False).clamp_min(1e-5)
+
+    def _check_clock(self, utterances: Sequence[Utterance], items: Sequence[VoiceItem], frames: Frames) -> None:
+        """Check that frames and mel spectrograms are as long in seconds, where the encoder has a frame every 0.1 s."""
+        if self.encoder.frame_rate < 10:
+            return
+        for utterance, item, count in zip(utterances, items, frames.counts(), strict=True):
+            apart = abs(count / self.encoder.frame_rate - len(item.mels) / self.mel.frame_rate)
+            if apart > 0.1:
+                raise ValueError(
+                    f"utterance {utterance.id!r}: {count} frames of the encoder at {self.encoder.frame_rate} Hz and "
+                    f"{len(item.mels)} mel frames are {apart:.2f} s apart; expected at most 0.1 s"
+                )
+
+
+def _default_encoder() -> FrameEncoder:
+    from emoquant.encoders.emotion2vec import Emotion2Vec
+
+    return Emotion2Vec("checkpoints/emotion2vec-tiny")

@@ -1,0 +1,90 @@
+"""A vocoder that needs no weights: pulses at F0 and noise, shaped until their mel is the wanted one."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from emoquant.speech.mel import MelSpec
+from emoquant.tts.vocoders.base import Vocoder
+
+
+class SourceFilter(Vocoder):
+    """Source and filter, without training: the audio has exactly the F0 that it is given.
+
+    The source is a band-limited pulse train at F0 where speech is voiced, with noise that takes over towards high
+    frequencies, and noise alone elsewhere; its spectrum is flat. The filter is one gain per bin and frame, a weighted
+    mean of gains per mel band, found by a few multiplicative steps ``gain *= wanted mel / mel of the shaped source``
+    and applied with the minimum phase that belongs to it.
+
+    Args:
+        mel: Specification of the mel spectrograms.
+        seed: Seeds the noise; every utterance gets the same.
+        steps: Multiplicative steps of the filter.
+        breath: Frequency in Hz at which noise is as strong as the pulses in voiced speech.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(self, mel: MelSpec | None = None, seed: int = 0, steps: int = 4, breath: float = 5000.0) -> None:
+        super().__init__()
+        self.mel = mel if mel is not None else MelSpec()
+        if steps < 1 or breath <= 0:
+            raise ValueError(f"expected steps >= 1 and breath > 0 Hz, not {steps} and {breath}")
+        self.seed, self.steps, self.breath = seed, steps, breath
+
+    def render(self, mels: Tensor, f0: Tensor, voiced: Tensor) -> Tensor:
+        """Return the waveform of one utterance; see the base class."""
+        samples = len(mels) * self.mel.hop
+        wanted = torch.cat([mels, mels[-1:]]).clamp_min(math.log10(self.mel.eps))  # (T + 1, M): frames of the source
+        source = self._source(f0, voiced, samples)  # (F, T + 1) complex
+        shaped = source * self._filter(10.0**wanted, source.abs())
+        return self.mel.istft(shaped[None], samples)[0]
+
+    def _source(self, f0: Tensor, voiced: Tensor, samples: int) -> Tensor:
+        """Return the spectrogram of the source, of unit power."""
+        generator = torch.Generator().manual_seed(self.seed)
+        noise = self.mel.stft(torch.randn(1, samples, generator=generator).to(f0.device))[0]
+        pulses = self.mel.stft(self._pulses(f0, samples)[None])[0]
+        bins = torch.linspace(0, self.mel.sample_rate / 2, self.mel.n_fft // 2 + 1, device=f0.device)
+        share = 1 / (1 + (bins / self.breath) ** 4)  # power of the pulses
+        gate = torch.cat([voiced, voiced[-1:]]).float()
+        power = share[:, None] * gate
+        return power.sqrt() * pulses + (1 - power).sqrt() * noise
+
+    def _pulses(self, f0: Tensor, samples: int) -> Tensor:
+        """Return cosines of all harmonics below half the sample rate in phase, of unit power, ``(samples,)``."""
+        rate = self.mel.sample_rate
+        track = torch.nn.functional.interpolate(
+            torch.cat([f0, f0[-1:]])[None, None].double(), size=samples + 1, mode="linear", align_corners=True
+        )[0, 0, :-1].clamp(20.0, rate / 4)  # fmt: skip
+        half = math.pi * (torch.cumsum(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
+        count = torch.floor(rate / 2 / track)
+        denominator = torch.sin(half)
+        kernel = torch.where(
+            denominator.abs() < 1e-6,
+            count,
+            (torch.sin((2 * count + 1) * half) / denominator.clamp_min(1e-6) - 1) / 2,
+        )
+        return (kernel * (2 / count).sqrt()).float()
+
+    def _filter(self, wanted: Tensor, source: Tensor) -> Tensor:
+        """Return the complex gain ``(F, T)`` that gives a source ``(F, T)`` the mel magnitudes ``(T, M)``."""
+        filters = self.mel.filters().to(source.device)  # (M, F)
+        spread = filters / filters.sum(0, keepdim=True).clamp_min(1e-12)
+        gain = torch.ones_like(source)
+        for _ in range(self.steps):
+            reached = (filters @ (source * gain)).clamp_min(self.mel.eps)
+            gain = gain * (spread.T @ (wanted.T / reached))
+        return gain * torch.exp(1j * _minimum_phase(gain))
+
+
+def _minimum_phase(gain: Tensor) -> Tensor:
+    """Return the phase in radians that a causal filter of least delay has with a gain ``(F, T)`` (by its cepstrum)."""
+    points = 2 * (gain.shape[0] - 1)
+    floor = gain.amax(0, keepdim=True).clamp_min(1e-12) * 1e-4
+    cepstrum = torch.fft.irfft(torch.log(torch.maximum(gain, floor)), n=points, dim=0)
+    fold = torch.zeros(points, 1, device=gain.device)
+    fold[0], fold[1 : points // 2], fold[points // 2] = 1.0, 2.0, 1.0
+    return torch.fft.rfft(cepstrum * fold, dim=0).imag
