@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from emoquant.codecs.base import STUDY_LAMBDAS, Codec
+from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.search import layout_of
 from emoquant.entropy.autoregressive import AutoregressiveModel
@@ -57,7 +57,7 @@ def save_codec(codec: ECVQ, path: str | Path) -> None:
 
 def load_codec(
     checkpoint: str | Path, points: Sequence[float] = STUDY_LAMBDAS, name: str | None = None, beam: int = 1
-) -> Codec:
+) -> ECVQ:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
     Args:

@@ -52,6 +52,11 @@ class ECVQ(RealBits):
         """Training mean of the frames, ``(D,)``."""
         return self.quantizer.transform.mean
 
+    @property
+    def variance(self) -> float:
+        """Variance of the training frames per dimension, in squared feature units: the scale of lambda."""
+        return float(self.quantizer.scale)
+
     def skip_vector(self) -> Tensor:
         """Return what SKIP at every position decodes to, ``(D,)``."""
         device = self.quantizer.transform.mean.device

@@ -69,6 +69,10 @@ class Search:
     bit, on the rows beside it; on a GPU matrix products differ in the last bits with the number of rows, which changes
     a code only where two costs are equal to seven digits.
 
+    A search that looks one position ahead can end in a fixed path of codes at large lambda. So a row that SKIP
+    everywhere would serve at a lower cost becomes SKIP everywhere (not for a model that is blind to lambda: that is the
+    study's search, fixed paths included).
+
     Args:
         quantizer: An initialised quantizer.
         entropy: An entropy model built for the quantizer's layout.
@@ -81,6 +85,7 @@ class Search:
         self.quantizer, self.entropy, self.beam = quantizer, entropy, beam
         self.blocks = _tables(quantizer, entropy.parallel)
         self.sequential = entropy.memory > 0 or quantizer.predictive
+        self.may_skip_all = entropy.basis.knots > 1
 
     @torch.no_grad()
     def __call__(self, components: Tensor, lengths: Tensor, lmbda: Tensor) -> Found:
@@ -117,6 +122,8 @@ class Search:
             components = torch.cat([components, components.new_zeros(missing, *components.shape[1:])])
             lmbda = torch.cat([lmbda, lmbda.new_zeros(missing)])
         found = self._empty(len(components), components.shape[1], components)
+        silence = self._bits_of_silence(lmbda)
+        costs = components.new_zeros(2, len(components))
         state = self.entropy.start(lmbda, self.beam)
         forecast = components.new_zeros(len(components), components.shape[2])
         ends = lengths.tolist()
@@ -129,11 +136,38 @@ class Search:
             rough, fine = self.quantizer.lookup(codes)
             found.codes[:active, frame] = codes[:active].to(torch.int16)
             found.bits[:active, frame] = bits[:active]
-            found.components[:active, frame] = (rough + fine + forecast)[:active]
+            restored = rough + fine + forecast
+            found.components[:active, frame] = restored[:active]
+            target, quiet = components[:active, frame], silence[min(frame, self.entropy.memory)]
+            error = (target - restored[:active]).square().sum(-1)
+            costs[0, :active] += error + lmbda[:active] * bits[:active]
+            costs[1, :active] += target.square().sum(-1) + lmbda[:active] * quiet[:active]
             if self.sequential and frame + 1 < components.shape[1]:
                 self.entropy.end_frame(state, codes)
                 forecast = self.quantizer.predictor * (forecast + fine)
+        if self.may_skip_all:
+            self._silence(found, costs[1] < costs[0], silence)
         return Found(*(each[:rows] for each in found))
+
+    def _bits_of_silence(self, lmbda: Tensor) -> Tensor:
+        """Bits of a frame that is SKIP everywhere after ``f`` such frames, ``(memory + 1, N)``."""
+        memory, positions = self.entropy.memory, self.quantizer.positions
+        distinct, index = lmbda.unique(return_inverse=True)
+        skip = torch.full((len(distinct), positions), self.quantizer.codewords, device=lmbda.device)
+        bits = []
+        for frame in range(memory + 1):
+            before = torch.full((len(distinct), memory, positions), -1, device=lmbda.device)
+            before[:, :frame] = self.quantizer.codewords
+            bits.append(_padded_rows(self.entropy, skip, before, distinct)[index])
+        return torch.stack(bits)
+
+    def _silence(self, found: Found, rows: Tensor, silence: Tensor) -> None:
+        """Make rows SKIP everywhere."""
+        valid = (found.codes[..., 0] >= 0) & rows.unsqueeze(1)
+        frames = torch.arange(valid.shape[1], device=valid.device).clamp(max=self.entropy.memory)
+        found.codes[valid] = self.quantizer.codewords
+        found.components[valid] = 0
+        found.bits.copy_(torch.where(valid, silence[frames].T, found.bits))
 
     def _frame(self, residual: Tensor, state: Any, lmbda: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ANN401
         """Return codes ``(N, P)`` int64 and bits ``(N,)`` of one frame, given what is left to code, ``(N, D)``."""
@@ -198,6 +232,16 @@ class Search:
         # Summed along a row's own axis: the last bits of a sum over the leading axis depend on the number of rows.
         spent = bits.gather(2, winner.unsqueeze(-1)).squeeze(-1).T.contiguous().sum(1)
         return codes.transpose(0, 1).flatten(1), spent
+
+
+def _padded_rows(model: EntropyModel, codes: Tensor, before: Tensor, lmbda: Tensor) -> Tensor:
+    """Bits ``(N,)`` of frames, computed over at least as many rows as make a row independent of their number."""
+    count = max(0, MINIMUM_ROWS - len(codes))
+    codes, before, lmbda = (
+        torch.cat([each, each[:1].expand(count, *each.shape[1:])]) for each in (codes, before, lmbda)
+    )
+    bits = model.bits(codes, before, lmbda)
+    return bits[: len(bits) - count].sum(-1)
 
 
 def _products(residual: Tensor, words: Tensor) -> Tensor:

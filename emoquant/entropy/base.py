@@ -48,7 +48,7 @@ class LambdaBasis(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, knots: int, low: float = 1e-3, high: float = 32.0) -> None:
+    def __init__(self, knots: int, low: float = 2e-3, high: float = 512.0) -> None:
         super().__init__()
         self.knots, self.low, self.high = knots, low, high
         self.register_buffer("scale", torch.ones(()))

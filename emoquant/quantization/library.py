@@ -10,8 +10,8 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 def library_quantizer(quantizer: GroupedResidualVQ) -> LibraryGRVQ:
     """Return the library's quantizer with the sizes, training settings and codebooks of ours.
 
-    It trains on components (``quantizer.transform``), one process only: the library decides about synchronisation when a
-    module is built.
+    It trains on components (``quantizer.transform``), on one process only: the library decides about
+    synchronisation when a module is built.
 
     Args:
         quantizer: Our quantizer, built and without coarse stages or prediction, which the library does not have.

@@ -132,8 +132,42 @@ def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
 
 
 @torch.no_grad()
+def inputs_of(quantizer: GroupedResidualVQ, components: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the vectors that codes stand for when they are chosen one after the other.
+
+    Args:
+        quantizer: The quantizer of the codes.
+        components: Components of frames, ``(B, T, D)``.
+        codes: Their codes, ``(B, T, P)`` int64 in ``[0, K]``.
+
+    Returns:
+        What each coarse stage had to code, ``(B, T, coarse, D)``, and each layer, ``(B, T, G L, D / G)``.
+    """
+    residual = components
+    if quantizer.predictive:
+        fine = quantizer.lookup(codes)[1]
+        state, forecasts = torch.zeros_like(components[:, 0]), []
+        for frame in fine.unbind(1):
+            forecasts.append(quantizer.predictor * state)
+            state = forecasts[-1] + frame
+        residual = residual - torch.stack(forecasts, 1)
+    rough = []
+    for stage, table in enumerate(quantizer.coarse_table()):
+        rough.append(residual)
+        residual = residual - table[codes[..., stage]]
+    grouped, layers = residual.unflatten(-1, (quantizer.groups, -1)), []
+    chosen = codes[..., quantizer.coarse :].unflatten(-1, (quantizer.groups, quantizer.layers))
+    slot = torch.arange(quantizer.groups, device=codes.device) * (quantizer.codewords + 1)
+    for layer, table in enumerate(quantizer.fine_table().unbind(1)):
+        layers.append(grouped)
+        grouped = grouped - table.flatten(0, 1)[chosen[..., layer] + slot]
+    coarse = torch.stack(rough, 2) if rough else residual.new_zeros(*residual.shape[:2], 0, quantizer.dim)
+    return coarse, torch.stack(layers, 3).flatten(2, 3)
+
+
+@torch.no_grad()
 def update(
-    quantizer: GroupedResidualVQ, codes: Tensor, inputs: tuple[Tensor, Tensor], generator: torch.Generator
+    quantizer: GroupedResidualVQ, codes: Tensor, inputs: tuple[Tensor, Tensor], generator: torch.Generator | None
 ) -> Progress:
     """Move the codebooks towards the vectors that chose them.
 
@@ -141,7 +175,7 @@ def update(
         quantizer: An initialised quantizer.
         codes: Codes of valid frames, ``(N, P)`` in ``[0, K]``; SKIP is not counted.
         inputs: The vectors that chose them: ``(N, coarse, D)`` and ``(N, G L, D / G)``.
-        generator: A CPU generator in the same state on all processes.
+        generator: A CPU generator in the same state on all processes; None to leave dead codewords alone.
     """
     rough = quantizer.rough.statistics(codes[:, : quantizer.coarse], inputs[0])
     fine = quantizer.fine.statistics(codes[:, quantizer.coarse :], inputs[1])
@@ -153,7 +187,9 @@ def update(
     rough_counts, rough_sums, fine_counts, fine_sums, totals = reduce_together(*rough, *fine, totals)
     quantizer.rough.absorb(Statistics(rough_counts, rough_sums))
     quantizer.fine.absorb(Statistics(fine_counts, fine_sums))
-    revived = quantizer.rough.revive(inputs[0], generator) + quantizer.fine.revive(inputs[1], generator)
+    revived = 0
+    if generator is not None:
+        revived = quantizer.rough.revive(inputs[0], generator) + quantizer.fine.revive(inputs[1], generator)
     counts = torch.cat([rough_counts, fine_counts])
     share = counts / counts.sum(-1, keepdim=True).clamp(min=1)
     perplexity = torch.exp2(torch.special.entr(share).sum(-1) / torch.log(torch.tensor(2.0)))

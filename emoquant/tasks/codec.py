@@ -13,6 +13,8 @@ class CodecTask(CodecTraining):
         entropy: The entropy model; its layout comes from the quantizer.
         codebook_epochs: Epochs of the codebooks.
         gate_epochs: Epochs of the entropy model on codes of a gate; the epochs after them use its own search.
+        joint_epochs: Epochs after those of the codebooks in which the codebooks go on, now following the codes that the
+            entropy model learns.
         learning_rate: Peak learning rate of the entropy model.
         splits: Gradient steps a batch.
         sample_frames: Frames that codebooks are initialised from, over all processes.
@@ -25,19 +27,24 @@ class CodecTask(CodecTraining):
         entropy: EntropyModel,
         codebook_epochs: int = 2,
         gate_epochs: int = 2,
+        joint_epochs: int = 0,
         learning_rate: float = 0.01,
         splits: int = 4,
         sample_frames: int = 40_000,
         seed: int = 0,
     ) -> None:
         super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed)
-        self.codebook_epochs, self.gate_epochs = codebook_epochs, gate_epochs
+        self.codebook_epochs, self.gate_epochs, self.joint_epochs = codebook_epochs, gate_epochs, joint_epochs
 
     def phase(self) -> Phase:
         """Return the phase of the current epoch."""
         if self.current_epoch < self.codebook_epochs:
             return "codebooks"
         return "gate" if self.current_epoch < self.codebook_epochs + self.gate_epochs else "search"
+
+    def joint_until(self) -> int:
+        """Return the epoch before which the codebooks follow the entropy model's codes."""
+        return self.codebook_epochs + self.joint_epochs
 
     def entropy_epochs(self) -> tuple[int, int]:
         """Return the epochs after those of the codebooks."""

@@ -7,7 +7,10 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from emoquant.codecs.base import Codec
 from emoquant.codecs.checkpoint import SECTION, describe
+from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
@@ -58,6 +61,15 @@ class CodecTraining(pl.LightningModule):
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None
         self._totals: Tensor | None = None
 
+    @property
+    def codec(self) -> Codec | None:
+        """The codec of the present weights; nearest codewords without an entropy model, None before there is any."""
+        if self.quantizer is None or not self.quantizer.dim or not bool(self.quantizer.ready):
+            return None
+        if self.entropy is None:
+            return Nearest(self.quantizer)
+        return ECVQ(self.quantizer, self.entropy) if self.phase() != "codebooks" else None
+
     def phase(self) -> Phase:
         """Return the phase of the current epoch."""
         raise NotImplementedError
@@ -65,6 +77,10 @@ class CodecTraining(pl.LightningModule):
     def entropy_epochs(self) -> tuple[int, int]:
         """Return the first epoch that trains the entropy model and the one after the last."""
         raise NotImplementedError
+
+    def joint_until(self) -> int:
+        """Return the epoch before which the codebooks follow the codes that the entropy model learns."""
+        return 0
 
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
@@ -152,6 +168,8 @@ class CodecTraining(pl.LightningModule):
         generator = torch.Generator().manual_seed(hash((self.seed, self.current_epoch, batch_idx, self.global_rank)))
         lmbda = self._draw_lambdas(len(batch.lengths), generator)
         codes, distortion = self._search(batch, lmbda, self.phase())
+        if self.current_epoch < self.joint_until():
+            self._follow(batch, codes)
         valid = torch.arange(codes.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
         order = torch.randperm(int(valid.sum()), generator=generator).to(self.device)
         rows = codes[valid][order], frames_before(codes, self.entropy.memory)[valid][order]
@@ -170,6 +188,14 @@ class CodecTraining(pl.LightningModule):
         count = len(order)
         self.log("train/bits_per_frame", spent / count, prog_bar=True, batch_size=count)
         self.log("train/distortion", distortion / count, prog_bar=True, batch_size=count)
+
+    @torch.no_grad()
+    def _follow(self, batch: Batch, codes: Tensor) -> None:
+        """Move the codebooks towards the vectors that codes of the search stand for; dead codewords stay dead."""
+        assert self.quantizer is not None
+        components, valid = self.quantizer.transform(batch.features), codes[..., 0] >= 0
+        inputs = training.inputs_of(self.quantizer, components, codes.clamp(min=0))
+        training.update(self.quantizer, codes[valid], (inputs[0][valid], inputs[1][valid]), None)
 
     def _optimizer(self) -> Any:  # noqa: ANN401
         optimizer = self.optimizers()
