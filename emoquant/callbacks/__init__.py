@@ -2,9 +2,20 @@
 
 from emoquant.callbacks.audio import AudioSamples
 from emoquant.callbacks.codebooks import CodebookMonitor
+from emoquant.callbacks.confusion import ConfusionFigures
 from emoquant.callbacks.embeddings import EmbeddingProjector
+from emoquant.callbacks.export import EncoderExport
 from emoquant.callbacks.lambda_sweep import LambdaSweep
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.results import ResultsWriter
 
-__all__ = ["AudioSamples", "CodebookMonitor", "EmbeddingProjector", "LambdaSweep", "ResultsWriter", "SweepProgress"]
+__all__ = [
+    "AudioSamples",
+    "CodebookMonitor",
+    "ConfusionFigures",
+    "EmbeddingProjector",
+    "EncoderExport",
+    "LambdaSweep",
+    "ResultsWriter",
+    "SweepProgress",
+]

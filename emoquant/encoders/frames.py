@@ -162,7 +162,12 @@ def _attention(attention: Network, x: Tensor, bias: Tensor) -> Tensor:
     dropout = attention.attn_drop.p if attention.training else 0.0
     if bias.shape[1] not in (1, heads):  # fewer heads with a bias than heads
         bias = torch.cat([bias, bias.new_zeros(len(bias), heads - bias.shape[1], steps, steps)], dim=1)
-    mixed = nn.functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout, scale=attention.scale
-    )
+    if torch.is_grad_enabled() and x.device.type == "cpu":  # whose fused attention has a slow backward pass
+        with torch.autocast("cpu", enabled=False):
+            weights = (query.float() * attention.scale) @ key.float().transpose(-1, -2) + bias
+            mixed = nn.functional.dropout(weights.softmax(-1), dropout) @ value.float()
+    else:
+        mixed = nn.functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=bias.to(query.dtype), dropout_p=dropout, scale=attention.scale
+        )
     return attention.proj_drop(attention.proj(mixed.transpose(1, 2).reshape(size, steps, dim)))

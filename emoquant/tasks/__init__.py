@@ -1,13 +1,18 @@
 """What is trained and what is evaluated: the LightningModules that a YAML names."""
 
+from emoquant.tasks.acoustics import AcousticTask
+from emoquant.tasks.classification import ClassificationTask
 from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
+from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.synthesis import ConditionDropout, EmotionTTS, Schedule
 from emoquant.tasks.voice_losses import LossWeights
 
 __all__ = [
+    "AcousticTask",
+    "ClassificationTask",
     "CodebookTask",
     "CodecEvaluationTask",
     "CodecTask",
@@ -15,5 +20,6 @@ __all__ = [
     "EmotionTTS",
     "EntropyTask",
     "LossWeights",
+    "ProbeTask",
     "Schedule",
 ]

@@ -1,0 +1,152 @@
+"""Training batches in which corpora and emotions have chosen shares, however many utterances they have."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from torch.utils.data import DataLoader, Sampler
+
+from emoquant.data.base import Corpus
+from emoquant.data.module import AudioDataModule
+from emoquant.data.sampling import Rows
+from emoquant.data.speech import SplitDataset
+from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+
+
+class BalancedSampler(Sampler[Rows]):
+    """Draws utterances by weight, with repetition; seeded per epoch, equally many batches on every rank.
+
+    Args:
+        weights: Weight of every utterance, ``(N,)``.
+        batches: Batches of an epoch over all ranks, a multiple of them.
+        batch_size: Utterances of a batch.
+        seed: Seeds the draws, together with the epoch.
+        rank: This process.
+        world_size: Number of processes.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self, weights: np.ndarray, batches: int, batch_size: int, seed: int = 0, rank: int = 0, world_size: int = 1
+    ) -> None:
+        if batches < world_size or batch_size < 1 or not weights.sum() > 0:
+            raise ValueError(
+                f"expected at least a batch for each of {world_size} ranks, utterances in it and positive weights, "
+                f"not {batches} batches of {batch_size} and weights that sum to {weights.sum()}"
+            )
+        self._shares = weights / weights.sum()
+        self._batches, self._size, self.seed, self.epoch = batches // world_size, batch_size, seed, 0
+        self._rank, self._ranks = rank, world_size
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch (Lightning calls it)."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        """Batches of this rank in an epoch."""
+        return self._batches
+
+    def __iter__(self) -> Iterator[Rows]:
+        """Yield the batches of this rank."""
+        random = np.random.default_rng([self.seed, self.epoch])
+        drawn = random.choice(len(self._shares), (self._batches, self._ranks, self._size), p=self._shares)
+        for rows in drawn[:, self._rank]:
+            yield Rows(rows, self.epoch)
+
+
+class BalancedAudioDataModule(AudioDataModule):
+    """Waveforms as of :class:`AudioDataModule`, but training draws corpora and emotions by chosen shares.
+
+    Validation and test are as there. An utterance that is drawn twice in an epoch is the same part of itself; choose
+    short epochs.
+
+    Args:
+        corpora: A corpus or several.
+        emotions: Emotions that are kept, in the order of their indices.
+        cache_dir: Folder for what is derived from the corpora.
+        seconds_per_batch: Bound of a validation or test batch, in seconds.
+        crop_seconds: Longest training utterance.
+        in_memory: Whether decoded waveforms are kept in memory.
+        num_workers: Processes that load batches.
+        seed: Seeds draws and crops.
+        batch_size: Utterances of a training batch.
+        batches_per_epoch: Training batches of an epoch over all ranks.
+        corpus_shares: Share of a corpus in the training batches, by name; 1 where not named, all shares together
+            count as a whole.
+        emotion_shares: Share of an emotion within its corpus likewise.
+        train_on: Splits that training draws from; with ``["train", "validation"]`` nothing is left to choose by.
+
+    Raises:
+        ValueError: A name is unknown or a share is negative.
+    """
+
+    def __init__(
+        self,
+        corpora: Corpus | list[Corpus],
+        emotions: Sequence[str] = STUDY_EMOTIONS,
+        cache_dir: str = ".cache/emoquant",
+        seconds_per_batch: float = 60.0,
+        crop_seconds: float | None = None,
+        in_memory: bool = False,
+        num_workers: int = 0,
+        seed: int = 0,
+        batch_size: int = 24,
+        batches_per_epoch: int = 200,
+        corpus_shares: dict[str, float] | None = None,
+        emotion_shares: dict[str, float] | None = None,
+        train_on: Sequence[str] = ("train",),
+    ) -> None:
+        super().__init__(corpora, emotions, cache_dir, seconds_per_batch, crop_seconds, in_memory, num_workers, seed)
+        self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
+        self.corpus_shares = dict(corpus_shares or {})
+        self.emotion_shares = {canonical_emotion(name): share for name, share in (emotion_shares or {}).items()}
+        self.train_on = tuple(train_on)
+        unknown = set(self.corpus_shares) - {corpus.name for corpus in self.corpora}
+        unknown |= set(self.emotion_shares) - set(self.emotions)
+        if unknown or set(self.train_on) - {"train", "validation"} or "train" not in self.train_on:
+            raise ValueError(
+                f"corpus_shares and emotion_shares name {sorted(unknown)}, which are not there, or train_on="
+                f"{list(train_on)} is not 'train' with or without 'validation'"
+            )
+        if any(share < 0 for share in (*self.corpus_shares.values(), *self.emotion_shares.values())):
+            raise ValueError("shares must not be negative")
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return training batches drawn by the shares, equally many on every rank."""
+        dataset, (rank, world) = self._some("train"), self._ranks()
+        batches = self.batches_per_epoch // world * world
+        sampler = BalancedSampler(self._draw_weights(dataset), batches, self.batch_size, self.seed, rank, world)
+        return self._loader(dataset, sampler)  # type: ignore[arg-type]
+
+    def _open(self) -> dict[str, SplitDataset]:
+        datasets = super()._open()
+        if "validation" in self.train_on and len(datasets["validation"]):
+            parts = [datasets["train"], datasets["validation"]]
+            utterances = parts[0].utterances.join(parts[1].utterances)
+            labels: Mapping[str, np.ndarray] = {
+                "emotions": np.concatenate([part.emotions for part in parts]),
+                "speakers": np.concatenate([part.speakers for part in parts]),
+            }
+            datasets["train"] = self._dataset("train", utterances, labels)
+        return datasets
+
+    def _draw_weights(self, dataset: SplitDataset) -> np.ndarray:
+        """Return the weight of every utterance: its cell's share, dealt out to the utterances of the cell."""
+        corpora = [self.speakers[speaker].split("/")[0] for speaker in dataset.speakers]
+        if len(self.corpora) == 1:
+            corpora = [self.corpora[0].name] * len(corpora)
+        cells = list(zip(corpora, [self.emotions[emotion] for emotion in dataset.emotions], strict=True))
+        sizes: dict[tuple[str, str], int] = {}
+        for cell in cells:
+            sizes[cell] = sizes.get(cell, 0) + 1
+        within = {corpus: sum(self.emotion_shares.get(e, 1.0) for c, e in sizes if c == corpus) for corpus, _ in sizes}
+        weights = {
+            (corpus, emotion): self.corpus_shares.get(corpus, 1.0)
+            * self.emotion_shares.get(emotion, 1.0)
+            / max(within[corpus], 1e-12)
+            / size
+            for (corpus, emotion), size in sizes.items()
+        }
+        return np.array([weights[cell] for cell in cells])

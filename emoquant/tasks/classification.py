@@ -1,0 +1,157 @@
+"""Training an emotion2vec encoder with its head, from scratch or further."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emoquant.encoders import Emotion2Vec, scale_features
+from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
+from emoquant.labels import STUDY_EMOTIONS
+from emoquant.tasks.recognition import RecognitionTask
+from emoquant.types import AudioBatch
+
+
+class ClassificationTask(RecognitionTask):
+    """Trains an encoder of emotion2vec's format and its head to recognise emotions from waveforms.
+
+    The loss is the cross entropy of the head on the time mean of the frame features, which is how emotion2vec's own
+    head is used. Data comes from an :class:`emoquant.data.AudioDataModule` or one like it.
+
+    Args:
+        encoder: Encoder with a head whose classes include the data's emotions; its weights are the start.
+        augmentation: What is done to training waveforms; None for nothing.
+        masking: What is hidden of the local features in training; None for nothing.
+        learning_rate: Peak learning rate (AdamW, linear warm-up, then cosine to zero at the last step).
+        front_end: Learning rate of the convolutions over the samples relative to the others; 0 freezes them, which
+            also saves their backward pass.
+        weight_decay: Decay of the weight matrices.
+        warmup_steps: Steps of the warm-up.
+        label_smoothing: Share of the target that is spread over all classes.
+        balanced: Weight classes inversely to how often they occur in training.
+        dropout: Dropout in front of the head.
+        measured: Emotions that recall is averaged over.
+
+    Raises:
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        encoder: Emotion2Vec,
+        augmentation: WaveformAugmentation | None = None,
+        masking: FrameMasking | None = None,
+        learning_rate: float = 1e-3,
+        front_end: float = 0.1,
+        weight_decay: float = 0.05,
+        warmup_steps: int = 150,
+        label_smoothing: float = 0.1,
+        balanced: bool = False,
+        dropout: float = 0.2,
+        measured: tuple[str, ...] = STUDY_EMOTIONS,
+    ) -> None:
+        super().__init__(measured)
+        if learning_rate <= 0 or front_end < 0 or not 0 <= label_smoothing < 1 or not 0 <= dropout < 1:
+            raise ValueError(
+                "learning_rate must be positive, front_end at least 0, label_smoothing and dropout in [0, 1), got "
+                f"{learning_rate}, {front_end}, {label_smoothing}, {dropout}"
+            )
+        self.encoder, self.augmentation, self.masking = encoder, augmentation, masking
+        self.learning_rate, self.front_end, self.weight_decay = learning_rate, front_end, weight_decay
+        self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
+        self.dropout = dropout
+        self._weights: Tensor | None = None
+
+    def configure_model(self) -> None:
+        """Load the encoder."""
+        network = self.encoder.load()
+        if network.proj is None:
+            raise ValueError(f"{self.encoder.model} has no head to train: choose one with a head, or train a probe")
+        self._front_end_of(network).requires_grad_(self.front_end > 0)
+        if self.encoder.model_conf["modalities"]["audio"]["use_alibi_encoder"]:
+            network.modality_encoders["AUDIO"].alibi_scale.requires_grad_(False)
+
+    @property
+    def labels(self) -> list[str]:  # type: ignore[override]
+        """Classes in the order of the logits."""
+        return self.encoder.labels
+
+    @staticmethod
+    def _front_end_of(network: Any) -> torch.nn.ModuleList:  # noqa: ANN401 - funasr's class
+        audio = network.modality_encoders["AUDIO"]
+        return torch.nn.ModuleList([audio.local_encoder, audio.project_features])
+
+    def on_fit_start(self) -> None:
+        """Count the classes of the training split."""
+        self._weights = self.class_weights(self.balanced)
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """Return logits ``(B, C)`` of waveforms ``(B, N)`` with lengths ``(B,)`` in samples."""
+        with torch.set_grad_enabled(self.front_end > 0 and torch.is_grad_enabled()):
+            local, counts = self.encoder.local_features(waveforms, lengths)
+        if self.training and self.masking is not None:
+            local = self.masking(local, counts)
+        vectors = self.encoder.context_features(local, counts).sum(1) / counts[:, None]
+        vectors = torch.nn.functional.dropout(vectors, self.dropout, self.training)
+        with torch.autocast(vectors.device.type, enabled=False):
+            return self.encoder.load().proj(vectors.float())
+
+    def training_step(self, batch: AudioBatch, batch_idx: int) -> Tensor:
+        """Return the loss of a batch."""
+        waveforms, lengths = batch.waveforms, batch.lengths
+        if self.augmentation is not None:
+            with torch.no_grad():
+                waveforms, lengths = self.augmentation(waveforms, lengths)
+        logits, target = self(waveforms, lengths), self.classes(batch.emotions)
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
+        size = len(target)
+        self.log("train/loss", loss, prog_bar=True, batch_size=size)
+        self.log("train/accuracy", (logits.argmax(-1) == target).float().mean(), prog_bar=True, batch_size=size)
+        return loss
+
+    def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:
+        """Count the batch."""
+        self.count("validation", self(batch.waveforms, batch.lengths), batch.emotions, batch.speakers)
+
+    def test_step(self, batch: AudioBatch, batch_idx: int) -> None:
+        """Count the batch."""
+        self.count("test", self(batch.waveforms, batch.lengths), batch.emotions, batch.speakers)
+
+    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
+        """Return AdamW, warm-up and cosine."""
+        front = {id(weight) for weight in self._front_end_of(self.encoder.load()).parameters()}
+        weights = [weight for weight in self.parameters() if weight.requires_grad]
+        rest = [weight for weight in weights if id(weight) not in front]
+        groups = [
+            {"params": [weight for weight in rest if weight.ndim > 1], "weight_decay": self.weight_decay},
+            {"params": [weight for weight in rest if weight.ndim <= 1], "weight_decay": 0.0},
+        ]
+        if self.front_end > 0:
+            slow = [weight for weight in weights if id(weight) in front]
+            groups.append({"params": slow, "weight_decay": 0.0, "lr": self.learning_rate * self.front_end})
+        optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.98))
+        total = int(self.trainer.estimated_stepping_batches)
+        factor: Callable[[int], float] = partial(warmup_cosine, warmup=self.warmup_steps, total=total)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def export(self, directory: Path, factor: float = 1.0) -> None:
+        """Write encoder and head in funasr's format, with the features multiplied by a factor (the classes stay)."""
+        scale_features(self.encoder, factor)
+        self.encoder.export(directory)
+        scale_features(self.encoder, 1 / factor)
+
+
+def warmup_cosine(step: int, warmup: int, total: int) -> float:
+    """Return the factor of the learning rate: up in a line, down in half a cosine.
+
+    Example:
+        >>> [round(warmup_cosine(step, 2, 10), 3) for step in (0, 1, 2, 10)]
+        [0.5, 1.0, 0.905, 0.0]
+    """
+    return min(1.0, (step + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
