@@ -6,7 +6,7 @@ from emoquant.reports.comparison import AgreementCurves, GreedyComparison, Strat
 from emoquant.reports.confusion import ConfusionMatrices
 from emoquant.reports.curves import RateCurves, SweepCurves
 from emoquant.reports.defaults import default_reports
-from emoquant.reports.drift import DriftCurves
+from emoquant.reports.drift import CentroidCurves, DriftCurves
 from emoquant.reports.flow import FlowFigure
 from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
@@ -17,6 +17,7 @@ from emoquant.reports.tables import EmotionTable
 __all__ = [
     "AgreementCurves",
     "Artifact",
+    "CentroidCurves",
     "CodebookUsage",
     "ConfusionMatrices",
     "CrossMatrix",

@@ -1,6 +1,7 @@
 """What every report offers: rows of results in, files out; nothing is computed again."""
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -158,8 +159,17 @@ def _entry(artifact: Artifact, options: dict[str, Any]) -> dict[str, Any]:
         "files": [f"{artifact.stem}{suffix}" for suffix in _suffixes(artifact)],
         "n": [min(counts), max(counts)] if counts else [],
         "interval": sorted({row.interval for row in artifact.rows if row.interval}),
-        "report": options,
+        "report": _strict(options),
     }
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401 - an option of any kind
+    """Return options as JSON knows them: NaN becomes null."""
+    if isinstance(value, Mapping):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_strict(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def _plain(value: Any) -> Any:  # noqa: ANN401 - an option of any kind

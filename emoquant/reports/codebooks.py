@@ -191,11 +191,9 @@ class CrossMatrix(Drawing):
         rows = shown_rows([grid])
         with paper_style():
             figure = heat_figure([grid], 1, cell=(0.52, 0.24))
-        sign = "Negative: drawn towards the codebook's emotion." if self.metric.startswith("attraction") else ""
         base = sentences(
-            f"{measure.axis} of each emotion (columns) under each codebook (rows) at λ = {point_text(point)}, "
+            f"{measure.explained} of each emotion (columns) under each codebook (rows) at λ = {point_text(point)}, "
             f"corpus {rows[0].corpus}.",
-            sign,
             count_text(rows),
         )
         widest = interval_text(rows, "In brackets")

@@ -26,6 +26,7 @@ from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import published_curve
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import LineStyle, line_style, paper_style
+from emoquant.results import Row
 
 
 class GreedyComparison(SweepCurves):
@@ -102,13 +103,12 @@ class StrataCurves(Drawing):
             axis = horizontal_axis("lmbda", self.linear_below)
             figure, knee = panel_figure(panels, columns, axis, height=1.45)
         rows = curve_rows(panels)
-        counted = {s: [r for r in rows if r.stratum == s] for s in dict.fromkeys(row.stratum for row in rows)}
-        counts = " ".join(f"{'Whole' if s == ALL else s}: {count_text(found)}" for s, found in counted.items())
         caption = sentences(
-            f"{' and '.join(quantity(m).axis for m in self.metrics)} over λ (squared feature units per bit), columns: "
-            f"true emotion, " + (source or f"corpus {rows[0].corpus}, {codec_text([codec])}; thick: the whole corpus."),
-            counts,
-            interval_text(rows, "Bands") if self.bands and rows else "",
+            f"{' and '.join(quantity(m).explained for m in self.metrics)} over λ (squared feature units per bit), "
+            "columns: true emotion,",
+            source or f"corpus {rows[0].corpus}, {codec_text([codec])}; thick: the whole corpus.",
+            _counts(rows),
+            interval_text(rows, "Bands" if self.bands else "In the file of the numbers") if rows else "",
             axis_text(knee) if knee else "",
         )
         return Artifact(stem, title, caption, curves_text(panels, "λ"), rows, figure, {})
@@ -192,6 +192,17 @@ class AgreementCurves(StrataCurves):
         values = found.get(metric) or (found.get("accuracy") if metric == "recall" else None) or ()
         table = {label: dict(zip(found.get("lambda", ()), values, strict=False))}
         return published_curve(table, label, metric)._replace(style=self._style("", index, number))
+
+
+def _counts(rows: Sequence[Row]) -> str:
+    parts = {s: [r for r in rows if r.stratum == s] for s in dict.fromkeys(row.stratum for row in rows)}
+    whole = parts.pop(ALL, [])
+    if len(parts) > 6:
+        numbers = [row.n for found in parts.values() for row in found]
+        texts = [f"In each of {len(parts)} parts n = {min(numbers)} to {max(numbers)} utterances of an emotion."]
+    else:
+        texts = [f"{name}: {count_text(found)}" for name, found in parts.items()]
+    return sentences(*texts, f"Whole: {count_text(whole)}" if whole else "")
 
 
 def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float]]]]:

@@ -80,7 +80,7 @@ class SweepCurves(Drawing):
             raise MissingRowsError(f"{self.name}: no operating point has both {self.metric} and {self.x}")
         measure, over = quantity(self.metric), "λ" if self.x == "lmbda" else quantity(self.x).label.lower()
         caption = sentences(
-            f"{measure.axis} over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
+            f"{measure.explained} over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
             count_text(rows),
             interval_text(rows, "Bands"),
             "" if self.x == "lmbda" else "Each emotion's points stand at what this emotion has there.",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from emoquant.reports.base import Report
 from emoquant.reports.confusion import ConfusionMatrices
 from emoquant.reports.curves import RateCurves, SweepCurves
-from emoquant.reports.drift import DriftCurves
+from emoquant.reports.drift import CentroidCurves, DriftCurves
 from emoquant.reports.flow import FlowFigure
 from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
@@ -31,7 +31,9 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (RateCurves("recall"), {"recall", "bits_per_frame"}),
         (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
         (DriftCurves(), {"drift_to_neutral", "drift_to_mean", "drift_to_skip"}),
+        (CentroidCurves(), {m for m in metrics if m.startswith("similarity_to/")} or {"similarity_to/<emotion>"}),
         (SweepCurves("excess_drift_to_neutral"), {"excess_drift_to_neutral"}),
+        (SweepCurves("preference_for_neutral"), {"preference_for_neutral"}),
         (SweepCurves("distinct_outputs"), {"distinct_outputs"}),
         (ConfusionMatrices(), predicted),
         (FlowFigure(), predicted),

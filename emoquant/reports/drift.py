@@ -91,3 +91,61 @@ class DriftCurves(Drawing):
         target = _TARGETS[metric.rpartition("_")[2]]
         title = f"to {target}" + (f", {codec}" if several else "")
         return Panel(title, quantity(metric)._replace(label=label), curves, zero=True)
+
+
+class CentroidCurves(Drawing):
+    """Similarity of each emotion's utterances to the centroids of all emotions: whom do they come to resemble?
+
+    Args:
+        x: ``"lmbda"``, or ``"bits_per_frame"`` for the comparison at equal bits.
+        metric: Stem of the metrics ``<metric>/<emotion of the centroid>``.
+        codecs: Codecs, a row of panels each; all in the file by default.
+        emotions: Emotions of the utterances, a column each; all in the file by default.
+        linear_below: Where the horizontal axis turns from logarithmic to linear.
+        stratum: Part of the corpus.
+        name: Stem of the files; ``<metric>_over_<x>`` by default.
+    """
+
+    def __init__(
+        self,
+        x: str = "lmbda",
+        metric: str = "similarity_to",
+        codecs: list[str] | None = None,
+        emotions: list[str] | None = None,
+        linear_below: float | None = None,
+        stratum: str = ALL,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name or f"{metric}_over_{axis_name(x)}", stratum)
+        self.x, self.metric, self.codecs, self.emotions = x, metric, codecs, emotions
+        self.linear_below = linear_below
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return one figure, a row of panels for every codec."""
+        targets = results.targets(self.metric)
+        results.need(*([] if targets else [f"{self.metric}/<emotion>"]), *([] if self.x == "lmbda" else [self.x]))
+        codecs = results.codecs(f"{self.metric}/{targets[0]}", self.codecs)
+        emotions = results.emotions(f"{self.metric}/{targets[0]}", self.emotions)
+        panels = []
+        for codec in codecs:
+            for emotion in emotions:
+                curves = []
+                for target in targets:
+                    curve = curve_over(results, f"{self.metric}/{target}", self.x, codec, emotion, self.stratum, target)
+                    curves.append(curve._replace(before=None, weight=2.2 if target == emotion else 1.2))
+                title = f"{emotion} utterances" + (f", {codec}" if len(codecs) > 1 else "")
+                panels.append(Panel(title, quantity(self.metric), curves, zero=quantity(self.metric).centred))
+        with paper_style():
+            axis = horizontal_axis(self.x, self.linear_below)
+            figure, knee = panel_figure(panels, len(emotions), axis, height=1.6)
+        rows = curve_rows(panels)
+        over = "λ" if self.x == "lmbda" else quantity(self.x).label.lower()
+        caption = sentences(
+            f"{quantity(self.metric).axis} of each emotion's utterances (columns) to the centroid of each emotion of "
+            f"the training split (lines; thick: their own) over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
+            count_text(rows),
+            interval_text(rows, "Bands"),
+            axis_text(knee) if knee else "",
+        )
+        title = f"{quantity(self.metric).label} to every emotion's centroid"
+        return [Artifact(self.name, title, caption, curves_text(panels, over), rows, figure, {})]

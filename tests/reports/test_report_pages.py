@@ -47,7 +47,7 @@ def test_the_page_needs_nothing_else(page):
     names = {tag for tag, _ in checked.tags}
     assert not names & {"script", "link", "iframe"}
     images = [found for tag, found in checked.tags if tag == "img"]
-    assert len(images) == 14
+    assert len(images) == 15
     assert all(found["src"].startswith("data:image/svg+xml;base64,") for found in images)
     assert all(anchor.startswith("#") for anchor in checked.anchors)
     assert "url(" not in page

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 import yaml
+from jsonargparse import ArgumentParser
 
 import emoquant.reports
 from emoquant.reports import EmotionTable, Report, StudyPage, SweepCurves, build_report, configured_reports
@@ -43,6 +44,31 @@ def test_reports_hold_reports():
     rebuilt = build_report(yaml.safe_load(yaml.safe_dump(page.options())))
     assert [type(report) for report in rebuilt.reports] == [EmotionTable, SweepCurves]
     assert rebuilt.reports[1].layout == "panels"
+
+
+def test_the_command_lines_yaml_is_what_redraw_reads(tmp_path):
+    parser = ArgumentParser()
+    parser.add_argument("--config", action="config")
+    parser.add_argument("--reports", type=list[Report] | None)
+    entries = [
+        "EmotionTable",
+        {"class_path": "DriftCurves", "init_args": {"targets": ["neutral", "mean"]}},
+        {"class_path": "CrossMatrix", "init_args": {"metric": "attraction/", "lmbda": 100, "codebooks": {"a": "sad"}}},
+        {"class_path": "emoquant.reports.ConfusionMatrices", "init_args": {"lambdas": [0, 1e-4]}},
+        {
+            "class_path": "StudyPage",
+            "init_args": {"reports": [{"class_path": "FlowFigure", "init_args": {"kind": "ribbons"}}]},
+        },
+    ]
+    (tmp_path / "given.yaml").write_text(yaml.safe_dump({"reports": entries}))
+    parsed = parser.parse_args(["--config", str(tmp_path / "given.yaml")])
+    made = parser.instantiate(parsed).reports
+    saved = {"class_path": "emoquant.callbacks.ResultsWriter", "init_args": yaml.safe_load(parser.dump(parsed))}
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump({"trainer": {"callbacks": [saved]}}))
+    again = configured_reports(tmp_path / "config.yaml")
+    assert [report.options() for report in again] == [report.options() for report in made]
+    assert [type(report).__name__ for report in made[:2]] == ["EmotionTable", "DriftCurves"]
+    assert made[4].reports[0].kind == "ribbons"
 
 
 @pytest.mark.parametrize(

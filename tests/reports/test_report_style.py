@@ -60,9 +60,16 @@ def test_axis_shows_zero_and_decades():
     knee = zero_log_axis(axes, [0, 1e-4, 0.5, 500])
     texts = [axes.xaxis.get_major_formatter()(tick) for tick in axes.get_xticks()]
     assert texts == ["0", "0.1", "1", "10", "100"]
+    assert [axes.xaxis.get_minor_formatter()(tick) for tick in axes.get_xticks(minor=True)] == [""] * 8
     places = axes.transData.transform([(x, 0) for x in (0, knee, 10 * knee, 100 * knee)])[:, 0]
     assert np.all(np.diff(places) > 0)
     assert places[2] - places[1] == pytest.approx(places[3] - places[2])
+
+
+def test_short_axes_name_the_parts_of_decades():
+    axes = Figure().subplots()
+    zero_log_axis(axes, [0, 1, 9])
+    assert [axes.xaxis.get_minor_formatter()(tick) for tick in axes.get_xticks(minor=True)] == ["2", "5"]
 
 
 def test_the_users_own_matplotlib_settings_are_left_alone():

@@ -127,6 +127,8 @@ def test_cross_matrix_frames_the_codebooks_own_emotion(biased_rows, tmp_path):
 
 def test_confusions_add_up_and_other_classes_are_pooled(rows, tmp_path):
     (artifact,) = ConfusionMatrices([math.nan, 10.0]).draw_rows(rows)
+    ConfusionMatrices([math.nan, 10.0]).write(rows, tmp_path)
+    assert "NaN" not in (tmp_path / "captions.json").read_text()
     left, right = artifact.figure.axes
     assert [axes.get_title() for axes in (left, right)] == ["before quantization", "λ = 10"]
     numbers = [int(text.get_text()) for text in left.texts if text.get_text() != "true"]
