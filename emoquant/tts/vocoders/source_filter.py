@@ -15,7 +15,8 @@ class SourceFilter(Vocoder):
     The source is a band-limited pulse train at F0 where speech is voiced, with noise that takes over towards high
     frequencies, and noise alone elsewhere; its spectrum is flat. The filter is one gain per bin and frame, a weighted
     mean of gains per mel band, found by a few multiplicative steps ``gain *= wanted mel / mel of the shaped source``
-    and applied with the minimum phase that belongs to it.
+    and applied with the minimum phase that belongs to it. Low bands are narrow enough to show single harmonics; both
+    mels are smoothed over the distance of two harmonics first, so that a mel and an F0 that disagree give the F0.
 
     Args:
         mel: Specification of the mel spectrograms.
@@ -39,7 +40,7 @@ class SourceFilter(Vocoder):
         samples = len(mels) * self.mel.hop
         wanted = torch.cat([mels, mels[-1:]]).clamp_min(math.log10(self.mel.eps))  # (T + 1, M): frames of the source
         source = self._source(f0, voiced, samples)  # (F, T + 1) complex
-        shaped = source * self._filter(10.0**wanted, source.abs())
+        shaped = source * self._filter(10.0**wanted, source.abs(), self._smoothing(f0, voiced))
         return self.mel.istft(shaped[None], samples)[0]
 
     def _source(self, f0: Tensor, voiced: Tensor, samples: int) -> Tensor:
@@ -69,14 +70,25 @@ class SourceFilter(Vocoder):
         )
         return (kernel * (2 / count).sqrt()).float()
 
-    def _filter(self, wanted: Tensor, source: Tensor) -> Tensor:
+    def _smoothing(self, f0: Tensor, voiced: Tensor) -> Tensor:
+        """Return weights ``(T + 1, M, M)`` of the bands within the distance of two harmonics, each row summing to 1."""
+        filters = self.mel.filters().to(f0.device)
+        bins = torch.linspace(0, self.mel.sample_rate / 2, filters.shape[1], device=f0.device)
+        centres = filters @ bins / filters.sum(1)
+        width = torch.where(voiced, f0, 1.0).clamp(1.0, 800.0)
+        width = torch.cat([width, width[-1:]])[:, None, None]
+        weights = (1 - (centres[:, None] - centres).abs() / width).clamp_min(0)
+        return weights / weights.sum(-1, keepdim=True)
+
+    def _filter(self, wanted: Tensor, source: Tensor, smoothing: Tensor) -> Tensor:
         """Return the complex gain ``(F, T)`` that gives a source ``(F, T)`` the mel magnitudes ``(T, M)``."""
         filters = self.mel.filters().to(source.device)  # (M, F)
         spread = filters / filters.sum(0, keepdim=True).clamp_min(1e-12)
+        goal = (smoothing @ wanted[..., None])[..., 0].T  # (M, T)
         gain = torch.ones_like(source)
         for _ in range(self.steps):
-            reached = (filters @ (source * gain)).clamp_min(self.mel.eps)
-            gain = gain * (spread.T @ (wanted.T / reached))
+            reached = (smoothing @ (filters @ (source * gain)).T[..., None])[..., 0].T
+            gain = gain * (spread.T @ (goal / reached.clamp_min(self.mel.eps)))
         return gain * torch.exp(1j * _minimum_phase(gain))
 
 

@@ -1,0 +1,83 @@
+"""Reference recordings as a voice hears them: mel spectrogram and segments of phones and words."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from emoquant.audio import read_audio
+from emoquant.speech.alignment import Alignment, frame_durations, segments_of_frames, timed_phones
+from emoquant.speech.mel import MelSpec
+from emoquant.speech.warping import align_by_voice
+from emoquant.tts.recipe import Audio
+from emoquant.types import StyleReference
+
+#: Frames of a pseudo phone and a pseudo word where nothing is known of the words: 80 and 288 ms.
+_PHONE_FRAMES, _WORD_FRAMES = 5, 18
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A recording whose emotion or style is imitated.
+
+    Args:
+        audio: File, or mono samples at 16 kHz.
+        text: What is said; empty where unknown.
+        alignment: When its phones are spoken; None where unknown.
+    """
+
+    audio: Audio
+    text: str = ""
+    alignment: Alignment | None = None
+
+    def waveform(self, sample_rate: int = 16_000) -> Tensor:
+        """Return the samples, ``(N,)`` float32.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            AudioError: The file cannot be used.
+        """
+        return self.audio if isinstance(self.audio, Tensor) else read_audio(self.audio, sample_rate=sample_rate)  # type: ignore[arg-type]
+
+
+def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleReference:
+    """Return what the local style encoders hear of a reference, a batch of one.
+
+    Segments of phones and words come from the alignment if there is one, else from the text by comparison with
+    espeak-ng's voice, else they are cut at even distances (5 and 18 frames).
+
+    Args:
+        reference: The recording.
+        mel: Mel specification of the voice.
+        front_end: The voice's front end; one of espeak-ng says which voice speaks the language.
+    """
+    waveform = reference.waveform(mel.sample_rate)
+    mels = mel(waveform[None])[0]
+    alignment = reference.alignment
+    kind, _, voice = front_end.partition(":")
+    if alignment is None and reference.text.strip() and kind == "espeak":
+        alignment = align_by_voice(waveform, reference.text, voice)
+    if alignment is None:
+        frames = torch.arange(len(mels))
+        return _batch_of_one(mels, 1 + frames // _PHONE_FRAMES, 1 + frames // _WORD_FRAMES)
+    phones, borders = timed_phones(alignment)
+    durations = frame_durations(borders, mel.frame_rate, len(mels))
+    segments = [segments_of_frames(numbers, durations) for numbers in (range(len(durations)), phones.words)]
+    return _batch_of_one(mels, torch.from_numpy(segments[0]), torch.from_numpy(segments[1]))
+
+
+def repeated(style: StyleReference, times: int) -> StyleReference:
+    """Return a style of one reference for every item of a batch."""
+    return StyleReference(*(part.expand(times, *part.shape[1:]) for part in style))
+
+
+def joined(styles: Sequence[StyleReference]) -> StyleReference:
+    """Return styles of single references as one batch, padded to the longest."""
+    parts = [pad_sequence([style[at][0] for style in styles], batch_first=True) for at in (0, 2, 3)]
+    return StyleReference(parts[0], torch.cat([style.lengths for style in styles]), parts[1], parts[2])
+
+
+def _batch_of_one(mels: Tensor, phones: Tensor, words: Tensor) -> StyleReference:
+    return StyleReference(mels[None], torch.tensor([len(mels)]), phones[None], words[None])

@@ -1,0 +1,78 @@
+import numpy as np
+import pytest
+import torch
+
+from emoquant.speech.alignment import timed_phones
+from emoquant.speech.arpabet import arpabet_of
+from emoquant.speech.sphinx import Recognizer, RecognitionError, align_english
+from emoquant.speech.text import encode_phones, front_end, spoken
+
+
+def speech(text, voice="en-us"):
+    soxr = pytest.importorskip("soxr")
+    made = spoken(text, voice)
+    return torch.from_numpy(soxr.resample(made.samples.astype(np.float32) / 32768, made.rate, 16_000))
+
+
+def test_espeak_gives_the_phones_of_its_own_speech():
+    phones = front_end("espeak:en-us")("The boat, came back.")
+    assert phones.symbols[0] == "<BOS>"
+    assert phones.symbols[-1] == "<EOS>"
+    assert phones.symbols.count("_") == 1
+    assert "ˈoʊ" in phones.symbols
+    assert phones.words[0] == 1
+    assert set(np.diff(phones.words)) <= {0, 1}
+    assert phones.words[-1] == 7, "silence, the, boat, pause, came, back, silence"
+
+
+def test_other_languages_and_mistakes():
+    assert "ˈɔ" in front_end("espeak:pl")("Dzień dobry, już idę.").symbols
+    with pytest.raises(ValueError, match="expected espeak:VOICE"):
+        front_end("klingon")
+    with pytest.raises(ValueError, match="nothing to speak"):
+        front_end("espeak:en-us")(" ... ")
+    with pytest.raises(ValueError, match=r"phones \['x'\] were never heard"):
+        encode_phones(["a", "x"], ["a", "b"])
+
+
+def test_dictionary(tmp_path):
+    path = tmp_path / "polish.dict"
+    path.write_text("tak\t0.99\t0.2\tt a k\nnie ɲ ɛ\ntak t a\n")
+    phones = front_end(f"dictionary:{path}")("Tak, nie!")
+    assert phones.symbols == ["<BOS>", "t", "a", "k", "_", "ɲ", "ɛ", "<EOS>"]
+    assert phones.words == [1, 2, 2, 2, 3, 4, 4, 5]
+    with pytest.raises(ValueError, match="no pronunciation of 'może'"):
+        front_end(f"dictionary:{path}")("może")
+    with pytest.raises(FileNotFoundError, match="no such dictionary"):
+        front_end("dictionary:/nowhere")
+
+
+def test_cmu_knows_words_and_asks_espeak_for_others():
+    pytest.importorskip("pocketsphinx")
+    phones = front_end("cmu")("Hello, zorblax.")
+    assert phones.symbols[:6] == ["<BOS>", "HH", "AH", "L", "OW", "_"]
+    assert phones.symbols[6] == "Z"
+    assert arpabet_of(["ˈɔːɹ", "dʒ", "əl"]) == ["AO", "R", "JH", "AH", "L"]
+    with pytest.raises(ValueError, match="no counterpart"):
+        arpabet_of(["ʘ"])
+
+
+def test_sphinx_aligns_and_says_when_it_cannot():
+    pytest.importorskip("pocketsphinx")
+    text = "There are eleven apples left in the basket."
+    made = spoken(text, "en-us")
+    found = align_english(speech(text), text)
+    phones, borders = timed_phones(found)
+    assert phones.symbols[1:3] == ["DH", "EH"]
+    assert borders == sorted(borders)
+    starts = {word: start for word, start, _ in made.words}
+    errors = [abs(word.start - starts[word.label]) for word in found.words if word.label in starts]
+    assert np.median(errors) < 0.03
+    with pytest.raises((RecognitionError, ValueError)):
+        align_english(torch.zeros(4000), text)
+
+
+def test_recogniser_hears_something_of_clear_speech():
+    pytest.importorskip("pocketsphinx")
+    heard = Recognizer()(speech("I really feel this way now."))
+    assert all(isinstance(word, str) and "(" not in word for word in heard)
