@@ -1,10 +1,11 @@
+# ruff: noqa: RUF001 (IPA)
 import numpy as np
 import pytest
 import torch
 
 from emoquant.speech.alignment import timed_phones
 from emoquant.speech.arpabet import arpabet_of
-from emoquant.speech.sphinx import Recognizer, RecognitionError, align_english
+from emoquant.speech.sphinx import RecognitionError, Recognizer, align_english
 from emoquant.speech.text import encode_phones, front_end, spoken
 
 
