@@ -1,6 +1,7 @@
 """Fills the feature store: finds what it lacks and encodes it, in batches of similar length, on any number of ranks."""
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,6 +18,7 @@ from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
 from emoquant.data.store import FeatureStore, Precision, ShardWriter
+from emoquant.data.table import UtteranceTable
 from emoquant.encoders.base import FrameEncoder
 
 #: Bad utterances that an error names before it only counts them.
@@ -56,12 +58,12 @@ def find_entries(store: FeatureStore, utterances: Sequence[Utterance]) -> np.nda
     Raises:
         FileNotFoundError: An audio file is gone.
     """
-    hashes = np.fromiter(_states(utterances), np.uint64, len(utterances))
-    known, digests = store.index.digests(hashes)
-    keys = [
-        entry_key(digest.tobytes(), utterance.start, utterance.end)
-        for digest, utterance in zip(digests, utterances, strict=True)
-    ]
+    table = UtteranceTable.of(utterances)
+    known, digests = store.index.digests(np.fromiter(_states(table), np.uint64, len(table)))
+    keys = b"".join(
+        entry_key(digest, start, None if math.isnan(end) else end)
+        for digest, (start, end) in zip(_bytes(digests), table.times.tolist(), strict=True)
+    )
     return np.where(known, store.rows(keys), -1)
 
 
@@ -170,22 +172,29 @@ class _Item(NamedTuple):
     waveform: Tensor
 
 
-def _states(utterances: Sequence[Utterance]) -> Iterator[int]:
+def _states(table: UtteranceTable) -> Iterator[int]:
     """Yield the number of each audio file's present state."""
-    path, state = None, 0
-    for utterance in utterances:
-        if utterance.path != path:
-            path = utterance.path
-            state = source_hash(*_stat(path))
+    folders = [os.path.abspath(folder) for folder in table.names("folder").kinds]
+    before, state = "", 0
+    for folder, name in zip(table.names("folder").codes.tolist(), table.strings("name"), strict=True):
+        path = f"{folders[folder]}/{name}"
+        if path != before:
+            before, state = path, source_hash(*_stat(path))
         yield state
 
 
-def _stat(path: Path) -> tuple[str, int, int]:
+def _bytes(digests: np.ndarray) -> Iterator[bytes]:
+    whole = digests.tobytes()
+    return (whole[begin : begin + KEY_BYTES] for begin in range(0, len(whole), KEY_BYTES))
+
+
+def _stat(path: str) -> tuple[str, int, int]:
+    """Return a file's absolute path, size and time of change."""
     try:
         found = os.stat(path)
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: the audio file is gone; is the corpus folder still there?") from None
-    return os.path.abspath(path), found.st_size, found.st_mtime_ns
+    return path, found.st_size, found.st_mtime_ns
 
 
 def _share(utterance: Utterance, world_size: int) -> int:
@@ -236,8 +245,8 @@ def _read(utterance: Utterance) -> _Item | str:
 def _new(writer: ShardWriter, items: list[_Item], bar: "tqdm[None]") -> list[_Item]:
     """Note what the files hold and return the items whose content the store has not seen under another path."""
     for item in items:
-        writer.note_source(Source(*_stat(item.utterance.path), item.digest.hex()))
-    rows = writer.store.rows([_key(item) for item in items]) if items else np.empty(0, np.int64)
+        writer.note_source(Source(*_stat(os.path.abspath(item.utterance.path)), item.digest.hex()))
+    rows = writer.store.rows(b"".join(_key(item) for item in items)) if items else np.empty(0, np.int64)
     bar.update(int((rows >= 0).sum()))
     return [item for item, row in zip(items, rows, strict=True) if row < 0]
 

@@ -121,9 +121,9 @@ class Index:
         """Entries that are not forgotten."""
         return int((self.frames > 0).sum())
 
-    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
-        """Return the row of each key, ``(N,)`` int64; -1 for one that is not there."""
-        wanted = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)
+    def rows(self, keys: bytes) -> np.ndarray:
+        """Return the row of each of the keys, which follow each other, ``(N,)`` int64; -1 for one that is not there."""
+        wanted = np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES)
         if not len(self._prefixes):
             return np.full(len(wanted), -1, np.int64)
         rows = np.searchsorted(self._prefixes, _prefixes(wanted)).clip(max=len(self._prefixes) - 1)

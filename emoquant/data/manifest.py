@@ -4,12 +4,15 @@ import csv
 import errno
 import math
 import os
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+
+import numpy as np
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.splits import Policy, split_by_policy
+from emoquant.data.table import Builder, UtteranceTable
 from emoquant.labels import canonical_emotion
 
 #: Spellings of the splits that manifests use.
@@ -20,11 +23,6 @@ _SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkey
 _FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end")
 
 _VOTES = "votes_"
-
-
-class _Row(NamedTuple):
-    line: int
-    utterance: Utterance
 
 
 class ManifestCorpus(Corpus):
@@ -90,26 +88,34 @@ class ManifestCorpus(Corpus):
                 f"{self.manifest}: no such manifest; expected a CSV file with the columns path, emotion, "
                 "speaker, text, split"
             )
-        rows = list(self._rows())
-        if not rows:
+        builder, lines = Builder(), array("i")
+        for line, utterance in self._rows():
+            builder.append(utterance)
+            lines.append(line)
+        found = builder.table()
+        if not lines:
             raise ValueError(f"{self.manifest}: no utterance{f' where {self.where}' if self.where else ''}")
-        self._check_ids(rows)
-        self._check_files(rows)
-        found = [row.utterance for row in rows]
-        undecided = [row.line for row in rows if not row.utterance.split]
-        if not undecided:
+        self._check_ids(found, lines)
+        self._check_files(found, lines)
+        return self._divided(found, lines)
+
+    def _divided(self, found: UtteranceTable, lines: Sequence[int]) -> UtteranceTable:
+        """Return the utterances with the splits of the file or, where it has none, of the policy."""
+        splits = found.names("split")
+        undecided = np.array([not split for split in splits.kinds])[splits.codes]
+        if not undecided.any():
             return found
-        if len(undecided) < len(rows):
-            raise ValueError(f"{self.manifest}, line {undecided[0]}: no split, but other lines have one")
+        if not undecided.all():
+            line = lines[int(undecided.argmax())]
+            raise ValueError(f"{self.manifest}, line {line}: no split, but other lines have one")
         policy: Policy = self.split if self.split in ("speaker", "text", "both") else "speaker"  # type: ignore[assignment]
-        speakers, texts = [u.speaker for u in found], [u.text for u in found]
+        speakers, texts = list(found.names("speaker")), list(found.strings("text"))
         try:
-            splits = split_by_policy(policy, speakers, texts, self.test, self.validation, self.seed)
+            return found.with_splits(split_by_policy(policy, speakers, texts, self.test, self.validation, self.seed))
         except ValueError as error:
             raise ValueError(f"{self.manifest}: split by {policy}: {error}") from None
-        return [utterance._replace(split=split) for utterance, split in zip(found, splits, strict=True)]
 
-    def _rows(self) -> Iterator[_Row]:
+    def _rows(self) -> Iterator[tuple[int, Utterance]]:
         with self.manifest.open(newline="", encoding="utf-8-sig") as file:
             try:
                 reader = csv.DictReader(file, strict=True)
@@ -118,7 +124,7 @@ class ManifestCorpus(Corpus):
                     if None in record or None in record.values():
                         raise ValueError(f"{self.manifest}, line {reader.line_num}: not as many cells as the header")
                     if all(record[column] in wanted for column, wanted in self.where.items()):
-                        yield _Row(reader.line_num, self._utterance(reader.line_num, record))
+                        yield reader.line_num, self._utterance(reader.line_num, record)
             except csv.Error as error:
                 raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
             except UnicodeDecodeError as error:
@@ -188,30 +194,35 @@ class ManifestCorpus(Corpus):
                     votes[name] = votes.get(name, 0.0) + share
         return votes
 
-    def _check_ids(self, rows: Sequence[_Row]) -> None:
-        seen: dict[str, int] = {}
-        for line, utterance in rows:
-            first = seen.setdefault(utterance.id, line)
-            if first != line:
+    def _check_ids(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+        hashes = np.fromiter((hash(name) for name in found.strings("id")), np.int64, len(found))
+        order = np.argsort(hashes, kind="stable")
+        alike = np.flatnonzero(np.diff(hashes[order]) == 0)
+        same = [(order[row], order[row + 1]) for row in alike.tolist()]
+        ids = found.strings("id")
+        for first, second in sorted(same, key=lambda pair: pair[1]):
+            if ids[first] == ids[second]:
                 raise ValueError(
-                    f"{self.manifest}, line {line}: id {utterance.id!r} is that of line {first} too; "
+                    f"{self.manifest}, line {lines[second]}: id {ids[second]!r} is that of line {lines[first]} too; "
                     "give every utterance its own in a column id"
                 )
 
-    def _check_files(self, rows: Sequence[_Row]) -> None:
-        folders: dict[Path, set[str]] = {}
-        missing: list[_Row] = []
+    def _check_files(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+        folders, names = found.names("folder"), found.strings("name")
         resolved = Path(os.path.realpath(self.root))
-        for row in rows:
-            path = row.utterance.path
-            if path.parent not in folders:
-                folders[path.parent] = self._listing(path.parent, resolved)
-            if path.name not in folders[path.parent]:
+        present, listed = set[str](), -1
+        missing: list[int] = []
+        for row in np.argsort(folders.codes, kind="stable").tolist():
+            if folders.codes[row] != listed:
+                listed = int(folders.codes[row])
+                present = self._listing(Path(folders.kinds[listed]), resolved)
+            if names[row] not in present:
                 missing.append(row)
         if missing:
+            first = min(missing)
             raise FileNotFoundError(
-                f"{self.manifest}, line {missing[0].line}: no file {missing[0].utterance.path} "
-                f"({len(missing)} of {len(rows)} files are missing); check root, which is {self.root}"
+                f"{self.manifest}, line {lines[first]}: no file {found[first].path} "
+                f"({len(missing)} of {len(found)} files are missing); check root, which is {self.root}"
             )
 
     def _listing(self, folder: Path, root: Path) -> set[str]:

@@ -13,6 +13,7 @@ from emoquant.data.extraction import ExtractionSettings, extract, find_entries, 
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
+from emoquant.data.table import Names, UtteranceTable
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.types import AudioBatch, Batch
@@ -29,7 +30,7 @@ class FeatureDataset(SplitDataset):
         store: The store.
         emotions: Their emotions.
         speakers: Their speakers.
-        votes: Share of the annotators' votes, ``(N, C)`` float32.
+        votes: Shares of the annotators' votes, ``(C,)`` float32 a row.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class FeatureDataset(SplitDataset):
         store: FeatureStore,
         emotions: np.ndarray,
         speakers: np.ndarray,
-        votes: np.ndarray,
+        votes: Names,
     ) -> None:
         super().__init__(utterances, store.frames(rows), emotions, speakers)
         self._rows, self._store, self._votes = rows, store, votes
@@ -48,7 +49,7 @@ class FeatureDataset(SplitDataset):
         """Return the features of a batch."""
         features = [self._store.read(row) for row in self._rows[index.rows]]
         lengths = torch.tensor([len(frames) for frames in features])
-        votes = torch.from_numpy(self._votes[index.rows])
+        votes = torch.from_numpy(np.stack([self._votes[row] for row in index.rows]))
         return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
 
 
@@ -97,21 +98,26 @@ class EmotionDataModule(SpeechDataModule):
         self.dim = self.encoder.dim
         self.precision, self.extraction_seconds = precision, extraction_seconds
         self._store: FeatureStore | None = None
+        self._rows: dict[str, np.ndarray] = {}
 
-    def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
-        """Fill the store, every rank its share."""
-        utterances = [utterance for split in found.values() for utterance in split]
-        self._store = open_store(self.encoder, self.cache_dir, self.precision)
-        (rank, world), trainer = self._ranks(), self.trainer
-        device = trainer.strategy.root_device if trainer is not None else "cpu"
-        settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        self._wait()
-        extract(utterances, self.encoder, self._store, rank, world, settings)
-        self._wait()
-        if rank == 0:
-            self._store.merge()
-        self._wait()
-        self._store.refresh()
+    def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
+        """Find every utterance in the store and fill what it lacks, every rank its share."""
+        self._store = store = open_store(self.encoder, self.cache_dir, self.precision)
+        self._rows = {split: find_entries(store, table) for split, table in found.items()}
+        lacking = [t[row] for split, t in found.items() for row in np.flatnonzero(self._rows[split] < 0).tolist()]
+        self._wait()  # every rank has counted the same before one begins to write
+        if lacking:
+            (rank, world), trainer = self._ranks(), self.trainer
+            device = trainer.strategy.root_device if trainer is not None else "cpu"
+            settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
+            extract(lacking, self.encoder, store, rank, world, settings)
+            self._wait()
+            if rank == 0:
+                store.merge()
+            self._wait()
+            store.refresh()
+            self._rows = {split: find_entries(store, table) for split, table in found.items()}
+        store.index.release_sources()
 
     def _wait(self) -> None:
         if self.trainer is not None:
@@ -119,15 +125,16 @@ class EmotionDataModule(SpeechDataModule):
 
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
         assert self._store is not None
-        rows = find_entries(self._store, utterances)
+        rows = self._rows[split]
         if (rows < 0).any():
             first = utterances[int((rows < 0).argmax())]
             raise RuntimeError(
                 f"{int((rows < 0).sum())} utterances have no features, the first is {first.id!r}; another process "
                 "failed to encode them and says why"
             )
-        votes = np.array([_shares(utterance, self.emotions) for utterance in utterances], np.float32)
-        votes = votes.reshape(len(utterances), len(self.emotions))
+        votes = UtteranceTable.of(utterances).names("votes")
+        shares = np.array([_shares(dict(kind), self.emotions) for kind in votes.kinds], np.float32)
+        votes = Names(list(shares), votes.codes)
         return FeatureDataset(utterances, rows, self._store, labels["emotions"], labels["speakers"], votes)
 
 
@@ -240,10 +247,10 @@ def _samples(utterance: Utterance) -> int:
     return samples
 
 
-def _shares(utterance: Utterance, emotions: Sequence[str]) -> list[float]:
+def _shares(votes: Mapping[str, float], emotions: Sequence[str]) -> list[float]:
     """Return the share of all votes for each emotion; zeros where nobody voted."""
-    total = sum(utterance.votes.values())
-    return [utterance.votes.get(emotion, 0.0) / total if total else 0.0 for emotion in emotions]
+    total = sum(votes.values())
+    return [votes.get(emotion, 0.0) / total if total else 0.0 for emotion in emotions]
 
 
 def _default_encoder() -> FrameEncoder:

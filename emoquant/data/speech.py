@@ -1,7 +1,9 @@
 """What the data modules share: corpora, splits, labels and loaders."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
+from emoquant.data.table import UtteranceTable
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
 
 
@@ -20,7 +23,7 @@ class SplitDataset(Dataset[Any], ABC):
     """The utterances of a split as a map from :class:`Rows` to a collated batch.
 
     Attributes:
-        utterances: The utterances of the split; row ``i`` of a batch is ``utterances[i]``.
+        utterances: The utterances of the split, a sequence; row ``i`` of a batch is ``utterances[i]``.
         lengths: Length of each in the unit that batches are bounded by, ``(N,)`` int64.
         emotions: Index of each utterance's emotion, ``(N,)`` int64.
         speakers: Index of each utterance's speaker, ``(N,)`` int64.
@@ -29,7 +32,7 @@ class SplitDataset(Dataset[Any], ABC):
     def __init__(
         self, utterances: Sequence[Utterance], lengths: np.ndarray, emotions: np.ndarray, speakers: np.ndarray
     ) -> None:
-        self.utterances = utterances
+        self.utterances = UtteranceTable.of(utterances)
         self.lengths = lengths
         self.emotions = emotions
         self.speakers = speakers
@@ -146,7 +149,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         """Return the training split unshuffled, every utterance once over all ranks (for centroids)."""
         return self._exact("train")
 
-    def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
+    def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
         """Do what must be done for all splits before their datasets are made."""
 
     @abstractmethod
@@ -179,30 +182,56 @@ class SpeechDataModule(LightningDataModule, ABC):
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
     def _open(self) -> dict[str, SplitDataset]:
-        found: dict[str, list[Utterance]] = {split: [] for split in SPLITS}
-        names: dict[str, list[str]] = {split: [] for split in SPLITS}
-        left_out: dict[str, int] = {}
-        prefix: Callable[[Corpus], str] = lambda corpus: f"{corpus.name}/" if len(self.corpora) > 1 else ""  # noqa: E731
-        for corpus in self.corpora:
-            for utterance in corpus.utterances():
-                if utterance.emotion not in self.emotions:
-                    left_out[utterance.emotion] = left_out.get(utterance.emotion, 0) + 1
-                    continue
-                found[utterance.split].append(utterance)
-                names[utterance.split].append(prefix(corpus) + (utterance.speaker or "unknown"))
-        if not any(found.values()):
+        tables = [UtteranceTable.of(corpus.utterances()) for corpus in self.corpora]
+        prefixes = [f"{corpus.name}/" if len(self.corpora) > 1 else "" for corpus in self.corpora]
+        left_out: Counter[str] = Counter()
+        found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
+        for table, prefix in zip(tables, prefixes, strict=True):
+            emotions = table.names("emotion")
+            kept = np.array([kind in self.emotions for kind in emotions.kinds], bool)[emotions.codes]
+            counts = np.bincount(emotions.codes, minlength=len(emotions.kinds))
+            left_out.update({k: int(n) for k, n in zip(emotions.kinds, counts, strict=True) if k not in self.emotions})
+            for split in SPLITS:
+                here = np.array([kind == split for kind in table.names("split").kinds], bool)[
+                    table.names("split").codes
+                ]
+                found[split].append((table.select(np.flatnonzero(kept & here)), prefix))
+        if not any(len(table) for parts in found.values() for table, _ in parts):
             raise ValueError(f"corpus {self.name!r} has no utterance with one of the emotions {self.emotions}")
         if left_out:
-            counts = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
-            rank_zero_info(f"{self.name}: utterances of other emotions are left out: {counts}")
-        self.speakers = sorted({name for split in SPLITS for name in names[split]})
-        self._prepare_splits(found)
-        emotion_of = {emotion: index for index, emotion in enumerate(self.emotions)}
-        speaker_of = {speaker: index for index, speaker in enumerate(self.speakers)}
+            text = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
+            rank_zero_info(f"{self.name}: utterances of other emotions are left out: {text}")
+        return self._labelled(found)
+
+    def _labelled(self, found: Mapping[str, Sequence[tuple[UtteranceTable, str]]]) -> dict[str, SplitDataset]:
+        """Return the datasets of the parts (of each corpus, with the prefix of its speakers' names) of each split."""
+        speakers = {
+            split: [[prefix + (kind or "unknown") for kind in t.names("speaker").kinds] for t, prefix in parts]
+            for split, parts in found.items()
+        }
+        used: set[str] = set()
+        for split, parts in found.items():
+            for (table, _), names in zip(parts, speakers[split], strict=True):
+                used |= {names[code] for code in np.unique(table.names("speaker").codes)}
+        self.speakers = sorted(used)
+        joined = {split: reduce(UtteranceTable.join, [table for table, _ in parts]) for split, parts in found.items()}
+        self._prepare_splits(joined)
         datasets = {}
-        for split in SPLITS:
-            emotions = [emotion_of[utterance.emotion] for utterance in found[split]]
-            speakers = [speaker_of[name] for name in names[split]]
-            labels = {"emotions": np.array(emotions, np.int64), "speakers": np.array(speakers, np.int64)}
-            datasets[split] = self._dataset(split, found[split], labels)
+        for split, parts in found.items():
+            columns = [
+                (table.names("speaker").codes, names) for (table, _), names in zip(parts, speakers[split], strict=True)
+            ]
+            labels = {
+                "emotions": _numbers(
+                    joined[split].names("emotion").codes, joined[split].names("emotion").kinds, self.emotions
+                ),
+                "speakers": np.concatenate([_numbers(codes, names, self.speakers) for codes, names in columns]),
+            }
+            datasets[split] = self._dataset(split, joined[split], labels)
         return datasets
+
+
+def _numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
+    position = {name: index for index, name in enumerate(names)}
+    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]

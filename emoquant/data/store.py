@@ -20,7 +20,7 @@ import os
 import secrets
 import zlib
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,8 +97,8 @@ class FeatureStore:
             self._strike(damaged, {})
         return len(damaged)
 
-    def rows(self, keys: Sequence[bytes]) -> np.ndarray:
-        """Return the row of each key in the index, ``(N,)`` int64; -1 where the store has no such entry."""
+    def rows(self, keys: bytes) -> np.ndarray:
+        """Return the row of each of the keys, which follow each other, ``(N,)`` int64; -1 for one that is not there."""
         return self.index.rows(keys)
 
     def frames(self, rows: np.ndarray) -> np.ndarray:

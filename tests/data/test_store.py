@@ -31,7 +31,7 @@ def fill(store: FeatureStore, numbers, shard_bytes: int = 200, rank: int = 0) ->
 
 
 def stored(store: FeatureStore, numbers) -> list[bool]:
-    return [row >= 0 for row in store.rows([key(number) for number in numbers])]
+    return [row >= 0 for row in store.rows(b"".join(key(number) for number in numbers))]
 
 
 @pytest.fixture
@@ -41,12 +41,12 @@ def store(tmp_path):
 
 def test_what_is_written_is_read(store):
     fill(store, range(20))
-    rows = store.rows([key(number) for number in range(20)])
+    rows = store.rows(b"".join(key(number) for number in range(20)))
     assert (rows >= 0).all()
     assert store.frames(rows).tolist() == [3 + number % 5 for number in range(20)]
     for number, row in enumerate(rows):
         assert torch.equal(store.read(row), features(number))
-    assert store.rows([key(99)]).tolist() == [-1]
+    assert store.rows(key(99)).tolist() == [-1]
     assert len(store.index) == 20
 
 
@@ -64,7 +64,7 @@ def test_shards_are_plain_safetensors_and_the_manifest_tells_what_they_hold(stor
 def test_precision(tmp_path, precision):
     store = FeatureStore(tmp_path, "abc", 4, precision)
     fill(store, range(10))
-    row = int(store.rows([key(7)])[0])
+    row = int(store.rows(key(7))[0])
     read = store.read(row)
     assert read.dtype == torch.float32
     error = ((read - features(7)).abs() / features(7).abs()).max()
@@ -111,7 +111,7 @@ def test_entries_that_two_ranks_wrote_count_once(store):
     fill(store, range(4))
     fill(store, range(4), rank=1)
     assert len(store.index) == 4
-    assert torch.equal(store.read(int(store.rows([key(2)])[0])), features(2))
+    assert torch.equal(store.read(int(store.rows(key(2))[0])), features(2))
 
 
 def test_a_half_written_line_is_ignored(store):
@@ -160,7 +160,7 @@ def test_a_damaged_shard_is_noticed_at_the_next_start(store):
     third.merge()
     final = FeatureStore(store.folder, "abc", 4)
     assert all(stored(final, range(4)))
-    assert torch.equal(final.read(int(final.rows([key(lost)])[0])), features(lost))
+    assert torch.equal(final.read(int(final.rows(key(lost))[0])), features(lost))
 
 
 def test_silent_damage_is_noticed_when_it_is_read_and_struck_out(store):
@@ -171,7 +171,7 @@ def test_silent_damage_is_noticed_when_it_is_read_and_struck_out(store):
     assert all(stored(again, range(4)))
     damaged = []
     for number in range(4):
-        row = int(again.rows([key(number)])[0])
+        row = int(again.rows(key(number))[0])
         try:
             again.read(row)
         except DamagedEntryError:
@@ -230,7 +230,7 @@ def test_a_store_of_another_encoder_is_refused(store):
 
 def test_copies_in_workers_open_their_own_files(store):
     fill(store, range(4))
-    row = int(store.rows([key(1)])[0])
+    row = int(store.rows(key(1))[0])
     expected = store.read(row)
     copy = pickle.loads(pickle.dumps(store))
     store.close()
@@ -262,7 +262,7 @@ def test_keys_tell_content_and_cut_apart():
 def test_many_keys_are_found(store):
     fill(store, range(300), shard_bytes=3000)
     order = np.random.default_rng(0).permutation(300)
-    rows = store.rows([key(int(number)) for number in order])
+    rows = store.rows(b"".join(key(int(number)) for number in order))
     assert sorted(rows) == list(range(300))
     for number, row in zip(order[:20], rows, strict=False):
         assert torch.equal(store.read(row), features(int(number)))

@@ -1,0 +1,194 @@
+"""Utterances in columns: a sequence of a million of them takes 100 to 200 MB instead of more than a gigabyte."""
+
+import math
+import os
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import eq
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from emoquant.data.base import Utterance
+
+
+class Strings:
+    """Strings one after the other in one buffer."""
+
+    def __init__(self, buffer: bytes, begins: np.ndarray, ends: np.ndarray) -> None:
+        self._buffer, self._begins, self._ends = buffer, begins, ends
+
+    def __getitem__(self, index: int) -> str:
+        return self._buffer[self._begins[index] : self._ends[index]].decode()
+
+    def __iter__(self) -> Iterator[str]:
+        for begin, end in zip(self._begins.tolist(), self._ends.tolist(), strict=True):
+            yield self._buffer[begin:end].decode()
+
+    def select(self, rows: np.ndarray) -> "Strings":
+        """Return the strings of some rows."""
+        return Strings(self._buffer, self._begins[rows], self._ends[rows])
+
+    def join(self, other: "Strings") -> "Strings":
+        """Return these strings and then others."""
+        shift = len(self._buffer)
+        begins = np.concatenate([self._begins, other._begins + shift])
+        return Strings(self._buffer + other._buffer, begins, np.concatenate([self._ends, other._ends + shift]))
+
+
+class Names:
+    """Values of few kinds, as numbers into a list.
+
+    Attributes:
+        kinds: The distinct values, in the order of their first appearance.
+        codes: Number of each row's value, ``(N,)`` int32.
+    """
+
+    def __init__(self, kinds: list[Any], codes: np.ndarray) -> None:
+        self.kinds, self.codes = kinds, codes
+
+    def __getitem__(self, index: int) -> Any:  # noqa: ANN401 (what was put in)
+        return self.kinds[self.codes[index]]
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self.kinds[code] for code in self.codes.tolist())
+
+    def select(self, rows: np.ndarray) -> "Names":
+        """Return the values of some rows."""
+        return Names(self.kinds, self.codes[rows])
+
+    def join(self, other: "Names") -> "Names":
+        """Return these values and then others."""
+        number = {kind: code for code, kind in enumerate(self.kinds)}
+        kinds = self.kinds + [kind for kind in other.kinds if kind not in number]
+        number = {kind: code for code, kind in enumerate(kinds)}
+        moved = np.array([number[kind] for kind in other.kinds], np.int32)
+        return Names(kinds, np.concatenate([self.codes, moved[other.codes] if len(moved) else other.codes]))
+
+
+class Builder:
+    """Collects utterances for a table, one after the other."""
+
+    def __init__(self) -> None:
+        self._strings = {name: (bytearray(), array("q", [0])) for name in ("id", "name", "text")}
+        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {
+            name: ({}, array("i")) for name in ("folder", "emotion", "speaker", "split", "language", "votes")
+        }
+        self._times = array("d")
+
+    def append(self, utterance: Utterance) -> None:
+        """Add an utterance."""
+        folder, name = os.path.split(utterance.path)
+        for column, text in (("id", utterance.id), ("name", name), ("text", utterance.text)):
+            buffer, edges = self._strings[column]
+            buffer += text.encode()
+            edges.append(len(buffer))
+        votes = tuple(utterance.votes.items())
+        for column, value in (("folder", folder), ("votes", votes), *_kinds(utterance)):
+            numbers, codes = self._codes[column]
+            codes.append(numbers.setdefault(value, len(numbers)))
+        self._times.append(utterance.start)
+        self._times.append(math.nan if utterance.end is None else utterance.end)
+
+    def table(self) -> "UtteranceTable":
+        """Return the table."""
+        columns: dict[str, Strings | Names] = {}
+        for column, (buffer, lengths) in self._strings.items():
+            edges = np.frombuffer(lengths, np.int64)
+            columns[column] = Strings(bytes(buffer), edges[:-1], edges[1:])
+        for column, (numbers, codes) in self._codes.items():
+            columns[column] = Names(list(numbers), np.array(codes, np.int32))
+        return UtteranceTable(columns, np.array(self._times, np.float64).reshape(-1, 2))
+
+
+def _kinds(utterance: Utterance) -> tuple[tuple[str, str], ...]:
+    return (
+        ("emotion", utterance.emotion),
+        ("speaker", utterance.speaker),
+        ("split", utterance.split),
+        ("language", utterance.language),
+    )
+
+
+class UtteranceTable(Sequence[Utterance]):
+    """A sequence of utterances that is kept in columns.
+
+    Attributes:
+        times: Start and end in seconds, ``(N, 2)`` float64; NaN for the end of the file.
+    """
+
+    def __init__(self, columns: Mapping[str, Strings | Names], times: np.ndarray) -> None:
+        self._columns, self.times = dict(columns), times
+
+    @staticmethod
+    def of(utterances: Iterable[Utterance]) -> "UtteranceTable":
+        """Return utterances as a table; one that is a table already is returned as it is."""
+        if isinstance(utterances, UtteranceTable):
+            return utterances
+        builder = Builder()
+        for utterance in utterances:
+            builder.append(utterance)
+        return builder.table()
+
+    def names(self, column: str) -> Names:
+        """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
+        found = self._columns[column]
+        assert isinstance(found, Names)
+        return found
+
+    def strings(self, column: str) -> Strings:
+        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
+        found = self._columns[column]
+        assert isinstance(found, Strings)
+        return found
+
+    def select(self, rows: np.ndarray) -> "UtteranceTable":
+        """Return the utterances of some rows, ``(M,)`` int64, in their order."""
+        return UtteranceTable({name: column.select(rows) for name, column in self._columns.items()}, self.times[rows])
+
+    def join(self, other: "UtteranceTable") -> "UtteranceTable":
+        """Return these utterances and then others."""
+        columns: dict[str, Strings | Names] = {
+            **{name: self.strings(name).join(other.strings(name)) for name in ("id", "name", "text")},
+            **{name: self.names(name).join(other.names(name)) for name in set(self._columns) - {"id", "name", "text"}},
+        }
+        return UtteranceTable(columns, np.concatenate([self.times, other.times]))
+
+    def with_splits(self, splits: Sequence[str]) -> "UtteranceTable":
+        """Return the utterances with other splits."""
+        numbers: dict[str, int] = {}
+        codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
+        return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times)
+
+    def __len__(self) -> int:
+        return len(self.times)
+
+    @overload
+    def __getitem__(self, index: int) -> Utterance: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Utterance]: ...
+    def __getitem__(self, index: int | slice) -> Utterance | Sequence[Utterance]:
+        if isinstance(index, slice):
+            return self.select(np.arange(len(self))[index])
+        index = range(len(self))[index]
+        start, end = self.times[index].tolist()
+        columns = self._columns
+        return Utterance(
+            columns["id"][index],
+            Path(columns["folder"][index], columns["name"][index]),
+            columns["emotion"][index],
+            columns["speaker"][index],
+            columns["split"][index],
+            columns["text"][index],
+            columns["language"][index],
+            start,
+            None if np.isnan(end) else end,
+            dict(self.names("votes")[index]),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        """Whether another sequence has the same utterances."""
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
+
+    __hash__ = None  # type: ignore[assignment]
