@@ -117,9 +117,17 @@ class RealBits(Codec):
             for each, lmbda, payload in zip(encodings, lmbdas, payloads, strict=True)
         ]
 
+    def check(self, data: bytes) -> Packet:
+        """Return the packet in ``.emq`` bytes if this codec wrote it; the codes are not decoded.
+
+        Raises:
+            BitstreamError: As in :meth:`decompress`.
+        """
+        return self._accept(parse(data))
+
     def read(self, data: Sequence[bytes]) -> list[Tensor]:
         """Return the codes ``(T, P)`` int16 of ``.emq`` bytes; errors as in :meth:`decompress`."""
-        packets = [self._accept(parse(each)) for each in data]
+        packets = [self.check(each) for each in data]
         payloads, frames = [packet.payload for packet in packets], [packet.frames for packet in packets]
         found = coding.decode(self.twin(), payloads, frames, [packet.lmbda for packet in packets])
         return [torch.from_numpy(codes.astype(np.int16)) for codes in found]

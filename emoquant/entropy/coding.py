@@ -1,9 +1,9 @@
 """Range coder with the context model in the loop: codes of utterances to bytes and back, exactly.
 
 The coder is constriction's range coder (Bamler, *Understanding entropy coding with asymmetric numeral systems*, 2022)
-with 32-bit words; the symbol weights come from an :class:`~emoquant.entropy.integer.IntegerTwin`, which makes them
-equal on both sides (its docstring states the guarantee). Every utterance is a stream of its own, so that its bytes do
-not depend on what is coded beside it; the model's steps are computed for all utterances of a call at once.
+with 24-bit probabilities; the symbol weights come from an :class:`~emoquant.entropy.integer.IntegerTwin`, which makes
+them equal on both sides (its docstring states the guarantee). Every utterance is a stream of its own, so that its bytes
+do not depend on what is coded beside it; the model's steps are computed for all utterances of a call at once.
 
 :func:`~emoquant.entropy.folding.integer_twin` makes the twin and says which entropy models have one.
 """
@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from emoquant.entropy.fixed_point import Doubles
 from emoquant.entropy.integer import Bias, Codes, IntegerTwin
 
+#: No code costs more: the coder gives every symbol a probability of at least 2 ** -24.
+_MOST_BITS = 24
 #: Frames whose symbol weights an encoder holds at once.
 CHUNK = 128
 
@@ -64,7 +66,28 @@ def _encode(twin: IntegerTwin, codes: Codes, bias: Bias) -> bytes:
             done += len(positions)
         symbols = frames[:, order].astype(np.int32).reshape(-1)
         coder.encode(symbols, family, weights.reshape(len(symbols), -1))
-    return coder.get_compressed().astype("<u4").tobytes()
+    return _finish(coder)
+
+
+def _finish(coder: Any) -> bytes:  # noqa: ANN401 - constriction's classes are not typed
+    """Return the fewest bytes that a decoder, which reads zeros after them, decodes as the coder's words.
+
+    Any point of the coder's last interval ends the message; of the 32-bit words only as many bytes are kept as a point
+    needs. That costs 3 bits an utterance on average over the information instead of 17.
+    """
+    words = coder.get_compressed().astype(">u4").tobytes()
+    position, (lower, width) = coder.pos()
+    first, end = words[: 4 * position], words[4 * position :]
+    sealed = int.from_bytes(end.ljust(8, b"\0"), "big")
+    if len(end) > 8 or (sealed - lower) % (1 << 64) >= width:
+        return words
+    low, high = (lower, min(lower + width, 1 << 64)) if sealed >= lower else (0, lower + width - (1 << 64))
+    for count in range(len(end) + 1):
+        unit = 1 << (64 - 8 * count)
+        point = -(-low // unit) * unit
+        if point < high:
+            return (first + point.to_bytes(8, "big")[:count]).rstrip(b"\0")
+    return words
 
 
 def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], lmbdas: Sequence[float]) -> list[Codes]:
@@ -80,7 +103,7 @@ def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], 
         BitstreamError: A payload is damaged.
     """
     order = sorted(range(len(payloads)), key=lambda i: -frames[i])
-    coders = [_open(payloads[i]) for i in order]
+    coders = [_open(payloads[i], frames[i] * twin.positions) for i in order]
     lengths = np.array([frames[i] for i in order], dtype=np.int64)
     codes = [np.zeros((length, twin.positions), dtype=np.int64) for length in lengths]
     context, bias = twin.start(len(order)), twin.bias([lmbdas[i] for i in order])
@@ -94,16 +117,15 @@ def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], 
         newest = context.codes[:, 0]
         for row in range(live):
             codes[row][frame] = newest[row]
-    if not all(coder.maybe_exhausted() for coder in coders):
-        raise BitstreamError("damaged: more was coded than the frames that the data claims")
     found = dict(zip(order, codes, strict=True))
     return [found[i] for i in range(len(order))]
 
 
-def _open(payload: bytes) -> Any:  # noqa: ANN401 - constriction's classes are not typed
-    if len(payload) % 4:
-        raise BitstreamError("truncated or damaged: coded bytes are whole 32-bit words")
-    return constriction.stream.queue.RangeDecoder(np.frombuffer(payload, "<u4").astype(np.uint32))
+def _open(payload: bytes, symbols: int) -> Any:  # noqa: ANN401 - constriction's classes are not typed
+    if 8 * len(payload) > _MOST_BITS * symbols + 64:
+        raise BitstreamError(f"damaged: {len(payload)} coded bytes are more than {symbols} codes can take")
+    words = np.frombuffer(payload + bytes(-len(payload) % 4), ">u4")
+    return constriction.stream.queue.RangeDecoder(words.astype(np.uint32))
 
 
 def _decode_step(coders: Sequence[Any], weights: Doubles) -> Codes:

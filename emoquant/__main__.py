@@ -1,0 +1,42 @@
+"""The command ``emoquant``: extract, compress, decompress."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the command's function returns
+    """Run a command and return what its function returns.
+
+    Args:
+        args: Command-line arguments; those of the process by default.
+
+    Raises:
+        SystemExit: The arguments are wrong, help was asked for, or the command failed with a message for its user.
+    """
+    from jsonargparse import auto_cli
+
+    args = list(sys.argv[1:] if args is None else args)
+    try:
+        return auto_cli(_commands(args[0] if args else ""), args=args, prog="emoquant")
+    except (ValueError, OSError) as error:
+        raise SystemExit(f"emoquant {args[0] if args else ''}: {error}") from error
+
+
+def _commands(chosen: str) -> dict[str, Any]:
+    from emoquant.commands.compress import compress
+    from emoquant.commands.decompress import decompress
+
+    if chosen == "extract":
+        from emoquant.data.extraction import extract_corpora
+
+        return {"extract": extract_corpora, "compress": compress, "decompress": decompress}
+    return {"extract": extract, "compress": compress, "decompress": decompress}
+
+
+def extract() -> None:
+    """Put the frame features of corpora into the feature store (``emoquant extract --help`` for its options)."""
+
+
+if __name__ == "__main__":
+    main()

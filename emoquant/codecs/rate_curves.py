@@ -1,0 +1,156 @@
+"""Rate and similarity over lambda: targets, sweeps and interpolation."""
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from emoquant.codecs.real_bits import Features, RealBits
+
+Quantity = Literal["bits_per_frame", "similarity"]
+
+#: Frames times lambdas, padding included, that a sweep holds at once.
+SWEEP_FRAMES = 1 << 17
+GRID_POINTS = 28
+
+
+class Target(NamedTuple):
+    """What an encode should reach.
+
+    Attributes:
+        value: Estimated bits a frame, or cosine similarity of the utterance's time means.
+        quantity: Which of both.
+        tolerance: Largest distance that counts as reached, in the unit of ``value``.
+    """
+
+    value: float
+    quantity: Quantity = "bits_per_frame"
+    tolerance: float = 1.0
+
+    def checked(self) -> "Target":
+        """Return the target.
+
+        Raises:
+            ValueError: The value is out of range.
+        """
+        if self.quantity not in ("bits_per_frame", "similarity"):
+            raise ValueError(f"a target is bits_per_frame or similarity, got {self.quantity!r}")
+        highest = math.inf if self.quantity == "bits_per_frame" else 1.0
+        lowest = 0.0 if self.quantity == "bits_per_frame" else -1.0
+        if not (lowest <= self.value <= highest and math.isfinite(self.value)):
+            raise ValueError(f"{self.quantity} must lie in [{lowest:g}, {highest:g}], got {self.value}")
+        if not self.tolerance > 0:
+            raise ValueError(f"tolerance must be above 0, got {self.tolerance}")
+        return self
+
+
+class Curves(NamedTuple):
+    """What a sweep measured: ``B`` utterances at ``O`` lambdas in rising order.
+
+    Attributes:
+        lmbdas: ``(O,)``, in squared feature units per bit.
+        bits_per_frame: Estimated bits a frame, ``(B, O)``.
+        similarity: Cosine similarity of the time means, ``(B, O)``.
+        frames: Frames of each utterance, ``(B,)``.
+    """
+
+    lmbdas: NDArray[np.float64]
+    bits_per_frame: NDArray[np.float64]
+    similarity: NDArray[np.float64]
+    frames: NDArray[np.int64]
+
+    def of(self, quantity: Quantity) -> NDArray[np.float64]:
+        """Return the values of a quantity, ``(B, O)``."""
+        return self.bits_per_frame if quantity == "bits_per_frame" else self.similarity
+
+    def pooled(self) -> "Curves":
+        """Return the curve of all utterances together: bits over all frames, mean similarity of the utterances."""
+        bits = (self.bits_per_frame * self.frames[:, None]).sum(axis=0, keepdims=True) / self.frames.sum()
+        similarity = self.similarity.mean(axis=0, keepdims=True)
+        return Curves(self.lmbdas, bits, similarity, self.frames.sum(keepdims=True))
+
+
+def lmbda_grid(codec: RealBits, points: int = GRID_POINTS) -> list[float]:
+    """Return 0 and a geometric grid over the range of lambdas that the codec was trained for."""
+    if points < 3:
+        raise ValueError(f"a grid needs at least 3 points, got {points}")
+    low, high = lmbda_range(codec)
+    return [0.0, *np.geomspace(low, high, points - 1).tolist()]
+
+
+def similarity(features: Tensor, coded: Tensor) -> float:
+    """Return the cosine similarity of the time means of two utterances ``(T, D)``; 0 where one mean is zero."""
+    return float(nn.functional.cosine_similarity(features.double().mean(0), coded.double().mean(0), dim=0))
+
+
+@torch.no_grad()
+def sweep(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float] | None = None) -> Curves:
+    """Return rate and similarity of utterances over lambda.
+
+    Args:
+        codec: The codec.
+        features: Frame features of each utterance, ``(T, D)``.
+        lmbdas: Lambdas in rising order; :func:`lmbda_grid` by default.
+
+    Raises:
+        ValueError: There are no utterances, lambdas do not rise, or features do not fit the codec.
+    """
+    grid = [float(np.float32(lmbda)) for lmbda in (lmbda_grid(codec) if lmbdas is None else lmbdas)]
+    if len(grid) < 2 or any(low >= high for low, high in itertools.pairwise(grid)):
+        raise ValueError("lambdas of a sweep must rise, two of them at least")
+    if not features:
+        raise ValueError("a sweep needs at least one utterance")
+    utterances = [torch.as_tensor(each).to(codec.quantizer.scale.device, torch.float32) for each in features]
+    frames = np.array([len(each) for each in utterances])
+    bits, similar = np.zeros((len(frames), len(grid))), np.zeros((len(frames), len(grid)))
+    for chosen in _chunks(frames, SWEEP_FRAMES // len(grid)):
+        batch = [utterances[i] for i in chosen]
+        lengths = torch.from_numpy(frames[chosen])
+        coded = codec(nn.utils.rnn.pad_sequence(batch, batch_first=True), lengths, grid)
+        bits[chosen] = (coded.bits.double().sum(2).cpu() / lengths).T.numpy()
+        for row, index in enumerate(chosen):
+            means = coded.features[:, row, : frames[index]].double().mean(1)
+            own = batch[row].double().mean(0, keepdim=True)
+            similar[index] = nn.functional.cosine_similarity(means, own).cpu().numpy()
+    return Curves(np.array(grid), bits, similar, frames)
+
+
+def choose(curves: Curves, target: Target) -> list[float]:
+    """Return the lambda of each curve at which it meets the target, by interpolation on the logarithm of lambda.
+
+    Where no lambda reaches the target it is the nearest end of the grid. A curve that rises somewhere is read as its
+    running minimum.
+    """
+    return [meet(curves.lmbdas, row, target.value) for row in curves.of(target.checked().quantity)]
+
+
+def lmbda_range(codec: RealBits) -> tuple[float, float]:
+    """Return the lambdas between which the rate of a codec changes: from 0.02 of the features' variance up."""
+    scale, basis = float(codec.quantizer.scale), codec.entropy.basis
+    return scale * max(basis.low, 0.02), scale * basis.high
+
+
+def meet(lmbdas: NDArray[np.float64], values: NDArray[np.float64], wanted: float) -> float:
+    """Return the lambda at which a falling curve meets a value, by interpolation on the logarithm of lambda."""
+    falling = np.minimum.accumulate(values)
+    if wanted >= falling[0]:
+        return float(lmbdas[0])
+    if wanted <= falling[-1]:
+        return float(lmbdas[np.argmax(falling <= falling[-1])])
+    after = int(np.argmax(falling <= wanted))
+    share = (falling[after - 1] - wanted) / (falling[after - 1] - falling[after])
+    low, high = lmbdas[after - 1], lmbdas[after]
+    return float(high * share if low == 0 else low * (high / low) ** share)
+
+
+def _chunks(frames: NDArray[np.int64], most: int) -> Iterator[list[int]]:
+    order = np.argsort(-frames, kind="stable").tolist()
+    while order:
+        count = max(1, most // int(frames[order[0]]))
+        yield order[:count]
+        order = order[count:]

@@ -1,0 +1,173 @@
+"""What a command reads: feature and audio files of a folder, each with a safe name for its output."""
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from emoquant.encoders.base import FrameEncoder
+
+FEATURE_SUFFIXES = (".npy", ".safetensors")
+AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+
+class Source(NamedTuple):
+    """One utterance to read.
+
+    Attributes:
+        path: The file.
+        key: Name of the tensor in a safetensors file; empty for other files.
+        name: Name of what is made of it, relative to the output folder and without suffix.
+    """
+
+    path: Path
+    key: str
+    name: PurePosixPath
+
+    def __str__(self) -> str:
+        return f"{self.path}[{self.key}]" if self.key else str(self.path)
+
+
+def find_files(given: Path, suffixes: Sequence[str]) -> list[tuple[Path, PurePosixPath]]:
+    """Return files with their paths relative to a folder, sorted; hidden files and folders are left out.
+
+    Args:
+        given: A folder, searched with its subfolders, or one file.
+        suffixes: Endings to look for, lower case.
+
+    Raises:
+        FileNotFoundError: There is no such file or folder, or nothing of these kinds in it.
+    """
+    if given.is_file():
+        return [(given, PurePosixPath(given.name))]
+    if not given.is_dir():
+        raise FileNotFoundError(f"{given}: no such file or folder")
+    found = []
+    for path in given.rglob("*"):
+        relative = path.relative_to(given)
+        hidden = any(part.startswith(".") for part in relative.parts)
+        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+            found.append((path, PurePosixPath(relative.as_posix())))
+    if not found:
+        raise FileNotFoundError(
+            f"{given}: nothing to read in this folder; expected files ending in {', '.join(suffixes)}"
+        )
+    return sorted(found, key=lambda each: each[1].as_posix())
+
+
+def find_sources(given: Path) -> list[Source]:
+    """Return the utterances of a folder or file: each .npy or audio file, and each tensor of a .safetensors file.
+
+    Raises:
+        FileNotFoundError: There is nothing to read.
+        ValueError: A file is of another kind or damaged, a tensor's name is not safe as a file name, or two utterances
+            would get the same output.
+    """
+    sources = []
+    for path, relative in find_files(given, FEATURE_SUFFIXES + AUDIO_SUFFIXES):
+        suffix = path.suffix.lower()
+        if suffix not in FEATURE_SUFFIXES + AUDIO_SUFFIXES:
+            raise ValueError(f"{path}: expected a file ending in {', '.join(FEATURE_SUFFIXES + AUDIO_SUFFIXES)}")
+        stem = relative.with_suffix("")
+        keys = _keys(path) if suffix == ".safetensors" else [""]
+        sources += [Source(path, key, stem / check_name(key, path) if key else stem) for key in keys]
+    seen: dict[str, Source] = {}
+    for source in sources:
+        other = seen.setdefault(source.name.as_posix().casefold(), source)
+        if other is not source:
+            raise ValueError(f"{other} and {source} would get the same output; rename one or use separate folders")
+    return sources
+
+
+def check_name(name: str, path: Path) -> str:
+    """Return a name that comes from inside a file, if it is safe as a file name.
+
+    Raises:
+        ValueError: It holds a path separator or a control character, is hidden, empty or longer than 200 bytes.
+
+    Example:
+        >>> check_name("0011_000351", Path("shard.safetensors"))
+        '0011_000351'
+    """
+    unsafe = set(name) & set('/\\:*?"<>|') or any(not character.isprintable() for character in name)
+    if unsafe or not name or name.startswith(".") or len(name.encode("utf-8", "surrogatepass")) > 200:
+        raise ValueError(f"{path} names an utterance {name!r}, which is not safe as a file name; rename it")
+    return name
+
+
+def place_output(folder: Path, name: PurePosixPath, suffix: str) -> Path:
+    """Return the path of an output and make its folder.
+
+    Raises:
+        ValueError: The path would lie outside the output folder, by its name or by a symbolic link on the way.
+    """
+    root = folder.resolve()
+    path = root / (str(name) + suffix)
+    if ".." in name.parts or name.is_absolute() or not path.parent.resolve().is_relative_to(root):
+        raise ValueError(f"{name}{suffix} would be written outside {folder}; remove the link or rename the file")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def read_features(sources: Sequence[Source], encoder: "FrameEncoder | None") -> "list[Tensor]":
+    """Return the frame features ``(T, D)`` float32 of utterances; audio goes through the encoder in one batch.
+
+    Raises:
+        FileNotFoundError: A file is gone.
+        ValueError: A file is damaged or of another kind, or there is audio and no encoder.
+    """
+    found: dict[int, Tensor] = {}
+    audio = [i for i, source in enumerate(sources) if source.path.suffix.lower() in AUDIO_SUFFIXES]
+    if audio and encoder is None:
+        raise ValueError(
+            f"{sources[audio[0]].path} is audio: name an encoder (--encoder DIRECTORY) to turn it to features"
+        )
+    if audio and encoder is not None:
+        found |= zip(audio, _encode([sources[i].path for i in audio], encoder), strict=True)
+    return [found[i] if i in found else _read(source) for i, source in enumerate(sources)]
+
+
+def _encode(paths: Sequence[Path], encoder: "FrameEncoder") -> "list[Tensor]":
+    import torch
+
+    from emoquant.audio import read_audio
+
+    waveforms = [read_audio(path, sample_rate=encoder.sample_rate) for path in paths]
+    lengths = torch.tensor([len(each) for each in waveforms])
+    padded = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
+    with torch.inference_mode():
+        features, frames = encoder(padded, lengths)
+    return [each[:count].float().clone() for each, count in zip(features, frames.tolist(), strict=True)]
+
+
+def _read(source: Source) -> "Tensor":
+    import numpy as np
+    import torch
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if source.key:
+            with safe_open(source.path, framework="pt") as file:
+                features = file.get_tensor(source.key)
+        else:
+            features = torch.from_numpy(np.array(np.load(source.path, mmap_mode="r", allow_pickle=False)))
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{source.path}: the file is gone") from None
+    except (SafetensorError, ValueError, TypeError, EOFError) as error:
+        raise ValueError(f"{source}: cannot be read as frame features ({error}); write the file again") from error
+    if features.ndim != 2 or not features.is_floating_point():
+        kind = f"{tuple(features.shape)} {features.dtype}"
+        raise ValueError(f"{source}: expected frame features (T, D) in floating point, got {kind}")
+    return features.float()
+
+
+def _keys(path: Path) -> list[str]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return sorted(file.keys())
+    except SafetensorError as error:
+        raise ValueError(f"{path}: cannot be read as safetensors ({error}); copy the file again") from error
