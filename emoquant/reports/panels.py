@@ -61,7 +61,7 @@ class Horizontal(NamedTuple):
     Attributes:
         label: Text with unit.
         short: Text for narrow panels.
-        logarithmic: Logarithmic, with zero shown.
+        logarithmic: Logarithmic, with zero shown; a range of less than a decade is shown linear all the same.
         reversed: Larger values at the left.
         linear_below: Where a logarithmic axis turns linear; None to choose by the values.
     """
@@ -143,6 +143,8 @@ def panel_figure(
     grid = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=shared)
     places = [x for panel in panels for curve in panel.curves for x in curve.x]
     before = width / columns > 1.9 and any(curve.before for panel in panels for curve in panel.curves)
+    if axis.linear_below is None and min(places, default=0.0) > max(places, default=0.0) / 8:
+        axis = axis._replace(logarithmic=False)  # less than a decade: nothing to spread
     knee = None
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         knee = _prepare(axes, axis, places, before)

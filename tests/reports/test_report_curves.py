@@ -258,3 +258,12 @@ def test_centroid_curves_show_whom_each_emotion_comes_to_resemble(rows):
     assert [row.index(max(row)) for row in widths] == list(range(5)), "the own centroid is the thick line"
     with pytest.raises(MissingRowsError, match="similarity_to/<emotion>"):
         CentroidCurves().draw_rows([row for row in rows if not row.metric.startswith("similarity_to/")])
+
+
+def test_a_narrow_range_of_rates_is_spread(rows):
+    narrow = [row._replace(value=200 + row.value / 4) if row.metric == "bits_per_frame" else row for row in rows]
+    artifact = drawn(RDCurve(), narrow)
+    assert artifact.figure.axes[0].get_xscale() == "linear"
+    assert "logarithmic" not in artifact.caption
+    assert drawn(RDCurve(linear_below=1.0), narrow).figure.axes[0].get_xscale() == "symlog"
+    assert drawn(RateCurves("recall"), rows).figure.axes[0].get_xscale() == "symlog"
