@@ -1,0 +1,126 @@
+"""The main job with the shipped YAMLs on a small rendered corpus, in one process and in two."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from emoquant import load_codec
+from emoquant.cli import evaluate, train
+from emoquant.reports.__main__ import main as redraw
+from emoquant.results import read_results
+
+ROOT = Path(__file__).parent.parent
+EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
+SMALL_CORPUS = ["--data.init_args.corpora.init_args.sentences=10", "--trainer.accelerator=cpu"]
+SMALL_CODEC = [
+    "--model.init_args.quantizer.init_args.groups=4",
+    "--model.init_args.quantizer.init_args.layers=2",
+    "--model.init_args.quantizer.init_args.codewords=16",
+    "--model.init_args.codebook_epochs=2",
+    "--model.init_args.gate_epochs=1",
+    "--trainer.max_epochs=4",
+]
+
+
+def config(name: str) -> str:
+    return f"--config={ROOT / 'configs' / name}.yaml"
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A working folder with a rendered corpus, a small codec trained by the real command and its sweep."""
+    folder = tmp_path_factory.mktemp("world")
+    (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["train.py"])
+        train(["fit", config("train/codec"), *SMALL_CORPUS, *SMALL_CODEC])
+        evaluate(["test", config("eval/lambda_sweep"), *SMALL_CORPUS])
+        yield folder
+
+
+@pytest.fixture(scope="module")
+def rows(world):
+    return read_results(world / "runs/lambda_sweep/version_0/results.csv")
+
+
+def figures(rows, codec: str, metric: str, emotion: str = "all") -> dict[float, float]:
+    chosen = [r for r in rows if (r.codec, r.metric, r.emotion, r.stratum) == (codec, metric, emotion, "all")]
+    return {r.lmbda: r.value for r in chosen}
+
+
+def test_every_measure_has_a_row_for_every_lambda_and_emotion(rows):
+    lambdas = set(figures(rows, "codec", "uar"))
+    assert len(lambdas) == 14
+    per_emotion = ["recall", "f1", "utterance_similarity", "frame_similarity", "bits_per_frame", "skip_rate"]
+    per_emotion += ["distortion", "drift_to_neutral", "drift_to_mean", "drift_to_skip", "predicted/neutral"]
+    per_emotion += [f"similarity_to/{emotion}" for emotion in EMOTIONS]
+    for metric in per_emotion:
+        for emotion in EMOTIONS:
+            assert set(figures(rows, "codec", metric, emotion)) == lambdas, (metric, emotion)
+    for metric in ("uar", "accuracy", "codebook_perplexity", "codebook_usage", "distinct_outputs"):
+        assert set(figures(rows, "codec", metric)) == lambdas, metric
+
+
+def test_every_test_utterance_is_counted_once(world, rows):
+    manifest = next((world / ".cache/emoquant/rendered").glob("*/manifest.csv")).read_text().splitlines()
+    column = manifest[0].split(",").index("split")
+    expected = sum(line.split(",")[column] == "test" for line in manifest[1:])
+    assert expected > 0
+    assert {r.n for r in rows if r.metric == "accuracy"} == {expected}
+    assert all(r.n > 0 for r in rows)
+
+
+def test_unquantized_features_stand_beside_the_codec(rows):
+    similarity = [r for r in rows if r.codec == "none" and r.metric == "utterance_similarity" and r.emotion == "all"]
+    assert len(similarity) == 1
+    assert math.isnan(similarity[0].lmbda)
+    assert similarity[0].value == pytest.approx(1.0)
+
+
+def test_rate_falls_and_distortion_rises_over_the_sweep(rows):
+    bits, distortion = figures(rows, "codec", "bits_per_frame"), figures(rows, "codec", "distortion")
+    assert bits[0.0] > bits[10.0] > bits[500.0]
+    assert distortion[0.0] < distortion[10.0] < distortion[500.0]
+    assert bits[500.0] < 0.5
+    skips = figures(rows, "codec", "skip_rate")
+    assert skips[500.0] > skips[0.0]
+
+
+def test_run_folder_is_complete_and_redraws_to_the_same_bytes(world):
+    run = world / "runs/lambda_sweep/version_0"
+    assert (run / "config.yaml").is_file()
+    reports = {path.name: path.read_bytes() for path in (run / "reports").iterdir()}
+    assert {"recall_table.png", "recall_table.svg", "recall_table.md", "recall_table.tex"} <= set(reports)
+    assert redraw([str(run)]) == 0
+    assert {path.name: path.read_bytes() for path in (run / "reports").iterdir()} == reports
+
+
+def test_trained_codec_compresses_and_decompresses(world):
+    import torch
+
+    codec = load_codec(world / "runs/codec")
+    assert codec.name == "codec"
+    features = torch.randn(40, codec.dim)
+    back = codec.decompress(codec.compress(features, lmbda=1.0))
+    assert back.shape == features.shape
+    assert torch.equal(back, codec.encode(features, lmbda=1.0).features)
+
+
+def test_two_processes_measure_the_same(world, rows):
+    command = [sys.executable, str(ROOT / "eval.py"), "test", config("eval/lambda_sweep"), *SMALL_CORPUS]
+    command += ["--trainer.devices=2", "--trainer.strategy=ddp", "--trainer.logger.init_args.name=two_processes"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=world, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stderr[-3000:]
+    again = read_results(world / "runs/two_processes/version_0/results.csv")
+    assert [(*r[:5], r.n, r.stratum) for r in again if not math.isnan(r.lmbda)] == [
+        (*r[:5], r.n, r.stratum) for r in rows if not math.isnan(r.lmbda)
+    ]
+    for one, two in zip(rows, again, strict=True):
+        for name in ("value", "low", "high"):
+            assert getattr(two, name) == pytest.approx(getattr(one, name), abs=1e-5, rel=1e-5, nan_ok=True), one
