@@ -124,12 +124,18 @@ def _is_pretraining(name: str) -> bool:
     return name.startswith(_PRETRAINING_ONLY)
 
 
-def directory_digest(directory: ModelDirectory) -> str:
-    """Return a hex digest of the configuration and the weights of a model directory."""
-    digest = hashlib.sha256(json.dumps(directory.model_conf, sort_keys=True).encode())
-    with directory.weights.open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
+def weights_digest(model_conf: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """Return a hex digest of a configuration and its weights: the same for a file and for the network loaded from it.
+
+    Args:
+        model_conf: Configuration of the network.
+        weights: Weights by name; those of the pretraining do not count.
+    """
+    digest = hashlib.sha256(json.dumps(model_conf, sort_keys=True).encode())
+    for name in sorted(weights):
+        if not _is_pretraining(name):
+            digest.update(name.encode())
+            digest.update(weights[name].detach().to("cpu", torch.float32).contiguous().numpy().data)
     return digest.hexdigest()
 
 

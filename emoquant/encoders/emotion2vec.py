@@ -1,7 +1,6 @@
 """emotion2vec (Ma et al. 2023, https://arxiv.org/abs/2312.15185) as a frame encoder."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -15,10 +14,10 @@ from emoquant.encoders.architecture import EMOTION2VEC_LABELS, Network, build_ne
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import (
     ModelDirectory,
-    directory_digest,
     load_weights,
     read_directory,
     read_weights,
+    weights_digest,
     write_directory,
 )
 from emoquant.encoders.heads import LinearHead
@@ -192,14 +191,9 @@ class Emotion2Vec(FrameEncoder):
 
     def fingerprint(self) -> str:
         """Return a hex digest of weights and settings, for cache keys."""
-        digest = hashlib.sha256(f"{self.window}:{self.overlap}:".encode())
-        if self.network is None:
-            digest.update(directory_digest(self.directory).encode())
-        else:
-            digest.update(json.dumps(self.model_conf, sort_keys=True).encode())
-            for name, value in sorted(self.network.state_dict().items()):
-                digest.update(name.encode() + value.detach().cpu().numpy().tobytes())
-        return digest.hexdigest()
+        weights = read_weights(self.directory) if self.network is None else self.network.state_dict()
+        settings = f"{self.window}:{self.overlap}:{weights_digest(self.model_conf, weights)}"
+        return hashlib.sha256(settings.encode()).hexdigest()
 
     def head(self) -> EmotionHead:
         """Return the model's own classification head.
