@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from emoquant.reports.output import add_to_index, picture, write_file
+from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
 from emoquant.results import Row, write_results
 
@@ -117,7 +117,10 @@ class Drawing(Report):
         """Write the figures, their rows and the index; see :meth:`Report.write`."""
         artifacts = self.draw_rows(rows)
         paths = [path for artifact in artifacts for path in _write_artifact(artifact, folder)]
-        return [*paths, add_to_index(folder, [_entry(artifact, self.options()) for artifact in artifacts])]
+        return [
+            *paths,
+            add_to_index(folder, [_entry(artifact, self.options(), digest(rows)) for artifact in artifacts]),
+        ]
 
 
 def file_name(text: str) -> str:
@@ -149,7 +152,7 @@ def _write_artifact(artifact: Artifact, folder: Path) -> list[Path]:
     return paths
 
 
-def _entry(artifact: Artifact, options: dict[str, Any]) -> dict[str, Any]:
+def _entry(artifact: Artifact, options: dict[str, Any], results: str) -> dict[str, Any]:
     counts = [row.n for row in artifact.rows]
     return {
         "stem": artifact.stem,
@@ -160,6 +163,7 @@ def _entry(artifact: Artifact, options: dict[str, Any]) -> dict[str, Any]:
         "n": [min(counts), max(counts)] if counts else [],
         "interval": sorted({row.interval for row in artifact.rows if row.interval}),
         "report": _strict(options),
+        "results": results,
     }
 
 

@@ -1,8 +1,10 @@
 """Files of reports: written whole or not at all, and the same bytes for the same rows."""
 
+import hashlib
 import io
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from emoquant.reports.style import paper_style
+from emoquant.results import Row
 
 #: Index of a report folder: every figure and table with its caption.
 INDEX = "captions.json"
@@ -76,17 +79,26 @@ def read_index(folder: Path) -> list[dict[str, Any]]:
     return [entry for entry in entries if all((folder / name).is_file() for name in entry["files"])]
 
 
+def digest(rows: Sequence[Row]) -> str:
+    """Return a short hash of rows: figures of the same rows belong together."""
+    return hashlib.sha256(repr(list(rows)).encode("utf-8")).hexdigest()[:16]
+
+
 def add_to_index(folder: Path, entries: list[dict[str, Any]]) -> Path:
     """Put entries into a report folder's index, each in the place of an older one of the same stem.
 
+    Older entries that were made of other results are dropped, so that figures of different runs never mix.
+
     Args:
         folder: Folder of the reports.
-        entries: Entries, each with at least the keys ``stem`` and ``files`` (names in the folder).
+        entries: Entries of one results file, each with at least the keys ``stem``, ``files`` (names in the folder) and
+            ``results`` (see :func:`digest`).
 
     Returns:
         Path of the index.
     """
-    merged = {entry["stem"]: entry for entry in read_index(folder)}
+    made_of = {entry["results"] for entry in entries}
+    merged = {entry["stem"]: entry for entry in read_index(folder) if entry["results"] in made_of}
     merged.update({entry["stem"]: entry for entry in entries})
     text = json.dumps({"artifacts": list(merged.values())}, indent=2, ensure_ascii=False, allow_nan=False)
     return write_file(folder / INDEX, text + "\n")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoquant.reports.base import Report
-from emoquant.reports.output import read_index, write_file
+from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import MissingRowsError, Results
 from emoquant.results import Row, read_results
@@ -93,10 +93,10 @@ def study_page(title: str, sections: Sequence[Section]) -> str:
     Raises:
         MissingRowsError: No section has a figure or table.
     """
-    indexed = [(section, read_index(section.folder)) for section in sections]
+    indexed = [(section, _entries(section)) for section in sections]
     if not any(entries for _, entries in indexed):
         raise MissingRowsError(
-            f"no report was written to {sections[0].folder}: put reports before the page or into its `reports`"
+            f"no report of these results is in {sections[0].folder}: put reports before the page or into its `reports`"
         )
     contents, bodies, number = [], [], 0
     for place, (section, entries) in enumerate(indexed, 1):
@@ -115,6 +115,11 @@ def study_page(title: str, sections: Sequence[Section]) -> str:
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
         f'<nav aria-label="Contents">{"".join(contents)}</nav>\n<main>{"".join(bodies)}</main>\n</body>\n</html>\n'
     )
+
+
+def _entries(section: Section) -> list[dict[str, Any]]:
+    made_of = digest(section.rows)
+    return [entry for entry in read_index(section.folder) if entry["results"] == made_of]
 
 
 def _safe(text: str) -> str:

@@ -4,6 +4,7 @@ from itertools import pairwise
 import pytest
 
 from emoquant.reports import EmotionTable, MissingRowsError, StudyPage, SweepCurves, default_reports
+from emoquant.reports.output import read_index
 from emoquant.reports.pages import Section, study_page
 
 VOID = {"meta", "img", "br", "hr", "link"}
@@ -93,6 +94,19 @@ def test_runs_are_sections_of_one_page(rows, tmp_path):
     checked = Checker(text)
     assert [anchor for anchor in checked.anchors if "recall" not in anchor] == ["#s1", "#s2"]
     assert "2. Recall over λ" in checked.text
+
+
+def test_figures_of_earlier_results_are_left_out(rows, tmp_path):
+    EmotionTable("recall").write(rows, tmp_path)
+    EmotionTable("f1").write(rows, tmp_path)
+    assert len(read_index(tmp_path)) == 2
+    newer = [row._replace(value=row.value / 2) for row in rows]
+    with pytest.raises(MissingRowsError, match="no report of these results"):
+        StudyPage().write(newer, tmp_path)
+    EmotionTable("f1").write(newer, tmp_path)
+    assert [entry["stem"] for entry in read_index(tmp_path)] == ["f1_table"]
+    StudyPage().write(newer, tmp_path)
+    assert "Recall over" not in (tmp_path / "study.html").read_text(encoding="utf-8")
 
 
 def test_a_page_without_figures_is_refused(rows, tmp_path):
