@@ -1,6 +1,7 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
 from emoquant.metrics.agreement import Agreement, js_divergence, top2_hits
+from emoquant.metrics.choice import CodebookChoice
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
@@ -24,6 +25,7 @@ __all__ = [
     "ByAgreement",
     "BySpeaker",
     "CodeHistogram",
+    "CodebookChoice",
     "Confusion",
     "Direction",
     "DistinctOutputs",

@@ -54,8 +54,38 @@ class BlockSums(Metric):
         return self.sums, self.counts
 
 
-class CodecSums(nn.Module):
-    """Everything that is summed for one codec.
+class MeasureSums(nn.Module):
+    """The sums of some measures, for each part of a split.
+
+    Args:
+        points: Operating points ``O``.
+        emotions: Number of emotions ``C``.
+        measures: What is measured.
+        parts: Blocks of each part of the split: ``(number of strata, blocks)``.
+    """
+
+    def __init__(
+        self, points: int, emotions: int, measures: Sequence[Measure], parts: Sequence[tuple[int, int]]
+    ) -> None:
+        super().__init__()
+        self.points, self.emotions, self.measures = points, emotions, list(measures)
+        width = sum(measure.width for measure in measures)
+        self.sums = nn.ModuleList(BlockSums(strata * blocks * emotions, points, width) for strata, blocks in parts)
+
+    def update(self, seen: Observation, cells: Sequence[Tensor]) -> None:
+        """Take in a batch.
+
+        Args:
+            seen: What the measures read.
+            cells: For each part of the split, the cell of each utterance, ``(B,)`` int64.
+        """
+        values = torch.cat([measure.sums(seen) for measure in self.measures], dim=-1)
+        for part, cell in zip(self.sums, cells, strict=True):
+            cast(BlockSums, part).update(cell, values)
+
+
+class CodecSums(MeasureSums):
+    """Everything that is summed for one codec: its measures, its different outputs and its codes.
 
     Args:
         codec: The codec; only its sizes are read.
@@ -73,12 +103,8 @@ class CodecSums(nn.Module):
         parts: Sequence[tuple[int, int]],
         distinct_bound: int = 1024,
     ) -> None:
-        super().__init__()
         points = len(codec.points)
-        self.points, self.emotions, self.codewords = points, emotions, codec.codewords
-        self.measures = list(measures)
-        width = sum(measure.width for measure in measures)
-        self.sums = nn.ModuleList(BlockSums(strata * blocks * emotions, points, width) for strata, blocks in parts)
+        super().__init__(points, emotions, measures, parts)
         self.distinct = DistinctOutputs(points * emotions, distinct_bound)
         cells = points * emotions * codec.positions * (codec.codewords + 1)
         self.groups = min(CODE_GROUPS, max(4, MOST_CODE_CELLS // max(1, cells)))
@@ -86,19 +112,14 @@ class CodecSums(nn.Module):
         if codec.positions:
             self.codes = CodeHistogram(codec.positions, codec.codewords, points * self.groups * emotions)
 
-    def update(self, batch: Batch, coded: Coded, seen: Observation, cells: Sequence[Tensor], blocks: Tensor) -> None:
-        """Take in a batch.
+    def count(self, batch: Batch, coded: Coded, blocks: Tensor) -> None:
+        """Count the codes of a batch and its different outputs.
 
         Args:
             batch: What was coded.
             coded: What the codec made of it.
-            seen: What the measures read.
-            cells: For each part of the split, the cell of each utterance, ``(B,)`` int64.
             blocks: Block of each utterance, ``(B,)`` int64.
         """
-        values = torch.cat([measure.sums(seen) for measure in self.measures], dim=-1)
-        for part, cell in zip(self.sums, cells, strict=True):
-            cast(BlockSums, part).update(cell, values)
         point = torch.arange(self.points, device=batch.emotions.device)[:, None]
         hashes = output_hashes(coded.codes, coded.features, batch.lengths)  # (O, B)
         mine = batch.emotions == torch.arange(self.emotions, device=hashes.device)[:, None]  # (C, B)

@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from emoquant.codecs.base import Codec
+from emoquant.metrics.choice import CodebookChoice
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate, Recognition
 from emoquant.metrics.references import References
 from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
 from emoquant.metrics.strata import Strata
-from emoquant.metrics.sums import CodecSums, synced
+from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Sampling, Subject, code_rows, distinct_rows, measure_rows
 from emoquant.results import Row
 from emoquant.types import Batch, Coded
@@ -48,6 +49,7 @@ class SweepMetrics(nn.Module):
         corpus: Name of the corpus in the rows.
         closed_set: Whether the classifier may only choose among the corpus's emotions.
         measures: Further measures of every codec.
+        choices: Classifications by codebook; one that has a reference codec must be calibrated first.
         replicates: Bootstrap replicates.
         seed: Seed of the bootstrap.
 
@@ -66,13 +68,16 @@ class SweepMetrics(nn.Module):
         corpus: str = "",
         closed_set: bool = False,
         measures: Sequence[Measure] = (),
+        choices: Sequence[CodebookChoice] = (),
         replicates: int = 1000,
         seed: int = 0,
     ) -> None:
         super().__init__()
-        names = [codec.name for codec in codecs]
-        if len(set(names)) != len(names) or not names:
-            raise ValueError(f"codecs must have different names, got {names or 'none at all'}; give one another `name`")
+        names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
+        if len(set(names)) != len(names) or not codecs:
+            raise ValueError(
+                f"codecs and choices must have different names, got {names or 'none at all'}; give one another `name`"
+            )
         if any(not codec.points for codec in codecs):
             raise ValueError("every codec needs at least one operating point; set its `points`")
         self.codecs = nn.ModuleList(codecs)
@@ -86,6 +91,11 @@ class SweepMetrics(nn.Module):
         for codec in codecs:
             chosen = _measures(codec, self.emotions, references, classifier, closed_set, seed)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
+        self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
+        for choice in choices:
+            choice.prepare({codec.name: codec.points for codec in codecs}, len(emotions))
+            measure = Recognition(self.emotions, choice.emotions)
+            self.choice_sums.append(MeasureSums(len(choice.points), len(self.emotions), [measure], parts))
 
     @torch.no_grad()
     def update(self, batch: Batch) -> None:
@@ -97,27 +107,63 @@ class SweepMetrics(nn.Module):
         Raises:
             ValueError: Features are not finite, or a codec gives another shape or values that are not finite.
         """
-        for codec, sums in self._pairs():
-            values = len(codec.points) * batch.features[0].numel()
-            step = max(1, MOST_VALUES // values)
-            for begin in range(0, len(batch.lengths), step):
-                self._update(_cut(batch, begin, begin + step), codec, sums)
+        for part in self._cut(batch):
+            self._update(part)
+
+    @torch.no_grad()
+    def calibrate(self, batch: Batch) -> None:
+        """Take in a batch of the training split for the choices that have a reference codec.
+
+        Args:
+            batch: Frame features with their labels.
+        """
+        choices = [choice for choice in self._choices() if choice.reference is not None]
+        needed = {name for choice in choices for name in choice.needed}
+        for part in self._cut(batch):
+            seen = {codec.name: self._code(part, codec)[1] for codec, _ in self._pairs() if codec.name in needed}
+            for choice in choices:
+                choice.update(seen)
+
+    def finish_calibration(self) -> None:
+        """Add up what all processes took in for the choices; a collective call."""
+        for choice in self._choices():
+            if choice.reference is not None:
+                choice.offsets = synced(choice)
+
+    def _cut(self, batch: Batch) -> Iterator[Batch]:
+        points = max(len(codec.points) for codec, _ in self._pairs())
+        step = max(1, MOST_VALUES // (points * batch.features[0].numel()))
+        for begin in range(0, len(batch.lengths), step):
+            part = Batch(*(value[begin : begin + step] for value in batch))
+            yield part._replace(features=part.features[:, : int(part.lengths.max())])
 
     def _pairs(self) -> Iterator[tuple[Codec, CodecSums]]:
         for codec, sums in zip(self.codecs, self.sums, strict=True):
             yield cast(Codec, codec), cast(CodecSums, sums)
 
-    def _update(self, batch: Batch, codec: Codec, sums: CodecSums) -> None:
+    def _choices(self) -> list[CodebookChoice]:
+        return [cast(CodebookChoice, choice) for choice in self.choices]
+
+    def _update(self, batch: Batch) -> None:
+        blocks = self.blocks.assign(batch.speakers, batch.utterances)
+        cells = [self._cells(batch, None, self.blocks)]
+        cells += [self._cells(batch, strata, strata.blocks or self.blocks) for strata in self.strata]
+        seen = {}
+        for codec, sums in self._pairs():
+            coded, found = self._code(batch, codec)
+            sums.update(found, cells)
+            sums.count(batch, coded, blocks)
+            seen[codec.name] = found
+        for choice, part in zip(self._choices(), self.choice_sums, strict=True):
+            cast(MeasureSums, part).update(choice.observe(seen), cells)
+
+    def _code(self, batch: Batch, codec: Codec) -> tuple[Coded, Observation]:
         coded = codec(batch.features, batch.lengths)
         expected = (len(codec.points), *batch.features.shape)
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
         with torch.autocast(batch.features.device.type, enabled=False):
-            seen = self._observe(batch, codec, coded)
-            cells = [self._cells(batch, None, self.blocks)]
-            cells += [self._cells(batch, strata, strata.blocks or self.blocks) for strata in self.strata]
-            blocks = self.blocks.assign(batch.speakers, batch.utterances)
-            sums.update(batch, coded, seen, cells, blocks)
+            return coded, self._observe(batch, codec, coded)
 
     def _observe(self, batch: Batch, codec: Codec, coded: Coded) -> Observation:
         before = utterance_vectors(batch.features, batch.lengths)
@@ -166,10 +212,19 @@ class SweepMetrics(nn.Module):
         rows: list[Row] = []
         for codec, sums in self._pairs():
             subject = Subject(self.corpus, codec.name, tuple(codec.points), tuple(self.emotions))
-            rows += self._rows(subject, sums)
+            found, utterances = self._rows(subject, sums)
+            rows += found + distinct_rows(subject, synced(sums.distinct).cpu(), utterances)
+            if sums.codes is not None:
+                codes = synced(sums.codes).cpu()
+                codes = codes.view(sums.points, sums.groups, len(self.emotions), *codes.shape[1:])
+                rows += code_rows(subject, codes, utterances, self.blocks.kind)
+        for choice, part in zip(self._choices(), self.choice_sums, strict=True):
+            subject = Subject(self.corpus, choice.name, choice.points, tuple(self.emotions))
+            rows += self._rows(subject, cast(MeasureSums, part))[0]
         return rows
 
-    def _rows(self, subject: Subject, sums: CodecSums) -> list[Row]:
+    def _rows(self, subject: Subject, sums: MeasureSums) -> tuple[list[Row], Tensor]:
+        """Return the rows of measures and the utterances of each emotion, ``(C,)``."""
         parts = [(["all"], self.blocks), *((strata.names, strata.blocks or self.blocks) for strata in self.strata)]
         rows: list[Row] = []
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
@@ -184,18 +239,7 @@ class SweepMetrics(nn.Module):
             sampling = Sampling(blocks.kind, self.replicates, self.seed)
             for stratum, part_sums, part_counts in zip(names, totals, counts, strict=True):
                 rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, stratum)
-        rows += distinct_rows(subject, synced(sums.distinct).cpu(), utterances)
-        if sums.codes is not None:
-            codes = synced(sums.codes).cpu()
-            codes = codes.view(sums.points, sums.groups, len(self.emotions), *codes.shape[1:])
-            rows += code_rows(subject, codes, utterances, self.blocks.kind)
-        return rows
-
-
-def _cut(batch: Batch, begin: int, end: int) -> Batch:
-    part = Batch(*(value[begin:end] for value in batch))
-    longest = int(part.lengths.max())
-    return part._replace(features=part.features[:, :longest])
+        return rows, utterances
 
 
 def _measures(

@@ -15,6 +15,7 @@ from emoquant.metrics import (
     Blocks,
     ByAgreement,
     BySpeaker,
+    CodebookChoice,
     References,
     ReferenceVectors,
     Strata,
@@ -39,6 +40,9 @@ class CodecEvaluationTask(LightningModule):
         by_speaker: Whether each speaker is measured apart, besides the whole.
         agreement: Upper edges of the annotators' agreement (largest share of votes) by which utterances are measured
             apart, besides the whole; none by default.
+        choices: Classifications of utterances by the codebook that reconstructs them best, beside the codecs.
+        calibration_batches: Batches of the training split that choices with a reference codec are calibrated on, on
+            each process.
         replicates: Bootstrap replicates behind the intervals.
         seed: Seed of the bootstrap.
 
@@ -55,6 +59,8 @@ class CodecEvaluationTask(LightningModule):
         closed_set: bool = False,
         by_speaker: bool = False,
         agreement: list[float] | None = None,
+        choices: list[CodebookChoice] | None = None,
+        calibration_batches: int = 16,
         replicates: int = 1000,
         seed: int = 0,
     ) -> None:
@@ -64,6 +70,7 @@ class CodecEvaluationTask(LightningModule):
         self.classifier = classifier
         self.closed_set = closed_set
         self.by_speaker, self.agreement = by_speaker, agreement
+        self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed = replicates, seed
         self.requires_grad_(False)
         self.rows = []
@@ -109,9 +116,22 @@ class CodecEvaluationTask(LightningModule):
             data.name,
             self.closed_set,
             [Agreement(data.emotions, self.classifier.labels)] if voted else [],
+            list(self.choices),  # type: ignore[arg-type]
             replicates=self.replicates,
             seed=self.seed,
         ).to(self.device)
+        self._calibrate(self.sweep)
+
+    def _calibrate(self, sweep: SweepMetrics) -> None:
+        """Calibrate choices that have a reference codec on batches from all over the training split."""
+        if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
+            return
+        loader = self.trainer.datamodule.reference_dataloader()  # type: ignore[attr-defined]
+        stride = max(1, len(loader) // self.calibration_batches)
+        for index, batch in enumerate(loader):
+            if index % stride == 0:
+                sweep.calibrate(move_data_to_device(batch, self.device))
+        sweep.finish_calibration()
 
     def _check(self, dim: int, emotions: list[str]) -> None:
         for codec in self.codecs:

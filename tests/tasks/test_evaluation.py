@@ -6,7 +6,7 @@ import torch
 from lightning.pytorch import Trainer
 from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, TinyData
 
-from emoquant.metrics import SweepMetrics
+from emoquant.metrics import CodebookChoice, SweepMetrics
 from emoquant.tasks.evaluation import CodecEvaluationTask
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -83,6 +83,18 @@ class TestRuns:
             rows = run(CodecEvaluationTask([away], CentroidHead(), closed, replicates=20), TinyData(), tmp_path)
             found = [row for row in rows if row.metric == "predicted/disgust" and row.codec == "pull"]
             assert {row.value for row in found} == {share}
+
+    def test_choosing_by_codebook_stands_beside_the_codecs(self, tmp_path):
+        biased = {
+            emotion: PullCodec(centroid, (1.0,), emotion) for emotion, centroid in zip(EMOTIONS, CENTROIDS, strict=True)
+        }
+        codecs = [*biased.values(), PullCodec(CENTROIDS.mean(0), (1.0,), "all")]
+        names = {emotion: emotion for emotion in EMOTIONS}
+        choices = [CodebookChoice(names, name="plain"), CodebookChoice(names, "all", name="relative")]
+        task = CodecEvaluationTask(codecs, CentroidHead(), choices=choices, replicates=20)
+        found = {row.codec: row.value for row in run(task, TinyData(), tmp_path) if row.metric == "uar"}
+        assert set(found) == {"none", "all", "plain", "relative", *EMOTIONS}
+        assert found["plain"] == found["relative"] == 1.0
 
     def test_wrong_parts_are_named(self, tmp_path):
         other = PullCodec(CENTROIDS[2])

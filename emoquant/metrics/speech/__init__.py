@@ -1,0 +1,31 @@
+"""Measures of synthesised speech: pure functions over library cores, and classes that hold sums of fixed shape."""
+
+from emoquant.metrics.speech.classes import (
+    CharacterErrorRate,
+    DurationError,
+    EmotionSimilarity,
+    MelCepstralDistortion,
+    MelodyErrors,
+    SpeakerSimilarity,
+    SpeechQuality,
+    WordErrorRate,
+)
+from emoquant.metrics.speech.distance import mel_cepstral_distortion, melody_errors
+from emoquant.metrics.speech.quality import overall_quality
+from emoquant.metrics.speech.words import character_errors, word_errors
+
+__all__ = [
+    "CharacterErrorRate",
+    "DurationError",
+    "EmotionSimilarity",
+    "MelCepstralDistortion",
+    "MelodyErrors",
+    "SpeakerSimilarity",
+    "SpeechQuality",
+    "WordErrorRate",
+    "character_errors",
+    "mel_cepstral_distortion",
+    "melody_errors",
+    "overall_quality",
+    "word_errors",
+]
