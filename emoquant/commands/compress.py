@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emoquant.commands.manifest import CompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import Source, find_sources, place_output, read_features
+from emoquant.commands.writing import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -64,7 +65,6 @@ def compress(
         ValueError: An argument is out of range, an input is bad, or the folder holds files of other settings.
     """
     from emoquant.codecs import load_codec
-    from emoquant.encoders import Emotion2Vec
 
     target = _target(lmbda, bits_per_frame, similarity, tolerance)
     if utterances < 1 or calibration < 1:
@@ -72,7 +72,7 @@ def compress(
     number, count = _shard(shard)
     every = find_sources(input)
     trained = load_codec(codec).to(device)
-    wave_encoder = Emotion2Vec(encoder).to(device).eval() if encoder else None
+    wave_encoder = _load_encoder(encoder, device) if encoder else None
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / ("manifest.csv" if count == 1 else f"manifest.{number}-of-{count}.csv")
     fixed = lmbda if lmbda is not None else 5.0
@@ -93,6 +93,12 @@ def compress(
         kept += run.write(batch)
     write_rows(manifest, kept)
     return manifest
+
+
+def _load_encoder(model: str, device: str) -> "FrameEncoder":
+    from emoquant.encoders import Emotion2Vec
+
+    return Emotion2Vec(model).to(device).eval()
 
 
 class _Run:
@@ -127,7 +133,6 @@ class _Run:
         """Compress a batch: first its files, then its rows."""
         from emoquant.codecs.bitstream import header_bytes
         from emoquant.codecs.rate_curves import similarity
-        from emoquant.data.journal import write_whole
 
         features = read_features(sources, self.encoder)
         for source, each in zip(sources, features, strict=True):
@@ -189,8 +194,6 @@ def _shard(shard: str) -> tuple[int, int]:
 
 def _resume(output: Path, manifest: Path, settings: Mapping[str, object], overwrite: bool) -> list[CompressedRow]:
     """Return the rows of an interrupted run with the same settings whose files are there."""
-    from emoquant.data.journal import write_whole
-
     path = output / "settings.json"
     text = json.dumps(settings, indent=2) + "\n"
     same = path.exists() and path.read_text(encoding="utf-8") == text

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emoquant.commands.sources import find_files, place_output
+from emoquant.commands.writing import write_whole
 
 if TYPE_CHECKING:
     from emoquant.codecs.real_bits import RealBits
@@ -61,7 +62,6 @@ def _write(codec: "RealBits", batch: Sequence[tuple[Path, Path]]) -> None:
     import numpy as np
 
     from emoquant.codecs.bitstream import BitstreamError
-    from emoquant.data.journal import write_whole
 
     data = []
     for path, _ in batch:

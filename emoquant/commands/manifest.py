@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from emoquant.commands.writing import write_whole
+
 
 class CompressedRow(NamedTuple):
     """One ``.emq`` file.
@@ -42,8 +44,6 @@ def append_rows(path: Path, rows: Sequence[CompressedRow]) -> None:
 
 def write_rows(path: Path, rows: Iterable[CompressedRow]) -> None:
     """Write a manifest whole, sorted by file."""
-    from emoquant.data.journal import write_whole
-
     write_whole(path, _text(sorted(rows), header=True).encode())
 
 
