@@ -90,10 +90,10 @@ def read_results(path: Path) -> list[Row]:
             raise ValueError(f"{path} is no results file: it lacks the columns {', '.join(missing)}")
         for record in reader:
             try:
-                cells = {name: _parse(record[name], kinds[name]) for name in Row._fields}
+                cells = [_parse(record[name], kinds[name]) for name in Row._fields]
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-            rows.append(Row(**cells))
+            rows.append(Row._make(cells))
     return rows
 
 
