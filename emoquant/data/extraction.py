@@ -18,7 +18,7 @@ from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
 from emoquant.data.store import FeatureStore, Precision, ShardWriter
-from emoquant.data.table import UtteranceTable
+from emoquant.data.table import Names, UtteranceTable
 from emoquant.encoders.base import FrameEncoder
 
 #: Bad utterances that an error names before it only counts them.
@@ -62,7 +62,7 @@ def find_entries(store: FeatureStore, utterances: Sequence[Utterance]) -> np.nda
     known, digests = store.index.digests(np.fromiter(_states(table), np.uint64, len(table)))
     keys = b"".join(
         entry_key(digest, start, None if math.isnan(end) else end)
-        for digest, (start, end) in zip(_bytes(digests), table.times.tolist(), strict=True)
+        for digest, (start, end) in zip(_bytes(digests), _times(table), strict=True)
     )
     return np.where(known, store.rows(keys), -1)
 
@@ -176,11 +176,17 @@ def _states(table: UtteranceTable) -> Iterator[int]:
     """Yield the number of each audio file's present state."""
     folders = [os.path.abspath(folder) for folder in table.names("folder").kinds]
     before, state = "", 0
-    for folder, name in zip(table.names("folder").codes.tolist(), table.strings("name"), strict=True):
-        path = f"{folders[folder]}/{name}"
+    absolute = Names(folders, table.names("folder").codes)
+    for folder, name in zip(absolute, table.strings("name"), strict=True):
+        path = f"{folder}/{name}"
         if path != before:
             before, state = path, source_hash(*_stat(path))
         yield state
+
+
+def _times(table: UtteranceTable) -> Iterator[list[float]]:
+    for first in range(0, len(table), 1 << 16):
+        yield from table.times[first : first + (1 << 16)].tolist()
 
 
 def _bytes(digests: np.ndarray) -> Iterator[bytes]:
@@ -245,7 +251,8 @@ def _read(utterance: Utterance) -> _Item | str:
 def _new(writer: ShardWriter, items: list[_Item], bar: "tqdm[None]") -> list[_Item]:
     """Note what the files hold and return the items whose content the store has not seen under another path."""
     for item in items:
-        writer.note_source(Source(*_stat(os.path.abspath(item.utterance.path)), item.digest.hex()))
+        state = _stat(os.path.abspath(item.utterance.path))
+        writer.note_source(Source(*state, item.digest.hex(), source_hash(*state)))
     rows = writer.store.rows(b"".join(_key(item) for item in items)) if items else np.empty(0, np.int64)
     bar.update(int((rows >= 0).sum()))
     return [item for item, row in zip(items, rows, strict=True) if row < 0]

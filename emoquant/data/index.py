@@ -22,12 +22,16 @@ class Part(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What an audio file held when it had this size and time of change (ns): a digest of its content, in hex."""
+    """What an audio file held when it had this size and time of change (ns): a digest of its content, in hex.
+
+    The state is the number of path, size and time (:func:`source_hash`), kept so that it need not be computed again.
+    """
 
     path: str
     size: int
     changed: int
     digest: str
+    state: int
 
 
 def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int = 16_000) -> bytes:
@@ -70,7 +74,7 @@ class Index:
         digests: list[np.ndarray] = []
         for line in _parsed(lines):
             if sources := line.get("sources"):
-                hashes.append(np.array([source_hash(*source[:3]) for source in sources], np.uint64))
+                hashes.append(np.array([source[4] for source in sources], np.uint64))
                 digests.append(_keys([source[3] for source in sources]))
             if "shard" in line:
                 entries.append(self._columns(line))

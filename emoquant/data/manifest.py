@@ -2,27 +2,17 @@
 
 import csv
 import errno
-import math
 import os
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.records import FIELDS, RecordReader
 from emoquant.data.splits import Policy, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
-from emoquant.labels import canonical_emotion
-
-#: Spellings of the splits that manifests use.
-_SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
-    ("validation", "valid", "val", "dev", "development"), "validation"
-)
-
-_FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end")
-
-_VOTES = "votes_"
 
 
 class ManifestCorpus(Corpus):
@@ -68,15 +58,15 @@ class ManifestCorpus(Corpus):
     ) -> None:
         if split not in (None, "column", "speaker", "text", "both"):
             raise ValueError(f"split is {split!r}, expected 'column', 'speaker', 'text' or 'both'")
-        if unknown := set(columns or {}) - set(_FIELDS):
-            raise ValueError(f"columns maps {sorted(unknown)}, expected fields of {list(_FIELDS)}")
+        if unknown := set(columns or {}) - set(FIELDS):
+            raise ValueError(f"columns maps {sorted(unknown)}, expected fields of {list(FIELDS)}")
         self.manifest = Path(manifest)
         self.root = Path(root) if root is not None else self.manifest.parent
         self.name = name or self.manifest.stem
         self.where = {
             column: {wanted} if isinstance(wanted, str) else set(wanted) for column, wanted in (where or {}).items()
         }
-        self.columns = {field: (columns or {}).get(field, field) for field in _FIELDS}
+        self.columns = {field: (columns or {}).get(field, field) for field in FIELDS}
         self.split, self.test, self.validation, self.seed = split, test, validation, seed
         self.emotions = emotions or {}
         self.allow_outside = allow_outside
@@ -89,8 +79,7 @@ class ManifestCorpus(Corpus):
                 "speaker, text, split"
             )
         builder, lines = Builder(), array("i")
-        for line, utterance in self._rows():
-            builder.append(utterance)
+        for line in self._read(builder):
             lines.append(line)
         found = builder.table()
         if not lines:
@@ -115,20 +104,30 @@ class ManifestCorpus(Corpus):
         except ValueError as error:
             raise ValueError(f"{self.manifest}: split by {policy}: {error}") from None
 
-    def _rows(self) -> Iterator[tuple[int, Utterance]]:
+    def _read(self, builder: Builder) -> Iterator[int]:
+        """Read the utterances into a table and yield their lines."""
         with self.manifest.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file, strict=True)
             try:
-                reader = csv.DictReader(file, strict=True)
-                self._check_header(reader.fieldnames or [])
-                for record in reader:
-                    if None in record or None in record.values():
-                        raise ValueError(f"{self.manifest}, line {reader.line_num}: not as many cells as the header")
-                    if all(record[column] in wanted for column, wanted in self.where.items()):
-                        yield reader.line_num, self._utterance(reader.line_num, record)
-            except csv.Error as error:
-                raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
+                header = next(reader, [])
+                self._check_header(header)
+                split = {None: None, "column": True}.get(self.split, False)
+                records = RecordReader(header, self.columns, str(self.root), self.emotions, split, self.allow_outside)
+                filters = [(header.index(column), wanted) for column, wanted in self.where.items()]
+                for cells in reader:
+                    if not cells:
+                        continue
+                    if len(cells) != len(header):
+                        raise ValueError(f"not as many cells as the header: {len(cells)} instead of {len(header)}")
+                    if all(cells[place] in wanted for place, wanted in filters):
+                        records.read(cells, builder)
+                        yield reader.line_num
             except UnicodeDecodeError as error:
                 raise ValueError(f"{self.manifest}: not UTF-8: {error}; save it as UTF-8") from None
+            except csv.Error as error:
+                raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
+            except ValueError as error:
+                raise ValueError(f"{self.manifest}, line {reader.line_num}: {error}") from None
 
     def _check_header(self, header: Sequence[str]) -> None:
         needed = {self.columns[field] for field in ("path", "emotion")} | set(self.where)
@@ -137,62 +136,9 @@ class ManifestCorpus(Corpus):
             fields = {"column": ["split"], "both": ["speaker", "text"]}.get(self.split, [self.split])
             needed |= {self.columns[field] for field in fields}
         if missing := sorted((needed | mapped) - set(header)):
-            raise ValueError(f"{self.manifest}: no column {missing}; the file has {list(header)}")
+            raise ValueError(f"no column {missing}; the file has {list(header)}")
         if len(set(header)) < len(header):
-            raise ValueError(f"{self.manifest}: a column is there twice: {list(header)}")
-
-    def _utterance(self, line: int, record: Mapping[str, str]) -> Utterance:
-        def cell(field: str) -> str:
-            return record.get(self.columns[field], "").strip()
-
-        try:
-            path = self._path(cell("path"))
-            start, end = _seconds(cell("start"), "start") or 0.0, _seconds(cell("end"), "end")
-            if end is not None and end <= start:
-                raise ValueError(f"end {end} s is not after start {start} s")
-            name = cell("id") or self._name(cell("path"), start, cut=start > 0 or end is not None)
-            if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
-                raise ValueError(f"id {name!r} has a path separator")
-            emotion = cell("emotion")
-            emotion = canonical_emotion(self.emotions.get(emotion, emotion))
-            split = self._split(cell("split"))
-            votes = self._votes(record)
-        except ValueError as error:
-            raise ValueError(f"{self.manifest}, line {line}: {error}") from None
-        return Utterance(name, path, emotion, cell("speaker"), split, cell("text"), cell("language"), start, end, votes)
-
-    def _path(self, cell: str) -> Path:
-        if not cell or "\0" in cell:
-            raise ValueError(f"path {cell!r}: expected the path of an audio file")
-        inside = os.path.normpath(os.path.join("/", cell)) == os.path.join("/", os.path.normpath(cell))
-        if not self.allow_outside and (os.path.isabs(cell) or not inside):
-            raise ValueError(f"path {cell!r} leads out of {self.root}; set allow_outside if that is meant")
-        return self.root / cell
-
-    @staticmethod
-    def _name(path: str, start: float, cut: bool) -> str:
-        name = os.path.splitext(os.path.normpath(path))[0].replace("/", "~").replace("\\", "~").lstrip(".~")
-        return f"{name}@{start:g}" if cut else name
-
-    def _split(self, cell: str) -> str:
-        if self.split in ("speaker", "text", "both") or (self.split is None and not cell):
-            return ""
-        if cell.lower() not in _SPLITS:
-            raise ValueError(f"split {cell!r}, expected one of {list(SPLITS)}")
-        return _SPLITS[cell.lower()]
-
-    def _votes(self, record: Mapping[str, str]) -> dict[str, float]:
-        votes: dict[str, float] = {}
-        for column, cell in record.items():
-            if column.startswith(_VOTES) and cell.strip():
-                emotion = column.removeprefix(_VOTES)
-                share = _number(cell, column)
-                if share < 0:
-                    raise ValueError(f"{column} is {cell!r}, expected a count or a share")
-                if share:
-                    name = canonical_emotion(self.emotions.get(emotion, emotion))
-                    votes[name] = votes.get(name, 0.0) + share
-        return votes
+            raise ValueError(f"a column is there twice: {list(header)}")
 
     def _check_ids(self, found: UtteranceTable, lines: Sequence[int]) -> None:
         hashes = np.fromiter((hash(name) for name in found.strings("id")), np.int64, len(found))
@@ -238,22 +184,3 @@ class ManifestCorpus(Corpus):
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 return set()
             raise
-
-
-def _number(cell: str, column: str) -> float:
-    try:
-        value = float(cell)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ValueError(f"{column} is {cell!r}, expected a number")
-    return value
-
-
-def _seconds(cell: str, column: str) -> float | None:
-    if not cell:
-        return None
-    seconds = _number(cell, column)
-    if seconds < 0:
-        raise ValueError(f"{column} is {cell!r}, expected seconds from the beginning of the file")
-    return seconds

@@ -182,25 +182,22 @@ class SpeechDataModule(LightningDataModule, ABC):
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
     def _open(self) -> dict[str, SplitDataset]:
-        tables = [UtteranceTable.of(corpus.utterances()) for corpus in self.corpora]
-        prefixes = [f"{corpus.name}/" if len(self.corpora) > 1 else "" for corpus in self.corpora]
-        left_out: Counter[str] = Counter()
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
-        for table, prefix in zip(tables, prefixes, strict=True):
-            emotions = table.names("emotion")
-            kept = np.array([kind in self.emotions for kind in emotions.kinds], bool)[emotions.codes]
-            counts = np.bincount(emotions.codes, minlength=len(emotions.kinds))
-            left_out.update({k: int(n) for k, n in zip(emotions.kinds, counts, strict=True) if k not in self.emotions})
+        left_out: Counter[str] = Counter()
+        for corpus in self.corpora:
+            prefix = f"{corpus.name}/" if len(self.corpora) > 1 else ""
+            table = UtteranceTable.of(corpus.utterances())
+            kept = table.names("emotion").among(self.emotions)
+            left_out.update(table.select(np.flatnonzero(~kept)).names("emotion"))
             for split in SPLITS:
-                here = np.array([kind == split for kind in table.names("split").kinds], bool)[
-                    table.names("split").codes
-                ]
-                found[split].append((table.select(np.flatnonzero(kept & here)), prefix))
+                rows = np.flatnonzero(kept & table.names("split").among([split]))
+                found[split].append((table.select(rows), prefix))
         if not any(len(table) for parts in found.values() for table, _ in parts):
             raise ValueError(f"corpus {self.name!r} has no utterance with one of the emotions {self.emotions}")
         if left_out:
             text = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
             rank_zero_info(f"{self.name}: utterances of other emotions are left out: {text}")
+        del table
         return self._labelled(found)
 
     def _labelled(self, found: Mapping[str, Sequence[tuple[UtteranceTable, str]]]) -> dict[str, SplitDataset]:

@@ -12,19 +12,24 @@ import numpy as np
 
 from emoquant.data.base import Utterance
 
+#: Rows that an iteration turns into Python's own numbers at a time.
+_CHUNK = 1 << 16
+
 
 class Strings:
     """Strings one after the other in one buffer."""
 
-    def __init__(self, buffer: bytes, begins: np.ndarray, ends: np.ndarray) -> None:
+    def __init__(self, buffer: bytes | bytearray, begins: np.ndarray, ends: np.ndarray) -> None:
         self._buffer, self._begins, self._ends = buffer, begins, ends
 
     def __getitem__(self, index: int) -> str:
         return self._buffer[self._begins[index] : self._ends[index]].decode()
 
     def __iter__(self) -> Iterator[str]:
-        for begin, end in zip(self._begins.tolist(), self._ends.tolist(), strict=True):
-            yield self._buffer[begin:end].decode()
+        for first in range(0, len(self._begins), _CHUNK):  # lists of the whole would take 40 bytes a row
+            begins, ends = (edges[first : first + _CHUNK].tolist() for edges in (self._begins, self._ends))
+            for begin, end in zip(begins, ends, strict=True):
+                yield self._buffer[begin:end].decode()
 
     def select(self, rows: np.ndarray) -> "Strings":
         """Return the strings of some rows."""
@@ -52,7 +57,12 @@ class Names:
         return self.kinds[self.codes[index]]
 
     def __iter__(self) -> Iterator[Any]:
-        return (self.kinds[code] for code in self.codes.tolist())
+        for first in range(0, len(self.codes), _CHUNK):
+            yield from (self.kinds[code] for code in self.codes[first : first + _CHUNK].tolist())
+
+    def among(self, kinds: Sequence[Any]) -> np.ndarray:
+        """Return whether each row's value is one of some, ``(N,)`` bool."""
+        return np.array([kind in kinds for kind in self.kinds], bool)[self.codes]
 
     def select(self, rows: np.ndarray) -> "Names":
         """Return the values of some rows."""
@@ -72,43 +82,53 @@ class Builder:
 
     def __init__(self) -> None:
         self._strings = {name: (bytearray(), array("q", [0])) for name in ("id", "name", "text")}
-        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {
-            name: ({}, array("i")) for name in ("folder", "emotion", "speaker", "split", "language", "votes")
-        }
+        names = ("folder", "emotion", "speaker", "split", "language", "votes")
+        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
+        self._buffers, self._numbers = list(self._strings.values()), list(self._codes.values())
         self._times = array("d")
 
     def append(self, utterance: Utterance) -> None:
         """Add an utterance."""
-        folder, name = os.path.split(utterance.path)
-        for column, text in (("id", utterance.id), ("name", name), ("text", utterance.text)):
-            buffer, edges = self._strings[column]
-            buffer += text.encode()
-            edges.append(len(buffer))
+        folder, file = os.path.split(utterance.path)
+        end = math.nan if utterance.end is None else utterance.end
         votes = tuple(utterance.votes.items())
-        for column, value in (("folder", folder), ("votes", votes), *_kinds(utterance)):
-            numbers, codes = self._codes[column]
-            codes.append(numbers.setdefault(value, len(numbers)))
-        self._times.append(utterance.start)
-        self._times.append(math.nan if utterance.end is None else utterance.end)
+        name, emotion, speaker, split = utterance.id, utterance.emotion, utterance.speaker, utterance.split
+        text, language, start = utterance.text, utterance.language, utterance.start
+        self.add(name, folder, file, emotion, speaker, split, text, language, start, end, votes)
+
+    def add(
+        self,
+        name: str,
+        folder: str,
+        file: str,
+        emotion: str,
+        speaker: str,
+        split: str,
+        text: str,
+        language: str,
+        start: float,
+        end: float,
+        votes: tuple[tuple[str, float], ...],
+    ) -> None:
+        """Add an utterance by its fields: the id, folder and name of the file, and so on; no end is NaN."""
+        for (buffer, edges), value in zip(self._buffers, (name, file, text), strict=True):
+            buffer += value.encode()
+            edges.append(len(buffer))
+        kinds = (folder, emotion, speaker, split, language, votes)
+        for (numbers, codes), kind in zip(self._numbers, kinds, strict=True):
+            codes.append(numbers.setdefault(kind, len(numbers)))
+        self._times.append(start)
+        self._times.append(end)
 
     def table(self) -> "UtteranceTable":
         """Return the table."""
         columns: dict[str, Strings | Names] = {}
         for column, (buffer, lengths) in self._strings.items():
             edges = np.frombuffer(lengths, np.int64)
-            columns[column] = Strings(bytes(buffer), edges[:-1], edges[1:])
+            columns[column] = Strings(buffer, edges[:-1], edges[1:])
         for column, (numbers, codes) in self._codes.items():
-            columns[column] = Names(list(numbers), np.array(codes, np.int32))
-        return UtteranceTable(columns, np.array(self._times, np.float64).reshape(-1, 2))
-
-
-def _kinds(utterance: Utterance) -> tuple[tuple[str, str], ...]:
-    return (
-        ("emotion", utterance.emotion),
-        ("speaker", utterance.speaker),
-        ("split", utterance.split),
-        ("language", utterance.language),
-    )
+            columns[column] = Names(list(numbers), np.frombuffer(codes, np.int32))
+        return UtteranceTable(columns, np.frombuffer(self._times, np.float64).reshape(-1, 2))
 
 
 class UtteranceTable(Sequence[Utterance]):

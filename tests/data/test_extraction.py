@@ -192,13 +192,12 @@ extract(ManifestCorpus({manifest!r}).utterances(), encoder, store, settings=sett
 """
 
 
-@pytest.mark.parametrize("wait_for", [1, 4])
-def test_a_run_that_was_killed_goes_on_and_ends_the_same(corpus, encoder, tmp_path, wait_for):
+def test_a_run_that_was_killed_goes_on_and_ends_the_same(corpus, encoder, tmp_path):
     cache = tmp_path / "killed"
     places = {"tests": str(Path(__file__).parent.parent), "cache": str(cache), "manifest": str(corpus.manifest)}
     process = subprocess.Popen([sys.executable, "-c", SLOW.format(**places)])
-    deadline = time.monotonic() + 60
-    while len(list(cache.rglob("*.safetensors"))) < wait_for and process.poll() is None:
+    deadline = time.monotonic() + 120
+    while len(list(cache.rglob("*.safetensors"))) < 2 and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)

@@ -241,7 +241,7 @@ def test_copies_in_workers_open_their_own_files(store):
 def test_contents_of_audio_files_are_remembered_by_state(store):
     digest = bytes(range(16))
     with ShardWriter(store) as writer:
-        writer.note_source(Source("/a.wav", 10, 20, digest.hex()))
+        writer.note_source(Source("/a.wav", 10, 20, digest.hex(), source_hash("/a.wav", 10, 20)))
     store.refresh()
     known, digests = store.index.digests([source_hash("/a.wav", 10, 20), source_hash("/a.wav", 10, 21)])
     assert known.tolist() == [True, False]
