@@ -143,7 +143,7 @@ class CodecTraining(pl.LightningModule):
         self._optimizer().step()
         distortion = seen.distortion / (self.quantizer.dim * float(self.quantizer.scale))
         self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
-        self.log("codebooks/revived", float(seen.revived), batch_size=seen.frames)
+        self.log("train/codewords_revived", float(seen.revived), batch_size=seen.frames)
         self._log_positions(seen.perplexity, seen.usage, seen.frames)
 
     def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
@@ -151,9 +151,9 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         named = {"perplexity": perplexity, "usage": usage}
         for name, values in named.items():
-            self.log(f"codebooks/{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
+            self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
             for position, value in enumerate(values.tolist()):
-                tag = f"{name}/{self._position_name(position)}"
+                tag = f"codebook_{name}/{self._position_name(position)}"
                 self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
 
     def _position_name(self, position: int) -> str:

@@ -124,9 +124,4 @@ def test_the_sanity_check_initialises_nothing(tmp_path):
 def test_usage_of_every_position_is_logged(tmp_path):
     trainer = fit(make_task(), tmp_path, epochs=1)
     names = trainer.callback_metrics.keys()
-    assert {
-        "perplexity/coarse_0",
-        "perplexity/group_02_layer_1",
-        "usage/group_00_layer_0",
-        "codebooks/revived",
-    } <= names
+    assert {"codebook_perplexity/coarse_0", "codebook_usage/group_02_layer_1", "train/codewords_revived"} <= names
