@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "_torchaudio"}
+FOUNDATION = {"types", "labels", "audio", "clips", "_torchaudio"}
 ALLOWED = {
     "encoders": set(),
     "quantization": set(),
@@ -23,6 +23,7 @@ ALLOWED = {
     "labels": set(),
     "types": set(),
     "audio": set(),
+    "clips": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data"},
     "commands": {"codecs", "data", "encoders"},

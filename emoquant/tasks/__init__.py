@@ -5,6 +5,7 @@ from emoquant.tasks.classification import ClassificationTask
 from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
+from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.synthesis import ConditionDropout, EmotionTTS, Schedule
@@ -19,6 +20,7 @@ __all__ = [
     "ConditionDropout",
     "EmotionTTS",
     "EntropyTask",
+    "ListeningTask",
     "LossWeights",
     "ProbeTask",
     "Schedule",

@@ -69,7 +69,9 @@ class ItemCache:
         """
         lacking = [utterance for utterance in utterances[rank::world_size] if self.read(utterance) is None]
         failures: list[str] = []
-        for utterance in tqdm(lacking, desc="analysing speech", unit="utt", disable=not progress or rank > 0):
+        for utterance in tqdm(
+            lacking, desc="analysing speech", unit="utt", disable=not lacking or not progress or rank > 0
+        ):
             if problem := self.make(utterance):
                 failures.append(f"{utterance.id}: {problem}")
         if failures:

@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from emoquant.audio import audio_seconds
+from emoquant.audio import audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
 from emoquant.data.rendered import RenderedCorpus
@@ -62,6 +62,7 @@ class TTSDataModule(SpeechDataModule):
         f0_std: Its standard deviation, Hz.
         emotion_mean: Mean of the training utterances' emotion vectors, ``(D,)``.
         emotion_std: Their standard deviation, ``(D,)``.
+        emotion_centroids: Their mean over each emotion, ``(emotions, D)``; NaN for one without training utterances.
         speaker_centroids: Mean speaker vectors of the training split, unit norm, ``(speakers, S)``.
         encoder_name: The emotion encoder in words, for the checkpoint.
 
@@ -104,6 +105,7 @@ class TTSDataModule(SpeechDataModule):
         self.phones: list[str] = []
         self.f0_mean, self.f0_std = 0.0, 1.0
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
+        self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
         self.speaker_centroids = torch.zeros(0, self.speaker_dim)
         self._items: dict[Path, VoiceItem] = {}
         self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
@@ -168,7 +170,7 @@ class TTSDataModule(SpeechDataModule):
         self._check_clock(utterances, items, frames)
         own = self._own_vectors(utterances, speakers)
         if split == "train":
-            self._measure(items, frames)
+            self._measure(items, frames, emotions)
             self.speaker_centroids = centroids(own, torch.from_numpy(speakers), len(self.speakers))
         vectors = own
         if self.speaker_vectors == "centroid" and len(own):
@@ -184,7 +186,7 @@ class TTSDataModule(SpeechDataModule):
             return named_vectors(self.speakers, self.speaker_dim)[torch.from_numpy(speakers)]
         return torch.nn.functional.normalize(Frames(self._speaker_store, utterances).means(), dim=-1)
 
-    def _measure(self, items: Sequence[VoiceItem], frames: Frames) -> None:
+    def _measure(self, items: Sequence[VoiceItem], frames: Frames, emotions: np.ndarray) -> None:
         """Compute the statistics of the training split."""
         if not items:
             raise ValueError(f"corpus {self.name!r} has no training utterance of at least {self.min_frames} frames")
@@ -192,6 +194,15 @@ class TTSDataModule(SpeechDataModule):
         self.f0_mean, self.f0_std = float(voiced.mean()), float(max(voiced.std(), 1.0))
         means = frames.means()
         self.emotion_mean, self.emotion_std = means.mean(0), means.std(0, unbiased=False).clamp_min(1e-5)
+        groups = [means[torch.from_numpy(emotions == emotion)] for emotion in range(len(self.emotions))]
+        self.emotion_centroids = torch.stack([group.mean(0) for group in groups])
+
+    def waveform(self, name: str) -> Tensor:
+        """Return the samples of an utterance of the test split by its id, ``(N,)`` float32."""
+        for utterance in self.dataset("test").utterances:
+            if utterance.id == name:
+                return read_audio(utterance.path, utterance.start, utterance.end, self.mel.sample_rate)
+        raise ValueError(f"the test split of {self.name!r} has no utterance {name!r}")
 
     def _check_clock(self, utterances: Sequence[Utterance], items: Sequence[VoiceItem], frames: Frames) -> None:
         """Check that frames and mel spectrograms are as long in seconds, where the encoder has a frame every 0.1 s."""

@@ -1,0 +1,93 @@
+"""Writes what a listening task renders: audio files, one manifest of everything, and its figures."""
+
+import json
+import os
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import soundfile
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch.utilities import rank_zero_info
+
+from emoquant.clips import Clip, parse_clip, write_clips
+from emoquant.metrics.speech.summary import clip_rows
+from emoquant.results import write_results
+
+
+class ListeningWriter(BasePredictionWriter):
+    """Writes ``clips/*.wav``, ``manifest.csv`` and ``results.csv`` into a folder, and lets a broken run go on.
+
+    Every run of every process notes its finished clips in a journal of its own; a clip that is noted, was made with the
+    same settings and whose file is there is not rendered again. The manifest is written once all are done.
+
+    Args:
+        folder: Where to write.
+        sample_rate: Samples a second of the clips.
+    """
+
+    def __init__(self, folder: str = "runs/listening", sample_rate: int = 16_000) -> None:
+        super().__init__("batch")
+        self.folder, self.sample_rate = Path(folder), sample_rate
+        self._run = secrets.token_hex(4)
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Tell the task what is there already.
+
+        Raises:
+            TypeError: The task renders no clips.
+        """
+        if not hasattr(pl_module, "done") or not hasattr(pl_module, "settings"):
+            raise TypeError(f"{type(pl_module).__name__} renders no clips: use ListeningWriter with a ListeningTask")
+        (self.folder / "clips").mkdir(parents=True, exist_ok=True)
+        done = {
+            clip.file
+            for clip in self._journalled()
+            if clip.settings == pl_module.settings and (self.folder / clip.file).is_file()
+        }
+        setattr(pl_module, "done", done)  # noqa: B010 (a plain attribute, not a module or tensor)
+        trainer.strategy.barrier("listening: journals read")
+
+    def write_on_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        prediction: Any,  # noqa: ANN401 (clips with their samples)
+        batch_indices: Sequence[int] | None,
+        batch: Any,  # noqa: ANN401
+        batch_idx: int,
+        dataloader_idx: int,
+    ) -> None:
+        """Write the clips of a batch, then note them."""
+        name = f"journal-{trainer.global_rank:05d}-{self._run}.jsonl"
+        with (self.folder / name).open("a", encoding="utf-8") as journal:
+            for clip, waveform in prediction:
+                path = self.folder / clip.file
+                partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+                soundfile.write(partial, waveform.numpy(), self.sample_rate, subtype="PCM_16", format="WAV")
+                partial.replace(path)
+                journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the manifest and the figures, on rank zero, when every process is done."""
+        trainer.strategy.barrier("listening: clips written")
+        if not trainer.is_global_zero:
+            return
+        latest = {clip.file: clip for clip in self._journalled() if clip.settings == getattr(pl_module, "settings", "")}
+        clips = [latest[file] for file in sorted(latest)]
+        write_clips(self.folder / "manifest.csv", clips)
+        name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
+        write_results(self.folder / "results.csv", clip_rows(clips, name))
+        rank_zero_info(f"{len(clips)} clips: {self.folder / 'manifest.csv'}")
+
+    def _journalled(self) -> list[Clip]:
+        clips = []
+        for path in sorted(self.folder.glob("journal-*.jsonl")):
+            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+                if line.endswith("\n"):  # an interrupted run may leave half a line
+                    clips.append(parse_clip(json.loads(line)))
+        return clips

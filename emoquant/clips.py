@@ -1,0 +1,132 @@
+"""Rows of ``manifest.csv``: what was rendered for listening, one clip a line."""
+
+import csv
+import math
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class Clip(NamedTuple):
+    """One audio file and what is known of it. Unknown numbers are NaN, empty cells in the file.
+
+    Attributes:
+        file: Audio file, relative to the manifest's folder.
+        kind: ``"synthesis"``, or a calibration: ``"ground_truth"`` (the reference itself), ``"copy_synthesis"`` (its
+            mel through the vocoder), ``"random_vector"`` (synthesis with a vector drawn at random).
+        condition: ``"A"``, the emotion vector alone carries emotion, ``"B"``, local style of the reference too (the
+            study's setting); empty for what is not synthesised.
+        codec: Codec that quantized the reference's frames; ``"none"`` without.
+        lmbda: Its operating point; NaN without.
+        reference: Id of the reference utterance.
+        reference_text: What the reference says.
+        text: What the clip says.
+        emotion: Emotion of the reference.
+        speaker: Speaker of the reference.
+        seed: Seed of the noise; the same for all clips of an item and text.
+        seconds: Length.
+        bits_per_frame: Estimated bits a frame of the quantized reference.
+        skip_rate: Share of SKIP among its codes, in [0, 1].
+        vector_similarity: Cosine of the emotion vectors after and before quantization.
+        f0_mean: Mean F0 of the clip's voiced frames, Hz, measured on the audio.
+        f0_deviation: Its standard deviation, in semitones.
+        predicted: Emotion that the classifier hears in the clip; empty without classifier.
+        similarity_reference: Cosine of the encoder's time means of clip and reference.
+        similarity_own: Cosine of the clip's and the centroid of the reference's emotion.
+        similarity_neutral: Cosine of the clip's and the centroid of neutral.
+        word_error_rate: Of a recogniser that hears the clip, against its text.
+        quality: Predicted overall quality (DNSMOS), 1 to 5.
+        sha256: Digest of the samples.
+        settings: Digest of voice, vocoder, encoder and codec.
+    """
+
+    file: str
+    kind: str
+    condition: str
+    codec: str
+    lmbda: float
+    reference: str
+    reference_text: str
+    text: str
+    emotion: str
+    speaker: str
+    seed: int
+    seconds: float
+    bits_per_frame: float = math.nan
+    skip_rate: float = math.nan
+    vector_similarity: float = math.nan
+    f0_mean: float = math.nan
+    f0_deviation: float = math.nan
+    predicted: str = ""
+    similarity_reference: float = math.nan
+    similarity_own: float = math.nan
+    similarity_neutral: float = math.nan
+    word_error_rate: float = math.nan
+    quality: float = math.nan
+    sha256: str = ""
+    settings: str = ""
+
+
+def write_clips(path: Path, clips: Iterable[Clip]) -> None:
+    """Write a manifest, whole or not at all.
+
+    Args:
+        path: The CSV file; its folder must be there.
+        clips: The clips in the order of the file.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(Clip._fields)
+            writer.writerows([_cell(value) for value in clip] for clip in clips)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def read_clips(path: Path) -> list[Clip]:
+    """Read a manifest.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A column is missing or a cell is not of its type; the message names the line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no manifest at {path}: expected the manifest.csv that a listening run writes")
+    with path.open(newline="", encoding="utf-8") as file:
+        reader = csv.DictReader(file)
+        if missing := [name for name in Clip._fields if name not in (reader.fieldnames or ())]:
+            raise ValueError(f"{path} is no manifest of clips: it lacks the columns {', '.join(missing)}")
+        clips = []
+        for record in reader:
+            try:
+                clips.append(parse_clip(record))
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    return clips
+
+
+def parse_clip(record: dict[str, Any]) -> Clip:
+    """Return the clip of a record of strings or numbers, such as a line of JSON.
+
+    Raises:
+        ValueError: A value is not of its type.
+    """
+    kinds: dict[str, type] = Clip.__annotations__
+    return Clip(**{name: _parse(record[name], kinds[name]) for name in Clip._fields})
+
+
+def _cell(value: str | float | int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return str(value)
+
+
+def _parse(cell: Any, kind: type) -> Any:  # noqa: ANN401 (a cell of any kind)
+    if kind is float:
+        return math.nan if cell in ("", None) else float(cell)
+    return kind(cell)

@@ -1,0 +1,87 @@
+"""What is measured on every clip: melody, the emotion that the encoder hears, words, quality."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from emoquant.clips import Clip
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.labels import canonical_emotion
+from emoquant.metrics.similarity import cosine
+from emoquant.metrics.speech import overall_quality, word_errors
+from emoquant.speech.mel import MelSpec
+from emoquant.speech.pitch import melody
+from emoquant.speech.sphinx import Recognizer
+
+
+class Judge:
+    """Measures clips.
+
+    Args:
+        encoder: The emotion encoder.
+        classifier: Reads emotions off its time means; None for none.
+        data: Data module with ``mel``, ``emotions`` and ``emotion_centroids``.
+        intelligibility: Whether a recogniser of English hears every clip.
+        quality: Whether DNSMOS rates every clip.
+
+    Raises:
+        ImportError: A package that a measure needs is not installed.
+        ValueError: The classifier reads vectors of another dimension.
+    """
+
+    def __init__(
+        self,
+        encoder: FrameEncoder,
+        classifier: EmotionHead | None,
+        data: Any,  # noqa: ANN401 (a data module, whose room tasks do not import)
+        intelligibility: bool = False,
+        quality: bool = False,
+    ) -> None:
+        if classifier is not None and classifier.dim != encoder.dim:
+            raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
+        self.encoder, self.classifier, self.quality = encoder.eval(), classifier, quality
+        self.mel: MelSpec = data.mel
+        self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
+        self.recognizer = Recognizer() if intelligibility else None
+
+    @torch.no_grad()
+    def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor) -> Clip:
+        """Return the clip with what was measured.
+
+        Args:
+            clip: What is known before.
+            waveform: Its samples, ``(N,)`` float32 on CPU.
+            reference: Time mean of the reference's frames, ``(D,)``.
+        """
+        track = melody(waveform, self.mel)
+        heard = track.f0[track.voiced].double()
+        clip = clip._replace(
+            f0_mean=float(heard.mean()) if len(heard) else math.nan,
+            f0_deviation=float((12 * heard.log2()).std()) if len(heard) > 1 else math.nan,
+        )
+        length = torch.tensor([len(waveform)])
+        if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
+            device = next((value.device for value in self.encoder.parameters()), torch.device("cpu"))
+            frames, _ = self.encoder(waveform[None].to(device), length.to(device))
+            vector = frames[0].mean(0).cpu()
+            clip = clip._replace(
+                predicted=self._predicted(vector),
+                similarity_reference=float(cosine(vector, reference.cpu())),
+                similarity_own=self._similarity(vector, clip.emotion),
+                similarity_neutral=self._similarity(vector, "neutral"),
+            )
+        if self.recognizer is not None:
+            found = word_errors(self.recognizer(waveform), clip.text)
+            clip = clip._replace(word_error_rate=found.errors / found.length)
+        return clip._replace(quality=overall_quality(waveform)) if self.quality else clip
+
+    def _predicted(self, vector: Tensor) -> str:
+        if self.classifier is None:
+            return ""
+        logits = self.classifier.cpu()(vector[None])[0]
+        return canonical_emotion(self.classifier.labels[int(logits.argmax())])
+
+    def _similarity(self, vector: Tensor, emotion: str) -> float:
+        return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan

@@ -1,0 +1,278 @@
+"""Batch synthesis for listening: every reference with every codec at every operating point, under two conditions."""
+
+import hashlib
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+import lightning.pytorch as pl
+import torch
+from torch import Tensor, nn
+
+from emoquant.clips import Clip
+from emoquant.codecs.base import Codec
+from emoquant.codecs.identity import Identity
+from emoquant.encoders.base import EmotionHead
+from emoquant.metrics.similarity import cosine
+from emoquant.tasks.judging import Judge
+from emoquant.tts.recipe import Emotion, quantize
+from emoquant.tts.synthesis import Delivery, Speech, Synthesizer, seed_of
+from emoquant.tts.vocoders.base import Vocoder
+from emoquant.tts.vocoders.source_filter import SourceFilter
+from emoquant.tts.voice import load_voice
+from emoquant.types import StyleReference, TTSBatch
+
+
+class Rendered(NamedTuple):
+    """A clip with its samples, ``(N,)`` float32 in [-1, 1] at the voice's rate."""
+
+    clip: Clip
+    waveform: Tensor
+
+
+class Item(NamedTuple):
+    """A reference of the test split.
+
+    Attributes:
+        id: Its id.
+        text: What it says.
+        emotion: Name of its emotion.
+        speaker: Name of its speaker.
+        frames: Frames of the emotion encoder, ``(F, D)``.
+        mels: Its mel spectrogram, ``(T, M)``.
+        f0: Hz, ``(T,)``.
+        voiced: ``(T,)`` bool.
+        style: Its local style, a batch of one.
+        vector: Its speaker vector, ``(S,)``.
+        centroid: The mean vector of its speaker, ``(S,)``.
+    """
+
+    id: str
+    text: str
+    emotion: str
+    speaker: str
+    frames: Tensor
+    mels: Tensor
+    f0: Tensor
+    voiced: Tensor
+    style: StyleReference
+    vector: Tensor
+    centroid: Tensor
+
+
+class ListeningTask(pl.LightningModule):
+    """Synthesises references of the test split over codecs and operating points (``eval.py predict``).
+
+    Everything but the emotion vector is the same along a sweep: text, speaker, style, noise. Condition ``"A"`` closes
+    all other paths (speaker centroid, no local style), so that only it supports a claim about the quantizer; ``"B"``
+    gives the reference's local style too, as the study does. Besides, there are clips to calibrate the ear and the
+    measures: the reference, its copy through the vocoder, the voice without quantization and with a random vector.
+
+    Under several processes every reference is rendered by one of them. :class:`emoquant.callbacks.ListeningWriter`
+    writes the clips and the manifest, and makes an interrupted run go on.
+
+    Args:
+        voice: Folder or checkpoint of a voice.
+        codecs: Codecs with their operating points.
+        vocoder: The vocoder; the one without weights by default.
+        classifier: Hears emotions in the clips by the encoder's time means; none by default.
+        conditions: ``"A"``, ``"B"`` or both.
+        texts: What is said; the reference's own text by default.
+        per_cell: References of each emotion and speaker, the first of the test split.
+        speakers: Speakers whose references are taken; all by default.
+        calibration: Whether calibration clips are rendered.
+        noise: Standard deviation of the post-net's noise.
+        postnet: Overrides the voice's own choice of whether mels come from the post-net.
+        intelligibility: Whether a recogniser of English measures word errors (slow, needs pocketsphinx).
+        quality: Whether DNSMOS rates the clips (needs speechmos).
+        seed: Changes the noise of all items.
+
+    Attributes:
+        done: Files that need not be rendered again; a writer fills it before the first batch.
+        settings: Digest of what shapes the clips.
+
+    Raises:
+        ValueError: An argument is out of range, or the vocoder was made for another mel specification.
+    """
+
+    def __init__(
+        self,
+        voice: str,
+        codecs: list[Codec],
+        vocoder: Vocoder | None = None,
+        classifier: EmotionHead | None = None,
+        conditions: Sequence[Literal["A", "B"]] = ("A", "B"),
+        texts: list[str] | None = None,
+        per_cell: int = 1,
+        speakers: list[str] | None = None,
+        calibration: bool = True,
+        noise: float = 0.3,
+        postnet: bool | None = None,
+        intelligibility: bool = False,
+        quality: bool = False,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if per_cell < 1 or not conditions or not set(conditions) <= {"A", "B"}:
+            raise ValueError(f"expected per_cell >= 1 and conditions of A and B, not {per_cell} and {conditions}")
+        loaded = load_voice(voice, postnet)
+        self.voice, self.model = loaded, loaded.model
+        self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
+        loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
+        self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
+        self.classifier = classifier
+        self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
+        self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
+        self.intelligibility, self.quality = intelligibility, quality
+        self.done: set[str] = set()
+        self.settings = self._settings()
+        self._chosen: set[int] = set()
+        self._judge: Judge | None = None
+        self._synthesizer: Synthesizer | None = None
+        self.requires_grad_(False)
+
+    def _settings(self) -> str:
+        """Return a digest of what shapes the clips."""
+        what = [self.voice.facts.encoder, repr(self.delivery), str(self.voice.facts.postnet), str(self.seed)]
+        what += [type(self.vocoder).__name__, _digest(self.model), _digest(self.vocoder)]
+        what += [f"{codec.name}:{_digest(codec)}" for codec in self.codecs]
+        return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+
+    def on_predict_start(self) -> None:
+        """Choose the references and meet the data module's encoder.
+
+        Raises:
+            ValueError: Data and voice do not fit, or no reference is left.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if not hasattr(data, "front_end"):
+            raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
+        self._judge = Judge(data.encoder, self.classifier, data, self.intelligibility, self.quality)
+        dataset, taken = data.dataset("test"), dict[tuple[int, int], int]()
+        self._chosen = set()
+        for row, cell in enumerate(zip(dataset.speakers.tolist(), dataset.emotions.tolist(), strict=True)):
+            wanted = self.speakers is None or data.speakers[cell[0]] in self.speakers
+            if wanted and taken.get(cell, 0) < self.per_cell:
+                taken[cell] = taken.get(cell, 0) + 1
+                self._chosen.add(row)
+        if not self._chosen:
+            raise ValueError(f"no reference of the speakers {self.speakers}: the corpus has {data.speakers}")
+
+    def predict_step(self, batch: TTSBatch, batch_idx: int) -> list[Rendered]:
+        """Return the clips of a batch's references that are not done yet."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        dataset, made = data.dataset("test"), []
+        for at, row in enumerate(batch.utterances.tolist()):
+            if row in self._chosen:
+                utterance = dataset.utterances[row]
+                names = data.emotions[int(batch.emotions[at])], data.speakers[int(batch.speakers[at])]
+                centroid = data.speaker_centroids[int(batch.speakers[at])].to(self.device)
+                item = _item(batch, at, utterance.id, utterance.text, *names, centroid)
+                made += list(self._item_clips(item))
+        return made
+
+    def _item_clips(self, item: Item) -> Iterator[Rendered]:
+        if self.calibration:
+            yield from self._calibration_clips(item)
+        for number, text in enumerate(self.texts if self.texts is not None else [item.text]):
+            for condition in self.conditions:
+                yield from self._sweep(item, number, text, condition)
+
+    def _sweep(self, item: Item, number: int, text: str, condition: str) -> Iterator[Rendered]:
+        """Yield the clips of an item and text at every operating point of every codec."""
+        assert self._synthesizer is not None
+        plan: list[tuple[str, Clip, Emotion]] = []
+        seed = seed_of(item.id, text, str(self.seed))
+        base = Clip("", "synthesis", condition, "none", math.nan, item.id, item.text, text, item.emotion,
+                    item.speaker, seed, 0.0, settings=self.settings)  # fmt: skip
+        for module in self.codecs:
+            codec: Codec = module  # type: ignore[assignment]
+            points = list(codec.points)
+            files = [_file(item, number, condition, codec.name, point) for point in points]
+            if all(file in self.done for file in files):
+                continue
+            for file, point, emotion in zip(files, points, quantize(item.frames, codec, points), strict=True):
+                clip = base._replace(file=file, codec=codec.name, lmbda=float(point))
+                plan.append((file, clip, emotion))
+        if self.calibration and (file := _file(item, number, condition, "random", math.nan)) not in self.done:
+            plan.append((file, base._replace(file=file, kind="random_vector"), self._random_emotion(seed)))
+        plan = [entry for entry in plan if entry[0] not in self.done]
+        if not plan:
+            return
+        style = item.style if condition == "B" else None
+        emotions = [emotion for _, _, emotion in plan]
+        speaker = item.vector if condition == "B" else item.centroid
+        spoken = self._synthesizer.say(text, emotions, style, speaker, seed, self.delivery)
+        for (_, clip, emotion), speech in zip(plan, spoken, strict=True):
+            similar = float(cosine(emotion.vector, item.frames.mean(0)))
+            clip = clip._replace(bits_per_frame=emotion.bits, skip_rate=emotion.skips, vector_similarity=similar)
+            yield self._judged(clip, speech, item)
+
+    def _random_emotion(self, seed: int) -> Emotion:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        generator = torch.Generator().manual_seed(seed)
+        vector = data.emotion_mean + data.emotion_std * torch.randn(data.dim, generator=generator)
+        return Emotion(vector[None].to(self.device))
+
+    def _calibration_clips(self, item: Item) -> Iterator[Rendered]:
+        """Yield the reference itself and its copy through the vocoder."""
+        assert self._judge is not None
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        for kind in ("ground_truth", "copy_synthesis"):
+            clip = Clip(f"clips/{item.id}-{kind}.wav", kind, "", "none", math.nan, item.id, item.text, item.text,
+                        item.emotion, item.speaker, 0, 0.0, settings=self.settings)  # fmt: skip
+            if clip.file in self.done:
+                continue
+            if kind == "ground_truth":
+                waveform = data.waveform(item.id)
+            else:
+                lengths = torch.tensor([len(item.mels)], device=item.mels.device)
+                waveform = self.vocoder(item.mels[None], lengths, item.f0[None], item.voiced[None])[0]
+            yield self._judged(clip, waveform, item)
+
+    def _judged(self, clip: Clip, speech: Speech | Tensor, item: Item) -> Rendered:
+        assert self._judge is not None
+        waveform = speech if isinstance(speech, Tensor) else speech.waveform
+        waveform = waveform.float().cpu()
+        samples = (waveform.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
+        clip = clip._replace(
+            seconds=len(samples) / self.voice.facts.mel.sample_rate,
+            sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
+        )
+        return Rendered(self._judge(clip, waveform, item.frames.mean(0)), waveform)
+
+
+def _item(batch: TTSBatch, at: int, name: str, text: str, emotion: str, speaker: str, centroid: Tensor) -> Item:
+    frames, length = int(batch.mel_lengths[at]), int(batch.style.lengths[at])
+    style = batch.style
+    return Item(
+        name,
+        text,
+        emotion,
+        speaker,
+        batch.emotion_frames[at, : int(batch.emotion_lengths[at])],
+        batch.mels[at, :frames],
+        batch.f0[at, :frames],
+        batch.voiced[at, :frames],
+        StyleReference(
+            style.mels[at : at + 1, :length],
+            style.lengths[at : at + 1],
+            style.phones[at : at + 1, :length],
+            style.words[at : at + 1, :length],
+        ),
+        batch.speaker_vectors[at],
+        centroid,
+    )
+
+
+def _file(item: Item, number: int, condition: str, codec: str, point: float) -> str:
+    at = "" if math.isnan(point) else f"-{point:g}"
+    return f"clips/{item.id}-{number}-{condition}-{codec}{at}.wav"
+
+
+def _digest(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(name.encode() + value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()[:16]

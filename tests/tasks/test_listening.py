@@ -1,0 +1,137 @@
+import math
+
+import pytest
+import soundfile
+import torch
+from lightning.pytorch import Trainer
+from spoken_world import LoudestHead, corpus, pull_codec, random_voice, speech_data
+
+from emoquant.callbacks.listening import ListeningWriter
+from emoquant.clips import read_clips
+from emoquant.results import read_results
+from emoquant.tasks.listening import ListeningTask
+from emoquant.tts.voice import save_voice
+
+pytest.importorskip("pyworld")
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    """A folder with a corpus, its caches and a voice."""
+    folder = tmp_path_factory.mktemp("spoken")
+    data = speech_data(folder)
+    data.prepare_data()
+    data.setup()
+    save_voice(folder / "voice", random_voice(data))
+    return folder
+
+
+def run(world, out, emotions=None, **settings):
+    chosen = {"codecs": [pull_codec()], "classifier": LoudestHead(), **settings}
+    data = speech_data(world, corpora=corpus(world), **({"emotions": emotions} if emotions else {}))
+    task = ListeningTask(str(world / "voice"), **chosen)
+    writer = ListeningWriter(str(out))
+    trainer = Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[writer], default_root_dir=str(out),
+    )  # fmt: skip
+    made = trainer.predict(task, datamodule=data, return_predictions=True)
+    return task, [clip for batch in made for clip in batch]
+
+
+@pytest.fixture(scope="module")
+def rendered(world, tmp_path_factory):
+    out = tmp_path_factory.mktemp("clips")
+    run(world, out)
+    return out, read_clips(out / "manifest.csv")
+
+
+def test_everything_is_rendered_once(rendered):
+    out, clips = rendered
+    # 5 emotions x (2 recordings + 2 conditions x (unquantized + 3 points + random vector))
+    assert len(clips) == 5 * (2 + 2 * (1 + 3 + 1))
+    assert len({clip.file for clip in clips}) == len(clips)
+    for clip in clips:
+        info = soundfile.info(out / clip.file)
+        assert info.samplerate == 16_000
+        assert info.frames / 16_000 == pytest.approx(clip.seconds)
+        assert clip.predicted in LoudestHead.labels
+    assert {path.name for path in (out / "clips").iterdir()} == {clip.file.split("/")[1] for clip in clips}
+
+
+def test_noise_speaker_and_text_are_the_same_along_a_sweep(rendered):
+    _, clips = rendered
+    items = {}
+    for clip in clips:
+        if clip.kind == "synthesis":
+            items.setdefault((clip.reference, clip.text), []).append(clip)
+    assert len(items) == 5
+    for members in items.values():
+        assert len({clip.seed for clip in members}) == 1
+        same = {clip.sha256 for clip in members if clip.condition == "A" and (clip.codec, clip.lmbda) == ("pull", 0.0)}
+        plain = {clip.sha256 for clip in members if clip.condition == "A" and clip.codec == "none"}
+        assert same == plain, "lambda 0 of a codec that changes nothing must give the very same samples"
+    assert len({clip.seed for clip in clips if clip.kind == "synthesis"}) == 5
+
+
+def test_condition_a_leaves_only_the_emotion_vector(rendered):
+    _, clips = rendered
+    # At lambda 9 nine tenths of the way lead to one point: what is left of the vectors differs little.
+    spread = {}
+    for condition in "AB":
+        for lmbda in (0.0, 9.0):
+            chosen = [c for c in clips if c.condition == condition and c.lmbda == lmbda and c.codec == "pull"]
+            spread[condition, lmbda] = {clip.reference: clip for clip in chosen}
+    similar = [clip.vector_similarity for clip in spread["A", 0.0].values()]
+    assert similar == pytest.approx([1.0] * 5)
+    bits = [next(iter(spread["A", lmbda].values())).bits_per_frame for lmbda in (0.0, 9.0)]
+    assert bits == pytest.approx([10.0, 1.0])
+    for reference, clip in spread["A", 0.0].items():
+        assert clip.sha256 != spread["B", 0.0][reference].sha256, "style must matter in B"
+
+
+def test_figures_lie_beside_the_manifest(rendered):
+    out, _ = rendered
+    rows = read_results(out / "results.csv")
+    strata = {row.stratum for row in rows}
+    assert strata == {
+        "synthesis/A",
+        "synthesis/B",
+        "random_vector/A",
+        "random_vector/B",
+        "ground_truth",
+        "copy_synthesis",
+    }
+    recall = [row for row in rows if row.metric == "recall" and row.emotion == "all" and row.stratum == "synthesis/A"]
+    assert {(row.codec, None if math.isnan(row.lmbda) else row.lmbda) for row in recall} == {
+        ("none", None), ("pull", 0.0), ("pull", 1.0), ("pull", 9.0),
+    }  # fmt: skip
+    assert all(row.n == 5 for row in recall)
+    assert any(row.metric == "trend/bits_per_frame" and row.value == -1 for row in rows)
+
+
+def test_an_interrupted_run_goes_on(world, tmp_path):
+    short = {"emotions": ["neutral", "sad"], "conditions": ["A"], "calibration": False}
+    _, first = run(world, tmp_path, **short)
+    assert len(first) == 2 * 4
+    before = (tmp_path / "manifest.csv").read_text()
+    (tmp_path / first[3].clip.file).unlink()
+    with next(tmp_path.glob("journal-*.jsonl")).open("a") as journal:
+        journal.write('{"file": "half a li')
+    _, second = run(world, tmp_path, **short)
+    assert [rendered.clip.file for rendered in second] == [first[3].clip.file]
+    assert (tmp_path / "manifest.csv").read_text() == before, "the same samples again"
+    _, third = run(world, tmp_path, **short, seed=1)
+    assert len(third) == 8, "another setting is another rendering"
+
+
+def test_given_texts_and_mistakes(world, tmp_path):
+    _, made = run(world, tmp_path, ["sad"], texts=["The boat came back."], conditions=["A"], calibration=False)
+    assert {each.clip.text for each in made} == {"The boat came back."}
+    with pytest.raises(ValueError, match="no reference of the speakers"):
+        run(world, tmp_path, speakers=["nobody"])
+    with pytest.raises(ValueError, match="conditions of A and B"):
+        ListeningTask(str(world / "voice"), [], conditions=["C"])
+    with pytest.raises(FileNotFoundError, match="no voice"):
+        ListeningTask(str(tmp_path / "nowhere"), [])
+    assert torch.is_tensor(made[0].waveform)
