@@ -9,6 +9,21 @@ from torch import Tensor
 from emoquant.metrics.intervals import Blocks
 from emoquant.types import Batch
 
+#: What is reported of each speaker.
+SPEAKER_METRICS = (
+    "recall",
+    "utterance_similarity",
+    "bits_per_frame",
+    "drift_to_neutral",
+    "drift_to_mean",
+    "drift_to_skip",
+    "excess_drift_to_neutral",
+    "preference_for_neutral",
+    "distance_to_neutral",
+    "distance_to_mean",
+    "distance_to_skip",
+)
+
 
 class Strata(ABC):
     """A partition of a split.
@@ -16,10 +31,12 @@ class Strata(ABC):
     Attributes:
         names: Name of each part, as in the ``stratum`` column of the rows.
         blocks: What the intervals of a part resample; those of the whole split if None.
+        metrics: Metrics that are reported of the parts; all if None.
     """
 
     names: list[str]
     blocks: Blocks | None = None
+    metrics: tuple[str, ...] | None = None
 
     @abstractmethod
     def assign(self, batch: Batch) -> Tensor:
@@ -31,9 +48,11 @@ class BySpeaker(Strata):
 
     Args:
         speakers: Names of the speakers, in the order of their indices.
+        metrics: Metrics that are reported of each speaker, as many speakers make many rows.
     """
 
-    def __init__(self, speakers: Sequence[str]) -> None:
+    def __init__(self, speakers: Sequence[str], metrics: Sequence[str] = SPEAKER_METRICS) -> None:
+        self.metrics = tuple(metrics)
         self.names = [f"speaker={name}" for name in speakers]
         self.blocks = Blocks(number=32)
 

@@ -15,7 +15,7 @@ from emoquant.metrics.references import References
 from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
-from emoquant.metrics.tabulate import Sampling, Subject, code_rows, distinct_rows, measure_rows
+from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
 from emoquant.results import Row
 from emoquant.types import Batch, Coded
 
@@ -45,7 +45,7 @@ class SweepMetrics(nn.Module):
         references: Centroids and mean of the training split, or None to leave out what needs them.
         classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
         blocks: What the intervals resample; random blocks of utterances by default.
-        strata: Parts of the split that are measured apart, besides the whole.
+        strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
         closed_set: Whether the classifier may only choose among the corpus's emotions.
         measures: Further measures of every codec.
@@ -225,20 +225,24 @@ class SweepMetrics(nn.Module):
 
     def _rows(self, subject: Subject, sums: MeasureSums) -> tuple[list[Row], Tensor]:
         """Return the rows of measures and the utterances of each emotion, ``(C,)``."""
-        parts = [(["all"], self.blocks), *((strata.names, strata.blocks or self.blocks) for strata in self.strata)]
         rows: list[Row] = []
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
-        for number, ((names, blocks), part) in enumerate(zip(parts, sums.sums, strict=True)):
+        for strata, part in zip([None, *self.strata], sums.sums, strict=True):
+            names = ["all"] if strata is None else strata.names
+            blocks = (strata.blocks if strata else None) or self.blocks
             totals, counts = (state.cpu() for state in synced(cast(Metric, part)))
             shape = (len(names), blocks.number, len(self.emotions))
             totals, counts = totals.view(*shape, sums.points, -1), counts.view(shape)
-            if number == 0:
+            if strata is None:
                 utterances = counts[0].sum(0)
                 if int(utterances.sum()) == 0:
                     raise ValueError("no utterance was measured: the split or the limit on its batches is empty")
             sampling = Sampling(blocks.kind, self.replicates, self.seed)
-            for stratum, part_sums, part_counts in zip(names, totals, counts, strict=True):
-                rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, stratum)
+            for name, part_sums, part_counts in zip(names, totals, counts, strict=True):
+                if not bool(part_counts.any()):
+                    continue
+                about = Part(name, strata.metrics if strata else None)
+                rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, about)
         return rows, utterances
 
 

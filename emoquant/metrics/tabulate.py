@@ -49,13 +49,28 @@ class Sampling(NamedTuple):
     seed: int
 
 
+class Part(NamedTuple):
+    """Which part of the corpus rows are about.
+
+    Attributes:
+        stratum: Its name, or ``"all"``.
+        metrics: Metrics that are reported of it; all if None.
+    """
+
+    stratum: str = "all"
+    metrics: tuple[str, ...] | None = None
+
+
+WHOLE = Part()
+
+
 def measure_rows(
     subject: Subject,
     measures: Sequence[Measure],
     sums: Tensor,
     counts: Tensor,
     sampling: Sampling,
-    stratum: str = "all",
+    about: Part = WHOLE,
 ) -> list[Row]:
     """Return the rows of measures, from their sums per block.
 
@@ -65,7 +80,7 @@ def measure_rows(
         sums: ``(G, C, O, M)`` float64.
         counts: Utterances of each block and emotion, ``(G, C)`` int64.
         sampling: How intervals are made.
-        stratum: Part of the corpus that is counted.
+        about: Part of the corpus that is counted.
     """
     filled = counts > 0
     weights = resampling_weights(filled.any(-1), sampling.replicates, sampling.seed)
@@ -76,8 +91,10 @@ def measure_rows(
         estimates = measure.figures(part.sum(0).movedim(0, 1))  # (O, C, M)
         drawn = torch.einsum("rg,gcom->rocm", weights, part)
         for figure, replicates in zip(estimates, measure.figures(drawn), strict=True):
+            if about.metrics is not None and figure.metric not in about.metrics:
+                continue
             ends = percentile_interval(replicates.values, blocks[1] if figure.pooled else blocks[0])
-            rows += _figure_rows(subject, figure, *ends, sampling.kind, stratum)
+            rows += _figure_rows(subject, figure, *ends, sampling.kind, about.stratum)
     return rows
 
 

@@ -69,9 +69,12 @@ class TestRuns:
         task = CodecEvaluationTask(
             [PullCodec(CENTROIDS[2])], CentroidHead(), by_speaker=True, agreement=[0.8, 1.0], replicates=20
         )
-        rows = [row for row in run(task, TinyData(), tmp_path) if row.metric == "accuracy" and row.lmbda == 1.0]
-        by = {row.stratum: row for row in rows}
-        assert sum(row.n for name, row in by.items() if name.startswith("speaker=")) == by["all"].n == 60
+        rows = [row for row in run(task, TinyData(), tmp_path) if row.emotion == "all" and row.lmbda == 1.0]
+        speakers = [row for row in rows if row.stratum.startswith("speaker=")]
+        assert sum(row.n for row in speakers if row.metric == "drift_to_neutral") == 60
+        assert {row.metric for row in speakers} < {row.metric for row in rows}
+        by = {row.stratum: row for row in rows if row.metric == "accuracy"}
+        assert by["all"].n == 60
         parts = [by["agreement<=0.8"], by["0.8<agreement<=1"]]
         assert sum(part.n for part in parts) == 60
         pooled = sum(part.n * part.value for part in parts) / 60
