@@ -1,4 +1,4 @@
-"""Speed of the lambda search: the study's recipe against ours. Run: python benchmarks/search.py
+"""Speed of the lambda search: the study's recipe against ours (``python benchmarks/search.py``).
 
 Weights are random: a search takes the same steps whatever the weights are. Every figure is of this machine and this
 minute; read the ratios.

@@ -1,0 +1,191 @@
+"""Rate and distortion of our codecs against the study's recipe, faiss and the bounds.
+
+Run ``python benchmarks/rate_distortion.py --source s1`` (or ``s2``, or the YAML of a data module for real features).
+Every codec is trained on the same frames and measured on others. dB: squared error over the variance of the
+test frames about the training mean, which is the distortion at rate 0.
+"""
+
+import argparse
+import time
+from typing import NamedTuple
+
+import lightning.pytorch as pl
+import numpy as np
+import sources
+import torch
+from rivals import faiss_points, plain_points
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
+
+from emoquant.codecs import ECVQ
+from emoquant.entropy import EntropyModel, LightModel
+from emoquant.quantization import GroupedResidualVQ
+from emoquant.tasks import CodecTask
+from emoquant.types import Batch
+
+RATIOS = (0.0, *np.geomspace(0.01, 600, 26).tolist())
+
+
+class Curve(NamedTuple):
+    """Points of a codec in falling order of rate: bits a frame and distortion in dB; and what it was made in."""
+
+    rate: np.ndarray
+    db: np.ndarray
+    reversals: float
+    minutes: float
+
+
+def variance(features: sources.Features) -> float:
+    """Mean square of the test frames about the training mean, per dimension."""
+    return float((torch.cat(features.test) - torch.cat(features.train).mean(0)).square().mean())
+
+
+class Memory(pl.LightningDataModule):
+    """Utterances in memory, thirty a batch, of similar lengths."""
+
+    def __init__(self, utterances: list[Tensor]) -> None:
+        super().__init__()
+        self.dim = utterances[0].shape[1]
+        self.utterances = utterances
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of thirty utterances in a new order every epoch."""
+        order = sorted(range(len(self.utterances)), key=lambda row: len(self.utterances[row]))
+        batches = [order[start : start + 30] for start in range(0, len(order), 30)]
+        return DataLoader(batches, batch_size=None, shuffle=True, collate_fn=self._collate)
+
+    def _collate(self, rows: list[int]) -> Batch:
+        features, nothing = [self.utterances[row] for row in rows], torch.zeros(len(rows), dtype=torch.int64)
+        lengths = torch.tensor([len(each) for each in features])
+        return Batch(pad_sequence(features, batch_first=True), lengths, *[nothing] * 3, torch.zeros(len(rows), 1))
+
+
+def trained(features: sources.Features, quantizer: GroupedResidualVQ, entropy: EntropyModel, epochs: int) -> ECVQ:
+    """Train a codec: codebooks for a third of the epochs, then the entropy model."""
+    pl.seed_everything(0, verbose=False)
+    first = max(1, epochs // 4)
+    joint = epochs // 3 if quantizer.prediction else 0
+    task = CodecTask(quantizer, entropy, codebook_epochs=first, gate_epochs=first, joint_epochs=joint)
+    trainer = pl.Trainer(
+        max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(task, Memory(features.train))
+    return ECVQ(quantizer, entropy)
+
+
+def curve(codec: ECVQ, features: sources.Features, started: float) -> Curve:
+    """Rate and distortion over lambda on the test utterances."""
+    lengths = torch.tensor([len(each) for each in features.test])
+    padded = pad_sequence(features.test, batch_first=True)
+    coded = codec(padded, lengths, [ratio * codec.variance for ratio in RATIOS])
+    rate = (coded.bits.sum((1, 2)) / lengths.sum()).numpy()
+    error = (coded.features - padded).square().sum((1, 2, 3)) / lengths.sum() / padded.shape[2] / variance(features)
+    steps = coded.bits.sum(2).diff(dim=0)
+    reversals = float((steps > 1e-3).float().mean())
+    return Curve(rate, 10 * error.log10().numpy(), reversals, (time.perf_counter() - started) / 60)
+
+
+def bits_at(rate: np.ndarray, db: np.ndarray, wanted: float) -> float:
+    """Bits a frame at a distortion in dB; NaN beyond the curve."""
+    order = np.argsort(db)
+    return float(np.interp(wanted, db[order], rate[order], np.nan, np.nan))
+
+
+def bd_rate(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.ndarray]) -> float:
+    """Mean difference of rate at equal distortion, in percent, where both curves are above one bit a frame."""
+    spans = [db[rate > 1] for rate, db in (ours, theirs)]
+    low, high = max(span.min() for span in spans), min(span.max() for span in spans)
+    if low >= high:
+        return float("nan")
+    at = np.linspace(low, high, 200)[1:-1]
+    logs = [[np.log(bits_at(rate, db, each)) for each in at] for rate, db in (ours, theirs)]
+    return 100 * (np.exp(np.nanmean(np.subtract(*logs))) - 1)
+
+
+def codecs(groups: int) -> dict[str, tuple[GroupedResidualVQ, EntropyModel]]:
+    """The schemes: quantizer and entropy model; the study's recipe first."""
+    return {
+        "study's recipe": (GroupedResidualVQ(groups, rotation="none"), LightModel(256, 0, False, knots=1)),
+        "raw groups, intra-frame, lambda as condition": (
+            GroupedResidualVQ(groups, rotation="none"),
+            LightModel(256, 0, False),
+        ),
+        "KLT groups, frame before": (GroupedResidualVQ(groups), LightModel()),
+        "KLT groups, frame before, prediction": (GroupedResidualVQ(groups, prediction=True), LightModel()),
+        "the same and a coarse stage": (GroupedResidualVQ(groups, prediction=True, coarse=1), LightModel()),
+    }
+
+
+def report(curves: dict[str, Curve], features: sources.Features) -> None:
+    """Print the table of codecs."""
+    bounds = {name: (rate, 10 * np.log10(error / variance(features))) for name, (rate, error) in
+              ((name, points.T) for name, points in features.bounds)}  # fmt: skip
+    study = next(iter(curves.values()))
+    order = np.argsort(study.rate)
+    at = {bits: float(np.interp(bits, study.rate[order], study.db[order])) for bits in (50, 100)}
+    print(f"\n{features.name}: the study's recipe has {at[50]:.2f} dB at 50 and {at[100]:.2f} dB at 100 bits a frame\n")
+    heads = "scheme", "dB at 10 / 25 / 50 / 100 / 150 bits", "bits at the study's 50 / 100-bit points", "BD-rate"
+    heads += "bits, distortion / variance at the largest lambda", "rising steps", "minutes"
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    everything = {name: (each.rate, each.db) for name, each in curves.items()} | bounds
+    for name, (rate, db) in everything.items():
+        order = np.argsort(rate)
+        at_rates = " / ".join(f"{np.interp(bits, rate[order], db[order]):.2f}" for bits in (10, 25, 50, 100, 150))
+        equal = [bits_at(rate, db, at[bits]) for bits in (50, 100)]
+        saved = " / ".join(
+            f"{bits:.1f} ({100 * bits / whole - 100:+.0f} %)" for bits, whole in zip(equal, (50, 100), strict=True)
+        )
+        made = curves.get(name)
+        ends = f"{made.rate[-1]:.3f}, {10 ** (made.db[-1] / 10):.3f}" if made else ""
+        rest = f"{100 * made.reversals:.2f} % | {made.minutes:.1f}" if made else " | "
+        gain = bd_rate((rate, db), (study.rate, study.db))
+        print(f"| {name} | {at_rates} | {saved} | {gain:+.0f} % | {ends} | {rest} |")
+
+
+def report_rivals(points: list[tuple[str, float, float]], best: Curve, unit: float) -> None:
+    """Print what the best of our codecs needs for the distortion of each rival."""
+    print("\n| rival | dB | its bits, entropy counted | ours at that distortion | difference |\n|---|---|---|---|---|")
+    for name, bits, error in points:
+        db = 10 * np.log10(error / unit)
+        ours = bits_at(best.rate, best.db, db)
+        print(f"| {name} | {db:.2f} | {bits:.1f} | {ours:.1f} | {100 * ours / bits - 100:+.0f} % |")
+
+
+def main() -> None:
+    """Train, measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--source", default="s1", help="s1, s2 or the YAML of a data module")
+    parser.add_argument(
+        "--utterances", type=int, default=200, help="training utterances; an eighth more are measured on"
+    )
+    parser.add_argument("--epochs", type=int, default=8, help="epochs of every codec")
+    parser.add_argument("--groups", type=int, default=12, help="groups of all quantizers")
+    parser.add_argument("--only", type=int, nargs="*", help="numbers of the schemes to run; the study's, 0, always is")
+    parser.add_argument("--beam", type=int, default=4, help="beam of the last row, searched with the last scheme")
+    parser.add_argument("--without-faiss", action="store_true", help="leave out the rivals of faiss")
+    arguments = parser.parse_args()
+    features = sources.load(arguments.source, arguments.utterances)
+    curves: dict[str, Curve] = {}
+    for number, (name, (quantizer, entropy)) in enumerate(codecs(arguments.groups).items()):
+        if number and arguments.only is not None and number not in arguments.only:
+            continue
+        started = time.perf_counter()
+        codec = trained(features, quantizer, entropy, arguments.epochs)
+        curves[name] = curve(codec, features, started)
+        print(f"{name}: " + " ".join(f"{r:.1f}:{d:.2f}" for r, d in zip(*curves[name][:2], strict=True)), flush=True)
+        if not number:
+            plain = plain_points(quantizer, torch.cat(features.train), torch.cat(features.test))
+    best = list(curves.values())[-1]
+    if arguments.beam > 1:
+        codec.beam, started = arguments.beam, time.perf_counter()
+        curves[f"the same, beam {arguments.beam}"] = curve(codec, features, started)
+    report(curves, features)
+    frames = torch.cat(features.train), torch.cat(features.test)
+    points = plain + ([] if arguments.without_faiss else faiss_points(*frames, arguments.groups))
+    report_rivals(points, best, variance(features))
+
+
+if __name__ == "__main__":
+    main()
