@@ -18,6 +18,7 @@ from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.folding import integer_twin
 from emoquant.entropy.integer import IntegerTwin
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.types import Coded
 
 Features: TypeAlias = Tensor | NDArray[np.floating]
 
@@ -116,6 +117,29 @@ class RealBits(Codec):
             pack(Packet(mine, lmbda, len(each.codes), payload))
             for each, lmbda, payload in zip(encodings, lmbdas, payloads, strict=True)
         ]
+
+    def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
+        """Return the bits that the range coder writes for a batch, to be held against the estimated ones.
+
+        Args:
+            coded: What the codec made of a batch (:meth:`Codec.forward`).
+            lengths: Frames of each utterance, ``(B,)`` int64.
+            points: The lambdas of that call; the codec's own :attr:`points` by default.
+
+        Returns:
+            Coded bits of each utterance with their termination, without the header of a file, ``(O, B)`` float64.
+
+        Raises:
+            ValueError: The entropy model cannot write real bits.
+        """
+        lmbdas = self._lambdas(self.points if points is None else points, len(coded.codes))
+        ends = lengths.tolist()
+        found = torch.zeros(coded.bits.shape[:2], dtype=torch.float64)
+        for number, (codes, lmbda) in enumerate(zip(coded.codes.cpu().numpy(), lmbdas, strict=True)):
+            utterances = [each[:end] for each, end in zip(codes, ends, strict=True)]
+            payloads = coding.encode(self.twin(), utterances, [lmbda] * len(utterances))
+            found[number] = torch.tensor([8.0 * len(payload) for payload in payloads])
+        return found
 
     def check(self, data: bytes) -> Packet:
         """Return the packet in ``.emq`` bytes if this codec wrote it; the codes are not decoded.

@@ -87,10 +87,10 @@ def test_a_forged_length_allocates_nothing():
 
 
 def test_fuzz_the_parser():
-    """30,000 mutated inputs: a packet or BitstreamError, never anything else."""
+    """100,000 mutated inputs: a packet or BitstreamError, never anything else."""
     generator = random.Random(0)
     accepted = 0
-    for trial in range(30_000):
+    for trial in range(100_000):
         data = bytearray(WHOLE[: generator.randrange(len(WHOLE) + 1)] if trial % 3 == 0 else WHOLE)
         for _ in range(generator.randrange(4)):
             action, place = generator.randrange(4), generator.randrange(len(data) + 1)
@@ -111,7 +111,7 @@ def test_fuzz_the_parser():
         accepted += 1
         assert 1 <= packet.frames <= MOST_FRAMES
         assert packet.lmbda >= 0
-    assert accepted > 1000
+    assert accepted > 5000
 
 
 def test_fields_out_of_range_cannot_be_packed():

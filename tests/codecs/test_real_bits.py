@@ -110,6 +110,17 @@ def test_encode_is_what_forward_does():
     assert torch.equal(encoding.bits, coded.bits[0, 0])
 
 
+def test_coded_bits_of_a_sweep_are_those_of_its_files():
+    codec = make_codec()
+    features, points = utterances([25, 9]), [0.0, 2.0, 30.0]
+    lengths = torch.tensor([25, 9])
+    coded = codec(torch.nn.utils.rnn.pad_sequence(features, batch_first=True), lengths, points)
+    found = codec.coded_bits(coded, lengths, points)
+    for number, lmbda in enumerate(points):
+        data = codec.compress_batch(features, lmbda)
+        assert found[number].tolist() == [8 * len(parse(each).payload) for each in data]
+
+
 def test_numpy_features_and_other_precisions_are_taken():
     codec = make_codec()
     features = utterances([20])[0]
