@@ -1,4 +1,4 @@
-"""The command ``emoquant``: extract, compress, decompress."""
+"""The command ``emoquant``: extract, check-data, compress, decompress."""
 
 import sys
 from collections.abc import Sequence
@@ -27,15 +27,26 @@ def _commands(chosen: str) -> dict[str, Any]:
     from emoquant.commands.compress import compress
     from emoquant.commands.decompress import decompress
 
+    commands: dict[str, Any] = {
+        "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress
+    }  # fmt: skip
     if chosen == "extract":
         from emoquant.data.extraction import extract_corpora
 
-        return {"extract": extract_corpora, "compress": compress, "decompress": decompress}
-    return {"extract": extract, "compress": compress, "decompress": decompress}
+        commands["extract"] = extract_corpora
+    if chosen == "check-data":
+        from emoquant.data.voice.check import check_data as check
+
+        commands["check-data"] = check
+    return commands
 
 
 def extract() -> None:
     """Put the frame features of corpora into the feature store (``emoquant extract --help`` for its options)."""
+
+
+def check_data() -> None:
+    """Tell what is wrong with corpora for the training of a voice (``emoquant check-data --help``)."""
 
 
 if __name__ == "__main__":

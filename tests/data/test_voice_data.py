@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import torch
+from spoken_world import BandEncoder, corpus, speech_data
+
+from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.sampling import Rows
+from emoquant.data.voice import TextGridAligner, TTSDataModule, VoiceAligner
+from emoquant.data.voice.cache import CorpusError
+from emoquant.data.voice.check import check_data
+from emoquant.data.voice.items import check_item
+
+pytest.importorskip("pyworld")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("spoken")
+
+
+@pytest.fixture(scope="module")
+def data(folder):
+    module = speech_data(folder, frames_per_batch=600)
+    module.prepare_data()
+    module.setup()
+    return module
+
+
+def test_invariants_hold_in_every_batch(data):
+    seen = []
+    for batch in data.train_dataloader():
+        seen += batch.utterances.tolist()
+        assert batch.phones.shape[0] * batch.mels.shape[1] <= 600
+        assert torch.equal(batch.durations.sum(1), batch.mel_lengths)
+        for row, (phones, frames) in enumerate(zip(batch.phone_lengths, batch.mel_lengths, strict=True)):
+            assert (batch.phones[row, :phones] > 0).all()
+            assert not batch.phones[row, phones:].any()
+            assert not batch.mels[row, frames:].any()
+            assert (batch.f0[row, :frames] > 0).all()
+            assert not batch.f0[row, frames:].any()
+            segments = batch.style.phones[row, : int(batch.style.lengths[row])]
+            assert segments[0] == 1
+            assert set(segments.diff().tolist()) <= {0, 1}
+        seconds = batch.emotion_lengths / 50 - batch.mel_lengths / 62.5
+        assert seconds.abs().max() < 0.1
+        torch.testing.assert_close(batch.speaker_vectors.norm(dim=1), torch.ones(len(batch.phones)))
+    assert sorted(seen) == list(range(len(data.dataset("train"))))
+
+
+def test_phones_and_statistics(data):
+    assert data.front_end == "espeak:en-us"
+    assert {"<BOS>", "<EOS>"} <= set(data.phones)
+    batch = next(iter(data.val_dataloader()))
+    symbols = [data.phones[phone - 1] for phone in batch.phones[0, : batch.phone_lengths[0]]]
+    assert symbols[0] == "<BOS>"
+    assert symbols[-1] == "<EOS>"
+    dataset = data.dataset("train")
+    means = torch.stack([dataset.frames[row].mean(0) for row in range(len(dataset))])
+    torch.testing.assert_close(data.emotion_mean, means.mean(0))
+    sad = data.emotions.index("sad")
+    torch.testing.assert_close(data.emotion_centroids[sad], means[torch.from_numpy(dataset.emotions == sad)].mean(0))
+    voiced = np.concatenate([item.f0[item.voiced] for item in dataset.items])
+    assert data.f0_mean == pytest.approx(voiced.mean(), rel=1e-5)
+
+
+def test_another_reference_has_the_same_speaker_and_emotion(folder):
+    other = speech_data(folder, reference="other", corpora=corpus(folder, sentences=5))
+    other.prepare_data()
+    other.setup()
+    dataset = other.dataset("train")
+    batch, again, later = (dataset[Rows(np.array([0]), epoch)] for epoch in (0, 0, 1))
+    assert not torch.equal(batch.style.mels, batch.mels)
+    assert torch.equal(batch.style.mels, again.style.mels)
+    chosen = {tuple(dataset[Rows(np.array([0]), epoch)].style.lengths.tolist()) for epoch in range(12)}
+    assert len(chosen) > 1 or torch.equal(batch.style.mels, later.style.mels) is False
+    group = [row for row in range(len(dataset)) if dataset.emotions[row] == dataset.emotions[0]]
+    assert {length for (length,) in chosen} <= {int(dataset.lengths[row]) for row in group}
+    assert torch.equal(batch.emotion_frames[0], dataset.frames[dataset._reference(0, 0)])
+
+
+def test_the_cache_repairs_what_is_damaged_or_out_of_date(folder, data):
+    utterance = data.dataset("train").utterances[0]
+    cache = data._cache
+    path = cache.path(utterance)
+    before = cache.read(utterance)
+    path.write_bytes(path.read_bytes()[:-200])
+    assert cache.read(utterance) is None
+    assert cache.fill([utterance], progress=False) == 1
+    np.testing.assert_array_equal(cache.read(utterance).mels, before.mels)
+    assert cache.read(utterance._replace(text="Other words.")) is None, "another text is another item"
+    assert not list(path.parent.glob("*.tmp"))
+    with pytest.raises(ValueError, match="do not sum"):
+        check_item(before._replace(durations=before.durations + 1))
+
+
+def test_ranks_share_the_work_and_batches_are_equally_many(folder):
+    from emoquant.data.sampling import BucketSampler
+
+    lengths = speech_data(folder)
+    lengths.setup()
+    counts = {len(BucketSampler(lengths.dataset("train").lengths, 500, 0, rank, 3)) for rank in range(3)}
+    assert len(counts) == 1
+
+
+def manifest(folder, lines):
+    path = folder / "manifest.csv"
+    path.write_text("path,emotion,speaker,text,split,id\n" + "\n".join(lines) + "\n")
+    return ManifestCorpus(str(path), name="own", root=str(folder), allow_outside=True)
+
+
+def test_any_language_can_be_aligned(folder, data, tmp_path):
+    used = data.dataset("train").utterances
+    lines = [f'{u.path},{u.emotion},{u.speaker},"{u.text}",train,{u.id}' for u in used[:2]]
+    own = TTSDataModule(manifest(tmp_path, lines), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path))
+    own.setup()
+    exact = data.dataset("train").items[0]
+    found = own.dataset("train").items[0]
+    assert found.symbols == exact.symbols
+    assert np.abs(np.cumsum(found.durations) - np.cumsum(exact.durations)).max() <= 2
+    with pytest.raises(ValueError, match="set aligner to VoiceAligner"):
+        TTSDataModule(manifest(tmp_path, lines), encoder=BandEncoder(), cache_dir=str(tmp_path))
+
+
+def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
+    good = data.dataset("train").utterances[0]
+    (tmp_path / "cut.wav").write_bytes(good.path.read_bytes()[:3000])
+    lines = [
+        f'{good.path},angry,one,"{good.text}",train,good',
+        f"{tmp_path / 'cut.wav'},angry,one,The boat.,train,cut",
+        f'{good.path},angry,one,"{good.text}",test,leak',
+        f"{good.path},angry,one,,train,mute",
+        f'{good.path},angry,one,"{"word " * 60}",train,wordy',
+    ]
+    findings = check_data(manifest(tmp_path, lines), VoiceAligner(), cache_dir=str(tmp_path))
+    told = capsys.readouterr().out
+    assert [finding.severity for finding in findings] == sorted(f.severity for f in findings)
+    for what in ("truncated", "no text", "no utterance in the split 'validation'", "in another split", "fewer than 10"):
+        assert what in told, what
+    assert "mute" in told
+    strict = TTSDataModule(manifest(tmp_path, lines), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path / "c"))
+    with pytest.raises((CorpusError, ValueError), match="mute: it has no text"):
+        strict.setup()
+
+
+def test_textgrids_that_are_missing_are_named(data, tmp_path):
+    good = data.dataset("train").utterances[0]
+    lines = [f'{good.path},angry,one,"{good.text}",train,good']
+    aligner = TextGridAligner(str(tmp_path), "cmu")
+    module = TTSDataModule(manifest(tmp_path, lines), aligner, BandEncoder(), cache_dir=str(tmp_path))
+    with pytest.raises(CorpusError, match="good: no TextGrid good"):
+        module.setup()
+
+
+def test_the_rendered_corpus_has_no_fault(folder, capsys):
+    findings = check_data(corpus(folder), cache_dir=str(folder))
+    assert not [finding for finding in findings if finding.severity == "error"]
+    assert "15 of 15 utterances checked" in capsys.readouterr().out

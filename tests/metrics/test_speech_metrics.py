@@ -1,0 +1,151 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from emoquant.clips import Clip, read_clips, write_clips
+from emoquant.metrics.speech import (
+    CharacterErrorRate,
+    DurationError,
+    EmotionSimilarity,
+    MelCepstralDistortion,
+    MelodyErrors,
+    SpeechQuality,
+    WordErrorRate,
+    mel_cepstral_distortion,
+    melody_errors,
+)
+from emoquant.metrics.speech.distance import WARP, mel_cepstra
+from emoquant.metrics.speech.summary import clip_rows, trend
+from emoquant.speech.text import spoken
+
+pytest.importorskip("pyworld")
+pytest.importorskip("jiwer")
+
+
+def speech(text="The boat came back.", voice="en-us", rate=170):
+    soxr = pytest.importorskip("soxr")
+    made = spoken(text, voice, rate)
+    return torch.from_numpy(soxr.resample(made.samples.astype(np.float32) / 32768, made.rate, 16_000))
+
+
+def slow_warp(cepstrum, order, alpha):
+    """The obvious twin: the all-pass transform of the spectrum itself, by summation over a warped frequency axis."""
+    omega = np.linspace(0, np.pi, 4097)
+    spectrum = sum(c * np.cos(k * omega) for k, c in enumerate(cepstrum))
+    warped_axis = omega + 2 * np.arctan(alpha * np.sin(omega) / (1 - alpha * np.cos(omega)))
+    on_grid = np.interp(np.linspace(0, np.pi, 4097), warped_axis, spectrum)
+    grid = np.linspace(0, np.pi, 4097)
+    values = [np.trapezoid(on_grid * np.cos(k * grid), grid) * (1 if k == 0 else 2) / np.pi for k in range(order + 1)]
+    return np.array(values)
+
+
+def test_frequency_warp_is_the_all_pass_transform():
+    from emoquant.metrics.speech.distance import _frequency_warp
+
+    cepstrum = np.exp(-0.3 * np.arange(30)) * np.cos(np.arange(30))
+    expected = slow_warp(cepstrum, 12, WARP)
+    np.testing.assert_allclose(_frequency_warp(30, 12) @ cepstrum, expected, atol=2e-4)
+
+
+def test_distortion_is_nothing_for_equal_speech_blind_to_level_and_grows():
+    one = speech()
+    assert mel_cepstral_distortion(one, one) == 0
+    assert mel_cepstral_distortion(0.5 * one, one) < 0.5, "level must not count"
+    slower, other = speech(rate=140), speech("The keys were mine.")
+    assert mel_cepstral_distortion(slower, one) < 0.8 * mel_cepstral_distortion(other, one)
+    assert mel_cepstral_distortion(slower, one) < mel_cepstral_distortion(slower, one, warp=False)
+    assert mel_cepstra(one, order=13).shape[1] == 14
+
+
+def test_melody_is_compared_in_cents_whatever_the_tempo():
+    one = speech()
+    same = melody_errors(one, one)
+    assert (same.squared_cents, same.disagreements) == (0.0, 0)
+    assert same.correlation == pytest.approx(1.0)
+    higher = torch.from_numpy(np.interp(np.arange(0, len(one) - 1, 1.1), np.arange(len(one)), one.numpy())).float()
+    found = melody_errors(higher, one)
+    cents = math.sqrt(found.squared_cents / found.both)
+    assert cents == pytest.approx(1200 * math.log2(1.1), rel=0.15)
+    noise = torch.randn(16_000, generator=torch.Generator().manual_seed(0)) * 0.05
+    assert melody_errors(noise, one).disagreements > 0.3 * melody_errors(noise, one).frames
+
+
+def test_classes_add_up_over_updates():
+    one, other = speech(), speech(rate=140)
+    distortion = MelCepstralDistortion()
+    distortion.update([other], [one])
+    distortion.update([one, one], [one, one])
+    assert float(distortion.compute()) == pytest.approx(mel_cepstral_distortion(other, one) / 3)
+    melody = MelodyErrors()
+    melody.update([one], [one])
+    melody.update([other], [one])
+    figures = melody.compute()
+    assert set(figures) == {"f0_rmse", "f0_correlation", "voicing_error"}
+    assert 0 < float(figures["f0_correlation"]) <= 1
+    similarity = EmotionSimilarity()
+    similarity.update(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
+    assert float(similarity.compute()) == 0.5
+
+
+def test_durations():
+    metric = DurationError(frame_rate=50.0)
+    metric.update(torch.tensor([[3, 4, 9]]), torch.tensor([[2, 6, 0]]), torch.tensor([2]))
+    figures = metric.compute()
+    assert float(figures["phone_error"]) == pytest.approx(1.5 / 50 * 1000)
+    assert float(figures["length_ratio"]) == pytest.approx(7 / 8)
+
+
+def test_words_and_letters():
+    words, letters = WordErrorRate(), CharacterErrorRate()
+    for metric in (words, letters):
+        metric.update([["the", "goat", "came"], []], ["The boat came.", "Yes!"])
+    assert float(words.compute()) == 2 / 4
+    assert float(letters.compute()) == (1 + 3) / (13 + 3)
+    with pytest.raises(ValueError, match="no word"):
+        words.update([["x"]], ["..."])
+
+
+def test_quality_prefers_speech_to_noise():
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("speechmos")
+    good, bad = SpeechQuality(), SpeechQuality()
+    one = speech()
+    good.update([one])
+    bad.update([one + 0.1 * torch.randn(len(one), generator=torch.Generator().manual_seed(0))])
+    assert 1 < float(bad.compute()) < float(good.compute()) < 5
+
+
+def clip(reference, lmbda, recall, bits, condition="A"):
+    return Clip(
+        f"{reference}-{lmbda}-{condition}.wav", "synthesis", condition, "grvq", lmbda, reference, "a", "a", "sad",
+        "one", 7, 1.0, bits_per_frame=bits, predicted="sad" if recall else "neutral",
+    )  # fmt: skip
+
+
+def test_summary_of_clips(tmp_path):
+    clips = [clip(f"r{item}", lmbda, lmbda < 5, 10 - lmbda + item) for item in range(4) for lmbda in (0.0, 1.0, 9.0)]
+    write_clips(tmp_path / "manifest.csv", clips)
+    again = read_clips(tmp_path / "manifest.csv")
+    assert repr(again) == repr(clips)
+    rows = {(row.metric, row.lmbda, row.emotion): row for row in clip_rows(again, "corpus", replicates=200)}
+    assert rows["recall", 0.0, "sad"].value == 1
+    assert rows["recall", 9.0, "all"].value == 0
+    assert rows["bits_per_frame", 1.0, "all"].value == 10.5
+    assert rows["bits_per_frame", 1.0, "all"].low < 10.5 < rows["bits_per_frame", 1.0, "all"].high
+    trends = {row.metric: row for row in clip_rows(again, "corpus") if row.metric.startswith("trend/")}
+    assert trends["trend/bits_per_frame"].value == -1
+    assert trends["trend/recall"].value < -0.8
+    assert "trend/quality" not in trends, "what was not measured has no trend"
+
+
+def test_trend_agrees_with_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    random = np.random.default_rng(0)
+    lmbdas, values = [0.0, 1.0, 2.0, 5.0, 9.0], random.normal(size=(6, 5)).round(1)
+    expected = stats.spearmanr(lmbdas, values.mean(0)).statistic
+    found = trend(lmbdas, values)
+    assert found.rho == pytest.approx(expected)
+    assert -1 <= found.low <= found.high <= 1
+    assert math.isnan(trend(lmbdas, np.ones((3, 5))).rho)
