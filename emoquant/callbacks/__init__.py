@@ -6,8 +6,10 @@ from emoquant.callbacks.confusion import ConfusionFigures
 from emoquant.callbacks.embeddings import EmbeddingProjector
 from emoquant.callbacks.export import EncoderExport
 from emoquant.callbacks.lambda_sweep import LambdaSweep
+from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.results import ResultsWriter
+from emoquant.callbacks.training_emotions import TrainingEmotions
 
 __all__ = [
     "AudioSamples",
@@ -16,6 +18,8 @@ __all__ = [
     "EmbeddingProjector",
     "EncoderExport",
     "LambdaSweep",
+    "ListeningWriter",
     "ResultsWriter",
     "SweepProgress",
+    "TrainingEmotions",
 ]

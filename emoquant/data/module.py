@@ -1,16 +1,19 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader
 
 from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
-from emoquant.data.sampling import Rows
+from emoquant.data.sampling import BucketSampler, Rows
+from emoquant.data.selection import SelectedDataset, rows_by_share
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
@@ -99,6 +102,29 @@ class EmotionDataModule(SpeechDataModule):
         self.precision, self.extraction_seconds = precision, extraction_seconds
         self._store: FeatureStore | None = None
         self._rows: dict[str, np.ndarray] = {}
+        self._training: SelectedDataset | None = None
+
+    def restrict_training(self, shares: Mapping[str, float], utterances: int | None = None, seed: int = 0) -> None:
+        """Train on some emotions only, in given proportions; every other loader stays whole.
+
+        Args:
+            shares: Share of each emotion; only their ratios count.
+            utterances: Most training utterances in all; as many as the proportions allow by default.
+            seed: Seeds the choice of utterances.
+
+        Raises:
+            ValueError: See :func:`~emoquant.data.selection.rows_by_share`.
+            RuntimeError: :meth:`setup` was not called.
+        """
+        whole = self.dataset("train")
+        self._training = SelectedDataset(whole, rows_by_share(whole.emotions, self.emotions, shares, utterances, seed))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return the training split or what it was restricted to; see :class:`SpeechDataModule`."""
+        if self._training is None:
+            return super().train_dataloader()
+        lengths, ranks = self._training.lengths, self._ranks()
+        return self._loader(self._training, BucketSampler(lengths, self.budget, self.seed, *ranks))
 
     def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
         """Find every utterance in the store and fill what it lacks, every rank its share."""

@@ -1,0 +1,78 @@
+"""A part of the training split: emotions in given proportions, for codebooks of one emotion or of several."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from emoquant.data.sampling import Rows
+from emoquant.data.speech import SplitDataset
+from emoquant.labels import canonical_emotion
+
+
+class SelectedDataset(SplitDataset):
+    """Some utterances of a split; rows count within the selection.
+
+    Args:
+        whole: The split.
+        rows: Rows of the split that are kept, ``(M,)`` int64.
+    """
+
+    def __init__(self, whole: SplitDataset, rows: np.ndarray) -> None:
+        super().__init__(whole.utterances.select(rows), whole.lengths[rows], whole.emotions[rows], whole.speakers[rows])
+        self._whole, self._rows = whole, rows
+
+    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
+        """Return a collated batch."""
+        batch = self._whole[Rows(self._rows[index.rows], index.epoch)]
+        return batch._replace(utterances=self._labels(index.rows)[2])
+
+
+def rows_by_share(
+    emotions: np.ndarray,
+    names: Sequence[str],
+    shares: Mapping[str, float],
+    utterances: int | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return as many rows as there are for emotions in given proportions, drawn without repetition.
+
+    Args:
+        emotions: Index of each utterance's emotion, ``(N,)``.
+        names: Names of the emotions that the indices stand for.
+        shares: Share of each emotion that is wanted; only their ratios count.
+        utterances: Most rows in all; as many as the proportions allow by default.
+        seed: Seed of the draw.
+
+    Returns:
+        Rising rows, ``(M,)`` int64; counts are rounded to the nearest, at least one of every emotion.
+
+    Raises:
+        ValueError: An emotion is unknown or has no utterance, or a share or the number is not above 0.
+
+    Example:
+        >>> rows_by_share(np.array([0, 0, 0, 1, 1, 2]), ["happy", "sad", "angry"], {"happy": 2, "angry": 1}).tolist()
+        [0, 2, 5]
+    """
+    wanted = {canonical_emotion(name): share for name, share in shares.items()}
+    if not wanted or any(not np.isfinite(share) or share <= 0 for share in wanted.values()):
+        raise ValueError(f"training emotions need shares above 0, got {dict(shares)}; leave out what is not wanted")
+    if utterances is not None and utterances < len(wanted):
+        raise ValueError(f"{utterances} training utterances cannot hold {len(wanted)} emotions")
+    unknown = [name for name in wanted if name not in names]
+    found = {name: np.flatnonzero(emotions == names.index(name)) for name in wanted if name in names}
+    lacking = unknown + [name for name, rows in found.items() if not len(rows)]
+    if lacking:
+        raise ValueError(
+            f"the training split has no utterance of {', '.join(lacking)}; its emotions are {', '.join(names)}"
+        )
+    whole = sum(wanted.values())
+    total = min(len(found[name]) / (share / whole) for name, share in wanted.items())
+    total = total if utterances is None else min(total, utterances)
+    chosen = []
+    for name, share in wanted.items():
+        rows = found[name]
+        count = min(len(rows), max(1, round(total * share / whole)))
+        random = np.random.default_rng([seed, names.index(name)])
+        chosen.append(rows if count == len(rows) else random.permutation(rows)[:count])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
