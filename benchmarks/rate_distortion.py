@@ -82,7 +82,7 @@ def curve(codec: ECVQ, features: sources.Features, started: float) -> Curve:
     coded = codec(padded, lengths, [ratio * codec.variance for ratio in RATIOS])
     rate = (coded.bits.sum((1, 2)) / lengths.sum()).numpy()
     error = (coded.features - padded).square().sum((1, 2, 3)) / lengths.sum() / padded.shape[2] / variance(features)
-    steps = coded.bits.sum(2).diff(dim=0)
+    steps = (coded.bits.sum(2) / lengths).diff(dim=0)
     reversals = float((steps > 1e-3).float().mean())
     return Curve(rate, 10 * error.log10().numpy(), reversals, (time.perf_counter() - started) / 60)
 

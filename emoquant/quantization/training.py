@@ -33,9 +33,7 @@ def _valid(features: Tensor, lengths: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def initialise(
-    quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, seed: int = 0, rounds: int = 8
-) -> None:
+def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, seed: int = 0, rounds: int = 8) -> None:
     """Fit the transform, the predictor and first codebooks (k-means, stage after stage) to a sample.
 
     The sample is gathered over all processes in rank order, so that every process gets the same result and it does not

@@ -24,6 +24,9 @@ Phase = Literal["codebooks", "gate", "search"]
 #: Lambdas of the validation, relative to the variance of the features per dimension.
 VALIDATION_RATIOS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 
+#: Learning rate of the biases of an entropy model, relative to that of its other parameters.
+BIAS_PACE = 5.0
+
 
 class CodecTraining(pl.LightningModule):
     """Base of the tasks that train codebooks, entropy models or both.
@@ -98,7 +101,15 @@ class CodecTraining(pl.LightningModule):
         if self.anchor is not None:
             return torch.optim.SGD([self.anchor], lr=0.0)
         assert self.entropy is not None
-        return torch.optim.Adam(self.entropy.parameters(), lr=self.learning_rate, betas=(0.9, 0.98))
+        named = dict(self.entropy.named_parameters())
+        # At large lambda SKIP must become all but certain, which takes large biases: their tables may move faster.
+        tables = {name for name, parameter in named.items() if name.endswith("bias") and parameter.ndim > 1}
+        biases = [parameter for name, parameter in named.items() if name in tables]
+        others = [parameter for name, parameter in named.items() if name not in tables]
+        groups = [{"params": others, "pace": 1.0}, {"params": biases, "pace": BIAS_PACE}]
+        return torch.optim.Adam(
+            [group for group in groups if group["params"]], lr=self.learning_rate, betas=(0.9, 0.98)
+        )
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
@@ -180,7 +191,7 @@ class CodecTraining(pl.LightningModule):
             loss = self.entropy.bits(rows[0][part], rows[1][part], multipliers[part]).sum(-1)
             spent += loss.detach().sum()
             for group in optimizer.param_groups:
-                group["lr"] = self._rate(batch_idx)
+                group["lr"] = self._rate(batch_idx) * group.get("pace", 1.0)
             optimizer.zero_grad()
             self.manual_backward(loss.sum() / max(len(part), 1))
             self.clip_gradients(optimizer, 10.0, "norm")
