@@ -70,7 +70,7 @@ def measure(target: Target, features: Features, encoding: Encoding) -> float:
 
 
 def encode_by_sweep(
-    codec: RealBits, features: Sequence[Features], target: Target, refinements: int = 1, curves: Curves | None = None
+    codec: RealBits, features: Sequence[Features], target: Target, refinements: int = 2, curves: Curves | None = None
 ) -> Controlled:
     """Encode each utterance for a target by a sweep of its own, interpolation and refining encodes.
 

@@ -65,7 +65,7 @@ def test_the_pooled_curve_weights_by_frames():
 @pytest.mark.parametrize("target", [Target(10.0), Target(25.0), Target(0.9, "similarity", 0.04)])
 def test_methods_reach_the_target(codec, utterances, curves, method, target):
     if method == "sweep":
-        result = encode_by_sweep(codec, utterances, target, refinements=2, curves=curves)
+        result = encode_by_sweep(codec, utterances, target, curves=curves)
     elif method == "curve":
         result = encode_by_curve(codec, utterances[1:], target, sweep(codec, utterances[:1], lmbda_grid(codec, 48)))
     else:
@@ -78,7 +78,7 @@ def test_methods_reach_the_target(codec, utterances, curves, method, target):
 
 
 def test_one_refining_encode_after_the_sweep_is_near(codec, utterances, curves):
-    result = encode_by_sweep(codec, utterances, Target(20.0), curves=curves)
+    result = encode_by_sweep(codec, utterances, Target(20.0), refinements=1, curves=curves)
     assert result.encodes == [29] * 4
     assert np.abs(rates(result) - 20).max() < 2
 
