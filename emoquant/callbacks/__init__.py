@@ -8,6 +8,7 @@ from emoquant.callbacks.export import EncoderExport
 from emoquant.callbacks.lambda_sweep import LambdaSweep
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
+from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
 from emoquant.callbacks.training_emotions import TrainingEmotions
 
@@ -19,6 +20,7 @@ __all__ = [
     "EncoderExport",
     "LambdaSweep",
     "ListeningWriter",
+    "PairedReferences",
     "ResultsWriter",
     "SweepProgress",
     "TrainingEmotions",

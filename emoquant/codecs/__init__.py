@@ -2,8 +2,21 @@
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.checkpoint import load_codec, save_codec
+from emoquant.codecs.compose import Cascade, Mixture
 from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.greedy import Greedy
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
 
-__all__ = ["ECVQ", "STUDY_LAMBDAS", "Codec", "Identity", "Nearest", "load_codec", "save_codec"]
+__all__ = [
+    "ECVQ",
+    "STUDY_LAMBDAS",
+    "Cascade",
+    "Codec",
+    "Greedy",
+    "Identity",
+    "Mixture",
+    "Nearest",
+    "load_codec",
+    "save_codec",
+]

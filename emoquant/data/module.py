@@ -12,6 +12,7 @@ from torch.utils.data import DataLoader
 from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
+from emoquant.data.pairing import PairedDataset, partner_rows
 from emoquant.data.sampling import BucketSampler, Rows
 from emoquant.data.selection import SelectedDataset, rows_by_share
 from emoquant.data.speech import SpeechDataModule, SplitDataset
@@ -118,6 +119,22 @@ class EmotionDataModule(SpeechDataModule):
         """
         whole = self.dataset("train")
         self._training = SelectedDataset(whole, rows_by_share(whole.emotions, self.emotions, shares, utterances, seed))
+
+    def pair_references(self, partners: Mapping[str, str] | None = None) -> None:
+        """Pair each test utterance with one of the same speaker and another emotion; a second call does nothing.
+
+        Args:
+            partners: Emotion of the partner by emotion; see :func:`~emoquant.data.pairing.partner_rows`.
+
+        Raises:
+            ValueError: Partners are wrong or missing.
+            RuntimeError: :meth:`setup` was not called.
+        """
+        whole = self.dataset("test")
+        assert self._datasets is not None
+        if not isinstance(whole, PairedDataset):
+            rows = partner_rows(whole.emotions, whole.speakers, self.emotions, partners)
+            self._datasets["test"] = PairedDataset(whole, *rows)
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split or what it was restricted to; see :class:`SpeechDataModule`."""

@@ -1,0 +1,199 @@
+"""Codecs made of codecs: one after the other, or several references brought together through codebooks."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from emoquant.codecs.base import Codec
+from emoquant.codecs.ecvq import ECVQ, check_features
+from emoquant.entropy.base import frames_before
+from emoquant.types import Coded
+
+Rule = Literal["average", "interpolate", "distance", "vote"]
+
+#: Fractional part of the golden ratio: multiples of it fill the unit interval evenly.
+GOLDEN = (math.sqrt(5) - 1) / 2
+
+
+class Cascade(Codec):
+    """Codes features with one codec at a fixed point, and what comes out with another at every point.
+
+    "Neutral first": through a codebook of neutral speech at a lambda that takes the emotion away, then through that of
+    the emotion that is wanted.
+
+    Args:
+        first: Codec that takes away.
+        then: Codec that brings in; its points are those of the cascade, its codes are what the cascade reports.
+        at: Operating point of the first codec.
+        name: Name in the tables; ``<first>@<at>><then>`` by default.
+        count_both: Whether the bits are of both; by default only the second codec's codes count as transmitted.
+
+    Raises:
+        ValueError: The codecs are of different feature dimensions.
+    """
+
+    def __init__(
+        self, first: Codec, then: Codec, at: float = 10.0, name: str | None = None, count_both: bool = False
+    ) -> None:
+        super().__init__()
+        if first.dim and then.dim and first.dim != then.dim:
+            raise ValueError(
+                f"a cascade needs codecs of one encoder: {first.name!r} has {first.dim} dimensions, "
+                f"{then.name!r} {then.dim}"
+            )
+        self.first, self.then, self.at, self.count_both = first, then, float(at), count_both
+        self.name = name or f"{first.name}@{at:g}>{then.name}"
+        self.dim, self.positions, self.codewords = then.dim or first.dim, then.positions, then.codewords
+        self.points = then.points
+
+    def skip_vector(self) -> Tensor:
+        """Return what all-SKIP of the second codec decodes to, ``(D,)``."""
+        vector: Tensor = self.then.skip_vector()  # type: ignore[operator]
+        return vector
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
+        """Code a batch; see :meth:`Codec.forward`."""
+        begun = self.first(features, lengths, (self.at,))
+        coded: Coded = self.then(begun.features[0], lengths, self.points if points is None else points)
+        return coded._replace(bits=coded.bits + begun.bits) if self.count_both else coded
+
+
+class Mixture(Codec):
+    """Brings several references together through one codec's codebooks.
+
+    An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other (as the callback
+    :class:`~emoquant.callbacks.references.PairedReferences` lays them out); the mixed frames come back ``R`` times, so
+    that input and output are of equal length, and the unquantized input's time mean is the references' plain average.
+
+    ``rule`` says what is brought together, frame by frame:
+
+    - ``"average"``: the features before quantization, weighted;
+    - ``"interpolate"``: the features after quantization, weighted;
+    - ``"distance"``: the same, each frame's weights multiplied by ``exp(-e / mean e)`` with ``e`` the squared error of
+      the reference's frame: what the codebooks represent well counts more;
+    - ``"vote"``: codes, position by position: the code with the largest weight wins. Where several have the same, the
+      positions are dealt out to their references in proportion to the weights, in an order that spreads each reference
+      over all positions.
+
+    Bits are those of the codes that must be known: of the mixed ones (average, vote), or of all references.
+
+    Args:
+        codec: The codec.
+        weights: Weight of each reference, ``R`` of them; only their ratios count.
+        rule: See above.
+        name: Name in the tables; the rule by default.
+
+    Raises:
+        ValueError: There are fewer than two weights, one is not above 0, or the rule is unknown.
+    """
+
+    weights: Tensor
+
+    def __init__(
+        self, codec: ECVQ, weights: Sequence[float] = (1.0, 1.0), rule: Rule = "vote", name: str | None = None
+    ) -> None:
+        super().__init__()
+        if len(weights) < 2 or any(not math.isfinite(weight) or weight <= 0 for weight in weights):
+            raise ValueError(f"a mixture needs at least two weights above 0, got {list(weights)}")
+        if rule not in ("average", "interpolate", "distance", "vote"):
+            raise ValueError(f"rule is {rule!r}: expected 'average', 'interpolate', 'distance' or 'vote'")
+        self.codec, self.rule, self.name, self.points = codec, rule, name or rule, codec.points
+        self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
+        self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32) / sum(weights))
+
+    def skip_vector(self) -> Tensor:
+        """Return what all-SKIP decodes to, ``(D,)``."""
+        return self.codec.skip_vector()
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
+        """Mix and code a batch; see :meth:`Codec.forward`.
+
+        Raises:
+            ValueError: A length is no multiple of the number of references.
+        """
+        check_features(features, lengths, self.dim)
+        count = len(self.weights)
+        if bool((lengths % count).any()):
+            raise ValueError(
+                f"a mixture of {count} references needs lengths that are multiples of {count}, not {lengths.tolist()}: "
+                "add the callback PairedReferences to the run"
+            )
+        each = lengths.to(features.device) // count
+        parts = _apart(features, each, count)  # (R, B, n, D)
+        grid = self.points if points is None else tuple(points)
+        if self.rule == "average":
+            mixed = self.codec(torch.einsum("r,rbtd->btd", self.weights, parts), each, grid)
+        else:
+            coded = self.codec(parts.flatten(0, 1), each.repeat(count), grid)
+            coded = Coded(*(value.unflatten(1, (count, len(each))) for value in coded))  # (O, R, B, n, ...)
+            mixed = self._vote(coded, each, grid) if self.rule == "vote" else self._blend(parts, coded, each)
+        return Coded(*(_repeated(value, each, count, features.shape[1]) for value in mixed))
+
+    def _blend(self, parts: Tensor, coded: Coded, lengths: Tensor) -> Coded:
+        """Interpolate after quantization; the codes reported are the first reference's."""
+        weights = self.weights.view(-1, 1, 1).expand(coded.bits.shape)
+        if self.rule == "distance":
+            error = (coded.features - parts).square().sum(-1)
+            valid = torch.arange(error.shape[-1], device=error.device) < lengths.unsqueeze(1)
+            scale = (error * valid).sum((1, 3), keepdim=True) / (len(self.weights) * lengths.view(-1, 1))
+            weights = weights * torch.exp(-error / scale.clamp_min(1e-12))
+            weights = weights / weights.sum(1, keepdim=True)
+        features = (weights.unsqueeze(-1) * coded.features).sum(1)
+        return Coded(coded.codes[:, 0], features, coded.bits.sum(1))
+
+    def _vote(self, coded: Coded, lengths: Tensor, points: Sequence[float]) -> Coded:
+        """Choose among the references' codes at every position."""
+        codes = coded.codes.long()  # (O, R, B, n, P)
+        same = (codes.unsqueeze(2) == codes.unsqueeze(1)).float()
+        votes = torch.einsum("orsbtp,s->orbtp", same, self.weights)
+        turn = torch.arange(self.positions, device=codes.device, dtype=torch.float64).add(0.5).mul(GOLDEN).frac()
+        owner = torch.searchsorted(self.weights.double().cumsum(0), turn).clamp(max=len(self.weights) - 1)
+        owned = torch.nn.functional.one_hot(owner, len(self.weights)).T.view(1, len(self.weights), 1, 1, -1)
+        winner = (votes + 1e-3 * owned).argmax(1, keepdim=True)
+        chosen = codes.gather(1, winner).squeeze(1)
+        valid = torch.arange(chosen.shape[2], device=codes.device) < lengths.unsqueeze(1)
+        features = torch.stack([self.codec.decode(each) for each in chosen]) * valid.unsqueeze(-1)
+        bits = torch.stack([estimated_bits(self.codec, c, p) for c, p in zip(chosen, points, strict=True)])
+        return Coded(chosen.to(torch.int16), features, bits)
+
+
+def estimated_bits(codec: ECVQ, codes: Tensor, lmbda: float) -> Tensor:
+    """Return what a codec's entropy model spends on codes that need not be its own, ``(B, T)`` float32.
+
+    Args:
+        codec: The codec.
+        codes: Codes, ``(B, T, P)``; -1 at padding, which costs nothing.
+        lmbda: Lambda that the model is told.
+    """
+    codes = codes.long()
+    valid = (codes >= 0).all(-1)
+    before = frames_before(codes, codec.entropy.memory)[valid]
+    bits = codec.entropy.bits(codes[valid], before, torch.full((len(before),), float(lmbda), device=codes.device))
+    spent = torch.zeros(valid.shape, device=codes.device)
+    spent[valid] = bits.sum(-1)
+    return spent
+
+
+def _apart(features: Tensor, lengths: Tensor, count: int) -> Tensor:
+    """Return the references ``(R, B, n, D)`` of utterances ``(B, T, D)`` with ``lengths`` frames each, zeros after."""
+    longest = int(lengths.max())
+    frame = torch.arange(longest, device=features.device)
+    start = torch.arange(count, device=features.device).view(-1, 1, 1) * lengths.view(1, -1, 1)
+    place = (start + frame).clamp(max=features.shape[1] - 1)  # (R, B, n)
+    rows = torch.arange(len(lengths), device=features.device).view(1, -1, 1)
+    return features[rows, place] * (frame < lengths.view(1, -1, 1)).unsqueeze(-1)
+
+
+def _repeated(value: Tensor, lengths: Tensor, count: int, frames: int) -> Tensor:
+    """Return values ``(O, B, n, ...)`` of mixed frames ``count`` times in a row; codes -1, others 0 after the end."""
+    frame = torch.arange(frames, device=value.device).expand(len(lengths), -1)
+    place = (frame % lengths.unsqueeze(1)).clamp(max=value.shape[2] - 1)
+    rows = torch.arange(len(lengths), device=value.device).unsqueeze(1)
+    out = value[:, rows, place]
+    ended = (frame >= count * lengths.unsqueeze(1)).view(1, *frame.shape, *(1,) * (value.ndim - 3))
+    return out.masked_fill(ended, -1 if value.dtype == torch.int16 else 0)
