@@ -60,11 +60,12 @@ def find_entries(store: FeatureStore, utterances: Sequence[Utterance]) -> np.nda
     """
     table = UtteranceTable.of(utterances)
     known, digests = store.index.digests(np.fromiter(_states(table), np.uint64, len(table)))
-    keys = b"".join(
-        entry_key(digest, start, None if math.isnan(end) else end)
-        for digest, (start, end) in zip(_bytes(digests), _times(table), strict=True)
-    )
-    return np.where(known, store.rows(keys), -1)
+    keys = digests.copy()  # of whole files; parts have their own
+    for row in np.flatnonzero((table.times[:, 0] != 0) | ~np.isnan(table.times[:, 1])).tolist():
+        start, end = table.times[row].tolist()
+        key = entry_key(digests[row].tobytes(), start, None if math.isnan(end) else end)
+        keys[row] = np.frombuffer(key, np.uint8)
+    return np.where(known, store.rows(keys.tobytes()), -1)
 
 
 def extract(
@@ -182,16 +183,6 @@ def _states(table: UtteranceTable) -> Iterator[int]:
         if path != before:
             before, state = path, source_hash(*_stat(path))
         yield state
-
-
-def _times(table: UtteranceTable) -> Iterator[list[float]]:
-    for first in range(0, len(table), 1 << 16):
-        yield from table.times[first : first + (1 << 16)].tolist()
-
-
-def _bytes(digests: np.ndarray) -> Iterator[bytes]:
-    whole = digests.tobytes()
-    return (whole[begin : begin + KEY_BYTES] for begin in range(0, len(whole), KEY_BYTES))
 
 
 def _stat(path: str) -> tuple[str, int, int]:

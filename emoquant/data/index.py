@@ -1,15 +1,27 @@
 """The index of a feature store: which entry lies where, in arrays that stay small at a million utterances."""
 
+import contextlib
 import hashlib
+import io
 import json
 import warnings
+import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
+from emoquant.data.journal import whole_lines, write_whole
+
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16
+
+
+#: Size in bytes from which a manifest gets a binary copy, which is read in a fraction of the time.
+_LONG_MANIFEST = 1 << 20
+
+_COLUMNS = ("keys", "shards", "offsets", "frames", "checksums", "source_hashes", "source_digests")
 
 
 class Part(NamedTuple):
@@ -37,12 +49,16 @@ class Source(NamedTuple):
 def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int = 16_000) -> bytes:
     """Return the key of an entry: a digest of the audio file's content and of the settings of the cut.
 
+    The key of a whole file at 16 kHz is the digest of its content.
+
     Args:
         digest: Digest of the file's content.
         start: Where the part begins, in seconds.
         end: Where it ends; None for the end of the file.
         sample_rate: Samples a second that the encoder heard.
     """
+    if not start and end is None and sample_rate == 16_000:
+        return digest
     return _digest(digest + f"|{start!r}|{end!r}|{sample_rate}".encode(), KEY_BYTES)
 
 
@@ -58,6 +74,10 @@ def _digest(data: bytes, size: int) -> bytes:
 class Index:
     """Entries sorted by key, and the contents of audio files sorted by their state.
 
+    Args:
+        lines: Lines of a manifest or of journals.
+        base: An index that the lines add to.
+
     Attributes:
         frames: Frames of each entry, ``(N,)`` int32; 0 for one that was forgotten.
         offsets: First byte of each entry in its shard, ``(N,)`` int64.
@@ -65,13 +85,13 @@ class Index:
         shards: Sizes and times of change (ns) at which a shard was known to be sound, by its name.
     """
 
-    def __init__(self, lines: Iterable[bytes] = ()) -> None:
-        entries: list[list[Any]] = []
-        self._names: list[str] = []
-        self.shards: dict[str, set[tuple[int, int]]] = {}
+    def __init__(self, lines: Iterable[bytes] = (), base: "Index | None" = None) -> None:
+        self._names: list[str] = list(base._names) if base else []
+        self.shards: dict[str, set[tuple[int, int]]] = {k: set(v) for k, v in base.shards.items()} if base else {}
+        entries: list[Any] = [base._entries()] if base else []
+        hashes: list[np.ndarray] = [base._source_hashes] if base else []
+        digests: list[np.ndarray] = [base._source_digests] if base else []
         struck: set[tuple[bytes, str]] = set()
-        hashes: list[np.ndarray] = []
-        digests: list[np.ndarray] = []
         for line in _parsed(lines):
             if sources := line.get("sources"):
                 hashes.append(np.array([source[4] for source in sources], np.uint64))
@@ -83,6 +103,8 @@ class Index:
                 stamps.add((line["size"], line["changed"]))
             struck |= {(bytes.fromhex(key), shard) for key, shard in line.get("struck", ())}
         self._sort_entries(entries, struck)
+        self._source_hashes: np.ndarray
+        self._source_digests: np.ndarray
         all_hashes = np.concatenate([np.empty(0, np.uint64), *hashes])
         order = np.argsort(all_hashes, kind="stable")
         self._source_hashes = all_hashes[order]
@@ -99,6 +121,32 @@ class Index:
             np.array(frames, np.int32),
             np.array(checksums, np.uint32),
         ]
+
+    def _entries(self) -> list[Any]:
+        return [self._all_keys, self._shards, self.offsets, self.frames, self.checksums]
+
+    def save(self, file: BinaryIO, stamp: tuple[int, int]) -> None:
+        """Write the index in binary, with the size and time of change (ns) of the manifest that it was read from."""
+        names = json.dumps([stamp, self._names, [[k, sorted(v)] for k, v in self.shards.items()]]).encode()
+        columns = dict(zip(_COLUMNS, [*self._entries(), self._source_hashes, self._source_digests], strict=True))
+        np.savez(file, names=np.frombuffer(names, np.uint8), **columns)
+
+    @staticmethod
+    def load(file: BinaryIO, stamp: tuple[int, int]) -> "Index | None":
+        """Return the index that was saved of a manifest of this size and time of change, None for another one."""
+        with np.load(file, allow_pickle=False) as columns:
+            found, names, shards = json.loads(columns["names"].tobytes())
+            if tuple(found) != stamp:
+                return None
+            index = Index()
+            index._names = names
+            index.shards = {name: {tuple(sound) for sound in stamps} for name, stamps in shards}
+            index._all_keys, index._shards, index.offsets, index.frames, index.checksums = (
+                columns[name] for name in _COLUMNS[:5]
+            )
+            index._source_hashes, index._source_digests = (columns[name] for name in _COLUMNS[5:])
+        index._prefixes = _prefixes(index._all_keys)
+        return index
 
     def _sort_entries(self, entries: list[list[Any]], struck: set[tuple[bytes, str]]) -> None:
         empty: list[Any] = [np.empty((0, KEY_BYTES), np.uint8)]
@@ -164,6 +212,29 @@ class Index:
     def release_sources(self) -> None:
         """Drop what is only needed to find utterances, 24 bytes an audio file."""
         self._source_hashes, self._source_digests = self._source_hashes[:0], self._source_digests[:0]
+
+
+def read_manifest(folder: Path) -> Index:
+    """Return the index of a store's manifest: from its binary copy, or from the manifest, which gets a copy if long."""
+    manifest, copy = folder / "manifest.jsonl", folder / "manifest.npz"
+    if not manifest.exists():
+        return Index()
+    found = manifest.stat()
+    stamp = (found.st_size, found.st_mtime_ns)
+    if copy.exists():
+        try:
+            with copy.open("rb") as file:
+                if (index := Index.load(file, stamp)) is not None:
+                    return index
+        except (ValueError, OSError, KeyError, zipfile.BadZipFile):
+            warnings.warn(f"{copy} is damaged and made again from the manifest", stacklevel=2)
+    index = Index(whole_lines(manifest))
+    if found.st_size > _LONG_MANIFEST:
+        data = io.BytesIO()
+        index.save(data, stamp)
+        with contextlib.suppress(OSError):  # a store that cannot be written
+            write_whole(copy, data.getvalue())
+    return index
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:

@@ -4,6 +4,7 @@ Layout of a folder, one per encoder (weights and settings) and number format::
 
     store.json                what the features are
     manifest.jsonl            one line a shard: its entries, and the audio files that they come from
+    manifest.npz              a copy of a long manifest that is read faster; it is made again when it is gone or old
     journal-RUN.jsonl         the same, of a run that goes on or was killed; merged into the manifest afterwards
     shards/RUN-00000.safetensors
 
@@ -29,7 +30,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from emoquant.data.index import Index, Part, Source
+from emoquant.data.index import Index, Part, Source, read_manifest
 from emoquant.data.journal import hold, is_held, locked, whole_lines, write_whole
 
 Precision = Literal["float32", "float16"]
@@ -81,8 +82,9 @@ class FeatureStore:
         computed again); a shard that is gone is forgotten.
         """
         with locked(self.folder / "lock"):
-            journals = [self.folder / "manifest.jsonl", *sorted(self.folder.glob("journal-*.jsonl"))]
-            self.index = Index(line for path in journals for line in whole_lines(path))
+            base = read_manifest(self.folder)
+            journals = sorted(self.folder.glob("journal-*.jsonl"))
+            self.index = Index((line for path in journals for line in whole_lines(path)), base) if journals else base
         for name, sound in self.index.shards.items():
             found = self._stat(name)
             if found is None:

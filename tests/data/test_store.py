@@ -12,7 +12,7 @@ from emoquant.data.store import DamagedEntryError, FeatureStore, ShardWriter
 
 
 def key(number: int) -> bytes:
-    return entry_key(bytes(16), float(number), None)
+    return entry_key(bytes(16), float(number + 1), None)
 
 
 def features(number: int, dim: int = 4) -> torch.Tensor:
@@ -266,3 +266,33 @@ def test_many_keys_are_found(store):
     assert sorted(rows) == list(range(300))
     for number, row in zip(order[:20], rows, strict=False):
         assert torch.equal(store.read(row), features(int(number)))
+
+
+def test_a_long_manifest_is_read_from_its_copy(store, monkeypatch):
+    monkeypatch.setattr("emoquant.data.index._LONG_MANIFEST", 100)
+    fill(store, range(40))
+    store.merge()
+    store.refresh()
+    copy = store.folder / "manifest.npz"
+    assert copy.exists()
+    fill(store, range(40, 50))  # a journal beside it
+    again = FeatureStore(store.folder, "abc", 4)
+    assert all(stored(again, range(50)))
+    assert torch.equal(again.read(int(again.rows(key(45))[0])), features(45))
+    assert torch.equal(again.read(int(again.rows(key(5))[0])), features(5))
+    again.merge()  # the copy is old now
+    assert all(stored(FeatureStore(store.folder, "abc", 4), range(50)))
+    copy.write_bytes(copy.read_bytes()[:-30])
+    with pytest.warns(UserWarning, match="damaged and made again"):
+        assert all(stored(FeatureStore(store.folder, "abc", 4), range(50)))
+    assert all(stored(FeatureStore(store.folder, "abc", 4), range(50)))
+
+
+def test_damage_beside_a_copy_is_noticed(store, monkeypatch):
+    monkeypatch.setattr("emoquant.data.index._LONG_MANIFEST", 100)
+    fill(store, range(6), shard_bytes=1)
+    store.merge()
+    store.refresh()
+    flip(sorted((store.folder / "shards").iterdir())[2], -1, keep_time=False)
+    for _ in range(2):
+        assert sum(stored(FeatureStore(store.folder, "abc", 4), range(6))) == 5
