@@ -3,12 +3,14 @@
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.emotion2vec import Emotion2Vec, UntrainedEmotion2Vec, scale_features
 from emoquant.encoders.heads import EncoderHead, LinearHead, Probe, ProbeHead
+from emoquant.encoders.lstm import LSTMEncoder
 
 __all__ = [
     "Emotion2Vec",
     "EmotionHead",
     "EncoderHead",
     "FrameEncoder",
+    "LSTMEncoder",
     "LinearHead",
     "Probe",
     "ProbeHead",

@@ -5,6 +5,7 @@ from emoquant.tasks.classification import ClassificationTask
 from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
+from emoquant.tasks.ge2e import GE2ETask
 from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
@@ -20,6 +21,7 @@ __all__ = [
     "ConditionDropout",
     "EmotionTTS",
     "EntropyTask",
+    "GE2ETask",
     "ListeningTask",
     "LossWeights",
     "ProbeTask",

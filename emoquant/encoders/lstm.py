@@ -1,0 +1,181 @@
+"""The recurrent utterance encoder of GE2E (Wan et al. 2018): for emotions in GenerSpeech, for speakers elsewhere."""
+
+import hashlib
+import importlib.util
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.speech.mel import MelSpec
+
+#: Mel bands of 25 ms every 10 ms, as powers without logarithm.
+_MEL = MelSpec(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
+
+#: Mel frames of a window and from one window to the next: 1.6 s, half of it shared.
+WINDOW, STEP = 160, 80
+
+#: Level to which quieter waveforms are raised, in dB of full scale.
+_LEVEL = -30.0
+
+
+def raise_level(waveforms: Tensor, lengths: Tensor) -> Tensor:
+    """Return waveforms ``(B, N)`` whose quieter ones are raised to -30 dB of full scale, zeros past the end.
+
+    Args:
+        waveforms: Samples, ``(B, N)``.
+        lengths: Samples of each, ``(B,)`` int64.
+    """
+    inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths.unsqueeze(1)
+    waveforms = waveforms.float().masked_fill(~inside, 0.0)
+    level = (waveforms.square().sum(1) / lengths).clamp(min=1e-12).sqrt()
+    return waveforms * (10 ** (_LEVEL / 20) / level).clamp(min=1.0).unsqueeze(1)
+
+
+def window_starts(frames: int) -> list[int]:
+    """Return the first mel frame of each window; the last window ends with the utterance.
+
+    Example:
+        >>> window_starts(100), window_starts(160), window_starts(300)
+        ([0], [0], [0, 80, 140])
+    """
+    last = max(frames - WINDOW, 0)
+    return [*range(0, last, STEP), last]
+
+
+class LSTMEncoder(FrameEncoder):
+    """Windows of 1.6 s through a recurrent network; each window is a frame.
+
+    Trained with :class:`~emoquant.tasks.ge2e.GE2ETask` on emotions it is the emotion encoder of GenerSpeech, whose
+    vector is the time mean of these frames, made unit length (``emotion_norm: l2`` of the voice). With the weights of
+    Resemblyzer (``weights: resemblyzer`` where that package is installed) and ``output: embedding`` it is a speaker
+    encoder. Unlike these two it does not cut silences out.
+
+    Args:
+        weights: ``resemblyzer``, a checkpoint of ``GE2ETask``, or a file of weights; empty for random ones.
+        output: What a frame is: the ``hidden`` state of the last layer, or the ``embedding`` that GE2E compares (unit
+            length, not negative).
+        hidden: Width of the layers and of the output.
+        layers: Layers.
+
+    Raises:
+        ValueError: ``output`` is unknown, or a file is damaged or does not fit.
+        FileNotFoundError: There are no such weights.
+    """
+
+    frame_rate = 16_000 / (STEP * 160)
+
+    def __init__(
+        self, weights: str = "", output: Literal["hidden", "embedding"] = "hidden", hidden: int = 256, layers: int = 3
+    ) -> None:
+        super().__init__()
+        if output not in ("hidden", "embedding"):
+            raise ValueError(f"output is {output!r}, expected 'hidden' or 'embedding'")
+        self.dim, self.output = hidden, output
+        self.lstm = nn.LSTM(_MEL.mels, hidden, layers, batch_first=True)
+        self.linear = nn.Linear(hidden, hidden)
+        if weights:
+            self._load(weights)
+
+    def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""
+        self._check(waveforms, lengths)
+        frames = self.spectra(waveforms, lengths)
+        starts = [window_starts(self._mel_frames(length)) for length in lengths.tolist()]
+        counts = torch.tensor([len(each) for each in starts], device=waveforms.device)
+        rows = torch.repeat_interleave(torch.arange(len(starts), device=waveforms.device), counts)
+        begins = torch.tensor([start for each in starts for start in each], device=waveforms.device)
+        places = begins.unsqueeze(1) + torch.arange(WINDOW, device=waveforms.device)
+        sizes = torch.tensor([self._mel_frames(length) for length in lengths.tolist()], device=waveforms.device)[rows]
+        pieces = frames[rows.unsqueeze(1), places.clamp(max=frames.shape[1] - 1)]
+        vectors = self.windows(pieces, (sizes - begins).clamp(max=WINDOW))
+        out = vectors.new_zeros(len(starts), int(counts.max()), self.dim)
+        out[torch.arange(out.shape[1], device=out.device) < counts.unsqueeze(1)] = vectors
+        return out, counts
+
+    def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """Return mel powers ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
+        with torch.autocast(waveforms.device.type, enabled=False):
+            powers = _MEL.stft(raise_level(waveforms, lengths)).abs().square().transpose(1, 2)
+            return powers @ _MEL.filters().to(waveforms.device).T
+
+    def windows(self, spectra: Tensor, lengths: Tensor) -> Tensor:
+        """Return the vectors of windows, ``(W, D)`` float32.
+
+        Args:
+            spectra: Mel powers, ``(W, T, 40)``.
+            lengths: Mel frames of each window, ``(W,)`` int64; later ones are not heard.
+        """
+        states, _ = self.lstm(spectra)
+        last = states[torch.arange(len(states), device=states.device), lengths - 1].float()
+        if self.output == "hidden":
+            return last
+        return self.embed(last)
+
+    def embed(self, states: Tensor) -> Tensor:
+        """Return what GE2E compares: unit vectors ``(W, D)`` of last states ``(W, D)``."""
+        return functional.normalize(functional.relu(self.linear(states)).float() + 1e-9, dim=-1)
+
+    def frame_lengths(self, lengths: Tensor) -> Tensor:
+        """Return the windows of waveforms of these lengths; 0 where there is not a single sample."""
+        counts = [len(window_starts(self._mel_frames(length))) if length > 0 else 0 for length in lengths.tolist()]
+        return torch.tensor(counts, device=lengths.device)
+
+    def fingerprint(self) -> str:
+        """Return a digest of weights and settings."""
+        digest = hashlib.sha256(f"LSTMEncoder {self.output} {_MEL} {WINDOW} {STEP}".encode())
+        for name, value in sorted(self.state_dict().items()):
+            digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def head(self) -> EmotionHead:
+        """Raise: there is no head.
+
+        Raises:
+            ValueError: Always.
+        """
+        raise ValueError("the LSTM encoder has no classification head; train a probe on its frames")
+
+    @staticmethod
+    def _mel_frames(samples: int) -> int:
+        return _MEL.frames(samples)
+
+    @staticmethod
+    def _check(waveforms: Tensor, lengths: Tensor) -> None:
+        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
+            raise ValueError(f"expected (B, N) samples and (B,) lengths, not {waveforms.shape} and {lengths.shape}")
+        if len(lengths) and not 0 < int(lengths.min()) <= int(lengths.max()) <= waveforms.shape[1]:
+            raise ValueError(f"lengths must be in [1, {waveforms.shape[1]}] samples, not {lengths.tolist()}")
+
+    def _load(self, weights: str) -> None:
+        path = _resemblyzer() if weights == "resemblyzer" else Path(weights)
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"no weights at {path}: expected 'resemblyzer', a file, or a checkpoint of a GE2E training"
+            )
+        try:
+            if not zipfile.is_zipfile(path) and weights != "resemblyzer":
+                raise ValueError("not an archive of torch")
+            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            state = content.get("model_state", content.get("state_dict", content))
+            state = {name.removeprefix("encoder."): value for name, value in state.items()}
+            wanted = self.state_dict().keys()
+            self.load_state_dict({name: value for name, value in state.items() if name in wanted})
+        except (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, ValueError) as error:
+            raise ValueError(f"{path} holds no weights of this encoder: {error}") from error
+
+
+def _resemblyzer() -> Path:
+    """Return the weights that the package brings along, without importing it (its import needs other packages)."""
+    found = importlib.util.find_spec("resemblyzer")
+    if found is None or found.origin is None:
+        raise FileNotFoundError(
+            "the package resemblyzer is not installed, which brings the weights along; install it with: "
+            "pip install --no-deps resemblyzer"
+        )
+    return Path(found.origin).parent / "pretrained.pt"
