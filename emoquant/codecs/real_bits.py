@@ -154,7 +154,7 @@ class RealBits(Codec):
         packets = [self.check(each) for each in data]
         payloads, frames = [packet.payload for packet in packets], [packet.frames for packet in packets]
         found = coding.decode(self.twin(), payloads, frames, [packet.lmbda for packet in packets])
-        return [torch.from_numpy(codes.astype(np.int16)) for codes in found]
+        return [torch.from_numpy(codes) for codes in found]
 
     @torch.no_grad()
     def decompress_batch(self, data: Sequence[bytes]) -> list[Tensor]:

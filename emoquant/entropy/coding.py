@@ -90,7 +90,9 @@ def _finish(coder: Any) -> bytes:  # noqa: ANN401 - constriction's classes are n
     return words
 
 
-def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], lmbdas: Sequence[float]) -> list[Codes]:
+def decode(
+    twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], lmbdas: Sequence[float]
+) -> list[NDArray[np.int16]]:
     """Return the codes ``(T, P)`` of each utterance, exactly those that were encoded.
 
     Args:
@@ -105,19 +107,20 @@ def decode(twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], 
     order = sorted(range(len(payloads)), key=lambda i: -frames[i])
     coders = [_open(payloads[i], frames[i] * twin.positions) for i in order]
     lengths = np.array([frames[i] for i in order], dtype=np.int64)
-    codes = [np.zeros((length, twin.positions), dtype=np.int64) for length in lengths]
     context, bias = twin.start(len(order)), twin.bias([lmbdas[i] for i in order])
+    parts: list[list[NDArray[np.int16]]] = []  # stretches of frames with equally many utterances still going on
     for frame in range(int(lengths.max(initial=0))):
         live = int((lengths > frame).sum())
-        if live < len(context.codes):
+        if live < len(context.codes) or not parts:
             context, bias = type(context)(context.codes[:live], context.sums[:live]), bias.rows(live)
+            parts.append([])
         for step in range(len(twin.steps)):
             weights = twin.weigh(context, step, bias)
             twin.advance(context, step, _decode_step(coders, weights))
-        newest = context.codes[:, 0]
-        for row in range(live):
-            codes[row][frame] = newest[row]
-    found = dict(zip(order, codes, strict=True))
+        parts[-1].append(context.codes[:, 0].astype(np.int16))
+    stretches = [np.stack(part) for part in parts]  # (frames, utterances, P) each
+    rows = [np.concatenate([part[:, row] for part in stretches if row < part.shape[1]]) for row in range(len(order))]
+    found = dict(zip(order, rows, strict=True))
     return [found[i] for i in range(len(order))]
 
 
