@@ -74,9 +74,6 @@ class EmotionDataModule(SpeechDataModule):
         num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
         seed: Seeds the order of the training batches.
 
-    Attributes:
-        dim: Feature dimensions ``D`` of the encoder.
-
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
     """
@@ -99,7 +96,6 @@ class EmotionDataModule(SpeechDataModule):
                 f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"
             )
         self.encoder = encoder if encoder is not None else _default_encoder()
-        self.dim = self.encoder.dim
         self.precision, self.extraction_seconds = precision, extraction_seconds
         self._store: FeatureStore | None = None
         self._rows: dict[str, np.ndarray] = {}
@@ -142,6 +138,11 @@ class EmotionDataModule(SpeechDataModule):
             return super().train_dataloader()
         lengths, ranks = self._training.lengths, self._ranks()
         return self._loader(self._training, BucketSampler(lengths, self.budget, self.seed, *ranks))
+
+    @property
+    def dim(self) -> int:
+        """Feature dimensions ``D`` of the encoder."""
+        return self.encoder.dim
 
     def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
         """Find every utterance in the store and fill what it lacks, every rank its share."""
