@@ -18,6 +18,10 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
 
     args = list(sys.argv[1:] if args is None else args)
     try:
+        if args and args[0] in ("train-all", "study"):
+            from emoquant.commands import study as module
+
+            return (module.train_all if args[0] == "train-all" else module.study)(args[1:])
         return auto_cli(_commands(args[0] if args else ""), args=args, prog="emoquant")
     except (ValueError, OSError) as error:
         raise SystemExit(f"emoquant {args[0] if args else ''}: {error}") from error
@@ -28,7 +32,8 @@ def _commands(chosen: str) -> dict[str, Any]:
     from emoquant.commands.decompress import decompress
 
     commands: dict[str, Any] = {
-        "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress
+        "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress,
+        "train-all": train_all, "study": study,
     }  # fmt: skip
     if chosen == "extract":
         from emoquant.data.extraction import extract_corpora
@@ -47,6 +52,14 @@ def extract() -> None:
 
 def check_data() -> None:
     """Tell what is wrong with corpora for the training of a voice (``emoquant check-data --help``)."""
+
+
+def train_all() -> None:
+    """Train from several YAMLs, skipping what is finished (``emoquant train-all --help``)."""
+
+
+def study() -> None:
+    """Run experiments with the trainings that they need and write one page (``emoquant study --help``)."""
 
 
 if __name__ == "__main__":

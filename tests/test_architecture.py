@@ -26,7 +26,7 @@ ALLOWED = {
     "clips": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data"},
-    "commands": {"codecs", "data", "encoders"},
+    "commands": {"codecs", "data", "encoders", "reports", "results"},
     "__main__": {"commands", "data"},
     "__init__": set(),
 }
