@@ -1,4 +1,8 @@
 import math
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 import soundfile
@@ -26,11 +30,18 @@ def world(tmp_path_factory):
     return folder
 
 
-def run(world, out, emotions=None, **settings):
-    chosen = {"codecs": [pull_codec()], "classifier": LoudestHead(), **settings}
+SHORT = {"emotions": ["neutral", "sad"], "conditions": ["A"], "calibration": False}
+
+
+def listening(world, out, emotions=None, **settings):
+    """Return task, writer and data module."""
     data = speech_data(world, corpora=corpus(world), **({"emotions": emotions} if emotions else {}))
-    task = ListeningTask(str(world / "voice"), **chosen)
-    writer = ListeningWriter(str(out))
+    chosen = {"codecs": [pull_codec()], "classifier": LoudestHead(), **settings}
+    return ListeningTask(str(world / "voice"), **chosen), ListeningWriter(str(out)), data
+
+
+def run(world, out, **settings):
+    task, writer, data = listening(world, out, **settings)
     trainer = Trainer(
         accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False, callbacks=[writer], default_root_dir=str(out),
@@ -111,22 +122,34 @@ def test_figures_lie_beside_the_manifest(rendered):
 
 
 def test_an_interrupted_run_goes_on(world, tmp_path):
-    short = {"emotions": ["neutral", "sad"], "conditions": ["A"], "calibration": False}
-    _, first = run(world, tmp_path, **short)
+    _, first = run(world, tmp_path, **SHORT)
     assert len(first) == 2 * 4
     before = (tmp_path / "manifest.csv").read_text()
     (tmp_path / first[3].clip.file).unlink()
     with next(tmp_path.glob("journal-*.jsonl")).open("a") as journal:
         journal.write('{"file": "half a li')
-    _, second = run(world, tmp_path, **short)
+    _, second = run(world, tmp_path, **SHORT)
     assert [rendered.clip.file for rendered in second] == [first[3].clip.file]
     assert (tmp_path / "manifest.csv").read_text() == before, "the same samples again"
-    _, third = run(world, tmp_path, **short, seed=1)
+    _, third = run(world, tmp_path, **SHORT, seed=1)
     assert len(third) == 8, "another setting is another rendering"
 
 
+@pytest.mark.slow
+def test_two_processes_render_what_one_does(world, tmp_path):
+    run(world, tmp_path / "one", **SHORT)
+    script = Path(__file__).with_name("listening_on_two_ranks.py")
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(script), str(world), str(tmp_path / "two")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    manifests = [(tmp_path / folder / "manifest.csv").read_text() for folder in ("one", "two")]
+    assert manifests[0] == manifests[1]
+    assert len(list((tmp_path / "two").glob("journal-*.jsonl"))) == 2
+
+
 def test_given_texts_and_mistakes(world, tmp_path):
-    _, made = run(world, tmp_path, ["sad"], texts=["The boat came back."], conditions=["A"], calibration=False)
+    _, made = run(world, tmp_path, emotions=["sad"], texts=["The boat came back."], conditions=["A"], calibration=False)
     assert {each.clip.text for each in made} == {"The boat came back."}
     with pytest.raises(ValueError, match="no reference of the speakers"):
         run(world, tmp_path, speakers=["nobody"])
