@@ -1,5 +1,3 @@
-import logging
-
 import numpy as np
 import pytest
 import torch
@@ -115,12 +113,15 @@ def test_setup_twice_reads_once(module):
     assert module.dataset("train") is before
 
 
-def test_other_emotions_are_left_out_and_counted(folder, caplog):
+def test_other_emotions_are_left_out_and_counted_once(folder, monkeypatch):
+    messages = []
+    monkeypatch.setattr("emoquant.data.speech.rank_zero_info", messages.append)
     module = EmotionDataModule(corpus(folder), FakeEncoder(), ["sad", "happiness"], cache_dir=str(folder / "cache"))
-    with caplog.at_level(logging.INFO):
-        ready(module)
+    ready(module)
+    module.setup("test")
     assert module.emotions == ["sad", "happy"]
-    assert "20 angry, 20 neutral, 20 surprise" in caplog.text
+    assert len(messages) == 1
+    assert "20 angry, 20 neutral, 20 surprise" in messages[0]
     assert {u.emotion for u in module.dataset("train").utterances} == {"sad", "happy"}
 
 
