@@ -26,13 +26,16 @@ def make_quantizer(rotation: str = "klt", **settings: int | bool) -> GroupedResi
     return quantizer
 
 
-def seconds(run: Callable[[], object], repeats: int) -> float:
-    """Least wall time of a few runs: the one that the rest of the machine disturbed least."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
+CLOCKS = {"wall": time.perf_counter, "cpu": time.process_time}
+
+
+def seconds(run: Callable[[], object], arguments: argparse.Namespace, repeats: int = 0) -> float:
+    """Least time of a few runs: the one that the rest of the machine disturbed least."""
+    clock, times = CLOCKS[arguments.clock], []
+    for _ in range(repeats or arguments.repeats):
+        start = clock()
         run()
-        times.append(time.perf_counter() - start)
+        times.append(clock() - start)
     return min(times)
 
 
@@ -41,7 +44,7 @@ def codec_speed(model: EntropyModel, utterances: int, arguments: argparse.Namesp
     beam = int(settings.pop("beam", 1))
     codec = ECVQ(make_quantizer(**settings), model, STUDY_LAMBDAS, beam=beam)
     features, lengths = torch.randn(utterances, 150, 768), torch.full((utterances,), 150)
-    taken = seconds(lambda: codec(features, lengths), arguments.repeats)
+    taken = seconds(lambda: codec(features, lengths), arguments)
     return utterances * 150 * len(STUDY_LAMBDAS) / taken
 
 
@@ -49,21 +52,21 @@ def study_speed(arguments: argparse.Namespace) -> float:
     """Frame-lambdas a second of the study's recipe on one utterance at one lambda."""
     quantizer, model = make_quantizer("none"), PlainTransformer(36, 129).eval()
     features = torch.randn(arguments.study_frames, 768)
-    return arguments.study_frames / seconds(lambda: study_search(quantizer, model, features, 1.0), 1)
+    return arguments.study_frames / seconds(lambda: study_search(quantizer, model, features, 1.0), arguments, 1)
 
 
 def linearity(arguments: argparse.Namespace) -> None:
     """Print how the time grows with frames, lambdas and beams."""
-    codec = ECVQ(make_quantizer(), LightModel(), STUDY_LAMBDAS)
+    codec = ECVQ(make_quantizer(prediction=True, coarse=1), LightModel(), STUDY_LAMBDAS)
     features, lengths = torch.randn(16, 150, 768), torch.full((16,), 150)
-    base = seconds(lambda: codec(features[:8], lengths[:8]), arguments.repeats)
+    base = seconds(lambda: codec(features[:8], lengths[:8]), arguments)
     print("\n| what is doubled | time |\n|---|---|")
-    print(f"| frames | x {seconds(lambda: codec(features, lengths), arguments.repeats) / base:.2f} |")
+    print(f"| frames | x {seconds(lambda: codec(features, lengths), arguments) / base:.2f} |")
     double = STUDY_LAMBDAS + tuple(value * 1.3 + 0.01 for value in STUDY_LAMBDAS)
-    print(f"| lambdas | x {seconds(lambda: codec(features[:8], lengths[:8], double), arguments.repeats) / base:.2f} |")
+    print(f"| lambdas | x {seconds(lambda: codec(features[:8], lengths[:8], double), arguments) / base:.2f} |")
     for beam in (2, 4):
         codec.beam = beam
-        print(f"| beam 1 to {beam} | x {seconds(lambda: codec(features[:8], lengths[:8]), 1) / base:.2f} |")
+        print(f"| beam 1 to {beam} | x {seconds(lambda: codec(features[:8], lengths[:8]), arguments, 1) / base:.2f} |")
 
 
 def main() -> None:
@@ -73,6 +76,7 @@ def main() -> None:
     parser.add_argument("--utterances", type=int, default=32, help="utterances of 150 frames for the fast searches")
     parser.add_argument("--study-frames", type=int, default=50, help="frames for the study's recipe")
     parser.add_argument("--repeats", type=int, default=3, help="runs of each search, the fastest counts")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu on a machine that has other work to do")
     parser.add_argument("--full", action="store_true", help="run the sweep over 75,000 frames instead of extrapolating")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
@@ -87,29 +91,27 @@ def main() -> None:
         "light model in sequence, frames on their own, raw groups": codec_speed(
             LightModel(256, 0, False), few * 4, arguments, rotation="none"
         ),
-        "**light model (default: groups in parallel, frame before)**": (
-            default := codec_speed(LightModel(), many, arguments)
+        "light model, groups in parallel, frame before": codec_speed(LightModel(), many, arguments),
+        "**the default: the same with prediction and a coarse stage**": (
+            default := codec_speed(LightModel(), many, arguments, prediction=True, coarse=1)
         ),
-        "the same, with prediction": codec_speed(LightModel(), many, arguments, prediction=True),
-        "the same, with prediction and a coarse stage": codec_speed(
-            LightModel(), many, arguments, prediction=True, coarse=1
-        ),
-        "the default, beam 4": codec_speed(LightModel(), few * 2, arguments, beam=4),
+        "the default, beam 4": codec_speed(LightModel(), few * 2, arguments, beam=4, prediction=True, coarse=1),
         "one histogram per position (limit of the search itself)": codec_speed(FactorizedModel(), few, arguments),
     }
     nearest, frames = Nearest(make_quantizer()), torch.randn(many, 150, 768)
     lengths = torch.full((many,), 150)
     rows["nearest codeword, no entropy model (one operating point)"] = (
-        many * 150 / seconds(lambda: nearest(frames, lengths), arguments.repeats)
+        many * 150 / seconds(lambda: nearest(frames, lengths), arguments)
     )
-    print(f"D = 768, G = 12, L = 3, K = 128, 14 lambdas, {torch.get_num_threads()} threads\n")
+    clock = f"{torch.get_num_threads()} threads, {arguments.clock} clock"
+    print(f"D = 768, G = 12, L = 3, K = 128, 14 lambdas, {clock}\n")
     print("| search | frame-lambdas a second | against the study | 14 lambdas x 75,000 frames |\n|---|---|---|---|")
     for name, speed in rows.items():
         whole = 14 * 75_000 / speed
         print(f"| {name} | {speed:,.0f} | x {speed / study:,.0f} | {whole / 60:,.1f} min |")
     linearity(arguments)
     if arguments.full:
-        codec = ECVQ(make_quantizer(), LightModel(), STUDY_LAMBDAS)
+        codec = ECVQ(make_quantizer(prediction=True, coarse=1), LightModel(), STUDY_LAMBDAS)
         start = time.perf_counter()
         for _ in range(500 // 20):
             codec(torch.randn(20, 150, 768), torch.full((20,), 150))
