@@ -1,20 +1,17 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from torch.utils.data import DataLoader
 
 from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
+from emoquant.data.arrangement import ArrangedDataModule
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
-from emoquant.data.pairing import PairedDataset, partner_rows
-from emoquant.data.sampling import BucketSampler, Rows
-from emoquant.data.selection import SelectedDataset, rows_by_share
+from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
@@ -57,7 +54,7 @@ class FeatureDataset(SplitDataset):
         return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
 
 
-class EmotionDataModule(SpeechDataModule):
+class EmotionDataModule(ArrangedDataModule):
     """Frame features with their emotions, for codecs; yields :class:`~emoquant.types.Batch`.
 
     What the feature store lacks is encoded in :meth:`setup`, by every rank its share; the encoder's weights are needed
@@ -99,45 +96,6 @@ class EmotionDataModule(SpeechDataModule):
         self.precision, self.extraction_seconds = precision, extraction_seconds
         self._store: FeatureStore | None = None
         self._rows: dict[str, np.ndarray] = {}
-        self._training: SelectedDataset | None = None
-
-    def restrict_training(self, shares: Mapping[str, float], utterances: int | None = None, seed: int = 0) -> None:
-        """Train on some emotions only, in given proportions; every other loader stays whole.
-
-        Args:
-            shares: Share of each emotion; only their ratios count.
-            utterances: Most training utterances in all; as many as the proportions allow by default.
-            seed: Seeds the choice of utterances.
-
-        Raises:
-            ValueError: See :func:`~emoquant.data.selection.rows_by_share`.
-            RuntimeError: :meth:`setup` was not called.
-        """
-        whole = self.dataset("train")
-        self._training = SelectedDataset(whole, rows_by_share(whole.emotions, self.emotions, shares, utterances, seed))
-
-    def pair_references(self, partners: Mapping[str, str] | None = None) -> None:
-        """Pair each test utterance with one of the same speaker and another emotion; a second call does nothing.
-
-        Args:
-            partners: Emotion of the partner by emotion; see :func:`~emoquant.data.pairing.partner_rows`.
-
-        Raises:
-            ValueError: Partners are wrong or missing.
-            RuntimeError: :meth:`setup` was not called.
-        """
-        whole = self.dataset("test")
-        assert self._datasets is not None
-        if not isinstance(whole, PairedDataset):
-            rows = partner_rows(whole.emotions, whole.speakers, self.emotions, partners)
-            self._datasets["test"] = PairedDataset(whole, *rows)
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        """Return the training split or what it was restricted to; see :class:`SpeechDataModule`."""
-        if self._training is None:
-            return super().train_dataloader()
-        lengths, ranks = self._training.lengths, self._ranks()
-        return self._loader(self._training, BucketSampler(lengths, self.budget, self.seed, *ranks))
 
     @property
     def dim(self) -> int:
