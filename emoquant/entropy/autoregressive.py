@@ -60,6 +60,8 @@ class AutoregressiveModel(EntropyModel):
         memory: Earlier frames whose embedded codes are added to every input; 0 for the study's frames on their own.
         knots: Knots of the lambda axis; 1 for the study's model that is blind to lambda.
         layout: Layout to build for at once.
+        low: Lambda over the variance of the features per dimension at the first knot.
+        high: The same at the last knot.
     """
 
     parallel = False
@@ -72,18 +74,21 @@ class AutoregressiveModel(EntropyModel):
         memory: int = 0,
         knots: int = 1,
         layout: Layout | None = None,
+        low: float = 2e-3,
+        high: float = 512.0,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads do not divide the width {width}")
         self.layers, self.width, self.heads, self.memory, self.knots = layers, width, heads, memory, knots
-        self.basis = LambdaBasis(knots)
+        self.low, self.high = low, high
+        self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {name: getattr(self, name) for name in ("layers", "width", "heads", "memory", "knots")}
+        return {name: getattr(self, name) for name in ("layers", "width", "heads", "memory", "knots", "low", "high")}
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""

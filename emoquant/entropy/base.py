@@ -48,8 +48,10 @@ class LambdaBasis(nn.Module):
 
     scale: Tensor
 
-    def __init__(self, knots: int, low: float = 2e-3, high: float = 512.0) -> None:
+    def __init__(self, knots: int, low: float, high: float) -> None:
         super().__init__()
+        if knots < 1 or not 0 < low < high:
+            raise ValueError(f"expected at least one knot and 0 < low < high, not {knots} knots from {low} to {high}")
         self.knots, self.low, self.high = knots, low, high
         self.register_buffer("scale", torch.ones(()))
 

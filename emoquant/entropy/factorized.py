@@ -22,19 +22,22 @@ class FactorizedModel(EntropyModel):
     Args:
         knots: Knots of the lambda axis; 1 for one histogram at all lambdas.
         layout: Layout to build for at once.
+        low: Lambda over the variance of the features per dimension at the first knot.
+        high: The same at the last knot.
     """
 
     parallel = True
 
-    def __init__(self, knots: int = 12, layout: Layout | None = None) -> None:
+    def __init__(self, knots: int = 12, layout: Layout | None = None, low: float = 2e-3, high: float = 512.0) -> None:
         super().__init__()
-        self.knots, self.basis = knots, LambdaBasis(knots)
+        self.knots, self.low, self.high = knots, low, high
+        self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {"knots": self.knots}
+        return {"knots": self.knots, "low": self.low, "high": self.high}
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""

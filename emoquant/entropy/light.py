@@ -101,10 +101,19 @@ class LightModel(EntropyModel):
         parallel: Code the groups in parallel, each given the earlier frames and the coarse codes.
         knots: Knots of the lambda axis; 1 for a model that is blind to lambda.
         layout: Layout to build for at once.
+        low: Lambda over the variance of the features per dimension at the first knot.
+        high: The same at the last knot.
     """
 
     def __init__(
-        self, width: int = 128, memory: int = 1, parallel: bool = True, knots: int = 12, layout: Layout | None = None
+        self,
+        width: int = 128,
+        memory: int = 1,
+        parallel: bool = True,
+        knots: int = 12,
+        layout: Layout | None = None,
+        low: float = 2e-3,
+        high: float = 512.0,
     ) -> None:
         super().__init__()
         if width < 1 or memory < 0 or knots < 1:
@@ -112,13 +121,14 @@ class LightModel(EntropyModel):
                 f"width and knots must be at least 1 and memory at least 0, not {width}, {knots}, {memory}"
             )
         self.width, self.memory, self.parallel, self.knots = width, memory, parallel, knots
-        self.basis = LambdaBasis(knots)
+        self.low, self.high = low, high
+        self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {name: getattr(self, name) for name in ("width", "memory", "parallel", "knots")}
+        return {name: getattr(self, name) for name in ("width", "memory", "parallel", "knots", "low", "high")}
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""
