@@ -7,6 +7,7 @@ from emoquant.data.esd import ESD
 from emoquant.data.iemocap import IEMOCAP
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import AudioDataModule, EmotionDataModule
+from emoquant.data.rated import RatedCorpus
 from emoquant.data.ravdess import RAVDESS
 from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.voice import TTSDataModule
@@ -21,6 +22,7 @@ __all__ = [
     "EmoDB",
     "EmotionDataModule",
     "ManifestCorpus",
+    "RatedCorpus",
     "RenderedCorpus",
     "TTSDataModule",
     "Utterance",
