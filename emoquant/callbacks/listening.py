@@ -3,13 +3,11 @@
 import json
 import os
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import soundfile
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import BasePredictionWriter
+from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
@@ -17,7 +15,7 @@ from emoquant.metrics.speech.summary import clip_rows
 from emoquant.results import write_results
 
 
-class ListeningWriter(BasePredictionWriter):
+class ListeningWriter(Callback):
     """Writes ``clips/*.wav``, ``manifest.csv`` and ``results.csv`` into a folder, and lets a broken run go on.
 
     Every run of every process notes its finished clips in a journal of its own; a clip that is noted, was made with the
@@ -29,7 +27,6 @@ class ListeningWriter(BasePredictionWriter):
     """
 
     def __init__(self, folder: str = "runs/listening", sample_rate: int = 16_000) -> None:
-        super().__init__("batch")
         self.folder, self.sample_rate = Path(folder), sample_rate
         self._run = secrets.token_hex(4)
 
@@ -50,20 +47,19 @@ class ListeningWriter(BasePredictionWriter):
         setattr(pl_module, "done", done)  # noqa: B010 (a plain attribute, not a module or tensor)
         trainer.strategy.barrier("listening: journals read")
 
-    def write_on_batch_end(
+    def on_predict_batch_end(
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        prediction: Any,  # noqa: ANN401 (clips with their samples)
-        batch_indices: Sequence[int] | None,
+        outputs: Any,  # noqa: ANN401 (clips with their samples)
         batch: Any,  # noqa: ANN401
         batch_idx: int,
-        dataloader_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
-        """Write the clips of a batch, then note them."""
+        """Write the clips of a batch and note them; their samples are let go, as Lightning keeps what steps return."""
         name = f"journal-{trainer.global_rank:05d}-{self._run}.jsonl"
         with (self.folder / name).open("a", encoding="utf-8") as journal:
-            for clip, waveform in prediction:
+            for clip, waveform in outputs:
                 path = self.folder / clip.file
                 partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
                 soundfile.write(partial, waveform.numpy(), self.sample_rate, subtype="PCM_16", format="WAV")
@@ -71,6 +67,7 @@ class ListeningWriter(BasePredictionWriter):
                 journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
             journal.flush()
             os.fsync(journal.fileno())
+        outputs[:] = [rendered._replace(waveform=rendered.waveform[:0].clone()) for rendered in outputs]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the manifest and the figures, on rank zero, when every process is done."""

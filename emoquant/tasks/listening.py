@@ -180,34 +180,39 @@ class ListeningTask(pl.LightningModule):
                 yield from self._sweep(item, number, text, condition)
 
     def _sweep(self, item: Item, number: int, text: str, condition: str) -> Iterator[Rendered]:
-        """Yield the clips of an item and text at every operating point of every codec."""
-        assert self._synthesizer is not None
-        plan: list[tuple[str, Clip, Emotion]] = []
+        """Yield the clips of an item and text at every operating point of every codec.
+
+        All points are rendered together even where only one is lacking: rounding differs a little with the size of a
+        batch, and a run that was interrupted shall give the very same samples.
+        """
         seed = seed_of(item.id, text, str(self.seed))
         base = Clip("", "synthesis", condition, "none", math.nan, item.id, item.text, text, item.emotion,
                     item.speaker, seed, 0.0, settings=self.settings)  # fmt: skip
+        plan: list[Clip] = []
         for module in self.codecs:
-            codec: Codec = module  # type: ignore[assignment]
-            points = list(codec.points)
-            files = [_file(item, number, condition, codec.name, point) for point in points]
-            if all(file in self.done for file in files):
-                continue
-            for file, point, emotion in zip(files, points, quantize(item.frames, codec, points), strict=True):
-                clip = base._replace(file=file, codec=codec.name, lmbda=float(point))
-                plan.append((file, clip, emotion))
-        if self.calibration and (file := _file(item, number, condition, "random", math.nan)) not in self.done:
-            plan.append((file, base._replace(file=file, kind="random_vector"), self._random_emotion(seed)))
-        plan = [entry for entry in plan if entry[0] not in self.done]
-        if not plan:
-            return
-        style = item.style if condition == "B" else None
-        emotions = [emotion for _, _, emotion in plan]
-        speaker = item.vector if condition == "B" else item.centroid
-        spoken = self._synthesizer.say(text, emotions, style, speaker, seed, self.delivery)
-        for (_, clip, emotion), speech in zip(plan, spoken, strict=True):
-            similar = float(cosine(emotion.vector, item.frames.mean(0)))
-            clip = clip._replace(bits_per_frame=emotion.bits, skip_rate=emotion.skips, vector_similarity=similar)
-            yield self._judged(clip, speech, item)
+            for point in module.points:  # type: ignore[union-attr]
+                file = _file(item, number, condition, str(module.name), point)
+                plan.append(base._replace(file=file, codec=str(module.name), lmbda=float(point)))
+        if any(clip.file not in self.done for clip in plan):
+            emotions = [each for codec in self.codecs for each in quantize(item.frames, codec, list(codec.points))]  # type: ignore[arg-type]
+            yield from self._spoken(plan, emotions, item)
+        if self.calibration:
+            file = _file(item, number, condition, "random", math.nan)
+            clip = base._replace(file=file, kind="random_vector")
+            if file not in self.done:
+                yield from self._spoken([clip], [self._random_emotion(seed)], item)
+
+    def _spoken(self, plan: list[Clip], emotions: list[Emotion], item: Item) -> Iterator[Rendered]:
+        """Yield the clips of a plan that are not done, all of one text, condition and seed."""
+        assert self._synthesizer is not None
+        first = plan[0]
+        style, speaker = (item.style, item.vector) if first.condition == "B" else (None, item.centroid)
+        spoken = self._synthesizer.say(first.text, emotions, style, speaker, first.seed, self.delivery)
+        for clip, emotion, speech in zip(plan, emotions, spoken, strict=True):
+            if clip.file not in self.done:
+                similar = float(cosine(emotion.vector, item.frames.mean(0)))
+                clip = clip._replace(bits_per_frame=emotion.bits, skip_rate=emotion.skips, vector_similarity=similar)
+                yield self._judged(clip, speech, item)
 
     def _random_emotion(self, seed: int) -> Emotion:
         data = self.trainer.datamodule  # type: ignore[attr-defined]

@@ -79,10 +79,10 @@ def trend(lmbdas: Sequence[float], values: np.ndarray, replicates: int = 1000, s
         seed: Their seed.
 
     Returns:
-        Rho and its interval.
+        Rho and its interval, which is NaN below three items.
 
     Example:
-        >>> trend([0.0, 1.0, 2.0], np.array([[3.0, 2.0, 1.0], [4.0, 2.0, 0.0]]), replicates=10)
+        >>> trend([0.0, 1.0, 2.0], np.array([[3.0, 2.0, 1.0], [4.0, 2.0, 0.0], [5.0, 2.0, 1.0]]), replicates=10)
         Trend(rho=-1.0, low=-1.0, high=-1.0)
     """
     order = _ranks(np.asarray(lmbdas, np.float64))
@@ -91,7 +91,7 @@ def trend(lmbdas: Sequence[float], values: np.ndarray, replicates: int = 1000, s
     rho = _correlation(order, _ranks(values.mean(0)))
     drawn = np.array([_correlation(order, _ranks(values[draw].mean(0))) for draw in draws])
     drawn = drawn[np.isfinite(drawn)]
-    if math.isnan(rho) or not len(drawn):
+    if math.isnan(rho) or not len(drawn) or len(values) < 3:
         return Trend(rho, math.nan, math.nan)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Trend(rho, float(low), float(high))
