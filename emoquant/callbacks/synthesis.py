@@ -1,5 +1,6 @@
 """What a voice in training sounds and looks like, in TensorBoard."""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -89,10 +90,18 @@ class SynthesisSamples(Callback):
     def _say(self, voice: Voice, batch: TTSBatch, vectors: Tensor) -> tuple[Synthesis, Synthesis]:
         """Return the batch with its own durations and melody, and with predicted ones."""
         model: GenerSpeech = voice.model
-        prompt = (batch.phones, batch.phone_lengths, vectors, batch.speaker_vectors, batch.style)
-        own: dict[str, Any] = {"durations": batch.durations, "f0": batch.f0, "voiced": batch.voiced}
-        options: dict[str, Any] = {"postnet": voice.facts.postnet, "noise": self.noise, "seeds": batch.utterances}
-        return model.infer(*prompt, **own, **options), model.infer(*prompt, **options)
+        say = partial(
+            model.infer,
+            batch.phones,
+            batch.phone_lengths,
+            vectors,
+            batch.speaker_vectors,
+            batch.style,
+            postnet=voice.facts.postnet,
+            noise=self.noise,
+            seeds=batch.utterances,
+        )
+        return say(durations=batch.durations, f0=batch.f0, voiced=batch.voiced), say()
 
     @staticmethod
     def _draw(

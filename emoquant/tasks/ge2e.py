@@ -1,6 +1,6 @@
 """Training of the recurrent utterance encoder."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -83,7 +83,7 @@ class GE2ETask(pl.LightningModule):
         number = int(counted.sum())
         loss = (losses * counted).sum() / max(number, 1)
         right = ((logits.argmax(1) == column) & counted).sum() / max(number, 1)
-        settings = {"batch_size": max(number, 1), "sync_dist": stage == "val", "prog_bar": True}
+        settings: dict[str, Any] = {"batch_size": max(number, 1), "sync_dist": stage == "val", "prog_bar": True}
         self.log(f"{stage}/loss", loss.detach(), **settings)
         self.log(f"{stage}/accuracy", right, **settings)
         return loss

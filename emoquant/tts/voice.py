@@ -1,9 +1,6 @@
 """A trained voice: the model with everything that text and references need to reach it; its files."""
 
 import json
-import os
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +13,7 @@ from torch import Tensor
 
 from emoquant.speech.mel import MelSpec
 from emoquant.tts.architecture import Architecture
+from emoquant.tts.files import find_checkpoint, read_checkpoint, write_whole
 from emoquant.tts.model import GenerSpeech
 
 #: Key of the description in a training checkpoint, its version, and the names of a shipped voice's files.
@@ -158,18 +156,9 @@ def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
     for name, value in state.items():
         shrinks = half and value.is_floating_point() and value.ndim >= 2
         tensors[name] = (value.half() if shrinks else value).contiguous().clone()
-    partial = folder / f".{WEIGHTS}.{os.getpid()}.tmp"
-    save_file(tensors, partial)
-    _settle(partial, folder / WEIGHTS)
-    partial = folder / f".{DESCRIPTION}.{os.getpid()}.tmp"
-    partial.write_text(json.dumps(describe_voice(voice.facts), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    _settle(partial, folder / DESCRIPTION)
-
-
-def _settle(partial: Path, path: Path) -> None:
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)
+    write_whole(folder / WEIGHTS, lambda path: save_file(tensors, path))
+    text = json.dumps(describe_voice(voice.facts), indent=1, ensure_ascii=False) + "\n"
+    write_whole(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
@@ -184,7 +173,7 @@ def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
         ValueError: The file is damaged or holds no voice.
     """
     path = Path(path)
-    facts, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_checkpoint(_checkpoint_in(path))
+    facts, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
     if postnet is not None:
         facts = replace(facts, postnet=postnet)
     model = facts.build()
@@ -207,27 +196,7 @@ def _read_folder(folder: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:
         raise ValueError(f"{folder} holds a damaged voice ({error}); copy or save it again") from error
 
 
-def _checkpoint_in(path: Path) -> Path:
-    if path.is_dir():
-        runs = [file for file in path.glob("version_*/checkpoints/last.ckpt") if file.parts[-3][8:].isdecimal()]
-        if runs:
-            return max(runs, key=lambda file: int(file.parts[-3][8:]))
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no voice at {path}: expected a folder with {DESCRIPTION}, a checkpoint, or the folder of a training run"
-        )
-    return path
-
-
-def _read_checkpoint(path: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("not an archive")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
-    if not isinstance(content, dict) or SECTION not in content or "state_dict" not in content:
-        raise ValueError(
-            f"{path} is no checkpoint of a voice (it lacks {SECTION!r}): expected one of a voice's training"
-        )
+def _read_run(path: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:
+    path = find_checkpoint(path, "voice")
+    content = read_checkpoint(path, SECTION)
     return read_facts(content[SECTION], path), content["state_dict"]

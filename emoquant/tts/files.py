@@ -1,0 +1,71 @@
+"""How files of trained models are found, read and written, without running any code that a file brings along."""
+
+import os
+import pickle
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+def write_whole(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file under another name in the same folder, then give it its name: it is there whole or not at all.
+
+    Args:
+        path: File to write.
+        write: Writes the file of the name that it is given.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(partial)
+        with partial.open("rb+") as file:
+            os.fsync(file.fileno())
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def find_checkpoint(path: Path, what: str) -> Path:
+    """Return the checkpoint that a path stands for: a file itself, of a run's folder the newest version's last one.
+
+    Args:
+        path: A file, or a folder with ``version_0/checkpoints/last.ckpt``, ``version_1/...`` as a logger lays it out.
+        what: What it is to hold, for the message.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    if path.is_dir():
+        runs = [file for file in path.glob("version_*/checkpoints/last.ckpt") if file.parts[-3][8:].isdecimal()]
+        if runs:
+            return max(runs, key=lambda file: int(file.parts[-3][8:]))
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no {what} at {path}: expected a folder with {what}.json, a checkpoint, or the folder of a training run"
+        )
+    return path
+
+
+def read_checkpoint(path: Path, section: str) -> Mapping[str, Any]:
+    """Return the content of a training checkpoint.
+
+    Args:
+        path: The file.
+        section: Key that it must have beside ``state_dict``.
+
+    Raises:
+        ValueError: It is damaged or of another kind.
+    """
+    try:
+        if not zipfile.is_zipfile(path):
+            raise ValueError("not an archive")
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
+    if not isinstance(content, dict) or section not in content or "state_dict" not in content:
+        raise ValueError(
+            f"{path} is of another kind: it lacks {section!r}, which the training that is asked for writes"
+        )
+    return content
