@@ -1,7 +1,7 @@
 """Codecs made of codecs: one after the other, or several references brought together through codebooks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import torch
@@ -49,10 +49,11 @@ class Cascade(Codec):
         self.dim, self.positions, self.codewords = then.dim or first.dim, then.positions, then.codewords
         self.points = then.points
 
-    def skip_vector(self) -> Tensor:
-        """Return what all-SKIP of the second codec decodes to, ``(D,)``."""
-        vector: Tensor = self.then.skip_vector()  # type: ignore[operator]
-        return vector
+    @property
+    def skip_vector(self) -> Callable[[], Tensor]:
+        """What all-SKIP of the second codec decodes to, ``(D,)``, as a function; there only if that codec has it."""
+        found: Callable[[], Tensor] = self.then.skip_vector  # type: ignore[assignment]
+        return found
 
     @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
