@@ -257,7 +257,8 @@ class CodecTraining(pl.LightningModule):
             return
         order = batch.lengths.argsort(descending=True, stable=True)
         components, lengths = self.quantizer.transform(batch.features)[order], batch.lengths[order]
-        model = self.entropy if self.phase() == "search" else None
+        fitting = self.trainer.state.fn == "fit"
+        model = self.entropy if self.phase() == "search" or not fitting else None
         if model is None:
             model = gate(layout_of(self.quantizer)).to(self.device)
         ratios = torch.tensor(VALIDATION_RATIOS, device=self.device).float()

@@ -125,3 +125,16 @@ def test_usage_of_every_position_is_logged(tmp_path):
     trainer = fit(make_task(), tmp_path, epochs=1)
     names = trainer.callback_metrics.keys()
     assert {"codebook_perplexity/coarse_0", "codebook_usage/group_02_layer_1", "train/codewords_revived"} <= names
+
+
+def test_validation_of_a_checkpoint_measures_its_entropy_model(tmp_path):
+    fit(make_task(), tmp_path, epochs=6)
+    measured = []
+    for path in (tmp_path / "last.ckpt", None):
+        trainer = pl.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False)
+        task = make_task()
+        if path is None:
+            task.phase = lambda: "search"
+        trainer.validate(task, Features(), ckpt_path=tmp_path / "last.ckpt", weights_only=True, verbose=False)
+        measured.append(float(trainer.callback_metrics["val/lagrangian"]))
+    assert measured[0] == measured[1]
