@@ -53,7 +53,7 @@ def test_presets(name, millions):
     model = GenerSpeech(architecture, 80, 80, 768, 256, 150.0, 40.0)
     assert sum(parameter.numel() for parameter in model.parameters()) / 1e6 == pytest.approx(millions, abs=0.06)
     if name == "generspeech":
-        assert architecture == Architecture()
+        assert architecture == Architecture(emotion_norm="l2")
 
 
 def test_architecture_names_what_does_not_fit():

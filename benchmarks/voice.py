@@ -1,0 +1,147 @@
+"""What a voice does on the rendered corpus: errors, melody of the emotions, codebooks, effect of the reference, speed.
+
+    python benchmarks/voice.py checkpoints/tts-toy
+
+Mels are those of the decoder. With true durations and melody: mel L1 (log10), F0 error (Hz, voiced frames), perplexity
+of the style codebooks over the split, as a share of the codewords. With predicted ones: mean F0 of each emotion beside
+the corpus's. The effect of the reference mel is what changes when every item is given the style reference of another
+emotion of its speaker, everything else being equal; that of the emotion vector likewise. Speed counts the model with
+its default vocoder.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.data.rendered import RenderedCorpus
+from emoquant.data.voice import TTSDataModule
+from emoquant.encoders import Emotion2Vec
+from emoquant.tts.bottleneck import code_perplexity
+from emoquant.tts.losses import f0_error, mel_l1
+from emoquant.tts.masking import length_mask, masked_mean
+from emoquant.tts.model import GenerSpeech
+from emoquant.tts.outputs import Synthesis
+from emoquant.tts.style import LEVELS
+from emoquant.tts.vocoders import SourceFilter
+from emoquant.tts.voice import Voice, load_voice
+from emoquant.types import StyleReference, TTSBatch
+
+
+def say(model: GenerSpeech, batch: TTSBatch, vectors: Tensor, style: StyleReference | None, given: bool) -> Synthesis:
+    """Return the batch as the decoder says it, with its own or with predicted durations."""
+    durations = batch.durations if given else None
+    prompt = (batch.phones, batch.phone_lengths, vectors, batch.speaker_vectors, style)
+    return model.infer(*prompt, durations=durations, postnet=False)
+
+
+def other_emotion(batch: TTSBatch) -> Tensor:
+    """Return for each item another of its speaker with another emotion, itself where the batch has none, ``(B,)``."""
+    rows = []
+    for row in range(len(batch.phones)):
+        others = ((batch.speakers == batch.speakers[row]) & (batch.emotions != batch.emotions[row])).nonzero().flatten()
+        rows.append(int(others[row % len(others)]) if len(others) else row)
+    return torch.tensor(rows)
+
+
+def mean_f0(said: Synthesis) -> Tensor:
+    """Return the mean F0 of each item's voiced frames, ``(B,)`` Hz; NaN where nothing is voiced."""
+    return (said.f0 * said.voiced).sum(1) / said.voiced.sum(1)
+
+
+class Totals:
+    """Weighted means by name."""
+
+    def __init__(self) -> None:
+        self.sums: dict[str, tuple[float, float]] = {}
+
+    def add(self, name: str, value: float, weight: float = 1.0) -> None:
+        """Add a value."""
+        total, count = self.sums.get(name, (0.0, 0.0))
+        self.sums[name] = (total + value * weight, count + weight)
+
+    def mean(self, name: str) -> float:
+        """Return a mean."""
+        total, count = self.sums[name]
+        return total / max(count, 1e-9)
+
+
+def measure_batch(
+    voice: Voice, batch: TTSBatch, totals: Totals, codes: dict[str, list[Tensor]], names: Sequence[str]
+) -> None:
+    """Add what a batch shows."""
+    model = voice.model
+    vectors = masked_mean(batch.emotion_frames, batch.emotion_lengths)
+    forced = model(batch, vectors)
+    frames, voiced = float(batch.mel_lengths.sum()), float(batch.voiced.sum())
+    totals.add("mel_l1", float(mel_l1(forced.mels, batch.mels, batch.mel_lengths)), frames)
+    totals.add("f0_error_hz", float(f0_error(model.hertz(forced.melody.f0), batch.f0, batch.voiced)), voiced)
+    for level in LEVELS:
+        codes[level].append(forced.styles[level].coded.codes.flatten())
+    free = say(model, batch, vectors, batch.style, given=False)
+    bare = say(model, batch, vectors, None, given=False)
+    truth = (batch.f0 * batch.voiced).sum(1) / batch.voiced.sum(1)
+    for row, emotion in enumerate(batch.emotions.tolist()):
+        totals.add(f"f0_true/{names[emotion]}", float(truth[row]))
+        totals.add(f"f0_predicted/{names[emotion]}", float(mean_f0(free)[row].nan_to_num()))
+        totals.add(f"f0_without_style/{names[emotion]}", float(mean_f0(bare)[row].nan_to_num()))
+        totals.add("duration_ratio", float(free.mel_lengths[row] / batch.mel_lengths[row]))
+    plain = say(model, batch, vectors, batch.style, given=True)
+    swap = other_emotion(batch)
+    mask = length_mask(batch.mel_lengths, batch.mels.shape[1])
+    changed = {
+        "style": say(model, batch, vectors, StyleReference(*(value[swap] for value in batch.style)), given=True),
+        "emotion": say(model, batch, vectors[swap], batch.style, given=True),
+    }
+    for name, said in changed.items():
+        totals.add(f"{name}_changes_mel", float(mel_l1(said.mels, plain.mels, batch.mel_lengths)), frames)
+        totals.add(f"{name}_changes_f0_hz", float(((said.f0 - plain.f0).abs() * mask).sum() / mask.sum()), frames)
+
+
+def speed(voice: Voice, batch: TTSBatch) -> float:
+    """Return the seconds of speech made in a second, model and default vocoder."""
+    vectors = masked_mean(batch.emotion_frames, batch.emotion_lengths)
+    vocoder = SourceFilter(voice.facts.mel)
+    said = say(voice.model, batch, vectors, batch.style, given=False)
+    vocoder(said.mels, said.mel_lengths, said.f0, said.voiced)
+    begin = time.perf_counter()
+    said = say(voice.model, batch, vectors, batch.style, given=False)
+    vocoder(said.mels, said.mel_lengths, said.f0, said.voiced)
+    return float(said.mel_lengths.sum()) / voice.facts.mel.frame_rate / (time.perf_counter() - begin)
+
+
+@torch.no_grad()
+def main() -> None:
+    """Measure a voice and print the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("voice", help="folder of a voice, of a training run, or a checkpoint")
+    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="the emotion encoder")
+    parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
+    parser.add_argument("--split", default="validation", choices=["validation", "test"])
+    options = parser.parse_args()
+    voice = load_voice(options.voice)
+    corpus = RenderedCorpus(cache_dir=options.cache)
+    data = TTSDataModule(corpus, encoder=Emotion2Vec(options.encoder), cache_dir=options.cache, frames_per_batch=4000)
+    data.prepare_data()
+    data.setup("fit" if options.split == "validation" else "test")
+    loader = data.val_dataloader() if options.split == "validation" else data.test_dataloader()
+    totals, codes = Totals(), {level: [] for level in LEVELS}
+    count, last = 0, None
+    for batch in loader:
+        measure_batch(voice, batch, totals, codes, data.emotions)
+        count, last = count + len(batch.phones), batch
+    figures = {name: round(totals.mean(name), 4) for name in totals.sums}
+    for level in LEVELS:
+        size = voice.facts.architecture.codewords
+        figures[f"perplexity_share/{level}"] = round(float(code_perplexity(torch.cat(codes[level]), size)) / size, 3)
+    orders = [sorted(data.emotions, key=lambda name: figures[f"f0_{kind}/{name}"]) for kind in ("true", "predicted")]
+    figures["same_order_of_f0"] = orders[0] == orders[1]
+    figures["times_real_time"] = round(speed(voice, last), 1) if last is not None else 0.0
+    print(json.dumps({"voice": options.voice, "split": options.split, "utterances": count, **figures}, indent=1))
+
+
+if __name__ == "__main__":
+    main()
