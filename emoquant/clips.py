@@ -36,6 +36,9 @@ class Clip(NamedTuple):
         similarity_own: Cosine of the clip's and the centroid of the reference's emotion.
         similarity_neutral: Cosine of the clip's and the centroid of neutral.
         word_error_rate: Of a recogniser that hears the clip, against its text.
+        distortion: Mel-cepstral distortion to the recording of the same words, dB; NaN where it says others.
+        f0_error: Root mean square difference of its melody to that recording's, in cents.
+        voicing_error: Share of frames that are voiced in one of the two only.
         quality: Predicted overall quality (DNSMOS), 1 to 5.
         sha256: Digest of the samples.
         settings: Digest of voice, vocoder, encoder and codec.
@@ -63,6 +66,9 @@ class Clip(NamedTuple):
     similarity_own: float = math.nan
     similarity_neutral: float = math.nan
     word_error_rate: float = math.nan
+    distortion: float = math.nan
+    f0_error: float = math.nan
+    voicing_error: float = math.nan
     quality: float = math.nan
     sha256: str = ""
     settings: str = ""

@@ -10,7 +10,7 @@ from emoquant.clips import Clip
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
-from emoquant.metrics.speech import overall_quality, word_errors
+from emoquant.metrics.speech import compare_speech, overall_quality, word_errors
 from emoquant.speech.mel import MelSpec
 from emoquant.speech.pitch import melody
 from emoquant.speech.sphinx import Recognizer
@@ -47,13 +47,14 @@ class Judge:
         self.recognizer = Recognizer() if intelligibility else None
 
     @torch.no_grad()
-    def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor) -> Clip:
+    def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor, recording: Tensor | None = None) -> Clip:
         """Return the clip with what was measured.
 
         Args:
             clip: What is known before.
             waveform: Its samples, ``(N,)`` float32 on CPU.
             reference: Time mean of the reference's frames, ``(D,)``.
+            recording: Samples of a recording of the same words that the clip is held against; None for none.
         """
         track = melody(waveform, self.mel)
         heard = track.f0[track.voiced].double()
@@ -75,6 +76,13 @@ class Judge:
         if self.recognizer is not None:
             found = word_errors(self.recognizer(waveform), clip.text)
             clip = clip._replace(word_error_rate=found.errors / found.length)
+        if recording is not None:
+            distortion, melodies = compare_speech(waveform, recording)
+            clip = clip._replace(
+                distortion=distortion,
+                f0_error=math.sqrt(melodies.squared_cents / melodies.both) if melodies.both else math.nan,
+                voicing_error=melodies.disagreements / melodies.frames,
+            )
         return clip._replace(quality=overall_quality(waveform)) if self.quality else clip
 
     def _predicted(self, vector: Tensor) -> str:

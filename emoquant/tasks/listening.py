@@ -84,6 +84,7 @@ class ListeningTask(pl.LightningModule):
         noise: Standard deviation of the post-net's noise.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
         intelligibility: Whether a recogniser of English measures word errors (slow, needs pocketsphinx).
+        distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
         seed: Changes the noise of all items.
 
@@ -109,6 +110,7 @@ class ListeningTask(pl.LightningModule):
         noise: float = 0.3,
         postnet: bool | None = None,
         intelligibility: bool = False,
+        distances: bool = False,
         quality: bool = False,
         seed: int = 0,
     ) -> None:
@@ -123,7 +125,7 @@ class ListeningTask(pl.LightningModule):
         self.classifier = classifier
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
-        self.intelligibility, self.quality = intelligibility, quality
+        self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
         self.done: set[str] = set()
         self.settings = self._settings()
         self._chosen: set[int] = set()
@@ -245,7 +247,9 @@ class ListeningTask(pl.LightningModule):
             seconds=len(samples) / self.voice.facts.mel.sample_rate,
             sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
         )
-        return Rendered(self._judge(clip, waveform, item.frames.mean(0)), waveform)
+        held = self.distances and clip.text == item.text
+        recording = self.trainer.datamodule.waveform(item.id) if held else None  # type: ignore[attr-defined]
+        return Rendered(self._judge(clip, waveform, item.frames.mean(0), recording), waveform)
 
 
 def _item(batch: TTSBatch, at: int, name: str, text: str, emotion: str, speaker: str, centroid: Tensor) -> Item:

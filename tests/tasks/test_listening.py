@@ -151,6 +151,10 @@ def test_two_processes_render_what_one_does(world, tmp_path):
 def test_given_texts_and_mistakes(world, tmp_path):
     _, made = run(world, tmp_path, emotions=["sad"], texts=["The boat came back."], conditions=["A"], calibration=False)
     assert {each.clip.text for each in made} == {"The boat came back."}
+    assert math.isnan(made[0].clip.distortion), "other words than the recording's"
+    _, made = run(world, tmp_path / "held", emotions=["sad"], conditions=["A"], distances=True)
+    distances = {each.clip.kind: each.clip.distortion for each in made}
+    assert distances["ground_truth"] == 0 < distances["copy_synthesis"] < distances["synthesis"]
     with pytest.raises(ValueError, match="no reference of the speakers"):
         run(world, tmp_path, speakers=["nobody"])
     with pytest.raises(ValueError, match="conditions of A and B"):

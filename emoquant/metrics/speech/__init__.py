@@ -10,7 +10,7 @@ from emoquant.metrics.speech.classes import (
     SpeechQuality,
     WordErrorRate,
 )
-from emoquant.metrics.speech.distance import mel_cepstral_distortion, melody_errors
+from emoquant.metrics.speech.distance import compare_speech, mel_cepstral_distortion, melody_errors
 from emoquant.metrics.speech.quality import overall_quality
 from emoquant.metrics.speech.words import character_errors, word_errors
 
@@ -24,6 +24,7 @@ __all__ = [
     "SpeechQuality",
     "WordErrorRate",
     "character_errors",
+    "compare_speech",
     "mel_cepstral_distortion",
     "melody_errors",
     "overall_quality",

@@ -36,6 +36,18 @@ class MelodySums(NamedTuple):
     correlation: float
 
 
+class Comparison(NamedTuple):
+    """Distance of speech to a recording of the same words.
+
+    Attributes:
+        distortion: Mel-cepstral distortion, dB.
+        melody: Differences of melody.
+    """
+
+    distortion: float
+    melody: MelodySums
+
+
 def mel_cepstra(waveform: Tensor, order: int = 24) -> np.ndarray:
     """Return mel-cepstra of WORLD's spectral envelope, ``(T, order + 1)`` float64; coefficient 0 is the level.
 
@@ -98,8 +110,7 @@ def mel_cepstral_distortion(preds: Tensor, target: Tensor, order: int = 24, warp
     ours, theirs = mel_cepstra(preds, order)[:, 1:], mel_cepstra(target, order)[:, 1:]
     shorter = min(len(ours), len(theirs))
     path = _path(ours, theirs) if warp else Path(np.arange(shorter), np.arange(shorter))
-    squared = ((ours[path.first] - theirs[path.second]) ** 2).sum(1)
-    return float((10 / math.log(10) * np.sqrt(2 * squared)).mean())
+    return _distortion(ours, theirs, path)
 
 
 def melody_errors(preds: Tensor, target: Tensor) -> MelodySums:
@@ -112,7 +123,26 @@ def melody_errors(preds: Tensor, target: Tensor) -> MelodySums:
     Raises:
         ImportError: WORLD is not installed.
     """
-    path = _path(mel_cepstra(preds)[:, 1:], mel_cepstra(target)[:, 1:])
+    return compare_speech(preds, target).melody
+
+
+def compare_speech(preds: Tensor, target: Tensor, order: int = 24) -> Comparison:
+    """Return mel-cepstral distortion and errors of melody along one warping path, in half the time of both apart.
+
+    Args:
+        preds: Samples at 16 kHz, ``(N,)``.
+        target: Samples at 16 kHz, ``(M,)``.
+        order: Highest coefficient.
+
+    Raises:
+        ImportError: WORLD is not installed.
+    """
+    cepstra = mel_cepstra(preds, order)[:, 1:], mel_cepstra(target, order)[:, 1:]
+    path = _path(*cepstra)
+    return Comparison(_distortion(*cepstra, path), _compare_melodies(preds, target, path))
+
+
+def _compare_melodies(preds: Tensor, target: Tensor, path: Path) -> MelodySums:
     ours, theirs = melody(preds, _FRAMES), melody(target, _FRAMES)
     first = torch.from_numpy(np.minimum(path.first, len(ours.f0) - 1))
     second = torch.from_numpy(np.minimum(path.second, len(theirs.f0) - 1))
@@ -123,6 +153,11 @@ def melody_errors(preds: Tensor, target: Tensor) -> MelodySums:
     correlation = float(torch.corrcoef(torch.stack([a, b]))[0, 1]) if varied else math.nan
     squared = float((1200 * (a - b)).square().sum())
     return MelodySums(squared, int(both.sum()), int((voiced != other).sum()), len(first), correlation)
+
+
+def _distortion(ours: np.ndarray, theirs: np.ndarray, path: Path) -> float:
+    squared = ((ours[path.first] - theirs[path.second]) ** 2).sum(1)
+    return float((10 / math.log(10) * np.sqrt(2 * squared)).mean())
 
 
 def _path(ours: np.ndarray, theirs: np.ndarray) -> Path:

@@ -22,6 +22,9 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
     "f0_deviation": lambda clip: clip.f0_deviation,
     "seconds": lambda clip: clip.seconds,
     "word_error_rate": lambda clip: clip.word_error_rate,
+    "distortion": lambda clip: clip.distortion,
+    "f0_error": lambda clip: clip.f0_error,
+    "voicing_error": lambda clip: clip.voicing_error,
     "quality": lambda clip: clip.quality,
 }
 
