@@ -89,14 +89,13 @@ def trend(lmbdas: Sequence[float], values: np.ndarray, replicates: int = 1000, s
         Trend(rho=-1.0, low=-1.0, high=-1.0)
     """
     order = _ranks(np.asarray(lmbdas, np.float64))
-    random = np.random.default_rng(seed)
-    draws = random.integers(len(values), size=(replicates, len(values)))
-    rho = _correlation(order, _ranks(values.mean(0)))
-    drawn = np.array([_correlation(order, _ranks(values[draw].mean(0))) for draw in draws])
-    drawn = drawn[np.isfinite(drawn)]
-    if math.isnan(rho) or not len(drawn) or len(values) < 3:
+    rho = float(_correlation(order, _ranks(values.mean(0))))
+    if math.isnan(rho) or len(values) < 3:
         return Trend(rho, math.nan, math.nan)
-    low, high = np.quantile(drawn, [0.025, 0.975])
+    draws = np.random.default_rng(seed).integers(len(values), size=(replicates, len(values)))
+    drawn = _correlation(order, _ranks(values[draws].mean(1)))
+    drawn = drawn[np.isfinite(drawn)]
+    low, high = np.quantile(drawn, [0.025, 0.975]) if len(drawn) else (math.nan, math.nan)
     return Trend(rho, float(low), float(high))
 
 
@@ -131,13 +130,14 @@ def _interval(values: np.ndarray, replicates: int, seed: int) -> tuple[float, fl
 
 
 def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks, equal values sharing their mean rank."""
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    return ((ends - counts + ends - 1) / 2)[inverse]
+    """Return ranks along the last axis, ``(..., O)``; equal values share their mean rank."""
+    this, other = values[..., :, None], values[..., None, :]
+    return (this > other).sum(-1) + ((this == other).sum(-1) - 1) / 2
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    norm = math.sqrt(float((a**2).sum() * (b**2).sum()))
-    return round(float((a * b).sum()) / norm, 12) if norm > 0 else math.nan
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation along the last axis; NaN where a side does not vary."""
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    norm = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(norm > 0, ((a * b).sum(-1) / norm).round(12), np.nan)
