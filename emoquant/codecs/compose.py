@@ -77,8 +77,8 @@ class Mixture(Codec):
     - ``"distance"``: the same, each frame's weights multiplied by ``exp(-e / mean e)`` with ``e`` the squared error of
       the reference's frame: what the codebooks represent well counts more;
     - ``"vote"``: codes, position by position: the code with the largest weight wins. Where several have the same, the
-      positions are dealt out to their references in proportion to the weights, in an order that spreads each reference
-      over all positions.
+      codes are dealt out to their references in proportion to the weights, in an order that spreads each reference over
+      all positions and frames.
 
     Bits are those of the codes that must be known: of the mixed ones (average, vote), or of all references.
 
@@ -152,9 +152,10 @@ class Mixture(Codec):
         codes = coded.codes.long()  # (O, R, B, n, P)
         same = (codes.unsqueeze(2) == codes.unsqueeze(1)).float()
         votes = torch.einsum("orsbtp,s->orbtp", same, self.weights)
-        turn = torch.arange(self.positions, device=codes.device, dtype=torch.float64).add(0.5).mul(GOLDEN).frac()
-        owner = torch.searchsorted(self.weights.double().cumsum(0), turn).clamp(max=len(self.weights) - 1)
-        owned = torch.nn.functional.one_hot(owner, len(self.weights)).T.view(1, len(self.weights), 1, 1, -1)
+        turn = torch.arange(codes.shape[3] * self.positions, device=codes.device, dtype=torch.float64)
+        turn = turn.add(0.5).mul(GOLDEN).frac().view(-1, self.positions)
+        owner = torch.searchsorted(self.weights.double().cumsum(0), turn).clamp(max=len(self.weights) - 1)  # (n, P)
+        owned = torch.nn.functional.one_hot(owner, len(self.weights)).movedim(-1, 0).unsqueeze(1)  # (R, 1, n, P)
         winner = (votes + 1e-3 * owned).argmax(1, keepdim=True)
         chosen = codes.gather(1, winner).squeeze(1)
         valid = torch.arange(chosen.shape[2], device=codes.device) < lengths.unsqueeze(1)
