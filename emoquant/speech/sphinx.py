@@ -44,7 +44,7 @@ def align_english(waveform: Tensor, text: str) -> Alignment:
     """Return when the phones (ARPAbet without stress) and words of an English text are spoken.
 
     Measured on rendered speech the error of word onsets has a median of 11 ms, a mean of 70 ms, and in one utterance of
-    five nothing is found; :func:`emoquant.speech.warping.align_by_voice` always finds something.
+    six nothing is found; :func:`emoquant.speech.warping.align_by_voice` always finds something.
 
     Args:
         waveform: Samples at 16 kHz, ``(N,)``.
