@@ -148,10 +148,10 @@ class ClassificationTask(RecognitionTask):
 
 
 def warmup_cosine(step: int, warmup: int, total: int) -> float:
-    """Return the factor of the learning rate: up in a line, down in half a cosine.
+    """Return the factor of the learning rate: half a cosine down to zero, times a line up during the warm-up.
 
     Example:
         >>> [round(warmup_cosine(step, 2, 10), 3) for step in (0, 1, 2, 10)]
-        [0.5, 1.0, 0.905, 0.0]
+        [0.5, 0.976, 0.905, 0.0]
     """
     return min(1.0, (step + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))
