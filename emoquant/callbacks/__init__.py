@@ -10,6 +10,7 @@ from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
+from emoquant.callbacks.synthesis import SynthesisSamples
 from emoquant.callbacks.training_emotions import TrainingEmotions
 
 __all__ = [
@@ -23,5 +24,6 @@ __all__ = [
     "PairedReferences",
     "ResultsWriter",
     "SweepProgress",
+    "SynthesisSamples",
     "TrainingEmotions",
 ]
