@@ -135,6 +135,7 @@ def test_summary_of_clips(tmp_path):
     assert rows["bits_per_frame", 1.0, "all"].value == 10.5
     assert rows["bits_per_frame", 1.0, "all"].low < 10.5 < rows["bits_per_frame", 1.0, "all"].high
     trends = {row.metric: row for row in clip_rows(again, "corpus") if row.metric.startswith("trend/")}
+    assert {row.emotion for row in clip_rows(again, "c") if row.metric == "trend/recall"} == {"sad", "all"}
     assert trends["trend/bits_per_frame"].value == -1
     assert trends["trend/recall"].value < -0.8
     assert "trend/quality" not in trends, "what was not measured has no trend"

@@ -103,8 +103,9 @@ def _trends(clips: Sequence[Clip], corpus: str, replicates: int, seed: int) -> l
     groups: dict[tuple[str, str, str], dict[tuple[str, str], dict[float, Clip]]] = {}
     for clip in clips:
         if clip.kind == "synthesis" and not math.isnan(clip.lmbda):
-            items = groups.setdefault((clip.condition, clip.codec, clip.emotion), {})
-            items.setdefault((clip.reference, clip.text), {})[clip.lmbda] = clip
+            for emotion in (clip.emotion, "all"):
+                items = groups.setdefault((clip.condition, clip.codec, emotion), {})
+                items.setdefault((clip.reference, clip.text), {})[clip.lmbda] = clip
     rows = []
     for (condition, codec, emotion), items in groups.items():
         points = sorted(set.intersection(*(set(by_point) for by_point in items.values())))
