@@ -73,6 +73,7 @@ class EmotionTTS(pl.LightningModule):
         schedule: Steps at which forcing ends and guiding, codebooks and flow begin.
         learning_rate: Factor on the learning rate ``min(n / w, 1) * max(n, w)^-0.5 * hidden^-0.5`` at step ``n``.
         warmup_steps: Steps ``w`` of the warm-up.
+        cooldown_steps: Last steps before the trainer's ``max_steps`` over which the rate falls to zero in a line.
         codec: Codec that emotion frames may pass before their time mean is taken; frozen.
         lmbdas: Its operating points; each quantized item draws one.
         quantized: Share of training items whose emotion frames pass the codec.
@@ -93,20 +94,22 @@ class EmotionTTS(pl.LightningModule):
         schedule: Schedule = Schedule(),
         learning_rate: float = 1.0,
         warmup_steps: int = 2000,
+        cooldown_steps: int = 0,
         codec: Codec | None = None,
         lmbdas: Sequence[float] = (),
         quantized: float = 0.0,
         postnet: bool = True,
     ) -> None:
         super().__init__()
-        if not learning_rate > 0 or warmup_steps < 1:
+        if not learning_rate > 0 or warmup_steps < 1 or cooldown_steps < 0:
             raise ValueError(
-                f"expected learning_rate > 0 and warmup_steps >= 1, not {learning_rate} and {warmup_steps}"
+                "expected learning_rate > 0, warmup_steps >= 1 and cooldown_steps >= 0, not "
+                f"{learning_rate}, {warmup_steps} and {cooldown_steps}"
             )
         if not 0 <= quantized <= 1 or (quantized > 0 and (codec is None or not lmbdas)):
             raise ValueError(f"quantized is {quantized}: expected 0, or up to 1 together with a codec and lmbdas")
         self.architecture, self.weights, self.dropout, self.schedule = architecture, weights, dropout, schedule
-        self.learning_rate, self.warmup_steps = learning_rate, warmup_steps
+        self.learning_rate, self.warmup_steps, self.cooldown_steps = learning_rate, warmup_steps, cooldown_steps
         self.codec = None if codec is None else codec.requires_grad_(False).eval()
         self.lmbdas, self.quantized, self.postnet = tuple(lmbdas), quantized, postnet
         self.facts: VoiceFacts | None = None
@@ -150,7 +153,13 @@ class EmotionTTS(pl.LightningModule):
         return self
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Return AdamW with the warm-up and inverse square root of Vaswani et al. (2017)."""
+        """Return AdamW with the warm-up and inverse square root of Vaswani et al. (2017), and the cool-down.
+
+        Raises:
+            ValueError: There is to be a cool-down, but no ``max_steps`` that it could end at.
+        """
+        if self.cooldown_steps and self.trainer.max_steps < self.cooldown_steps:
+            raise ValueError(f"a cool-down of {self.cooldown_steps} steps needs a max_steps of the trainer above that")
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(parameters, lr=self.learning_rate, betas=(0.9, 0.98), weight_decay=0.0)
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, self._rate)
@@ -158,7 +167,10 @@ class EmotionTTS(pl.LightningModule):
 
     def _rate(self, step: int) -> float:
         step, warmup = step + 1, self.warmup_steps
-        return min(step / warmup, 1.0) * max(step, warmup) ** -0.5 * self.architecture.hidden**-0.5
+        rate = min(step / warmup, 1.0) * max(step, warmup) ** -0.5 * self.architecture.hidden**-0.5
+        if not self.cooldown_steps:
+            return rate
+        return rate * min(1.0, max(0.0, (self.trainer.max_steps + 1 - step) / self.cooldown_steps))
 
     def emotion_vectors(self, batch: TTSBatch) -> Tensor:
         """Return a batch's emotion vectors, ``(B, D)``: time means, for some training items of quantized frames."""

@@ -77,6 +77,17 @@ def test_learning_rate_rises_and_falls_as_published():
     assert peak == pytest.approx(1.4e-3, rel=0.01)
 
 
+def test_a_cool_down_ends_at_the_last_step(tmp_path):
+    module = EmotionTTS(Architecture(**TINY), warmup_steps=10, cooldown_steps=20)
+    plain = EmotionTTS(Architecture(**TINY), warmup_steps=10)
+    module.trainer = trainer(tmp_path, max_steps=100)
+    shares = [module._rate(step) / plain._rate(step) for step in (50, 80, 90, 99)]
+    assert shares == pytest.approx([1.0, 1.0, 0.5, 0.05])
+    module.trainer = trainer(tmp_path)
+    with pytest.raises(ValueError, match="needs a max_steps"):
+        module.configure_optimizers()
+
+
 def test_a_checkpoint_makes_a_voice_with_phones_and_mel(trained, tmp_path):
     module, _, folder = trained
     voice = load_voice(folder / "voice.ckpt")
