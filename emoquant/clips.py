@@ -2,10 +2,11 @@
 
 import csv
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from emoquant.files import whole_file
 
 
 class Clip(NamedTuple):
@@ -81,17 +82,10 @@ def write_clips(path: Path, clips: Iterable[Clip]) -> None:
         path: The CSV file; its folder must be there.
         clips: The clips in the order of the file.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(Clip._fields)
-            writer.writerows([_cell(value) for value in clip] for clip in clips)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Clip._fields)
+        writer.writerows([_cell(value) for value in clip] for clip in clips)
 
 
 def read_clips(path: Path) -> list[Clip]:

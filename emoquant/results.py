@@ -2,10 +2,11 @@
 
 import csv
 import math
-import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
+
+from emoquant.files import whole_file
 
 
 class Row(NamedTuple):
@@ -56,17 +57,10 @@ def write_results(path: Path, rows: Iterable[Row]) -> None:
         OSError: The folder cannot be written; the file that was there before is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(Row._fields)
-            writer.writerows([_cell(value) for value in row] for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows([_cell(value) for value in row] for row in rows)
 
 
 def read_results(path: Path) -> list[Row]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "_torchaudio"}
+FOUNDATION = {"types", "labels", "audio", "clips", "files", "_torchaudio"}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -24,6 +24,7 @@ ALLOWED = {
     "types": set(),
     "audio": set(),
     "clips": set(),
+    "files": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data"},
     "commands": {"codecs", "data", "encoders", "reports", "results"},

@@ -1,6 +1,5 @@
 """Codecs from checkpoints of training runs, without running any code that a file brings along."""
 
-import os
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
 from emoquant.entropy.light import LightModel
+from emoquant.files import whole_file
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 #: Key of the codec's description in a checkpoint, and its version.
@@ -44,15 +44,8 @@ def save_codec(codec: ECVQ, path: str | Path) -> None:
     path = Path(path)
     state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
     state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("wb") as file:
-            torch.save({SECTION: describe(codec.quantizer, codec.entropy), "state_dict": state}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_file(path) as partial, partial.open("wb") as file:
+        torch.save({SECTION: describe(codec.quantizer, codec.entropy), "state_dict": state}, file)
 
 
 def load_codec(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from emoquant.commands.manifest import CompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import Source, find_sources, place_output, read_features
-from emoquant.commands.writing import write_whole
+from emoquant.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from emoquant.commands.sources import find_files, place_output
-from emoquant.commands.writing import write_whole
+from emoquant.files import write_whole
 
 if TYPE_CHECKING:
     from emoquant.codecs.real_bits import RealBits

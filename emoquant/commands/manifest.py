@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.commands.writing import write_whole
+from emoquant.files import write_whole
 
 
 class CompressedRow(NamedTuple):

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from emoquant.commands.writing import write_whole
+from emoquant.files import write_whole
 
 #: Folder of all runs, as the shipped YAMLs name it; relative to the working folder.
 RUNS = Path("runs")

@@ -12,7 +12,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from emoquant.data.journal import whole_lines, write_whole
+from emoquant.data.journal import whole_lines
+from emoquant.files import write_whole
 
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16

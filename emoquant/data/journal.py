@@ -1,28 +1,10 @@
-"""Files that survive an interruption: written whole or not at all, journals of whole lines, and locks."""
+"""Files that survive an interruption: journals of whole lines, and locks."""
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all: under a temporary name, flushed to the disk, then renamed.
-
-    Raises:
-        OSError: The disk is full or the folder cannot be written; a file that was there before is left as it was.
-    """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with partial.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:

@@ -31,7 +31,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from emoquant.data.index import Index, Part, Source, read_manifest
-from emoquant.data.journal import hold, is_held, locked, whole_lines, write_whole
+from emoquant.data.journal import hold, is_held, locked, whole_lines
+from emoquant.files import write_whole
 
 Precision = Literal["float32", "float16"]
 

@@ -6,7 +6,6 @@ for a model with a classification head, ``tokens.txt`` with one label a line.
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +15,7 @@ import yaml
 from torch import Tensor
 
 from emoquant.encoders.architecture import Network
+from emoquant.files import whole_file
 
 _CONFIGURATION = {
     "framework": "pytorch",
@@ -179,11 +179,5 @@ def write_directory(
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as partial:
         write(partial)
-        with partial.open("rb") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)

@@ -1,6 +1,5 @@
 """How files of trained models are found, read and written, without running any code that a file brings along."""
 
-import os
 import pickle
 import zipfile
 from collections.abc import Callable, Mapping
@@ -8,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
+from emoquant.files import whole_file
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -17,14 +18,8 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> None:
         path: File to write.
         write: Writes the file of the name that it is given.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with whole_file(path) as partial:
         write(partial)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def find_checkpoint(path: Path, what: str) -> Path:

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from emoquant.data.base import Utterance
 from emoquant.data.voice.aligners import Aligner
 from emoquant.data.voice.items import Analysis, VoiceItem, make_item
+from emoquant.files import whole_file
 
 #: Bad utterances that an error names before it only counts them.
 _NAMED = 10
@@ -98,13 +99,6 @@ class ItemCache:
     @staticmethod
     def _write(path: Path, item: VoiceItem, stamp: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         arrays = {**item._asdict(), "symbols": np.array("\n".join(item.symbols)), "stamp": np.array(stamp)}
-        try:
-            with partial.open("wb") as file:
-                np.savez(file, **arrays)
-                file.flush()
-                os.fsync(file.fileno())
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        with whole_file(path) as partial, partial.open("wb") as file:
+            np.savez(file, **arrays)
