@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from emoquant.commands.manifest import CompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import Source, find_sources, place_output, read_features
 from emoquant.files import write_whole
+from emoquant.origin import require_origin
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,6 +32,7 @@ def compress(
     tolerance: float | None = None,
     scope: Literal["utterance", "corpus"] = "utterance",
     encoder: str | None = None,
+    any_encoder: bool = False,
     device: str = "cpu",
     utterances: int = 128,
     calibration: int = 16,
@@ -53,6 +55,7 @@ def compress(
         tolerance: Largest miss of a target; 1 bit a frame or 0.01.
         scope: Whether every utterance shall meet the target or the corpus as a whole, at one lambda.
         encoder: Model directory or public name of an emotion2vec model; needed for audio.
+        any_encoder: Whether the codec may have been trained on features of another encoder.
         device: Device of search and encoder.
         utterances: Utterances coded side by side.
         calibration: Utterances, evenly spaced, from which the relation of rate and lambda is learnt for a target.
@@ -71,8 +74,10 @@ def compress(
         raise ValueError(f"utterances and calibration must be at least 1, got {utterances} and {calibration}")
     number, count = _shard(shard)
     every = find_sources(input)
-    trained = load_codec(codec).to(device)
+    trained = load_codec(codec, any_encoder=any_encoder).to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
+    origin = wave_encoder.identify() if wave_encoder is not None else None
+    require_origin(f"codec {codec}", trained.origin, origin)
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / ("manifest.csv" if count == 1 else f"manifest.{number}-of-{count}.csv")
     fixed = lmbda if lmbda is not None else 5.0
@@ -81,7 +86,7 @@ def compress(
         "lmbda": None if target else fixed,
         "target": target._asdict() if target else None,
         "scope": scope if target else None,
-        "encoder": encoder,
+        "encoder": origin.stored() if origin else None,
     }
     kept = _resume(output, manifest, settings, overwrite)
     run = _Run(trained, wave_encoder, output, manifest, fixed, target)

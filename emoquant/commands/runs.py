@@ -27,16 +27,18 @@ class Run(NamedTuple):
         command: ``"fit"`` or ``"test"``.
         config: The YAML; its stem is the run's name and its folder under ``runs/``.
         flags: Further arguments of the command line.
+        root: Folder of the runs; where it is not ``runs``, the run is of a copy of the YAML that names this folder.
     """
 
     command: Literal["fit", "test"]
     config: Path
     flags: tuple[str, ...] = ()
+    root: Path = RUNS
 
     @property
     def folder(self) -> Path:
         """Folder of the run's versions."""
-        return RUNS / self.config.stem
+        return self.root / self.config.stem
 
     def digest(self) -> str:
         """Return a digest of everything that decides the run: YAMLs, flags, and the state of the runs it builds on.
@@ -50,7 +52,7 @@ class Run(NamedTuple):
         for path in (self.config, *(Path(flag.partition("=")[2] or flag) for flag in self.flags)):
             if path.suffix == ".yaml":
                 _read(path, seen)
-        needed = [(RUNS / name / STATE) for text in [*seen.values()] for name in built_on(text)]
+        needed = [(self.root / name / STATE) for text in [*seen.values()] for name in built_on(text)]
         states = [state.read_text(encoding="utf-8") for state in sorted(set(needed)) if state.is_file()]
         content = json.dumps([self.command, self.flags, list(seen.values()), states])
         return hashlib.sha256(content.encode()).hexdigest()[:16]
@@ -70,12 +72,24 @@ class Run(NamedTuple):
     def arguments(self, launch: Sequence[str]) -> list[str]:
         """Return the command line; a training that was interrupted goes on from its last checkpoint."""
         script = Path(__file__).parent.parent.parent / SCRIPTS[self.command]
-        line = [*launch, str(script), self.command, "--config", str(self.config), *self.flags]
+        line = [*launch, str(script), self.command, "--config", str(self._moved()), *self.flags]
         state, last = _state(self.folder), self.result()
         resumed = state.get("digest") == self.digest() and state.get("state") == "started"
         if self.command == "fit" and resumed and last and last.stat().st_mtime >= float(str(state["begun"])):
             line += ["--ckpt_path", str(last)]
         return line
+
+    def _moved(self) -> Path:
+        """Return the YAML, or a copy of it in which ``runs`` is the root and the YAMLs that it names are absolute."""
+        if self.root == RUNS:
+            return self.config
+        text, beside = self.config.read_text(encoding="utf-8"), self.config.resolve().parent
+        text = re.sub(r"\bruns(?=/[\w-]|\s*$)", self.root.as_posix(), text, flags=re.MULTILINE)
+        text = re.sub(r"(?<=: )\.\.?/[\w./-]+\.yaml", lambda found: (beside / found[0]).resolve().as_posix(), text)
+        copy = self.root / "configs" / self.config.parent.name / self.config.name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(copy, text.encode())
+        return copy
 
 
 def built_on(text: str) -> list[str]:

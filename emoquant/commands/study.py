@@ -37,7 +37,7 @@ def train_all(args: Sequence[str]) -> list[Run]:
     parser = _parser("train-all", "Train from several YAMLs, one after the other; what is finished is skipped.")
     parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="YAML of a training run")
     options = parser.parse_args(args)
-    runs = [Run("fit", config, flags) for config in options.configs]
+    runs = [Run("fit", config, flags, options.folder) for config in options.configs]
     return run_all(runs, shlex.split(options.launch), options.jobs, options.again)
 
 
@@ -48,7 +48,7 @@ def study(args: Sequence[str]) -> Path:
 
     Args:
         args: Arguments after the command's name; what follows ``--`` goes to every training and evaluation, so
-            ``emoquant study -- --data configs/data/esd.yaml`` is the study on another corpus.
+            ``emoquant study --folder runs/esd -- --data configs/data/esd.yaml`` is the study on another corpus.
 
     Returns:
         The page.
@@ -61,19 +61,20 @@ def study(args: Sequence[str]) -> Path:
     parser = _parser("study", "Run experiments with the trainings that they need, and write one page of all of them.")
     shipped = [CONFIGS / "eval" / f"{name}.yaml" for name in EXPERIMENTS]
     parser.add_argument("experiments", nargs="*", type=Path, metavar="CONFIG", help="YAMLs of evaluations")
-    parser.add_argument("--page", type=Path, default=RUNS / "study.html", help="the page (default: runs/study.html)")
+    parser.add_argument("--page", type=Path, help="the page (default: study.html in the folder of the runs)")
     parser.add_argument("--title", default="What quantization leaves of emotions", help="heading of the page")
     parser.add_argument("--fit", default="", metavar="FLAGS", help="flags of trainings only, as one argument")
     parser.add_argument("--test", default="", metavar="FLAGS", help="flags of evaluations only, as one argument")
     options = parser.parse_args(args)
-    experiments = options.experiments or shipped
+    experiments, root = options.experiments or shipped, options.folder
     launch = shlex.split(options.launch)
-    trainings = [Run("fit", path, (*shlex.split(options.fit), *flags)) for path in trainings_of(experiments)]
+    trainings = [Run("fit", path, (*shlex.split(options.fit), *flags), root) for path in trainings_of(experiments)]
     run_all(trainings, launch, options.jobs, options.again)
-    evaluations = [Run("test", path, (*shlex.split(options.test), *flags)) for path in experiments]
+    evaluations = [Run("test", path, (*shlex.split(options.test), *flags), root) for path in experiments]
     run_all(evaluations, launch, options.jobs, options.again)
-    options.page.parent.mkdir(parents=True, exist_ok=True)
-    page = write_file(options.page, study_page(options.title, [_section(run) for run in evaluations]))
+    place = options.page or root / "study.html"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    page = write_file(place, study_page(options.title, [_section(run) for run in evaluations]))
     print(page)
     return page
 
@@ -116,6 +117,7 @@ def _parser(name: str, about: str) -> argparse.ArgumentParser:
         f"emoquant {name}", description=about, epilog="What follows -- goes to every run, --data NAME.yaml for one."
     )
     parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--folder", type=Path, default=RUNS, help="folder of all runs (default: runs), one a corpus")
     parser.add_argument("--launch", default="", help="launcher, for example 'torchrun --nproc-per-node 4'")
     parser.add_argument("--again", action="store_true", help="run what is finished, too")
     return parser

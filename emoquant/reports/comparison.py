@@ -23,7 +23,7 @@ from emoquant.reports.panels import (
     panel_figure,
 )
 from emoquant.reports.quantities import quantity
-from emoquant.reports.reference import published_curve
+from emoquant.reports.reference import locate_reference, published_curve, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import LineStyle, line_style, paper_style
 from emoquant.results import Row
@@ -183,9 +183,7 @@ class AgreementCurves(StrataCurves):
             for emotion, found in table.items():
                 curves = [self._level(found.get(a, {}), metric, f"{a} %", levels.index(a), len(levels)) for a in levels]
                 panels.append(Panel(emotion if metric == self.metrics[0] else "", quantity(metric), curves))
-        source = (
-            f"published figures ({Path(str(self.reference)).name}) by agreement in percent; no intervals are known."
-        )
+        source = f"{reference_text(str(self.reference))}; no intervals are known."
         return self._artifact(f"{self.name}_published", "By agreement, published", panels, len(table), "", source)
 
     def _level(self, found: Mapping[str, Sequence[float]], metric: str, label: str, index: int, number: int) -> Curve:
@@ -209,7 +207,8 @@ def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float
     """Read published figures by emotion and agreement.
 
     Args:
-        path: JSON file ``{emotion: {agreement in percent: {"lambda": [...], "accuracy": [...], "f1": [...]}}}``.
+        path: JSON file, or the name of a shipped one:
+            ``{emotion: {agreement in percent: {"lambda": [...], "accuracy": [...], "f1": [...]}}}``.
 
     Returns:
         The same with canonical names of the emotions.
@@ -218,11 +217,7 @@ def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float
         FileNotFoundError: There is no such file.
         ValueError: It is no such JSON.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no published figures at {path}: expected a JSON; correct the option `reference` or drop it"
-        )
+    path = locate_reference(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return {

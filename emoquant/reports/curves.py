@@ -16,7 +16,7 @@ from emoquant.reports.panels import (
     panel_figure,
 )
 from emoquant.reports.quantities import quantity
-from emoquant.reports.reference import published_curve, read_reference
+from emoquant.reports.reference import published_curve, read_reference, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
 
@@ -86,7 +86,7 @@ class SweepCurves(Drawing):
             "" if self.x == "lmbda" else "Each emotion's points stand at what this emotion has there.",
             "“none”: features before quantization." if any(c.before for p in panels for c in p.curves) else "",
             axis_text(knee) if knee else "",
-            "Hollow markers: published figures." if self.reference else "",
+            f"Hollow markers: {reference_text(self.reference)}." if self.reference else "",
         )
         return [
             Artifact(self.name, f"{measure.label} over {over}", caption, curves_text(panels, over), rows, figure, {})

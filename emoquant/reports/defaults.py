@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from emoquant.labels import STUDY_EMOTIONS
 from emoquant.reports.base import Report
 from emoquant.reports.confusion import ConfusionMatrices
 from emoquant.reports.curves import RateCurves, SweepCurves
@@ -20,13 +21,15 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
     Args:
         rows: Rows of a results file.
     """
-    metrics = set(Results(rows).metrics)
+    results = Results(rows)
+    metrics = set(results.metrics)
     predicted = {metric for metric in metrics if metric.startswith("predicted/")} or {"predicted/<class>"}
+    recall, similarity = _published(results, "recall"), _published(results, "utterance_similarity")
     candidates: list[tuple[Report, set[str]]] = [
-        (EmotionTable("recall"), {"recall"}),
-        (EmotionTable("utterance_similarity"), {"utterance_similarity"}),
-        (SweepCurves("recall"), {"recall"}),
-        (SweepCurves("utterance_similarity"), {"utterance_similarity"}),
+        (EmotionTable("recall", reference=recall), {"recall"}),
+        (EmotionTable("utterance_similarity", reference=similarity), {"utterance_similarity"}),
+        (SweepCurves("recall", reference=recall), {"recall"}),
+        (SweepCurves("utterance_similarity", reference=similarity), {"utterance_similarity"}),
         (SweepCurves("bits_per_frame"), {"bits_per_frame"}),
         (RateCurves("recall"), {"recall", "bits_per_frame"}),
         (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
@@ -41,3 +44,13 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]
     return [*[report for report, needed in candidates if needed <= metrics], StudyPage()]
+
+
+def _published(results: Results, metric: str) -> str | None:
+    """Return the study's figures to show beside ours, where the corpus has all of its emotions."""
+    shown = metric in results.metrics and set(STUDY_EMOTIONS) <= set(results.emotions(metric))
+    return (
+        {"recall": "esd_accuracy_vs_lambda", "utterance_similarity": "esd_similarity_vs_lambda"}[metric]
+        if shown
+        else None
+    )

@@ -1,4 +1,4 @@
-"""Published figures to hold ours against, read from a file that the user names."""
+"""Published figures to hold ours against: those of the study, shipped in ``published/``, or a file of the user's."""
 
 import csv
 import math
@@ -15,16 +15,48 @@ from emoquant.results import Row
 #: Figures by series (an emotion, ``"all"``, a codec) and lambda.
 Published = dict[str, dict[float, float]]
 
+SHIPPED = Path(__file__).parent / "published"
+
+#: What the shipped figures were measured on.
+SOURCES = {
+    "esd_accuracy_vs_lambda": "ESD, 100 utterances an emotion",
+    "esd_similarity_vs_lambda": "ESD, 100 utterances an emotion",
+    "iemocap_ambiguity_vs_lambda": "IEMOCAP, agreement of the annotators in percent",
+    "tts_bits_per_frame_vs_lambda": "references of the synthesised speech",
+}
+
 _POINTS, _SERIES, _POOLED = ("lambda", "lmbda"), ("codebook", "codec"), ("overall", "mean", "all", "uar")
 _EMOTIONS = {spelling for name, others in SPELLINGS.items() for spelling in (name, *others)}
+
+
+def locate_reference(reference: str | Path) -> Path:
+    """Return the file of published figures: a path, or the stem of a shipped one (``esd_accuracy_vs_lambda``).
+
+    Raises:
+        FileNotFoundError: It is neither.
+    """
+    path = Path(reference)
+    shipped = {file.stem: file for file in SHIPPED.iterdir()}
+    if path.is_file() or str(reference) in shipped:
+        return path if path.is_file() else shipped[str(reference)]
+    raise FileNotFoundError(
+        f"no published figures at {path}: expected a file, or one of the shipped {', '.join(sorted(shipped))}; "
+        "correct the option `reference` or drop it"
+    )
+
+
+def reference_text(reference: str | Path) -> str:
+    """Return what a caption says of published figures: where they are from."""
+    name = Path(reference).stem
+    return f"published figures ({SOURCES.get(name, Path(reference).name)})"
 
 
 def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Published:
     """Read a table of published figures over lambda.
 
     Args:
-        path: CSV with a column ``lambda`` and either one for each emotion (``overall`` or ``mean`` for all together) or
-            the columns ``codec`` (or ``codebook``) and one of figures.
+        path: CSV, or the name of a shipped one, with a column ``lambda`` and either one for each emotion (``overall``
+            or ``mean`` for all together) or the columns ``codec`` (or ``codebook``) and one of figures.
         metric: Metric that the figures are of; percentages are turned into shares where the metric is one.
         wanted: Series to return, those that the file has.
 
@@ -35,11 +67,7 @@ def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Publ
         FileNotFoundError: There is no such file.
         ValueError: It has no lambda column, a cell that is no number, or none of the wanted series.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"no published figures at {path}: expected a CSV; correct the option `reference` or drop it"
-        )
+    path = locate_reference(path)
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         columns = list(reader.fieldnames or ())

@@ -7,7 +7,7 @@ from emoquant.reports.base import Artifact, Drawing, file_name
 from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
 from emoquant.reports.heat import Grid, heat_figure, latex, markdown, shown_rows
 from emoquant.reports.quantities import overall, point_text, quantity
-from emoquant.reports.reference import read_reference
+from emoquant.reports.reference import read_reference, reference_text
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.style import paper_style
 from emoquant.results import Row
@@ -60,7 +60,9 @@ class EmotionTable(Drawing):
             "“none”: features before quantization." if "none" in grid.rows else "",
         )
         widest = sentences(interval_text(rows, "In brackets"))
-        caption = sentences(base, widest_text(rows, measure), "Right: published figures." if published else "")
+        caption = sentences(
+            base, widest_text(rows, measure), f"Right: {reference_text(self.reference)}." if self.reference else ""
+        )
         texts = {
             ".md": f"{markdown(grid)}\n{base} {widest}\n",
             ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}{suffix}".replace("_", "-")),
