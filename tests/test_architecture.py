@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "files", "_torchaudio"}
+FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "_torchaudio"}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -25,6 +25,7 @@ ALLOWED = {
     "audio": set(),
     "clips": set(),
     "files": set(),
+    "origin": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data"},
     "commands": {"codecs", "data", "encoders", "reports", "results"},

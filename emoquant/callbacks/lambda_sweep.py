@@ -12,6 +12,7 @@ from torch import nn
 from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.sweep import Classifier
+from emoquant.origin import require_origin
 from emoquant.reports import EmotionTable, SweepCurves
 from emoquant.reports.base import Drawing
 from emoquant.reports.rows import Results
@@ -76,6 +77,7 @@ class LambdaSweep(Callback):
             for batch in data.reference_dataloader():
                 vectors.update(move_data_to_device(batch, pl_module.device))
             self._references = vectors.compute()
+        require_origin("the classifier", getattr(self.classifier, "origin", None), getattr(data, "origin", None))
         if self.classifier is not None:
             self.classifier.requires_grad_(False).eval()
         self._sweep = SweepMetrics(

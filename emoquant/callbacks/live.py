@@ -23,7 +23,7 @@ class AtPoints(Codec):
         super().__init__()
         self.codec = codec
         self.name, self.dim, self.positions, self.codewords = codec.name, codec.dim, codec.positions, codec.codewords
-        self.points = tuple(points) or codec.points
+        self.points, self.origin = tuple(points) or codec.points, codec.origin
         if hasattr(codec, "skip_vector"):
             self.skip_vector = codec.skip_vector
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from emoquant.origin import Origin
 from emoquant.types import Coded
 
 #: Lagrange multipliers of the study's sweep, in squared feature units per bit.
@@ -20,6 +21,7 @@ class Codec(nn.Module, ABC):
         positions: Codes of a frame ``P``; 0 for a codec without codes.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
         points: Operating points that an evaluation runs, in the order of its tables.
+        origin: Encoder whose features it was trained on; None where any features will do.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Codec(nn.Module, ABC):
     positions: int
     codewords: int
     points: tuple[float, ...]
+    origin: Origin | None = None
 
     @abstractmethod
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:

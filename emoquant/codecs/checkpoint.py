@@ -15,6 +15,7 @@ from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
 from emoquant.entropy.light import LightModel
 from emoquant.files import whole_file
+from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 #: Key of the codec's description in a checkpoint, and its version.
@@ -26,9 +27,17 @@ ENTROPY_MODELS: dict[str, type[EntropyModel]] = {
 }
 
 
-def describe(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> dict[str, Any]:
-    """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only."""
-    section: dict[str, Any] = {"version": VERSION}
+def describe(
+    quantizer: GroupedResidualVQ, entropy: EntropyModel | None, origin: Origin | None = None
+) -> dict[str, Any]:
+    """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only.
+
+    Args:
+        quantizer: The quantizer.
+        entropy: The entropy model, if there is one.
+        origin: Encoder whose features they were trained on; None if it is not known.
+    """
+    section: dict[str, Any] = {"version": VERSION, "encoder": (origin or UNKNOWN).stored()}
     section["quantizer"] = {"class": type(quantizer).__name__, "init": quantizer.settings()}
     section["entropy"] = None if entropy is None else {"class": type(entropy).__name__, "init": entropy.settings()}
     return section
@@ -45,11 +54,15 @@ def save_codec(codec: ECVQ, path: str | Path) -> None:
     state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
     state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
     with whole_file(path) as partial, partial.open("wb") as file:
-        torch.save({SECTION: describe(codec.quantizer, codec.entropy), "state_dict": state}, file)
+        torch.save({SECTION: describe(codec.quantizer, codec.entropy, codec.origin), "state_dict": state}, file)
 
 
 def load_codec(
-    checkpoint: str | Path, points: Sequence[float] = STUDY_LAMBDAS, name: str | None = None, beam: int = 1
+    checkpoint: str | Path,
+    points: Sequence[float] = STUDY_LAMBDAS,
+    name: str | None = None,
+    beam: int = 1,
+    any_encoder: bool = False,
 ) -> ECVQ:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
@@ -59,6 +72,8 @@ def load_codec(
         points: Lambdas that an evaluation runs, in squared feature units per bit.
         name: Name in the tables; the name of the run or of the file, without its ending, by default.
         beam: Paths that the search keeps; 1 for greedy search.
+        any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
+            whatever brings both together raises an error.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -75,6 +90,7 @@ def load_codec(
     entropy.build(layout_of(quantizer))
     _fill(entropy, content["state_dict"], "entropy.", path)
     codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam)
+    codec.origin = None if any_encoder else origin_of(content)
     return codec.requires_grad_(False).eval()
 
 
@@ -129,6 +145,11 @@ def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidual
     if not bool(quantizer.ready):
         raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
     return quantizer.requires_grad_(False)
+
+
+def origin_of(content: Mapping[str, Any]) -> Origin:
+    """Return the encoder that a checkpoint's content (:func:`read_checkpoint`) was trained on features of."""
+    return read_origin(content[SECTION].get("encoder"))
 
 
 def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401

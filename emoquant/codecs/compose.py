@@ -10,6 +10,7 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.ecvq import ECVQ, check_features
 from emoquant.entropy.base import frames_before
+from emoquant.origin import require_origin
 from emoquant.types import Coded
 
 Rule = Literal["average", "interpolate", "distance", "vote"]
@@ -32,7 +33,7 @@ class Cascade(Codec):
         count_both: Whether the bits are of both; by default only the second codec's codes count as transmitted.
 
     Raises:
-        ValueError: The codecs are of different feature dimensions.
+        ValueError: The codecs are of different feature dimensions or encoders.
     """
 
     def __init__(
@@ -46,7 +47,9 @@ class Cascade(Codec):
             )
         self.first, self.then, self.at, self.count_both = first, then, float(at), count_both
         self.name = name or f"{first.name}@{at:g}>{then.name}"
+        require_origin(f"codec {then.name!r}", then.origin, first.origin)
         self.dim, self.positions, self.codewords = then.dim or first.dim, then.positions, then.codewords
+        self.origin = then.origin or first.origin
         self.points = then.points
 
     @property
@@ -104,6 +107,7 @@ class Mixture(Codec):
             raise ValueError(f"rule is {rule!r}: expected 'average', 'interpolate', 'distance' or 'vote'")
         self.codec, self.rule, self.name, self.points = codec, rule, name or rule, codec.points
         self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
+        self.origin = codec.origin
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32) / sum(weights))
 
     def skip_vector(self) -> Tensor:

@@ -1,6 +1,7 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
+from emoquant.origin import Origin
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
@@ -101,6 +103,11 @@ class EmotionDataModule(ArrangedDataModule):
     def dim(self) -> int:
         """Feature dimensions ``D`` of the encoder."""
         return self.encoder.dim
+
+    @cached_property
+    def origin(self) -> Origin:
+        """What codecs and classifiers that are trained on the features remember of the encoder."""
+        return self.encoder.identify()
 
     def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
         """Find every utterance in the store and fill what it lacks, every rank its share."""

@@ -4,6 +4,8 @@ from abc import ABC, abstractmethod
 
 from torch import Tensor, nn
 
+from emoquant.origin import Origin
+
 
 class EmotionHead(nn.Module, ABC):
     """A frozen classifier of utterance vectors.
@@ -11,10 +13,12 @@ class EmotionHead(nn.Module, ABC):
     Attributes:
         labels: Class names in the order of the logits, canonical or bilingual spellings of :mod:`emoquant.labels`.
         dim: Feature dimensions that it reads.
+        origin: Encoder whose features it was trained on; None where any features will do.
     """
 
     labels: list[str]
     dim: int
+    origin: Origin | None = None
 
     @abstractmethod
     def forward(self, vectors: Tensor) -> Tensor:
@@ -56,6 +60,10 @@ class FrameEncoder(nn.Module, ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Return a hex digest of everything that shapes the features (weights and settings), for cache keys."""
+
+    def identify(self) -> Origin:
+        """Return what codecs and classifiers that are trained on the features remember of the encoder."""
+        return Origin(type(self).__name__, self.fingerprint())
 
     @abstractmethod
     def head(self) -> EmotionHead:

@@ -139,6 +139,11 @@ def weights_digest(model_conf: Mapping[str, Any], weights: Mapping[str, Tensor])
     return digest.hexdigest()
 
 
+def body_digest(model_conf: Mapping[str, Any], weights: Mapping[str, Tensor]) -> str:
+    """Return :func:`weights_digest` of a network without its head: what its features depend on."""
+    return weights_digest(model_conf, {name: value for name, value in weights.items() if not name.startswith("proj.")})
+
+
 def write_directory(
     path: Path,
     network: Network,

@@ -14,6 +14,7 @@ from emoquant.encoders.architecture import EMOTION2VEC_LABELS, Network, build_ne
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import (
     ModelDirectory,
+    body_digest,
     load_weights,
     read_directory,
     read_weights,
@@ -23,6 +24,7 @@ from emoquant.encoders.directory import (
 from emoquant.encoders.heads import LinearHead
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
+from emoquant.origin import Origin
 
 
 class Emotion2Vec(FrameEncoder):
@@ -195,6 +197,11 @@ class Emotion2Vec(FrameEncoder):
         settings = f"{self.window}:{self.overlap}:{weights_digest(self.model_conf, weights)}"
         return hashlib.sha256(settings.encode()).hexdigest()
 
+    def identify(self) -> Origin:
+        """Return what codecs and classifiers that are trained on the features remember of the encoder."""
+        weights = read_weights(self.directory) if self.network is None else self.network.state_dict()
+        return Origin(self.model, self.fingerprint(), body_digest(self.model_conf, weights))
+
     def head(self) -> EmotionHead:
         """Return the model's own classification head.
 
@@ -259,6 +266,11 @@ class UntrainedEmotion2Vec(Emotion2Vec):
         """Return a hex digest of weights and settings, for cache keys."""
         self.load()
         return super().fingerprint()
+
+    def identify(self) -> Origin:
+        """Return what codecs and classifiers that are trained on the features remember of the encoder."""
+        self.load()
+        return super().identify()
 
 
 @torch.no_grad()

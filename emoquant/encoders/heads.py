@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.encoders.base import EmotionHead
-from emoquant.encoders.directory import read_directory, read_weights
+from emoquant.encoders.directory import body_digest, read_directory, read_weights
 from emoquant.encoders.hub import Hub, find_model
+from emoquant.origin import Origin, read_origin
 
 
 class LinearHead(EmotionHead):
@@ -48,12 +49,15 @@ class LinearHead(EmotionHead):
 class EncoderHead(LinearHead):
     """The classification head of an emotion2vec model, loaded without the rest of the model."""
 
-    def __init__(self, model: str = "checkpoints/emotion2vec-tiny", hub: Hub = "auto") -> None:
+    def __init__(
+        self, model: str = "checkpoints/emotion2vec-tiny", hub: Hub = "auto", any_encoder: bool = False
+    ) -> None:
         """Load the head.
 
         Args:
             model: Directory or public name, as of :class:`emoquant.encoders.Emotion2Vec`.
             hub: Where a public name is looked up.
+            any_encoder: Whether the head may read features of another model.
 
         Raises:
             FileNotFoundError: There is no such model.
@@ -67,6 +71,8 @@ class EncoderHead(LinearHead):
                 "on its features: python train.py fit --config configs/train/probe.yaml"
             )
         super().__init__(weights["proj.weight"], weights["proj.bias"], directory.labels)
+        digest = body_digest(directory.model_conf, weights)
+        self.origin = None if any_encoder else Origin(model, digest, digest)
 
 
 class Probe(EmotionHead):
@@ -109,11 +115,12 @@ class Probe(EmotionHead):
 class ProbeHead(EmotionHead):
     """A probe that :class:`emoquant.tasks.ProbeTask` trained, frozen."""
 
-    def __init__(self, checkpoint: str) -> None:
+    def __init__(self, checkpoint: str, any_encoder: bool = False) -> None:
         """Load the probe.
 
         Args:
             checkpoint: File ``*.ckpt`` of a training run of a probe.
+            any_encoder: Whether it may read features of another encoder than it was trained on.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -133,6 +140,7 @@ class ProbeHead(EmotionHead):
         self.probe.load_state_dict(state)
         self.probe.requires_grad_(False).eval()
         self.labels, self.dim = self.probe.labels, self.probe.dim
+        self.origin = None if any_encoder else read_origin(stored.get("encoder"))
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``."""

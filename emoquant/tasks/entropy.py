@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
-from emoquant.codecs.checkpoint import find_checkpoint, read_checkpoint, restore_quantizer
+from emoquant.codecs.checkpoint import find_checkpoint, origin_of, read_checkpoint, restore_quantizer
 from emoquant.entropy.base import EntropyModel
+from emoquant.origin import require_origin
 from emoquant.tasks.training import CodecTraining, Phase
 
 
@@ -21,6 +22,7 @@ class EntropyTask(CodecTraining):
         learning_rate: Peak learning rate.
         splits: Gradient steps a batch.
         seed: Seed of the lambdas and of the order of frames.
+        any_encoder: Whether the codebooks may have been trained on features of another encoder than the data's.
     """
 
     def __init__(
@@ -31,15 +33,22 @@ class EntropyTask(CodecTraining):
         learning_rate: float = 0.01,
         splits: int = 4,
         seed: int = 0,
+        any_encoder: bool = False,
     ) -> None:
         super().__init__(None, entropy, learning_rate, splits, sample_frames=2, seed=seed)
-        self.codebooks, self.gate_epochs = Path(codebooks), gate_epochs
+        self.codebooks, self.gate_epochs, self.any_encoder = Path(codebooks), gate_epochs, any_encoder
 
     def configure_model(self) -> None:
-        """Load the codebooks and build the entropy model for them."""
+        """Load the codebooks and build the entropy model for them.
+
+        Raises:
+            ValueError: The codebooks were trained on features of another encoder.
+        """
         if self.quantizer is None:
             path = find_checkpoint(self.codebooks)
-            self.quantizer = restore_quantizer(read_checkpoint(path), path)
+            content = read_checkpoint(path)
+            require_origin(f"{path}", None if self.any_encoder else origin_of(content), self.origin)
+            self.quantizer = restore_quantizer(content, path)
         super().configure_model()
 
     def phase(self) -> Phase:

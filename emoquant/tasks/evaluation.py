@@ -22,6 +22,7 @@ from emoquant.metrics import (
     SweepMetrics,
 )
 from emoquant.metrics.recognition import class_columns
+from emoquant.origin import require_origin
 from emoquant.results import Row
 from emoquant.types import Batch
 
@@ -86,8 +87,8 @@ class CodecEvaluationTask(LightningModule):
         """Check that codecs, classifier and data fit, and take the centroids from the training split.
 
         Raises:
-            ValueError: A codec or the classifier has another dimension than the features, the classifier lacks an
-                emotion, or a split has no utterance of an emotion.
+            ValueError: A codec or the classifier has another dimension than the features or was trained on another
+                encoder, the classifier lacks an emotion, or a split has no utterance of an emotion.
         """
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         self._check(data.dim, data.emotions)
@@ -145,6 +146,10 @@ class CodecEvaluationTask(LightningModule):
                 f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
                 "take the head of the data's encoder or a probe trained on its features"
             )
+        origin = getattr(self.trainer.datamodule, "origin", None)  # type: ignore[attr-defined]
+        for codec in self.codecs:
+            require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
+        require_origin("the classifier", self.classifier.origin, origin)
         class_columns(emotions, self.classifier.labels)
 
     def _references(self) -> References:

@@ -14,6 +14,7 @@ from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
 from emoquant.encoders.base import EmotionHead
 from emoquant.metrics.similarity import cosine
+from emoquant.origin import require_origin
 from emoquant.tasks.judging import Judge
 from emoquant.tts.recipe import Emotion, quantize
 from emoquant.tts.synthesis import Delivery, Speech, Synthesizer, seed_of
@@ -144,12 +145,16 @@ class ListeningTask(pl.LightningModule):
         """Choose the references and meet the data module's encoder.
 
         Raises:
-            ValueError: Data and voice do not fit, or no reference is left.
+            ValueError: Data, voice and codecs do not fit, or no reference is left.
         """
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if not hasattr(data, "front_end"):
             raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
         self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
+        for codec in self.codecs:
+            require_origin(f"codec {codec.name!r}", codec.origin, data.origin)  # type: ignore[arg-type]
+        if self.classifier is not None:
+            require_origin("the classifier", self.classifier.origin, data.origin)
         self._judge = Judge(data.encoder, self.classifier, data, self.intelligibility, self.quality)
         dataset, taken = data.dataset("test"), dict[tuple[int, int], int]()
         self._chosen = set()

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from emoquant.encoders.heads import Probe
 from emoquant.labels import STUDY_EMOTIONS
+from emoquant.origin import UNKNOWN, Origin
 from emoquant.tasks.classification import warmup_cosine
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import Batch
@@ -84,6 +85,8 @@ class ProbeTask(RecognitionTask):
         """Store what :class:`emoquant.encoders.ProbeHead` needs beside the weights."""
         assert self.probe is not None
         checkpoint["probe"] = {"dim": self.probe.dim, "labels": self.probe.labels, "hidden": self.hidden}
+        origin: Origin = getattr(self.trainer.datamodule, "origin", None) or UNKNOWN  # type: ignore[attr-defined]
+        checkpoint["encoder"] = origin.stored()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""

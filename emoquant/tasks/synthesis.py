@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from emoquant.codecs.base import Codec
+from emoquant.origin import require_origin
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts import losses
 from emoquant.tts.architecture import Architecture
@@ -122,6 +123,8 @@ class EmotionTTS(pl.LightningModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         if data is None or not hasattr(data, "phones"):
             raise ValueError("a voice is trained on a TTS data module, which knows phones, mel and speakers; give one")
+        if self.codec is not None:
+            require_origin(f"codec {self.codec.name!r}", self.codec.origin, getattr(data, "origin", None))
         self.facts = VoiceFacts(
             architecture=self.architecture,
             phones=tuple(data.phones),

@@ -8,12 +8,13 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.checkpoint import SECTION, describe
+from emoquant.codecs.checkpoint import SECTION, describe, origin_of
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
+from emoquant.origin import Origin, require_origin
 from emoquant.quantization import training
 from emoquant.quantization.codebooks import reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
@@ -73,6 +74,12 @@ class CodecTraining(pl.LightningModule):
             return Nearest(self.quantizer)
         return ECVQ(self.quantizer, self.entropy) if self.phase() != "codebooks" else None
 
+    @property
+    def origin(self) -> Origin | None:
+        """Encoder of the data's features; None for data that says none."""
+        found: Origin | None = getattr(getattr(self.trainer, "datamodule", None), "origin", None)
+        return found
+
     def phase(self) -> Phase:
         """Return the phase of the current epoch."""
         raise NotImplementedError
@@ -114,7 +121,12 @@ class CodecTraining(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
         assert self.quantizer is not None
-        checkpoint[SECTION] = describe(self.quantizer, self.entropy)
+        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that a run goes on with features of the same encoder; a ValueError if not."""
+        if SECTION in checkpoint:
+            require_origin("the checkpoint that the run goes on from", origin_of(checkpoint), self.origin)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""

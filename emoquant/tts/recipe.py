@@ -162,6 +162,12 @@ class EmotionRecipe:
     def __init__(self, *steps: Step) -> None:
         self.steps = steps
 
+    @property
+    def codecs(self) -> list[Codec]:
+        """The codecs that the steps use."""
+        found = [getattr(step, "codec", getattr(step, "neutral", None)) for step in self.steps]
+        return [codec for codec in found if isinstance(codec, Codec)]
+
     def __call__(self, frames: Tensor, encode: Callable[[Audio], Tensor]) -> Emotion:
         """Return what the recipe makes of the frames ``(F, D)`` of a reference.
 

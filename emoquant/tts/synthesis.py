@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from emoquant.encoders.base import FrameEncoder
+from emoquant.origin import Origin, require_origin
 from emoquant.speech.text import FrontEnd, encode_phones, front_end
 from emoquant.tts.recipe import Audio, Emotion, EmotionRecipe
 from emoquant.tts.references import Reference, hear_style, repeated
@@ -90,6 +92,14 @@ class Synthesizer:
         """Device of the voice."""
         return _device(self.voice.model)
 
+    @cached_property
+    def origin(self) -> Origin:
+        """The encoder that the voice was trained with."""
+        if self.encoder is not None:
+            return self.encoder.identify()
+        name, _, fingerprint = self.voice.facts.encoder.partition(":")
+        return Origin(name, fingerprint)
+
     def frames(self, audio: Audio) -> Tensor:
         """Return the emotion frames ``(F, D)`` of a recording, on the voice's device.
 
@@ -137,8 +147,10 @@ class Synthesizer:
             delivery: Knobs.
 
         Raises:
-            ValueError: The text, the speaker or a knob does not fit the voice.
+            ValueError: The text, the speaker, a knob or a codec of the recipe does not fit the voice.
         """
+        for codec in recipe.codecs if recipe is not None else ():
+            require_origin(f"codec {codec.name!r}", codec.origin, self.origin)
         frames = reference if isinstance(reference, Tensor) else self.frames(reference.audio)
         emotion = (recipe or EmotionRecipe())(frames.to(self.device), self.frames)
         heard = hear_style(style, self.voice.facts.mel, self.voice.facts.front_end) if style is not None else None

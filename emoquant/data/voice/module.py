@@ -1,6 +1,7 @@
 """The data module of synthesis models."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.data.voice.vectors import Frames, centroids, named_vectors
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
+from emoquant.origin import Origin
 from emoquant.speech.mel import MelSpec
 
 #: Dimensions of the speaker vectors that need no encoder.
@@ -111,6 +113,11 @@ class TTSDataModule(SpeechDataModule):
         self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
+
+    @cached_property
+    def origin(self) -> Origin:
+        """What codecs that are trained on the emotion frames remember of the encoder."""
+        return self.encoder.identify()
 
     def _default_aligner(self) -> Aligner:
         if all(isinstance(corpus, RenderedCorpus) for corpus in self.corpora):
