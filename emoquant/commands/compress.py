@@ -9,6 +9,7 @@ from emoquant.commands.manifest import CompressedRow, append_rows, read_rows, wr
 from emoquant.commands.sources import Source, find_sources, place_output, read_features
 from emoquant.files import write_whole
 from emoquant.origin import require_origin
+from emoquant.sharding import parse_shard
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -72,7 +73,7 @@ def compress(
     target = _target(lmbda, bits_per_frame, similarity, tolerance)
     if utterances < 1 or calibration < 1:
         raise ValueError(f"utterances and calibration must be at least 1, got {utterances} and {calibration}")
-    number, count = _shard(shard)
+    number, count = parse_shard(shard)
     every = find_sources(input)
     trained = load_codec(codec, any_encoder=any_encoder).to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
@@ -188,13 +189,6 @@ def _target(
     if similarity is not None:
         return Target(similarity, "similarity", 0.01 if tolerance is None else tolerance).checked()
     return None
-
-
-def _shard(shard: str) -> tuple[int, int]:
-    number, slash, count = shard.partition("/")
-    if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise ValueError(f"shard must be NUMBER/COUNT with NUMBER from 0 to COUNT - 1, got {shard!r}")
-    return int(number), int(count)
 
 
 def _resume(output: Path, manifest: Path, settings: Mapping[str, object], overwrite: bool) -> list[CompressedRow]:

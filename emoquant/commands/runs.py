@@ -72,12 +72,15 @@ class Run(NamedTuple):
     def arguments(self, launch: Sequence[str]) -> list[str]:
         """Return the command line; a training that was interrupted goes on from its last checkpoint."""
         script = Path(__file__).parent.parent.parent / SCRIPTS[self.command]
-        line = [*launch, str(script), self.command, "--config", str(self._moved()), *self.flags]
+        line = [*launch, str(script), self.command, "--config", str(self._moved()), *self._folder(), *self.flags]
         state, last = _state(self.folder), self.result()
         resumed = state.get("digest") == self.digest() and state.get("state") == "started"
         if self.command == "fit" and resumed and last and last.stat().st_mtime >= float(str(state["begun"])):
             line += ["--ckpt_path", str(last)]
         return line
+
+    def _folder(self) -> list[str]:
+        return [] if self.root == RUNS else ["--trainer.logger.init_args.save_dir", str(self.root)]
 
     def _moved(self) -> Path:
         """Return the YAML, or a copy of it in which ``runs`` is the root and the YAMLs that it names are absolute."""
@@ -154,6 +157,10 @@ def _execute(run: Run, launch: Sequence[str], jobs: int, logged: bool) -> None:
     if done.returncode:
         tail = f"; it ends with:\n{_tail(log)}" if logged else ""
         raise ValueError(f"{run.config.stem} failed with status {done.returncode}{tail}")
+    if run.result() is None:
+        raise ValueError(
+            f"{run.config.stem} left no results in {run.folder}: is `name` of its logger {run.config.stem}?"
+        )
     _note(run, digest, "finished", begun)
     print(f"{run.config.stem}: done in {time.monotonic() - start:.0f} s", flush=True)
 

@@ -16,8 +16,8 @@ script, command, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
 config = pathlib.Path(arguments[arguments.index("--config") + 1])
 with open("calls.txt", "a") as calls:
     calls.write(" ".join([pathlib.Path(script).name, command, config.stem, *arguments[2:]]) + "\\n")
-import re
-folder = pathlib.Path(re.search(r"save_dir: (\\S+)", config.read_text())[1], config.stem)
+flag = "--trainer.logger.init_args.save_dir"
+folder = pathlib.Path(arguments[arguments.index(flag) + 1] if flag in arguments else "runs", config.stem)
 version = folder / f"version_{len(list(folder.glob('version_*')))}"
 if command == "fit":
     (version / "checkpoints").mkdir(parents=True)
@@ -41,7 +41,7 @@ def world(tmp_path, monkeypatch):
     for folder in ("train", "eval"):
         (tmp_path / "configs" / folder).mkdir(parents=True)
     for name in ("one", "two"):
-        (tmp_path / f"configs/train/{name}.yaml").write_text(f"save_dir: runs\nmodel: ../model.yaml # {name}\n")
+        (tmp_path / f"configs/train/{name}.yaml").write_text(f"model: ../model.yaml # {name}\n")
     (tmp_path / "configs/model.yaml").write_text("size: 1\n")
     (tmp_path / "configs/eval/sweep.yaml").write_text("save_dir: runs\ncodecs: [runs/one, {checkpoint: runs/two}]\n")
     rows = [Row("c", "x", lmbda, "sad", "recall", 0.5, 0.4, 0.6, 9) for lmbda in (0.0, 1.0)]
@@ -70,7 +70,7 @@ def test_finished_trainings_are_skipped_until_something_changes(world, jobs):
     assert calls(world) == [f"train.py fit {name} --trainer.max_epochs 2" for name in ("one", "two")]
     main([*command, "--", "--trainer.max_epochs", "2"])
     assert calls(world) == []
-    (world / "configs/train/two.yaml").write_text("save_dir: runs\nmodel: ../model.yaml # another\n")
+    (world / "configs/train/two.yaml").write_text("model: ../model.yaml # another\n")
     main([*command, "--", "--trainer.max_epochs", "2"])
     assert calls(world) == ["train.py fit two --trainer.max_epochs 2"]
     (world / "configs/model.yaml").write_text("size: 2\n")
@@ -116,9 +116,15 @@ def test_a_study_trains_evaluates_and_writes_one_page(world):
     assert "seed: 0" in page
     main([*command, "--", "--data", "x.yaml"])
     assert calls(world) == []
-    (world / "configs/train/two.yaml").write_text("save_dir: runs\nother: 1\n")
+    (world / "configs/train/two.yaml").write_text("other: 1\n")
     main([*command, "--", "--data", "x.yaml"])
     assert calls(world) == ["train.py fit two --a 1 --data x.yaml", "eval.py test sweep --b 2 --data x.yaml"]
+
+
+def test_a_run_that_leaves_nothing_is_no_finished_run(world):
+    (world / "fake.py").write_text("")
+    with pytest.raises(SystemExit, match=r"one left no results in runs/one"):
+        main(["train-all", CONFIGS[0], *launcher()])
 
 
 def test_studies_of_several_corpora_lie_side_by_side(world):
