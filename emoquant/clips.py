@@ -43,6 +43,14 @@ class Clip(NamedTuple):
         quality: Predicted overall quality (DNSMOS), 1 to 5.
         sha256: Digest of the samples.
         settings: Digest of voice, vocoder, encoder and codec.
+        style: Local style that was heard under condition B: ``"same"`` (the reference's), ``"neutral"``, ``"none"`` or
+            a file; empty under A and for what is not synthesised.
+        partner: Id of a second reference whose frames were mixed in; empty without.
+        partner_emotion: Emotion of that one.
+        similarity_partner: Cosine of the clip's and the centroid of the partner's emotion.
+        speaker_similarity: Cosine of the speaker vectors of the clip and of other recordings of the speaker.
+        duration_ratio: Length relative to the recording of the same words; NaN where the clip says others.
+        duration_error: Mean absolute difference of its phones' durations to that recording's, in ms.
     """
 
     file: str
@@ -73,6 +81,13 @@ class Clip(NamedTuple):
     quality: float = math.nan
     sha256: str = ""
     settings: str = ""
+    style: str = ""
+    partner: str = ""
+    partner_emotion: str = ""
+    similarity_partner: float = math.nan
+    speaker_similarity: float = math.nan
+    duration_ratio: float = math.nan
+    duration_error: float = math.nan
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:

@@ -1,6 +1,7 @@
 """What is measured on every clip: melody, the emotion that the encoder hears, words, quality."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -25,6 +26,7 @@ class Judge:
         data: Data module with ``mel``, ``emotions`` and ``emotion_centroids``.
         intelligibility: Whether a recogniser of English hears every clip.
         quality: Whether DNSMOS rates every clip.
+        speaker_encoder: Its time means say who speaks; None for none.
 
     Raises:
         ImportError: A package that a measure needs is not installed.
@@ -38,6 +40,7 @@ class Judge:
         data: Any,  # noqa: ANN401 (a data module, whose room tasks do not import)
         intelligibility: bool = False,
         quality: bool = False,
+        speaker_encoder: FrameEncoder | None = None,
     ) -> None:
         if classifier is not None and classifier.dim != encoder.dim:
             raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
@@ -45,6 +48,8 @@ class Judge:
         self.mel: MelSpec = data.mel
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
         self.recognizer = Recognizer() if intelligibility else None
+        self.data, self.speaker_encoder = data, speaker_encoder
+        self._voices: dict[str, Tensor] = {}
 
     @torch.no_grad()
     def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor, recording: Tensor | None = None) -> Clip:
@@ -64,14 +69,13 @@ class Judge:
         )
         length = torch.tensor([len(waveform)])
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
-            device = next((value.device for value in self.encoder.parameters()), torch.device("cpu"))
-            frames, _ = self.encoder(waveform[None].to(device), length.to(device))
-            vector = frames[0].mean(0).cpu()
+            vector = _mean_frame(self.encoder, waveform)
             clip = clip._replace(
                 predicted=self._predicted(vector),
                 similarity_reference=float(cosine(vector, reference.cpu())),
                 similarity_own=self._similarity(vector, clip.emotion),
                 similarity_neutral=self._similarity(vector, "neutral"),
+                similarity_partner=self._similarity(vector, clip.partner_emotion),
             )
         if self.recognizer is not None:
             found = word_errors(self.recognizer(waveform), clip.text)
@@ -85,6 +89,28 @@ class Judge:
             )
         return clip._replace(quality=overall_quality(waveform)) if self.quality else clip
 
+    @torch.no_grad()
+    def same_voice(self, waveform: Tensor, others: Sequence[str]) -> float:
+        """Return the cosine of the speaker vectors of a clip ``(N,)`` and, on average, of other recordings.
+
+        Args:
+            waveform: Samples of the clip.
+            others: Ids of recordings of the speaker in the test split.
+
+        Raises:
+            ValueError: There is no speaker encoder.
+        """
+        if self.speaker_encoder is None:
+            raise ValueError("voices are compared by a speaker encoder: give one")
+        self.speaker_encoder.eval()
+        for name in others:
+            if name not in self._voices:
+                self._voices[name] = _mean_frame(self.speaker_encoder, self.data.waveform(name))
+        if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
+            return math.nan
+        known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)
+        return float(cosine(_mean_frame(self.speaker_encoder, waveform), known))
+
     def _predicted(self, vector: Tensor) -> str:
         if self.classifier is None:
             return ""
@@ -93,3 +119,10 @@ class Judge:
 
     def _similarity(self, vector: Tensor, emotion: str) -> float:
         return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
+
+
+def _mean_frame(encoder: FrameEncoder, waveform: Tensor) -> Tensor:
+    """Return the time mean ``(D,)`` of an encoder's frames, on CPU."""
+    device = next((value.device for value in encoder.parameters()), torch.device("cpu"))
+    frames, _ = encoder(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    return frames[0].mean(0).cpu()

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import lightning.pytorch as pl
 import torch
@@ -12,16 +12,18 @@ from torch import Tensor, nn
 from emoquant.clips import Clip
 from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
-from emoquant.encoders.base import EmotionHead
+from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
 from emoquant.tasks.judging import Judge
+from emoquant.tasks.listening_items import STYLES, Item, ItemSource
 from emoquant.tts.recipe import Emotion, quantize
+from emoquant.tts.references import Reference, hear_style
 from emoquant.tts.synthesis import Delivery, Speech, Synthesizer, seed_of
 from emoquant.tts.vocoders.base import Vocoder
 from emoquant.tts.vocoders.source_filter import SourceFilter
 from emoquant.tts.voice import load_voice
-from emoquant.types import StyleReference, TTSBatch
+from emoquant.types import TTSBatch
 
 
 class Rendered(NamedTuple):
@@ -29,36 +31,6 @@ class Rendered(NamedTuple):
 
     clip: Clip
     waveform: Tensor
-
-
-class Item(NamedTuple):
-    """A reference of the test split.
-
-    Attributes:
-        id: Its id.
-        text: What it says.
-        emotion: Name of its emotion.
-        speaker: Name of its speaker.
-        frames: Frames of the emotion encoder, ``(F, D)``.
-        mels: Its mel spectrogram, ``(T, M)``.
-        f0: Hz, ``(T,)``.
-        voiced: ``(T,)`` bool.
-        style: Its local style, a batch of one.
-        vector: Its speaker vector, ``(S,)``.
-        centroid: The mean vector of its speaker, ``(S,)``.
-    """
-
-    id: str
-    text: str
-    emotion: str
-    speaker: str
-    frames: Tensor
-    mels: Tensor
-    f0: Tensor
-    voiced: Tensor
-    style: StyleReference
-    vector: Tensor
-    centroid: Tensor
 
 
 class ListeningTask(pl.LightningModule):
@@ -81,12 +53,18 @@ class ListeningTask(pl.LightningModule):
         texts: What is said; the reference's own text by default.
         per_cell: References of each emotion and speaker, the first of the test split.
         speakers: Speakers whose references are taken; all by default.
+        style: Local style under condition B: ``"same"`` (the reference's own, as in the study), ``"neutral"`` (the
+            speaker's neutral recording of the same place in the split), ``"none"``, or an audio file.
+        partners: Emotion of a second reference by emotion (``{happy: sad, sad: happy}``), of the same speaker: codecs
+            get the frames of both, one after the other, as :class:`~emoquant.codecs.Mixture` wants them; without a
+            codec the voice gets their plain average. Emotions that are not named are left out.
         calibration: Whether calibration clips are rendered.
         noise: Standard deviation of the post-net's noise.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
         intelligibility: Whether a recogniser of English measures word errors (slow, needs pocketsphinx).
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
+        speaker_encoder: Compares the clips' voices with other recordings of the speaker; none by default.
         seed: Changes the noise of all items.
 
     Attributes:
@@ -107,12 +85,15 @@ class ListeningTask(pl.LightningModule):
         texts: list[str] | None = None,
         per_cell: int = 1,
         speakers: list[str] | None = None,
+        style: str = "same",
+        partners: dict[str, str] | None = None,
         calibration: bool = True,
         noise: float = 0.3,
         postnet: bool | None = None,
         intelligibility: bool = False,
         distances: bool = False,
         quality: bool = False,
+        speaker_encoder: FrameEncoder | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -127,9 +108,10 @@ class ListeningTask(pl.LightningModule):
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
         self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
+        self.speaker_encoder, self.style, self.partners = speaker_encoder, style, partners
         self.done: set[str] = set()
         self.settings = self._settings()
-        self._chosen: set[int] = set()
+        self._source: ItemSource | None = None
         self._judge: Judge | None = None
         self._synthesizer: Synthesizer | None = None
         self.requires_grad_(False)
@@ -137,6 +119,7 @@ class ListeningTask(pl.LightningModule):
     def _settings(self) -> str:
         """Return a digest of what shapes the clips."""
         what = [self.voice.facts.encoder, repr(self.delivery), str(self.voice.facts.postnet), str(self.seed)]
+        what += [self.style, str(self.partners)]
         what += [type(self.vocoder).__name__, _digest(self.model), _digest(self.vocoder)]
         what += [f"{codec.name}:{_digest(codec)}" for codec in self.codecs]
         return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
@@ -155,29 +138,17 @@ class ListeningTask(pl.LightningModule):
             require_origin(f"codec {codec.name!r}", codec.origin, data.origin)  # type: ignore[arg-type]
         if self.classifier is not None:
             require_origin("the classifier", self.classifier.origin, data.origin)
-        self._judge = Judge(data.encoder, self.classifier, data, self.intelligibility, self.quality)
-        dataset, taken = data.dataset("test"), dict[tuple[int, int], int]()
-        self._chosen = set()
-        for row, cell in enumerate(zip(dataset.speakers.tolist(), dataset.emotions.tolist(), strict=True)):
-            wanted = self.speakers is None or data.speakers[cell[0]] in self.speakers
-            if wanted and taken.get(cell, 0) < self.per_cell:
-                taken[cell] = taken.get(cell, 0) + 1
-                self._chosen.add(row)
-        if not self._chosen:
-            raise ValueError(f"no reference of the speakers {self.speakers}: the corpus has {data.speakers}")
+        facts = self.voice.facts
+        style = self.style if self.style in STYLES else hear_style(Reference(self.style), facts.mel, facts.front_end)
+        self._source = ItemSource(data, self.per_cell, self.speakers, style, self.partners)
+        self._judge = Judge(
+            data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder
+        )
 
     def predict_step(self, batch: TTSBatch, batch_idx: int) -> list[Rendered]:
         """Return the clips of a batch's references that are not done yet."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
-        dataset, made = data.dataset("test"), []
-        for at, row in enumerate(batch.utterances.tolist()):
-            if row in self._chosen:
-                utterance = dataset.utterances[row]
-                names = data.emotions[int(batch.emotions[at])], data.speakers[int(batch.speakers[at])]
-                centroid = data.speaker_centroids[int(batch.speakers[at])].to(self.device)
-                item = _item(batch, at, utterance.id, utterance.text, *names, centroid)
-                made += list(self._item_clips(item))
-        return made
+        assert self._source is not None
+        return [rendered for item in self._source.items(batch) for rendered in self._item_clips(item)]
 
     def _item_clips(self, item: Item) -> Iterator[Rendered]:
         if self.calibration:
@@ -194,14 +165,15 @@ class ListeningTask(pl.LightningModule):
         """
         seed = seed_of(item.id, text, str(self.seed))
         base = Clip("", "synthesis", condition, "none", math.nan, item.id, item.text, text, item.emotion,
-                    item.speaker, seed, 0.0, settings=self.settings)  # fmt: skip
+                    item.speaker, seed, 0.0, settings=self.settings, style=self.style if condition == "B" else "",
+                    partner=item.partner, partner_emotion=item.partner_emotion)  # fmt: skip
         plan: list[Clip] = []
         for module in self.codecs:
             for point in module.points:  # type: ignore[union-attr]
                 file = _file(item, number, condition, str(module.name), point)
                 plan.append(base._replace(file=file, codec=str(module.name), lmbda=float(point)))
         if any(clip.file not in self.done for clip in plan):
-            emotions = [each for codec in self.codecs for each in quantize(item.frames, codec, list(codec.points))]  # type: ignore[arg-type]
+            emotions = [each for codec in self.codecs for each in quantize(item.mixed, codec, list(codec.points))]  # type: ignore[arg-type]
             yield from self._spoken(plan, emotions, item)
         if self.calibration:
             file = _file(item, number, condition, "random", math.nan)
@@ -217,7 +189,7 @@ class ListeningTask(pl.LightningModule):
         spoken = self._synthesizer.say(first.text, emotions, style, speaker, first.seed, self.delivery)
         for clip, emotion, speech in zip(plan, emotions, spoken, strict=True):
             if clip.file not in self.done:
-                similar = float(cosine(emotion.vector, item.frames.mean(0)))
+                similar = float(cosine(emotion.vector, item.mixed.mean(0)))
                 clip = clip._replace(bits_per_frame=emotion.bits, skip_rate=emotion.skips, vector_similarity=similar)
                 yield self._judged(clip, speech, item)
 
@@ -252,32 +224,24 @@ class ListeningTask(pl.LightningModule):
             seconds=len(samples) / self.voice.facts.mel.sample_rate,
             sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
         )
-        held = self.distances and clip.text == item.text
-        recording = self.trainer.datamodule.waveform(item.id) if held else None  # type: ignore[attr-defined]
-        return Rendered(self._judge(clip, waveform, item.frames.mean(0), recording), waveform)
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        same_words = clip.text == item.text
+        recording = data.waveform(item.id) if self.distances and same_words else None
+        if same_words:
+            clip = clip._replace(duration_ratio=clip.seconds * data.mel.frame_rate / len(item.mels))
+            if isinstance(speech, Speech) and speech.durations.shape == item.durations.shape:
+                apart = (speech.durations - item.durations).abs().double().mean() / data.mel.frame_rate
+                clip = clip._replace(duration_error=1000 * float(apart))
+        clip = self._judge(clip, waveform, item.frames.mean(0), recording)
+        if self.speaker_encoder is not None:
+            clip = clip._replace(speaker_similarity=self._judge.same_voice(waveform, self._others(item)))
+        return Rendered(clip, waveform)
 
-
-def _item(batch: TTSBatch, at: int, name: str, text: str, emotion: str, speaker: str, centroid: Tensor) -> Item:
-    frames, length = int(batch.mel_lengths[at]), int(batch.style.lengths[at])
-    style = batch.style
-    return Item(
-        name,
-        text,
-        emotion,
-        speaker,
-        batch.emotion_frames[at, : int(batch.emotion_lengths[at])],
-        batch.mels[at, :frames],
-        batch.f0[at, :frames],
-        batch.voiced[at, :frames],
-        StyleReference(
-            style.mels[at : at + 1, :length],
-            style.lengths[at : at + 1],
-            style.phones[at : at + 1, :length],
-            style.words[at : at + 1, :length],
-        ),
-        batch.speaker_vectors[at],
-        centroid,
-    )
+    def _others(self, item: Item) -> list[str]:
+        """Return ids of other recordings of an item's speaker."""
+        assert self._source is not None
+        row = next(row for row in self._source.rows if self._source.id_of(row) == item.id)
+        return [self._source.id_of(other) for other in self._source.others_of_speaker(row)]
 
 
 def _file(item: Item, number: int, condition: str, codec: str, point: float) -> str:

@@ -19,6 +19,7 @@ from emoquant.tts.discriminators import (
     matching_loss,
 )
 from emoquant.tts.hifigan import HiFiGANGenerator
+from emoquant.tts.losses import spectrum_distance
 from emoquant.tts.vocoder_checkpoint import SECTION, describe_vocoder
 from emoquant.tts.vocos import VocosGenerator
 from emoquant.types import AudioBatch
@@ -37,6 +38,9 @@ class VocoderTask(pl.LightningModule):
         learning_rate: Learning rate of both AdamWs at the start; it falls to zero along a cosine.
         steps: Steps until it is zero.
         mel_weight: Weight of the mel distance in the generator's loss.
+        spectrum_weight: Weight of the distance of spectrograms at the judges' resolutions; it makes short trainings
+            sharper, long ones do without.
+        judges_from: Step from which there are judges; before it the distances alone teach, at a third of the cost.
         resolution_weight: Weight of the spectrogram judges beside those by periods.
         periods: Periods, in samples.
         resolutions: Points of the spectrograms' Fourier transforms.
@@ -54,6 +58,8 @@ class VocoderTask(pl.LightningModule):
         learning_rate: float = 5e-4,
         steps: int = 300_000,
         mel_weight: float = 45.0,
+        spectrum_weight: float = 0.0,
+        judges_from: int = 0,
         resolution_weight: float = 0.1,
         periods: Sequence[int] = (2, 3, 5, 7, 11),
         resolutions: Sequence[int] = (512, 1024, 2048),
@@ -67,14 +73,18 @@ class VocoderTask(pl.LightningModule):
                 f"the generator makes {generator.hop} samples of {generator.settings['mels']} mel bands, the mel "
                 f"specification has {self.mel.hop} and {self.mel.mels}; give both the same"
             )
-        if not learning_rate > 0 or steps < 1 or not gradient_clip > 0:
-            raise ValueError("learning_rate and gradient_clip must be above 0 and steps at least 1")
+        if not learning_rate > 0 or steps < 1 or not gradient_clip > 0 or judges_from < 0 or spectrum_weight < 0:
+            raise ValueError(
+                "learning_rate and gradient_clip must be above 0, steps at least 1, judges_from and spectrum_weight "
+                "not negative"
+            )
         self.automatic_optimization = False
         self.generator = generator
         self.by_period = Judges([PeriodJudge(period, channels) for period in periods])
         self.by_spectrum = Judges([ResolutionJudge(size, channels) for size in resolutions])
         self.learning_rate, self.steps, self.gradient_clip = learning_rate, steps, gradient_clip
-        self.mel_weight, self.resolution_weight = mel_weight, resolution_weight
+        self.mel_weight, self.spectrum_weight, self.resolution_weight = mel_weight, spectrum_weight, resolution_weight
+        self.judges_from, self.resolutions = judges_from, tuple(resolutions)
 
     def forward(self, batch: AudioBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Return real and generated waveforms ``(B, N)``, zeros past the end, and the real mels ``(B, T, M)``."""
@@ -87,22 +97,33 @@ class VocoderTask(pl.LightningModule):
     def training_step(self, batch: AudioBatch, batch_idx: int) -> None:
         """Make a step of both sides."""
         real, fake, mels = self(batch)
-        distance = (self.mel(fake)[:, : mels.shape[1]] - mels).abs().mean()
-        judged, fooled, matched = self._judge(real, fake)
-        generated = fooled + matched + self.mel_weight * distance
+        terms = {"mel": (self.mel(fake)[:, : mels.shape[1]] - mels).abs().mean()}
+        generated = self.mel_weight * terms["mel"]
+        if self.spectrum_weight:
+            terms["spectrum"] = spectrum_distance(fake, real, self.resolutions)
+            generated = generated + self.spectrum_weight * terms["spectrum"]
+        if self.global_step // 2 >= self.judges_from:
+            terms["judges"], terms["fooling"], terms["matching"] = self._judge(real, fake)
+            generated = generated + terms["fooling"] + terms["matching"]
+        else:  # a gradient of zero, for plain DDP
+            weights = [*self.by_period.parameters(), *self.by_spectrum.parameters()]
+            terms["judges"] = 0.0 * torch.stack([weight.sum() for weight in weights]).sum()
+        self._step(generated + terms["judges"])
+        for name, term in {"generator": generated, **terms}.items():
+            self.log(f"train/loss_{name}", term.detach(), batch_size=len(real), prog_bar=name == "mel")
+
+    def _step(self, loss: Tensor) -> None:
+        """Make a step of both optimizers; each counts in the trainer's ``max_steps``."""
         optimizers: Any = self.optimizers()
         for optimizer in optimizers:
             optimizer.zero_grad()
-        self.manual_backward(generated + judged)
+        self.manual_backward(loss)
         for optimizer in optimizers:
             self.clip_gradients(optimizer, self.gradient_clip, "norm")
             optimizer.step()
         schedulers: Any = self.lr_schedulers()
         for scheduler in schedulers:
             scheduler.step()
-        terms = {"generator": generated, "judges": judged, "fooling": fooled, "matching": matched, "mel": distance}
-        for name, term in terms.items():
-            self.log(f"train/loss_{name}", term.detach(), batch_size=len(real), prog_bar=name == "mel")
 
     def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the judges' loss, and the generator's losses of fooling and of matching activations."""

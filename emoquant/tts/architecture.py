@@ -22,6 +22,7 @@ class Architecture:
         style_blocks: Residual blocks over the segments of a reference.
         style_sublayers: Convolutions of such a block.
         style_channels: Channels of the local style encoders; 0 takes the number of mel bands.
+        style_norm: Whether local styles are normalised before their codebooks, which keeps these in use.
         codewords: Codewords of the bottleneck of each level.
         codebook_decay: Decay of the codebooks' moving averages.
         attention_layers: Layers of the style-to-content attention.
@@ -53,6 +54,7 @@ class Architecture:
     style_blocks: int = 5
     style_sublayers: int = 2
     style_channels: int = 0
+    style_norm: bool = False
     codewords: int = 128
     codebook_decay: float = 0.999
     attention_layers: int = 2

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
+from torch.distributed.nn.functional import all_reduce
 from vector_quantize_pytorch import VectorQuantize
 
 
@@ -30,6 +31,46 @@ def code_perplexity(codes: Tensor, codewords: int) -> Tensor:
     return torch.exp(torch.special.entr(share).sum())
 
 
+class SegmentNorm(nn.Module):
+    """Brings every channel to mean 0 and variance 1 over the real segments of a batch, of all processes together.
+
+    Commitment pulls styles towards codewords that are of little use at first, and all of them into one point; behind
+    this norm they cannot go there. Evaluation takes running statistics (Ioffe & Szegedy 2015).
+
+    Args:
+        hidden: Channels.
+        momentum: Weight of a batch in the running statistics.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, hidden: int, momentum: float = 0.05) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("mean", torch.zeros(hidden))
+        self.register_buffer("variance", torch.ones(hidden))
+
+    def forward(self, styles: Tensor, mask: Tensor) -> Tensor:
+        """Return styles ``(B, S, H)`` float32; zeros outside the mask ``(B, S)`` bool."""
+        with torch.autocast(styles.device.type, enabled=False):
+            styles, weight = styles.float(), mask.unsqueeze(-1)
+            mean, variance = self._batch(styles * weight, weight) if self.training else (self.mean, self.variance)
+            return (styles - mean) * torch.rsqrt(variance + 1e-5) * weight
+
+    def _batch(self, styles: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+        sums = torch.stack([weight.float().expand_as(styles), styles, styles.square()]).sum((1, 2))
+        if _processes() > 1:
+            sums = all_reduce(sums)
+        count, total, squares = sums
+        mean = total / count.clamp(min=1)
+        variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
+        with torch.no_grad():
+            self.mean.lerp_(mean, self.momentum)
+            self.variance.lerp_(variance, self.momentum)
+        return mean, variance
+
+
 class StyleCodebook(nn.Module):
     """A codebook trained by moving averages (k-means initialisation, dead codewords revived), always in float32.
 
@@ -43,6 +84,7 @@ class StyleCodebook(nn.Module):
         codewords: Codewords ``K``.
         decay: Decay of the moving averages.
         commitment: Weight of the commitment loss.
+        norm: Whether styles are normalised before (:class:`SegmentNorm`).
 
     Attributes:
         started: Whether the codebook has been trained, a scalar bool.
@@ -50,8 +92,9 @@ class StyleCodebook(nn.Module):
 
     started: Tensor
 
-    def __init__(self, hidden: int, codewords: int, decay: float, commitment: float = 0.25) -> None:
+    def __init__(self, hidden: int, codewords: int, decay: float, commitment: float = 0.25, norm: bool = False) -> None:
         super().__init__()
+        self.norm = SegmentNorm(hidden) if norm else None
         self.settings = {
             "dim": hidden,
             "codebook_size": codewords,
@@ -74,6 +117,8 @@ class StyleCodebook(nn.Module):
             mask: Real segments, ``(B, S)`` bool; the others neither count nor change anything.
             quantize: Whether the codebook is in use in training; outside of training it is once it has started.
         """
+        if self.norm is not None:
+            styles = self.norm(styles, mask)
         if not quantize or not (self.training or bool(self.started)):
             zero = styles.new_zeros((), dtype=torch.float32)
             return Bottleneck(styles, torch.full_like(mask, -1, dtype=torch.int64), zero, zero)

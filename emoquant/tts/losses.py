@@ -1,5 +1,7 @@
 """What the voice model is trained to make small; padding counts in none of it."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -15,6 +17,29 @@ def mel_l1(preds: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """Return the mean absolute difference of log10 mels ``(B, T, M)`` over the real frames, a scalar."""
     mask = length_mask(lengths, target.shape[1]).unsqueeze(-1)
     return ((preds.float() - target).abs() * mask).sum() / (mask.sum() * target.shape[-1])
+
+
+def spectrum_distance(preds: Tensor, target: Tensor, resolutions: Sequence[int], floor: float = 1e-2) -> Tensor:
+    """Return how far magnitude spectrograms are apart, a scalar, mean over resolutions (Yamamoto et al. 2020).
+
+    At each resolution the norm of the difference relative to the target's norm, plus the mean absolute difference of
+    log10 magnitudes.
+
+    Args:
+        preds: Waveforms, ``(B, N)``.
+        target: Waveforms, ``(B, N)``.
+        resolutions: Points of the Fourier transforms; the hop is a quarter of it.
+        floor: Least magnitude that the logarithm sees.
+    """
+    each = []
+    with torch.autocast(target.device.type, enabled=False):
+        for size in resolutions:
+            window = torch.hann_window(size, device=target.device)
+            made, real = (torch.stft(waves.float(), size, size // 4, size, window, return_complex=True).abs()
+                          for waves in (preds, target))  # fmt: skip
+            relative = (made - real).norm() / real.norm().clamp(min=floor)
+            each.append(relative + (made.clamp(min=floor).log10() - real.clamp(min=floor).log10()).abs().mean())
+    return torch.stack(each).mean()
 
 
 def mel_dissimilarity(preds: Tensor, target: Tensor, lengths: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class LocalStyleEncoder(nn.Module):
         self.blocks = nn.ModuleList(ResidualConvs(channels, size.style_sublayers) for _ in range(size.style_blocks))
         self.norm = nn.LayerNorm(channels)
         self.output = MaskedConv(channels, size.hidden, 3)
-        self.codebook = StyleCodebook(size.hidden, size.codewords, size.codebook_decay)
+        self.codebook = StyleCodebook(size.hidden, size.codewords, size.codebook_decay, norm=size.style_norm)
 
     def forward(self, reference: StyleReference, quantize: bool = True) -> tuple[Bottleneck, Tensor]:
         """Return the styles of the reference's segments and how many each reference has, ``(B,)`` int64.

@@ -78,6 +78,15 @@ def test_another_reference_has_the_same_speaker_and_emotion(folder):
     assert torch.equal(batch.emotion_frames[0], dataset.frames[dataset._reference(0, 0)])
 
 
+def test_half_of_the_references_are_others(folder):
+    both = speech_data(folder, reference="both", corpora=corpus(folder, sentences=5))
+    both.prepare_data()
+    both.setup()
+    dataset = both.dataset("train")
+    same = [dataset._reference(row, epoch) == row for row in range(len(dataset)) for epoch in range(20)]
+    assert 0.35 < np.mean(same) < 0.65
+
+
 def test_the_cache_repairs_what_is_damaged_or_out_of_date(folder, data):
     utterance = data.dataset("train").utterances[0]
     cache = data._cache

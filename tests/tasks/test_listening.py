@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 from lightning.pytorch import Trainer
-from spoken_world import LoudestHead, corpus, pull_codec, random_voice, speech_data
+from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_voice, speech_data
 
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.clips import read_clips
@@ -162,3 +162,40 @@ def test_given_texts_and_mistakes(world, tmp_path):
     with pytest.raises(FileNotFoundError, match="no voice"):
         ListeningTask(str(tmp_path / "nowhere"), [])
     assert torch.is_tensor(made[0].waveform)
+
+
+def test_local_style_of_condition_b_can_be_another(world, rendered, tmp_path):
+    _, clips = rendered
+    plain = {
+        clip.reference: clip for clip in clips if (clip.kind, clip.condition, clip.codec) == ("synthesis", "B", "none")
+    }
+    source = next((world / "rendered").rglob("*.wav"))
+    for number, style in enumerate(("neutral", "none", str(source))):
+        settings = {"style": style, "conditions": ["B"], "calibration": False}
+        _, found = run(world, tmp_path / str(number), **settings)
+        assert len(found) == 5 * 4
+        for clip in (each.clip for each in found if each.clip.codec == "none"):
+            assert clip.style == style
+            same = clip.sha256 == plain[clip.reference].sha256
+            assert same == (style == "neutral" and clip.emotion == "neutral"), (style, clip.reference)
+
+
+def test_two_references_are_mixed(world, tmp_path):
+    partners = {"happy": "sad", "angry": "neutral"}
+    _, found = run(world, tmp_path, partners=partners, conditions=["A"], calibration=False, codecs=[pull_codec()])
+    clips = [each.clip for each in found]
+    assert {(clip.emotion, clip.partner_emotion) for clip in clips} == set(partners.items())
+    assert all(clip.partner and clip.partner != clip.reference for clip in clips)
+    assert all(math.isfinite(clip.similarity_partner) for clip in clips)
+    assert len(clips) == 2 * 4
+
+
+def test_voices_and_durations_are_compared(world, tmp_path):
+    found = run(world, tmp_path, conditions=["A"], codecs=[], speaker_encoder=BandEncoder())[1]
+    clips = [each.clip for each in found]
+    assert all(-1 <= clip.speaker_similarity <= 1 for clip in clips)
+    truth = [clip for clip in clips if clip.kind == "ground_truth"]
+    assert min(clip.speaker_similarity for clip in truth) > 0.9, "recordings of one voice, bands of their sound"
+    assert [clip.duration_ratio for clip in truth] == pytest.approx([1.0] * 5, abs=0.02)
+    said = [clip for clip in clips if clip.kind == "synthesis"]
+    assert all(clip.duration_error > 0 for clip in said), "a voice of random weights does not time phones right"

@@ -79,3 +79,16 @@ def test_what_does_not_fit_is_named():
         task(mel=MelSpec(hop=200))
     with pytest.raises(ValueError, match="above 0"):
         task(learning_rate=0.0)
+
+
+def test_judges_wait_for_their_step(tmp_path):
+    module = task(judges_from=3, spectrum_weight=1.0, learning_rate=1e-3)
+    judges = module.by_period.judges[0].convs[0].bias.detach().clone()
+    trainer = fit(module, 3, tmp_path / "before")
+    torch.testing.assert_close(module.by_period.judges[0].convs[0].bias, judges, rtol=1e-4, atol=0)
+    assert all(weight.grad is not None for weight in module.parameters()), "plain DDP wants a gradient of every weight"
+    assert "train/loss_fooling" not in trainer.callback_metrics
+    assert float(trainer.callback_metrics["train/loss_spectrum"]) > 0
+    module = task(judges_from=3, spectrum_weight=1.0, learning_rate=1e-3)
+    trainer = fit(module, 4, tmp_path / "after")
+    assert "train/loss_fooling" in trainer.callback_metrics

@@ -4,7 +4,7 @@ from voice_batches import TINY, style_reference
 
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.attention import StyleToContentAttention, diagonal_band, guided_attention
-from emoquant.tts.bottleneck import StyleCodebook, code_perplexity
+from emoquant.tts.bottleneck import SegmentNorm, StyleCodebook, code_perplexity
 from emoquant.tts.masking import length_mask
 from emoquant.tts.mixstyle import MixStyleLayerNorm
 from emoquant.tts.style import LEVELS, LocalStyleEncoder
@@ -46,6 +46,34 @@ def test_codebook_stays_in_use_over_200_steps():
     codes = codebook.eval()(centres.view(1, 24, 8) + 2, torch.ones(1, 24, dtype=torch.bool)).codes
     assert code_perplexity(codes, 16) > 0.3 * 16
     assert codebook.codebook.codebook.abs().max() < 50, "padding must not reach the codewords"
+
+
+def test_norm_keeps_styles_apart_that_shrink_to_a_point():
+    torch.manual_seed(0)
+    mask = length_mask(torch.tensor([20, 12, 16]), 20)
+    used = {}
+    for norm in (False, True):
+        codebook = StyleCodebook(8, 16, 0.9, norm=norm).train()
+        for step in range(60):
+            shrunk = 5 + torch.randn(3, 20, 8) * 0.8**step
+            found = codebook(shrunk.masked_fill(~mask.unsqueeze(-1), 1e3), mask)
+        used[norm] = float(code_perplexity(found.codes, 16)), float(found.commitment)
+        assert not found.styles[~mask].any()
+    assert used[True][0] > 0.3 * 16
+    assert used[True][1] > 100 * used[False][1], "without it there is next to nothing left to quantize"
+
+
+def test_norm_counts_real_segments_only_and_remembers():
+    torch.manual_seed(0)
+    norm = SegmentNorm(4, momentum=0.5).train()
+    mask = length_mask(torch.tensor([6, 3]), 6)
+    for _ in range(30):
+        styles = (3 + 2 * torch.randn(2, 6, 4)).masked_fill(~mask.unsqueeze(-1), 1e3)
+        out = norm(styles, mask)[mask]
+        torch.testing.assert_close(out.mean(0), torch.zeros(4), atol=1e-4, rtol=0)
+        torch.testing.assert_close(out.var(0, unbiased=False), torch.ones(4), atol=1e-3, rtol=0)
+    assert 1 < float(norm.mean.mean()) < 5
+    assert torch.equal(norm.eval()(styles, mask)[1], norm(styles[1:], mask[1:])[0]), "evaluation knows no batch"
 
 
 def test_codebook_starts_when_it_is_told_to_and_not_in_evaluation():

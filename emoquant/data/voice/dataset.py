@@ -41,7 +41,8 @@ class VoiceDataset(SplitDataset):
         frames: Their frames of the emotion encoder.
         labels: Emotions, speakers and speaker vectors.
         phones: Symbols; the id of a phone is its index + 1.
-        reference: Whether style and emotion are those of the utterance or of another of its speaker and emotion.
+        reference: Whether style and emotion are those of the utterance, of another of its speaker and emotion, or of
+            the one for half of the items and of the other for half.
         seed: Seeds the choice of the other, together with epoch and row.
     """
 
@@ -52,7 +53,7 @@ class VoiceDataset(SplitDataset):
         frames: Frames,
         labels: VoiceLabels,
         phones: Sequence[str],
-        reference: Literal["same", "other"] = "same",
+        reference: Literal["same", "other", "both"] = "same",
         seed: int = 0,
     ) -> None:
         lengths = np.array([len(item.mels) for item in items], np.int64)
@@ -91,14 +92,19 @@ class VoiceDataset(SplitDataset):
             utterances=numbers,
         )
 
+    def style(self, row: int) -> StyleReference:
+        """Return what the local style encoders hear of an utterance, a batch of one."""
+        return style_of([self.items[row]])
+
     def _reference(self, row: int, epoch: int) -> int:
         if self.reference == "same":
             return row
         group = self._groups[int(self.speakers[row]), int(self.emotions[row])]
         others = [other for other in group if other != row]
-        if not others:
+        random = np.random.default_rng([self.seed, epoch, row])
+        if not others or (self.reference == "both" and random.random() < 0.5):
             return row
-        return others[int(np.random.default_rng([self.seed, epoch, row]).integers(len(others)))]
+        return others[int(random.integers(len(others)))]
 
 
 def style_of(items: Sequence[VoiceItem]) -> StyleReference:

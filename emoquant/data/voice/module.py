@@ -13,6 +13,7 @@ from torch import Tensor
 from emoquant.audio import audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
+from emoquant.data.pairing import partner_rows
 from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore
@@ -44,7 +45,8 @@ class TTSDataModule(SpeechDataModule):
             which is a closed set that leaks nothing of the emotion.
         speaker_vectors: Whether an utterance comes with its own vector or with its speaker's centroid.
         reference: What is heard of style and emotion in training: ``"same"``, the utterance itself, or ``"other"``,
-            another of the same speaker and emotion (the same where there is none). Never ``"other"`` in validation.
+            another of the same speaker and emotion (the same where there is none), or ``"both"``, each for half of the
+            items. Validation takes the utterance itself.
         mel: Mel specification.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
@@ -79,7 +81,7 @@ class TTSDataModule(SpeechDataModule):
         encoder: FrameEncoder | None = None,
         speaker_encoder: FrameEncoder | None = None,
         speaker_vectors: Literal["utterance", "centroid"] = "centroid",
-        reference: Literal["same", "other"] = "same",
+        reference: Literal["same", "other", "both"] = "same",
         mel: MelSpec | None = None,
         f0_floor: float = 60.0,
         f0_ceiling: float = 750.0,
@@ -93,7 +95,7 @@ class TTSDataModule(SpeechDataModule):
         super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed)
         if frames_per_batch < 1 or min_frames < 1:
             raise ValueError(f"frames_per_batch is {frames_per_batch}, min_frames {min_frames}: expected at least 1")
-        if reference not in ("same", "other") or speaker_vectors not in ("utterance", "centroid"):
+        if reference not in ("same", "other", "both") or speaker_vectors not in ("utterance", "centroid"):
             raise ValueError(f"reference {reference!r} or speaker_vectors {speaker_vectors!r} is unknown")
         self.aligner = aligner if aligner is not None else self._default_aligner()
         self.encoder = encoder if encoder is not None else _default_encoder()
@@ -203,6 +205,19 @@ class TTSDataModule(SpeechDataModule):
         self.emotion_mean, self.emotion_std = means.mean(0), means.std(0, unbiased=False).clamp_min(1e-5)
         groups = [means[torch.from_numpy(emotions == emotion)] for emotion in range(len(self.emotions))]
         self.emotion_centroids = torch.stack([group.mean(0) for group in groups])
+
+    def partners(self, partners: Mapping[str, str] | None = None) -> dict[int, int]:
+        """Return rows of the test split with the row of a partner: the same speaker, another emotion.
+
+        Args:
+            partners: Emotion of the partner by emotion; see :func:`~emoquant.data.pairing.partner_rows`.
+
+        Raises:
+            ValueError: Partners are wrong or missing.
+        """
+        whole = self.dataset("test")
+        rows, others = partner_rows(whole.emotions, whole.speakers, self.emotions, partners)
+        return dict(zip(rows.tolist(), others.tolist(), strict=True))
 
     def waveform(self, name: str) -> Tensor:
         """Return the samples of an utterance of the test split by its id, ``(N,)`` float32."""
