@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class WaveformAugmentation(nn.Module):
-    """Changes of speed, noise, equalisation and gain, drawn anew for every utterance.
+    """Changes of speed, formants, noise, equalisation and gain, drawn anew for every utterance.
 
     Random numbers come from torch's generator of the device, so that a seeded run repeats itself.
     """
@@ -19,6 +19,7 @@ class WaveformAugmentation(nn.Module):
         equalizer: float = 0.5,
         gain: float = 6.0,
         snr: tuple[float, float] = (8.0, 40.0),
+        formants: float = 0.0,
     ) -> None:
         """Choose how strong the changes are.
 
@@ -29,17 +30,20 @@ class WaveformAugmentation(nn.Module):
             equalizer: Share of utterances that pass a random short filter.
             gain: Standard deviation of the change of level in dB; without effect on an encoder that normalises.
             snr: Range of the signal-to-noise ratio in dB.
+            formants: Largest change of the formants as a natural logarithm; pitch and tempo stay, as with a vocal tract
+                of another length. 0 leaves it out.
 
         Raises:
             ValueError: A share is not in [0, 1] or a strength is negative.
         """
         super().__init__()
-        if not (0 <= noise <= 1 and 0 <= equalizer <= 1 and speed >= 0 and gain >= 0 and snr[0] <= snr[1]):
+        if not (0 <= noise <= 1 and 0 <= equalizer <= 1 and min(speed, gain, formants) >= 0 and snr[0] <= snr[1]):
             raise ValueError(
-                f"noise={noise} and equalizer={equalizer} are shares in [0, 1], speed={speed} and gain={gain} are not "
-                f"negative, snr={snr} is an ascending range"
+                f"noise={noise} and equalizer={equalizer} are shares in [0, 1], speed={speed}, formants={formants} and "
+                f"gain={gain} are not negative, snr={snr} is an ascending range"
             )
         self.speed, self.noise, self.equalizer, self.gain, self.snr = speed, noise, equalizer, gain, snr
+        self.formants = formants
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return changed waveforms and their lengths.
@@ -52,6 +56,8 @@ class WaveformAugmentation(nn.Module):
             waveforms, lengths = _change_speed(
                 waveforms, lengths, self._draw(len(lengths), waveforms, self.speed).exp()
             )
+        if self.formants:
+            waveforms = _move_formants(waveforms, self._draw(len(lengths), waveforms, self.formants).exp())
         inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths[:, None]
         if self.equalizer:
             waveforms = self._equalize(waveforms)
@@ -94,6 +100,67 @@ def _change_speed(waveforms: Tensor, lengths: Tensor, factors: Tensor) -> tuple[
     weight = (positions - left).clamp(0, 1)
     mixed = torch.lerp(waveforms.gather(1, left), waveforms.gather(1, left + 1), weight)
     return mixed * (torch.arange(mixed.shape[1], device=mixed.device) < lengths_out[:, None]), lengths_out
+
+
+def _move_formants(waveforms: Tensor, factors: Tensor, size: int = 512, hop: int = 160, order: int = 36) -> Tensor:
+    """Return waveforms ``(B, N)`` with the envelope of their spectrum stretched by factors ``(B,)``.
+
+    The envelope is the log spectrum of the first ``order`` cepstral coefficients.
+    """
+    if waveforms.shape[1] <= size:
+        return waveforms
+    window = torch.hann_window(size, device=waveforms.device)
+    spectrum = torch.stft(waveforms, size, hop, window=window, return_complex=True)
+    power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2)
+    cepstrum = torch.fft.irfft((power + 1e-7).log())
+    cepstrum[..., order : size - order + 1] = 0
+    envelope = torch.fft.rfft(cepstrum).real
+    bins = envelope.shape[-1]
+    positions = (torch.arange(bins, device=waveforms.device) / factors[:, None]).clamp_max(bins - 1.001)[:, None]
+    left = positions.long().expand_as(envelope)
+    moved = torch.lerp(envelope.gather(2, left), envelope.gather(2, left + 1), (positions - left))
+    gain = ((moved - envelope) / 2).clamp(-3, 3).exp().transpose(1, 2)
+    return torch.istft(spectrum * gain, size, hop, window=window, length=waveforms.shape[1])
+
+
+class FrameMixing(nn.Module):
+    """Mixes the local features of two utterances, and their classes by the same weights (Zhang et al. 2018, mixup)."""
+
+    def __init__(self, share: float = 0.5, alpha: float = 1.0) -> None:
+        """Choose how much is mixed.
+
+        Args:
+            share: Share of the batches that are mixed.
+            alpha: Both parameters of the beta distribution of the weights; the utterance itself has at least half.
+
+        Raises:
+            ValueError: The share is not in [0, 1] or alpha is not positive.
+        """
+        super().__init__()
+        if not 0 <= share <= 1 or alpha <= 0:
+            raise ValueError(f"share={share} must be in [0, 1] and alpha={alpha} positive")
+        self.share, self.alpha = share, alpha
+
+    def forward(self, local: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return mixed local features, their frames and their classes.
+
+        Args:
+            local: Local features ``(B, T, D)``.
+            lengths: Frames of each, ``(B,)``; a mixture is as long as the longer one.
+            targets: Probability of each class, ``(B, C)``.
+        """
+        if float(torch.rand(())) >= self.share:
+            return local, lengths, targets
+        device = local.device
+        local = local * (torch.arange(local.shape[1], device=device) < lengths[:, None])[..., None]
+        alpha = torch.full((len(lengths),), self.alpha, device=device)
+        own = torch.distributions.Beta(alpha, alpha).sample()
+        own = torch.maximum(own, 1 - own)
+        other = torch.randperm(len(lengths), device=device)
+        weight = own[:, None, None].to(local.dtype)
+        mixed = weight * local + (1 - weight) * local[other]
+        targets = own[:, None] * targets + (1 - own[:, None]) * targets[other]
+        return mixed, torch.maximum(lengths, lengths[other]), targets
 
 
 class FrameMasking(nn.Module):
