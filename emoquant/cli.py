@@ -5,10 +5,12 @@ from typing import Any
 
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
 
 import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
+from emoquant.codecs.checkpoint import find_checkpoint
 
 TRAINER_DEFAULTS = str(Path(__file__).parent.parent / "configs" / "trainer.yaml")
 
@@ -32,9 +34,31 @@ class EmoquantCLI(LightningCLI):
 
 
 class TrainCLI(EmoquantCLI):
-    """Runs ``fit``, ``validate`` and ``test`` of a training task."""
+    """Runs ``fit``, ``validate`` and ``test`` of a training task.
+
+    ``--ckpt_path last`` stands for the newest checkpoint of the runs of the same name, so that a command can be given
+    again after an interruption, by a person or a queue: it goes on where there is one, and begins where there is none.
+    """
 
     offered = ("fit", "validate", "test")
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        options = self.config_init[subcommand]
+        if options.get("ckpt_path") == "last":
+            options["ckpt_path"] = self._newest(required=subcommand != "fit")
+        super()._run_subcommand(subcommand)
+
+    def _newest(self, required: bool) -> str | None:
+        """Return the newest run's last checkpoint."""
+        folder = Path(getattr(self.trainer.logger, "root_dir", self.trainer.default_root_dir))
+        try:
+            path = str(find_checkpoint(folder)) if folder.is_dir() else None
+        except FileNotFoundError:
+            path = None
+        if path is None and required:
+            raise FileNotFoundError(f"--ckpt_path last: no version_*/checkpoints/last.ckpt in {folder}; train first")
+        rank_zero_info(f"goes on from {path}" if path else f"no checkpoint in {folder} yet: begins anew")
+        return path
 
 
 class EvaluateCLI(EmoquantCLI):

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all."""
 
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,8 @@ def whole_file(path: Path) -> Iterator[Path]:
     Raises:
         OSError: The disk is full or the folder cannot be written; a file that was there before is left as it was.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Processes of several machines may share the folder and have the same number.
+    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         yield partial
         with partial.open("rb+") as file:

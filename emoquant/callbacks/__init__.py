@@ -10,6 +10,7 @@ from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
+from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
 from emoquant.callbacks.synthesis import SynthesisSamples
 from emoquant.callbacks.training_emotions import TrainingEmotions
 
@@ -22,8 +23,11 @@ __all__ = [
     "LambdaSweep",
     "ListeningWriter",
     "PairedReferences",
+    "Preemption",
     "ResultsWriter",
+    "SeededSteps",
     "SweepProgress",
     "SynthesisSamples",
     "TrainingEmotions",
+    "WholeCheckpoints",
 ]

@@ -20,6 +20,7 @@ from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
 from emoquant.data.store import FeatureStore, Precision, ShardWriter
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.encoders.base import FrameEncoder
+from emoquant.sharding import parse_shard
 
 #: Bad utterances that an error names before it only counts them.
 _NAMED = 10
@@ -33,6 +34,7 @@ class ExtractionSettings(NamedTuple):
         seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds of audio.
         num_workers: Threads that read audio while the encoder computes.
         shard_bytes: Size at which a shard is written; what is not written yet is lost in an interruption.
+        flush_seconds: Time after which it is written whatever its size.
         progress: Whether a progress bar is shown (on the first rank).
     """
 
@@ -40,6 +42,7 @@ class ExtractionSettings(NamedTuple):
     seconds_per_batch: float = 60.0
     num_workers: int = 2
     shard_bytes: int = 64 * 2**20
+    flush_seconds: float = 20.0
     progress: bool = True
 
 
@@ -104,7 +107,7 @@ def extract(
     encoder = encoder.to(settings.device).eval()
     try:
         with (
-            ShardWriter(store, rank, settings.shard_bytes) as writer,
+            ShardWriter(store, rank, settings.shard_bytes, settings.flush_seconds) as writer,
             tqdm(
                 total=len(lacking), desc="extracting features", unit="utt", disable=not settings.progress or rank > 0
             ) as bar,
@@ -131,12 +134,14 @@ def extract_corpora(
     device: str = "auto",
     seconds_per_batch: float = 60.0,
     num_workers: int = 2,
+    shard: str | None = None,
     verify: bool = False,
 ) -> Path:
     """Put the frame features of whole corpora into the feature store, and return its folder.
 
-    Started by ``torchrun`` (or by several jobs with the environment variables ``RANK``, ``LOCAL_RANK`` and
-    ``WORLD_SIZE``) every process encodes its share on its own device; an interrupted run goes on where it was.
+    Started by ``torchrun`` every process encodes its share on its own device (it reads the environment variables
+    ``RANK``, ``LOCAL_RANK`` and ``WORLD_SIZE``); jobs of an array take their shares by ``shard``. An interrupted run
+    goes on where it was.
 
     Args:
         corpora: The corpora.
@@ -146,9 +151,16 @@ def extract_corpora(
         device: ``"auto"`` (a CUDA device if there is one) or a device of torch.
         seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds of audio.
         num_workers: Threads that read audio while the encoder computes.
+        shard: Part of the work of this job, as NUMBER/COUNT from 0/1; all of it by default.
         verify: Whether every entry that is there already is read and compared with its checksum first.
+
+    Raises:
+        ValueError: ``shard`` is not NUMBER/COUNT, or see :func:`extract`.
     """
     rank, world_size = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+    if shard is not None:
+        number, count = parse_shard(shard)
+        rank, world_size = number * world_size + rank, count * world_size
     if device == "auto":
         local = int(os.environ.get("LOCAL_RANK", 0))
         device = f"cuda:{local % torch.cuda.device_count()}" if torch.cuda.is_available() else "cpu"

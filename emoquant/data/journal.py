@@ -1,6 +1,7 @@
 """Files that survive an interruption: journals of whole lines, and locks."""
 
 import contextlib
+import errno
 import fcntl
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +35,9 @@ def locked(path: Path) -> Iterator[None]:
     """Hold a lock file; a folder that cannot be written needs no lock."""
     try:
         file = path.open("ab")
-    except PermissionError:
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise
         yield
         return
     with file:

@@ -50,7 +50,7 @@ class BucketSampler(Sampler[Rows]):
         self._lengths = _checked(lengths, budget, rank, world_size)
         if not len(self._lengths):
             raise ValueError("there is no utterance to train on")
-        self.seed, self.epoch = seed, 0
+        self.seed, self.epoch, self._begin = seed, 0, 0
         self.rank, self.world_size = rank, world_size
         order = np.argsort(self._lengths, kind="stable")
         self._buckets = [order[begin:end] for begin, end in _bucket_edges(self._lengths[order], budget)]
@@ -59,7 +59,12 @@ class BucketSampler(Sampler[Rows]):
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (Lightning calls it)."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self._begin = epoch, 0
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
+        self.epoch, self._begin = epoch, batches
 
     def __len__(self) -> int:
         """Batches of this rank in an epoch."""
@@ -73,7 +78,7 @@ class BucketSampler(Sampler[Rows]):
             batches += np.array_split(random.permutation(bucket), count)
         order = random.permutation(len(batches))
         order = np.resize(order, len(self) * self.world_size)  # repeats only batches of single rows
-        for index in order[self.rank :: self.world_size]:
+        for index in order[self.rank :: self.world_size][self._begin :]:
             yield Rows(batches[index], self.epoch)
 
 

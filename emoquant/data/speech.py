@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
 from emoquant.data.table import UtteranceTable
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
@@ -131,7 +132,7 @@ class SpeechDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split, shuffled in buckets of similar length, equally many batches on every rank."""
         dataset, rank, world = self._some("train"), *self._ranks()
-        return self._loader(dataset, BucketSampler(dataset.lengths, self.budget, self.seed, rank, world))
+        return self._training_loader(dataset, BucketSampler(dataset.lengths, self.budget, self.seed, rank, world))
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation split, every utterance once over all ranks."""
@@ -180,6 +181,9 @@ class SpeechDataModule(LightningDataModule, ABC):
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
+
+    def _training_loader(self, dataset: SplitDataset, sampler: BucketSampler) -> DataLoader[Any]:
+        return TrainingLoader(self._loader(dataset, sampler), self.trainer)
 
     def _open(self) -> dict[str, SplitDataset]:
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}

@@ -12,13 +12,15 @@ An entry is named by a digest of the audio file's content and of the part that w
 was moved or is listed by two corpora is encoded once, and one that was changed is encoded again. Which content a path
 has is remembered with its size and time of change. A shard is written under a temporary name, flushed to the disk and
 renamed before a line names it, and only whole lines are read: after ``kill -9`` at any moment the store is sound and
-what it lacks is at most the shard in hand.
+what it lacks is at most the shard in hand, some seconds of work (``flush_seconds`` of :class:`ShardWriter`). Several
+processes may fill one store at a time; what two of them encode counts once.
 """
 
 import contextlib
 import json
 import os
 import secrets
+import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -40,6 +42,9 @@ _NUMBERS: dict[str, np.dtype[Any]] = {"float32": np.dtype("<f4"), "float16": np.
 
 _OPEN_FILES = 64
 
+#: Version of the layout above; a store that says none has this one.
+FORMAT = 1
+
 
 class DamagedEntryError(RuntimeError):
     """An entry's bytes are not those that were written."""
@@ -55,7 +60,7 @@ class FeatureStore:
         precision: Number format on disk; float16 halves the space at a relative error of at most 2^-11.
 
     Raises:
-        ValueError: The folder is a store of another encoder or format.
+        ValueError: The folder is a store of another encoder or format, or says nothing that can be read.
         OSError: The folder cannot be made or read.
     """
 
@@ -68,13 +73,24 @@ class FeatureStore:
         self.refresh()
 
     def _identify(self) -> None:
-        identity = {"fingerprint": self.fingerprint, "dim": self.dim, "precision": self.precision}
+        identity = {
+            "fingerprint": self.fingerprint, "dim": self.dim, "precision": self.precision, "format": FORMAT
+        }  # fmt: skip
         path = self.folder / "store.json"
         if not path.exists():
             write_whole(path, json.dumps(identity).encode())
-        found = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            found = {"format": FORMAT, **json.loads(path.read_text(encoding="utf-8"))}
+        except (ValueError, TypeError) as error:
+            raise ValueError(
+                f"{path} is damaged ({error}): delete this file if the folder holds features of this encoder, which "
+                "are then checked as they are read; else delete the folder or choose another cache folder"
+            ) from error
         if found != identity:
-            raise ValueError(f"{self.folder} is a store of {found}, not of {identity}; choose another cache folder")
+            raise ValueError(
+                f"{self.folder} is a store of {found}, not of {identity}; choose another cache folder, or delete this "
+                "one to compute the features again"
+            )
 
     def refresh(self) -> None:
         """Read what manifest and journals say, and check every shard that does not look as it was left.
@@ -138,6 +154,9 @@ class FeatureStore:
             write_whole(manifest, b"".join(lines))
             for path in journals:
                 path.unlink(missing_ok=True)
+            for path in (self.folder / "shards").glob(".*.tmp"):  # of runs that were killed while they wrote
+                if not (self.folder / f"journal-{path.name[1:15]}.jsonl").exists():
+                    path.unlink(missing_ok=True)
 
     def _strike(self, rows: np.ndarray, stamp: Mapping[str, Any]) -> None:
         """Forget damaged entries and say so beside the manifest, in a journal of its own."""
@@ -196,17 +215,22 @@ class ShardWriter:
         store: The store.
         rank: This process; part of the names of its shards.
         shard_bytes: A shard is written when it has grown to this size.
+        flush_seconds: Or when so many seconds have passed since the last one; an interruption loses no more.
     """
 
-    def __init__(self, store: FeatureStore, rank: int = 0, shard_bytes: int = 128 * 2**20) -> None:
-        self.store, self.shard_bytes = store, shard_bytes
+    def __init__(
+        self, store: FeatureStore, rank: int = 0, shard_bytes: int = 128 * 2**20, flush_seconds: float = 20.0
+    ) -> None:
+        self.store, self.shard_bytes, self.flush_seconds = store, shard_bytes, flush_seconds
+        self._flushed = time.monotonic()
         self._run = f"{rank:05d}-{secrets.token_hex(4)}"
         self._count = self._bytes = 0
         self._tensors: dict[bytes, Tensor] = {}
         self._parts: dict[bytes, Part] = {}
         self._sources: list[Source] = []
-        self._journal = (store.folder / f"journal-{self._run}.jsonl").open("ab")
-        hold(self._journal)
+        with locked(store.folder / "lock"):  # so that no merge takes it for a finished one before it is held
+            self._journal = (store.folder / f"journal-{self._run}.jsonl").open("ab")
+            hold(self._journal)
 
     def add(self, key: bytes, features: Tensor, part: Part) -> None:
         """Add an entry.
@@ -231,7 +255,7 @@ class ShardWriter:
         self._tensors[key] = numbers
         self._parts[key] = part
         self._bytes += numbers.numel() * numbers.element_size()
-        if self._bytes >= self.shard_bytes:
+        if self._bytes >= self.shard_bytes or time.monotonic() - self._flushed >= self.flush_seconds:
             self.flush()
 
     def note_source(self, source: Source) -> None:
@@ -248,6 +272,7 @@ class ShardWriter:
             self._journal.flush()
             os.fsync(self._journal.fileno())
         self._tensors, self._parts, self._sources, self._bytes = {}, {}, [], 0
+        self._flushed = time.monotonic()
 
     def _write_shard(self) -> dict[str, Any]:
         name = f"{self._run}-{self._count:05d}.safetensors"

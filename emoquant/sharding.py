@@ -1,0 +1,20 @@
+"""Work divided among jobs that know nothing of each other, such as those of an array."""
+
+
+def parse_shard(shard: str) -> tuple[int, int]:
+    """Return number and count of a part of the work.
+
+    Args:
+        shard: ``NUMBER/COUNT``, numbers from 0: the jobs of an array of eight take ``0/8`` to ``7/8``.
+
+    Raises:
+        ValueError: It is something else.
+
+    Example:
+        >>> parse_shard("2/8")
+        (2, 8)
+    """
+    number, slash, count = shard.partition("/")
+    if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise ValueError(f"shard must be NUMBER/COUNT with NUMBER from 0 to COUNT - 1, got {shard!r}")
+    return int(number), int(count)
