@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emoquant.commands.runs import RUNS, Run, built_on, run_all
+from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.results import read_results
@@ -74,7 +75,11 @@ def study(args: Sequence[str]) -> Path:
     run_all(evaluations, launch, options.jobs, options.again)
     place = options.page or root / "study.html"
     place.parent.mkdir(parents=True, exist_ok=True)
-    page = write_file(place, study_page(options.title, [_section(run) for run in evaluations]))
+    sections = [_section(run) for run in evaluations]
+    found = found_in([(section.title, section.rows) for section in sections])
+    if found:
+        write_findings(place.parent, found)
+    page = write_file(place, study_page(options.title, sections, findings_html(found)))
     print(page)
     return page
 

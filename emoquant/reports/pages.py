@@ -3,7 +3,7 @@
 import base64
 import html
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ figcaption { font-size: .92rem; max-width: 46rem; margin-top: .5rem; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th[scope=row], thead th:first-child, td.word { text-align: left; }
+table.findings th, table.findings td { white-space: normal; text-align: left; vertical-align: top; }
+table.findings td:nth-child(3) { min-width: 16rem; }
 caption { text-align: left; font-size: .85rem; color: #444; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; color: #0b4f8a; }
@@ -83,12 +85,33 @@ class StudyPage(Report):
         return [*dict.fromkeys(paths), write_file(folder / f"{self.name}.html", study_page(self.title, [section]))]
 
 
-def study_page(title: str, sections: Sequence[Section]) -> str:
+def study_page(title: str, sections: Sequence[Section], opening: str = "") -> str:
     """Return the HTML of a page.
 
     Args:
         title: Heading.
         sections: Runs, at least one.
+        opening: HTML in front of them.
+
+    Raises:
+        MissingRowsError: No section has a figure or table.
+    """
+    contents, body = page_parts(sections, embedded)
+    return (
+        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_safe(title)}</title>\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
+        f'<nav aria-label="Contents">{contents}</nav>\n<main>{body}</main>\n</body>\n</html>\n'
+    )
+
+
+def page_parts(sections: Sequence[Section], address: Callable[[Path], str]) -> tuple[str, str]:
+    """Return the contents and the body of a page, as HTML.
+
+    Args:
+        sections: Runs, at least one.
+        opening: HTML in front of them.
+        address: What an image is called on the page, a relative link or a ``data:`` address (:func:`embedded`).
 
     Raises:
         MissingRowsError: No section has a figure or table.
@@ -105,16 +128,17 @@ def study_page(title: str, sections: Sequence[Section]) -> str:
             number += 1
             anchor = f"s{place}-{entry['stem']}"
             items.append(f'<li><a href="#{_safe(anchor)}">{_safe(entry["title"])}</a></li>')
-            body.append(_article(section.folder, entry, anchor, number))
+            body.append(_article(section.folder, entry, anchor, number, address))
         contents.append(f'<p><a href="#s{place}">{_safe(section.title)}</a></p><ol>{"".join(items)}</ol>')
         bodies.append(f'<section id="s{place}"><h2>{_safe(section.title)}</h2>{_facts(section.rows)}{"".join(body)}')
         bodies.append(f"{_config(section.config)}</section>")
-    return (
-        f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_safe(title)}</title>\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
-        f'<nav aria-label="Contents">{"".join(contents)}</nav>\n<main>{"".join(bodies)}</main>\n</body>\n</html>\n'
-    )
+    return "".join(contents), "".join(bodies)
+
+
+def embedded(image: Path) -> str:
+    """Return an image as an address that holds all of it."""
+    kind = "svg+xml" if image.suffix == ".svg" else "png"
+    return f"data:image/{kind};base64,{base64.b64encode(image.read_bytes()).decode('ascii')}"
 
 
 def _entries(section: Section) -> list[dict[str, Any]]:
@@ -146,14 +170,10 @@ def _facts(rows: Sequence[Row]) -> str:
     return f'<div class="scroll"><table><caption>What was measured</caption><tbody>{lines}</tbody></table></div>'
 
 
-def _article(folder: Path, entry: Mapping[str, Any], anchor: str, number: int) -> str:
+def _article(folder: Path, entry: Mapping[str, Any], anchor: str, number: int, address: Callable[[Path], str]) -> str:
     files = {Path(name).suffix: folder / name for name in entry["files"]}
     image = files.get(".svg") or files.get(".png")
-    shown = ""
-    if image:
-        kind = "svg+xml" if image.suffix == ".svg" else "png"
-        data = base64.b64encode(image.read_bytes()).decode("ascii")
-        shown = f'<img alt="{_safe(entry["alt"])}" src="data:image/{kind};base64,{data}">'
+    shown = f'<img alt="{_safe(entry["alt"])}" src="{_safe(address(image))}">' if image else ""
     rows = read_results(files[".csv"]) if ".csv" in files else []
     report = _safe(json.dumps(entry["report"], ensure_ascii=False))
     return (

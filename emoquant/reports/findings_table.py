@@ -1,0 +1,77 @@
+"""The findings of a study as a table: in its page, and as CSV and Markdown beside it."""
+
+import csv
+import html
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from emoquant.reports.findings import Finding, findings
+from emoquant.reports.output import write_file
+from emoquant.reports.rows import Results
+from emoquant.results import Row
+
+HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "experiment")
+
+
+class Found(NamedTuple):
+    """A finding, and the run that it is held against."""
+
+    experiment: str
+    corpus: str
+    finding: Finding
+
+    def cells(self) -> tuple[str, ...]:
+        """Return what a table shows, in the order of :data:`HEAD`."""
+        statement, rule, cases, remark = self.finding
+        figures = "; ".join([*(f"{case.name} {case.figure}" for case in cases), *([remark] if remark else [])])
+        verdict = f"{self.finding.verdict} ({sum(case.holds for case in cases)} of {len(cases)})"
+        return statement, verdict, figures, rule, self.corpus, self.experiment
+
+
+def found_in(runs: Sequence[tuple[str, Sequence[Row]]]) -> list[Found]:
+    """Return every finding that runs speak of, each once for a corpus.
+
+    Args:
+        runs: Name and rows of every run.
+    """
+    found: dict[tuple[str, str], Found] = {}
+    for experiment, rows in runs:
+        for corpus in Results(rows).corpora:
+            for finding in findings([row for row in rows if row.corpus == corpus]):
+                found.setdefault((finding.statement, corpus), Found(experiment, corpus, finding))
+    return list(found.values())
+
+
+def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
+    """Write ``findings.csv`` and ``findings.md``.
+
+    Args:
+        folder: Folder of the files.
+        found: Findings, at least one.
+    """
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([HEAD, *(one.cells() for one in found)])
+    lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *(one.cells() for one in found)]]
+    markdown = "".join(f"| {line} |\n" for line in lines)
+    return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", markdown)]
+
+
+def findings_html(found: Sequence[Found]) -> str:
+    """Return the table as a section of a page; empty without findings."""
+    if not found:
+        return ""
+    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
+    lines = []
+    for one in found:
+        first, *others = (html.escape(cell) for cell in one.cells())
+        cells = "".join(f"<td>{cell}</td>" for cell in others)
+        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    return (
+        '<section id="findings"><h2>The findings of the study, held against these runs</h2>'
+        "<p>Each is a list of cases: it holds where all of them do, in part where some do. In brackets: 95 % intervals."
+        "</p>"
+        f'<div class="scroll" tabindex="0"><table class="findings"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
+    )
