@@ -62,7 +62,7 @@ def findings(rows: Sequence[Row]) -> list[Finding]:
     """
     found: list[Finding] = []
     results = Results(rows)
-    for rule in (_far_end, _neutral_stays, _towards_neutral, _direct, _own_kept, _attracted, _agreement):
+    for rule in (_far_end, _neutral_stays, _towards_neutral, _direct, _own_kept, _attracted, _agreement, _synthesised):
         try:
             finding = rule(results)
         except MissingRowsError:
@@ -239,3 +239,14 @@ def _unclear(results: Results, codec: str, emotion: str, least: str, most: str) 
     scaled = [[(r.low / b, r.high / b) for r, b in zip(pair, before, strict=True)] for pair in losses]
     apart = [pair[0].lmbda for pair, (a, b) in zip(losses, scaled, strict=True) if a[1] < b[0] or b[1] < a[0]]
     return [Case(emotion, not apart, f"apart at λ = {', '.join(map(point_text, apart))}" if apart else "overlap")]
+
+
+def _synthesised(results: Results) -> Finding | None:
+    codec, _ = _swept(results)
+    strata = [name for name in results.strata("trend/predicted/neutral") if name.startswith("synthesis")]
+    rows = [_row(results, "trend/predicted/neutral", codec, math.nan, stratum=name) for name in strata]
+    return Finding(
+        "Speech synthesised from a quantized reference turns neutral as λ grows.",
+        "Spearman's rank correlation of λ and being recognised as neutral has an interval above 0",
+        [Case(row.stratum.replace("synthesis/", "condition "), row.low > 0, _text(row)) for row in rows],
+    )

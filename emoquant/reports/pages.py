@@ -143,7 +143,7 @@ def embedded(image: Path) -> str:
 
 def _entries(section: Section) -> list[dict[str, Any]]:
     made_of = digest(section.rows)
-    return [entry for entry in read_index(section.folder) if entry["results"] == made_of]
+    return [entry for entry in read_index(section.folder) if entry.get("results") == made_of]
 
 
 def _safe(text: str) -> str:

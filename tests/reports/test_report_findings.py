@@ -12,6 +12,7 @@ from emoquant.reports.findings_table import findings_html, found_in, write_findi
 FAR, MOVED = "At the far end", "The emotions do not just get lost"
 STAYS, DIRECT = "The emotions lose", "Lowering similarity directly"
 KEPT, PULLED, AGREED = "A codebook trained", "It pulls", "Agreement of the annotators"
+SPOKEN = "Speech synthesised"
 
 
 def swept(planted):
@@ -55,8 +56,18 @@ def voted(planted):
     return rows
 
 
+def spoken(planted):
+    """Return recognition of synthesised speech: neutral as lambda grows, or not."""
+    rows = []
+    for stratum in ("synthesis/A", "synthesis/B"):
+        rows += [make_row("codec", 500.0, emotion, "recall", 0.1, stratum=stratum) for emotion in EMOTIONS]
+        trend = 0.7 if planted else -0.1
+        rows.append(make_row("codec", math.nan, "all", "trend/predicted/neutral", trend, stratum=stratum))
+    return rows
+
+
 CASES = [(swept, FAR, 5), (swept, MOVED, 4), (swept, STAYS, 4), (swept, DIRECT, 4)]
-CASES += [(biased, KEPT, 5), (biased, PULLED, 20), (voted, AGREED, 5)]
+CASES += [(biased, KEPT, 5), (biased, PULLED, 20), (voted, AGREED, 5), (spoken, SPOKEN, 2)]
 
 
 @pytest.mark.parametrize("planted", [True, False])
