@@ -126,13 +126,16 @@ def read_clips(path: Path) -> list[Clip]:
 
 
 def parse_clip(record: dict[str, Any]) -> Clip:
-    """Return the clip of a record of strings or numbers, such as a line of JSON.
+    """Return the clip of a record of strings or numbers, such as a line of JSON; what it lacks is unknown.
 
     Raises:
-        ValueError: A value is not of its type.
+        ValueError: A value is not of its type, or one that every clip has is missing.
     """
     kinds: dict[str, type] = Clip.__annotations__
-    return Clip(**{name: _parse(record[name], kinds[name]) for name in Clip._fields})
+    known = {name: record[name] for name in Clip._fields if name in record}
+    if lacking := [name for name in Clip._fields if name not in known and name not in Clip._field_defaults]:
+        raise ValueError(f"no clip without {', '.join(lacking)}: it has {', '.join(known) or 'nothing'}")
+    return Clip(**{name: _parse(value, kinds[name]) for name, value in known.items()})
 
 
 def _cell(value: str | float | int) -> str:

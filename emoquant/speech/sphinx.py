@@ -1,5 +1,6 @@
 """pocketsphinx: an aligner and a recogniser of English that bring their models along and need no network."""
 
+import importlib.util
 import re
 from typing import Any
 
@@ -81,6 +82,30 @@ def align_english(waveform: Tensor, text: str) -> Alignment:
     kept = [phone for phone in phones if phone.end > phone.start]
     kept[0], kept[-1] = kept[0]._replace(start=0.0), kept[-1]._replace(end=seconds)
     return Alignment(kept, whole)
+
+
+def align_unknown(waveform: Tensor) -> Alignment | None:
+    """Return when phones and words of English speech of unknown text are spoken; None where nothing is understood.
+
+    The words are those of the recogniser, which often errs, but phones of wrong words begin and end near the right
+    places.
+
+    Args:
+        waveform: Samples at 16 kHz, ``(N,)``.
+
+    Raises:
+        ImportError: pocketsphinx is not installed.
+    """
+    words = Recognizer()(waveform)
+    try:
+        return align_english(waveform, " ".join(words)) if words else None
+    except RecognitionError:
+        return None
+
+
+def is_installed() -> bool:
+    """Return whether pocketsphinx is installed."""
+    return importlib.util.find_spec("pocketsphinx") is not None
 
 
 class Recognizer:

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 from emoquant.audio import read_audio
 from emoquant.speech.alignment import Alignment, frame_durations, segments_of_frames, timed_phones
 from emoquant.speech.mel import MelSpec
+from emoquant.speech.sphinx import align_unknown, is_installed
 from emoquant.speech.warping import align_by_voice
 from emoquant.tts.recipe import Audio
 from emoquant.types import StyleReference
@@ -46,7 +47,8 @@ def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleRefer
     """Return what the local style encoders hear of a reference, a batch of one.
 
     Segments of phones and words come from the alignment if there is one, else from the text by comparison with
-    espeak-ng's voice, else they are cut at even distances (5 and 18 frames).
+    espeak-ng's voice. Where the text is unknown they come from what pocketsphinx understands, if it is installed and
+    the voice speaks English, else they are cut at even distances (5 and 18 frames).
 
     Args:
         reference: The recording.
@@ -59,6 +61,8 @@ def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleRefer
     kind, _, voice = front_end.partition(":")
     if alignment is None and reference.text.strip() and kind == "espeak":
         alignment = align_by_voice(waveform, reference.text, voice)
+    elif alignment is None and not reference.text.strip() and (kind == "cmu" or voice.startswith("en")):
+        alignment = align_unknown(waveform) if is_installed() else None
     if alignment is None:
         frames = torch.arange(len(mels))
         return _batch_of_one(mels, 1 + frames // _PHONE_FRAMES, 1 + frames // _WORD_FRAMES)

@@ -105,7 +105,7 @@ def test_recipe_mistakes():
 
 def test_style_segments_follow_what_is_known(wav):
     spec, plain = MelSpec(), Reference(wav)
-    blind, told = hear_style(plain, spec, "espeak:en-us"), hear_style(Reference(wav, TEXT), spec, "espeak:en-us")
+    blind, told = hear_style(plain, spec, "espeak:pl"), hear_style(Reference(wav, TEXT), spec, "espeak:en-us")
     for style in (blind, told):
         for segments in (style.phones, style.words):
             steps = np.diff(segments[0].numpy())
@@ -115,6 +115,17 @@ def test_style_segments_follow_what_is_known(wav):
     assert int(told.words[0, -1]) in range(7, 10), "seven words and the silences around"
     assert repeated(told, 3).mels.shape[0] == 3
     assert joined([blind, told]).lengths.tolist() == [int(blind.lengths), int(told.lengths)]
+
+
+def test_what_is_heard_of_an_unknown_text_divides_it(wav):
+    pytest.importorskip("pocketsphinx")
+    spec = MelSpec()
+    guessed, told = (hear_style(Reference(wav, text), spec, "espeak:en-us") for text in ("", TEXT))
+    assert torch.equal(guessed.mels, told.mels)
+    assert 0.5 < int(guessed.phones.max()) / int(told.phones.max()) < 1.5
+    assert set(np.diff(guessed.words[0].numpy())) <= {0, 1}
+    silence = hear_style(Reference(torch.zeros(16_000)), spec, "cmu")
+    assert int(silence.phones[0, -1]) == -(-int(silence.lengths) // 5), "nothing to understand: even segments"
 
 
 def test_files_and_mistakes(world, wav, tmp_path):
