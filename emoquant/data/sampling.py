@@ -93,12 +93,15 @@ class ExactSampler(Sampler[Rows]):
         budget: Largest padded size of a batch, in the unit of the lengths.
         rank: This process.
         world_size: Number of processes.
+        begin: First batches of this rank that are left out.
 
     Raises:
         ValueError: The budget or the rank is out of range.
     """
 
-    def __init__(self, lengths: Sequence[int] | np.ndarray, budget: int, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self, lengths: Sequence[int] | np.ndarray, budget: int, rank: int = 0, world_size: int = 1, begin: int = 0
+    ) -> None:
         lengths = _checked(lengths, budget, rank, world_size)
         order = np.argsort(-lengths, kind="stable")
         edges = [0]
@@ -108,7 +111,7 @@ class ExactSampler(Sampler[Rows]):
         while len(batches) < min(world_size, len(order)):
             largest = max(range(len(batches)), key=lambda index: len(batches[index]))
             batches[largest : largest + 1] = np.array_split(batches[largest], 2)
-        self._batches = batches[rank::world_size]
+        self._batches = batches[rank::world_size][begin:]
 
     def __len__(self) -> int:
         """Batches of this rank."""

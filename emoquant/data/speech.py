@@ -100,6 +100,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         self.cache_dir = cache_dir
         self.budget, self.num_workers, self.seed = budget, num_workers, seed
         self._datasets: dict[str, SplitDataset] | None = None
+        self._test_share = (0, 1, 0)
 
     def prepare_data(self) -> None:
         """Let every corpus make what it can make; Lightning calls this on one process of each machine."""
@@ -139,8 +140,29 @@ class SpeechDataModule(LightningDataModule, ABC):
         return self._exact("validation")
 
     def test_dataloader(self) -> DataLoader[Any]:
-        """Return the test split, every utterance once over all ranks."""
-        return self._exact("test")
+        """Return the test split or a share of it, every utterance once over all ranks (and shares)."""
+        dataset, rank, world = self._some("test"), *self._ranks()
+        number, count, done = self._test_share
+        return self._loader(
+            dataset, ExactSampler(dataset.lengths, self.budget, number * world + rank, count * world, done)
+        )
+
+    def share_test(self, number: int, count: int, done: int = 0) -> None:
+        """Restrict the test loader to a share of the split, for a job of an array or a run that goes on.
+
+        Args:
+            number: The share, from 0.
+            count: Shares that the split is divided into.
+            done: First batches (of this rank) that are left out.
+
+        Raises:
+            ValueError: There are more shares than utterances.
+        """
+        if count > len(self.dataset("test")):
+            raise ValueError(
+                f"{count} shares of {len(self.dataset('test'))} test utterances: ask for fewer, at most one each"
+            )
+        self._test_share = (number, count, done)
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Return the test split, every utterance once over all ranks."""

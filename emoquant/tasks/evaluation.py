@@ -1,10 +1,12 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
+from pathlib import Path
 from typing import cast
 
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from emoquant.codecs.base import Codec
@@ -24,6 +26,8 @@ from emoquant.metrics import (
 from emoquant.metrics.recognition import class_columns
 from emoquant.origin import require_origin
 from emoquant.results import Row
+from emoquant.sharding import parse_shard
+from emoquant.tasks.partial import PartialSums, Place, States, add_sums, digest_of, restore_sums
 from emoquant.types import Batch
 
 
@@ -46,9 +50,14 @@ class CodecEvaluationTask(LightningModule):
             each process.
         replicates: Bootstrap replicates behind the intervals.
         seed: Seed of the bootstrap.
+        shard: Part of the test split that this job measures, as NUMBER/COUNT from 0/1; the job that is the last one to
+            end adds all up and has the rows.
+        save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
+            interruption, goes on from there; 0 for never.
 
     Attributes:
         rows: Every figure, there once the test has ended; :class:`emoquant.callbacks.ResultsWriter` writes them.
+            Empty for a job of an array that is not the last one.
     """
 
     rows: list[Row]
@@ -64,6 +73,8 @@ class CodecEvaluationTask(LightningModule):
         calibration_batches: int = 16,
         replicates: int = 1000,
         seed: int = 0,
+        shard: str = "0/1",
+        save_seconds: float = 30.0,
     ) -> None:
         super().__init__()
         named = {codec.name for codec in codecs}
@@ -73,6 +84,10 @@ class CodecEvaluationTask(LightningModule):
         self.by_speaker, self.agreement = by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed = replicates, seed
+        self.shard, self.save_seconds = parse_shard(shard), save_seconds
+        self._partial: PartialSums | None = None
+        self._begun: tuple[int, States] = (0, {})
+        self._done: States | None = None
         self.requires_grad_(False)
         self.rows = []
         self.sweep: SweepMetrics | None = None
@@ -82,6 +97,28 @@ class CodecEvaluationTask(LightningModule):
         """The first codec that is not the identity, for callbacks that look at one."""
         codecs = [cast(Codec, codec) for codec in self.codecs]
         return next((codec for codec in codecs if codec.name != "none"), codecs[0])
+
+    def setup(self, stage: str) -> None:
+        """Find out what was measured before, once the data stands."""
+        data, trainer = self.trainer.datamodule, self.trainer  # type: ignore[attr-defined]
+        number, count = self.shard
+        if not hasattr(data, "share_test"):
+            if count > 1:
+                raise TypeError(f"{type(data).__name__} cannot be divided among jobs: use EmotionDataModule")
+            return
+        modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
+        options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
+                   "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
+                   "limit": trainer.limit_test_batches}  # fmt: skip
+        folder = Path(getattr(trainer.logger, "root_dir", trainer.default_root_dir)) / "sums"
+        place = Place(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
+        partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
+        self._done = partial.finished()
+        self._begun = partial.begun() if self._done is None else (0, {})
+        if self._begun[0]:
+            rank_zero_info(f"goes on after {self._begun[0]} batches that were measured before ({folder})")
+        data.share_test(number, count, self._begun[0])
+        self._partial = partial
 
     def on_test_start(self) -> None:
         """Check that codecs, classifier and data fit, and take the centroids from the training split.
@@ -122,6 +159,8 @@ class CodecEvaluationTask(LightningModule):
             seed=self.seed,
         ).to(self.device)
         self._calibrate(self.sweep)
+        if states := self._done or self._begun[1]:
+            restore_sums(self.sweep, states)
 
     def _calibrate(self, sweep: SweepMetrics) -> None:
         """Calibrate choices that have a reference codec on batches from all over the training split."""
@@ -164,13 +203,36 @@ class CodecEvaluationTask(LightningModule):
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""
         assert self.sweep is not None
+        if self._done is not None:
+            return
         self.sweep.update(batch)
+        batches = cast(int, self.trainer.num_test_batches[0])
+        if self._partial is not None and self.save_seconds and batch_idx + 1 < batches:
+            self._partial.note(self.sweep, self._begun[0] + batch_idx + 1)
 
     def on_test_epoch_end(self) -> None:
-        """Add up what all ranks measured."""
+        """Add up what all ranks measured, and all jobs."""
         assert self.sweep is not None
+        if self._partial is not None and self.shard[1] > 1 and not self._add_jobs(self._partial):
+            return
         self.rows = self.sweep.compute()
+
+    def _add_jobs(self, partial: PartialSums) -> bool:
+        """Write down this job's sums, and add those of the others if all of them are done."""
+        assert self.sweep is not None
+        partial.finish(self.sweep)
+        self.trainer.strategy.barrier("sums written")
+        missing = self.trainer.strategy.broadcast(partial.missing())
+        if missing:
+            rank_zero_info(f"shares {missing} are not done yet: the last job to end writes the results")
+            return False
+        for number in range(self.trainer.global_rank, partial.place.total, self.trainer.world_size):
+            if number != partial.place.number:
+                add_sums(self.sweep, partial.finished(number) or {})
+        return True
 
     def on_test_end(self) -> None:
         """Let go of the sums."""
+        if self._partial is not None:
+            self._partial.forget()
         self.sweep = None

@@ -1,0 +1,162 @@
+"""Sums of an evaluation on disk: an interrupted sweep goes on, and the jobs of an array add up to one."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from emoquant.files import whole_file
+from emoquant.metrics import SweepMetrics
+
+#: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
+_PATIENCE = 50
+
+#: Version of the sums and of their meaning.
+FORMAT = 1
+
+States = dict[str, Tensor]
+
+
+class Place(NamedTuple):
+    """Which share of the work a process has.
+
+    Attributes:
+        number: This share.
+        total: Shares in all: those of the array's jobs times the processes of each.
+    """
+
+    number: int
+    total: int
+
+
+class PartialSums:
+    """The sums of one process's share of a sweep, written every now and then.
+
+    Args:
+        folder: Folder of the files.
+        digest: What tells this evaluation from others; sums of another are never read.
+        place: The share.
+        seconds: Least time between two writings, which bounds what an interruption costs.
+    """
+
+    def __init__(self, folder: Path, digest: str, place: Place, seconds: float) -> None:
+        self.folder, self.digest, self.place, self.seconds = folder, digest, place, seconds
+        self._written = time.monotonic()
+
+    def _path(self, number: int, kind: str) -> Path:
+        return self.folder / f"{self.digest}-{number}-of-{self.place.total}.{kind}"
+
+    def begun(self) -> tuple[int, States]:
+        """Return the batches that were measured before an interruption, and their sums; 0 and nothing without one."""
+        path = self._path(self.place.number, "begun")
+        if not path.is_file():
+            return 0, {}
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        return int(content["batches"]), content["states"]
+
+    def finished(self, number: int | None = None) -> States | None:
+        """Return the sums of a share that is done, None while it is not; this process's share by default."""
+        path = self._path(self.place.number if number is None else number, "done")
+        return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+
+    def missing(self) -> list[int]:
+        """Return the shares that are not done yet."""
+        return [number for number in range(self.place.total) if not self._path(number, "done").is_file()]
+
+    def note(self, sweep: SweepMetrics, batches: int) -> None:
+        """Write the sums after so many batches, if the time has come."""
+        started = time.monotonic()
+        if started - self._written < self.seconds:
+            return
+        self._write("begun", {"batches": batches, "states": sums_of(sweep)})
+        self._written = time.monotonic()
+        self.seconds = max(self.seconds, _PATIENCE * (self._written - started))
+
+    def finish(self, sweep: SweepMetrics) -> None:
+        """Write the sums of the whole share."""
+        self._write("done", sums_of(sweep))
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove what was written for the case of an interruption."""
+        self._path(self.place.number, "begun").unlink(missing_ok=True)
+
+    def _write(self, kind: str, content: Mapping[str, Any]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with whole_file(self._path(self.place.number, kind)) as partial:
+            torch.save(content, partial)
+
+
+def _states(sweep: SweepMetrics) -> Iterator[tuple[str, Any, str]]:
+    """Yield name, metric and attribute of everything that a sweep sums up."""
+    for room, parts in {"sums": sweep.sums, "choices": sweep.choice_sums}.items():
+        for name, module in parts.named_modules():
+            for state in getattr(module, "_defaults", ()):
+                yield f"{room}.{name}.{state}", module, state
+
+
+def sums_of(sweep: SweepMetrics) -> States:
+    """Return a copy of what a sweep has summed up."""
+    return {name: getattr(metric, state).detach().cpu().clone() for name, metric, state in _states(sweep)}
+
+
+def add_sums(sweep: SweepMetrics, states: Mapping[str, Tensor]) -> None:
+    """Add sums to those of a sweep, as those of several processes are added.
+
+    Raises:
+        ValueError: They are of another evaluation.
+    """
+    if set(states) != {name for name, _, _ in _states(sweep)}:
+        raise ValueError("these sums are of another evaluation: delete them and measure again")
+    for name, metric, state in _states(sweep):
+        own = getattr(metric, state)
+        setattr(metric, state, metric._reductions[state](torch.stack([own, states[name].to(own.device)])))
+
+
+def restore_sums(sweep: SweepMetrics, states: Mapping[str, Tensor]) -> None:
+    """Set what a sweep has summed up."""
+    for name, metric, state in _states(sweep):
+        setattr(metric, state, states[name].to(getattr(metric, state).device))
+
+
+def digest_of(modules: Mapping[str, nn.Module], data: Any, options: Mapping[str, object]) -> str:  # noqa: ANN401
+    """Return a digest of everything that the sums of an evaluation depend on.
+
+    Args:
+        modules: Codecs, classifier and choices by name: their classes, weights and plain attributes count.
+        data: The data module: name, emotions, encoder, and the utterances of training and test.
+        options: Everything else.
+    """
+    digest = hashlib.sha256(f"{FORMAT} {sorted(options.items())}".encode())
+    for name, module in modules.items():
+        for path, part in module.named_modules():
+            plain = {key: value for key, value in vars(part).items() if _is_plain(key, value)}
+            digest.update(f"{name} {path} {type(part).__qualname__} {sorted(plain.items())}".encode())
+        for key, value in sorted(module.state_dict().items()):
+            digest.update(key.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    digest.update(f"{data.name} {data.emotions} {getattr(data, 'origin', None)} {getattr(data, 'budget', 0)}".encode())
+    for split in ("train", "test"):
+        found = data.dataset(split)
+        for column in (found.emotions, found.speakers, getattr(found, "lengths", found.emotions)):
+            digest.update(np.ascontiguousarray(column).data)
+        names = found.utterances.strings("id") if hasattr(found.utterances, "strings") else _ids(found.utterances)
+        for name in names:
+            digest.update(name.encode() + b"\0")
+    return digest.hexdigest()[:24]
+
+
+def _ids(utterances: Any) -> Iterator[str]:  # noqa: ANN401
+    return (utterance.id for utterance in utterances)
+
+
+def _is_plain(key: str, value: object) -> bool:
+    if key.startswith("_") or key == "training":
+        return False
+    if isinstance(value, list | tuple):
+        return all(isinstance(each, bool | int | float | str | None) for each in value)
+    return isinstance(value, bool | int | float | str | None)
