@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class WaveformAugmentation(nn.Module):
-    """Changes of speed, formants, noise, equalisation and gain, drawn anew for every utterance.
+    """Changes of speed, noise, equalisation and gain, drawn anew for every utterance.
 
     Random numbers come from torch's generator of the device, so that a seeded run repeats itself.
     """
@@ -19,7 +19,6 @@ class WaveformAugmentation(nn.Module):
         equalizer: float = 0.5,
         gain: float = 6.0,
         snr: tuple[float, float] = (8.0, 40.0),
-        formants: float = 0.0,
     ) -> None:
         """Choose how strong the changes are.
 
@@ -30,20 +29,17 @@ class WaveformAugmentation(nn.Module):
             equalizer: Share of utterances that pass a random short filter.
             gain: Standard deviation of the change of level in dB; without effect on an encoder that normalises.
             snr: Range of the signal-to-noise ratio in dB.
-            formants: Largest change of the formants as a natural logarithm; pitch and tempo stay, as with a vocal tract
-                of another length. 0 leaves it out.
 
         Raises:
             ValueError: A share is not in [0, 1] or a strength is negative.
         """
         super().__init__()
-        if not (0 <= noise <= 1 and 0 <= equalizer <= 1 and min(speed, gain, formants) >= 0 and snr[0] <= snr[1]):
+        if not (0 <= noise <= 1 and 0 <= equalizer <= 1 and speed >= 0 and gain >= 0 and snr[0] <= snr[1]):
             raise ValueError(
-                f"noise={noise} and equalizer={equalizer} are shares in [0, 1], speed={speed}, formants={formants} and "
-                f"gain={gain} are not negative, snr={snr} is an ascending range"
+                f"noise={noise} and equalizer={equalizer} are shares in [0, 1], speed={speed} and gain={gain} are not "
+                f"negative, snr={snr} is an ascending range"
             )
         self.speed, self.noise, self.equalizer, self.gain, self.snr = speed, noise, equalizer, gain, snr
-        self.formants = formants
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return changed waveforms and their lengths.
@@ -56,8 +52,6 @@ class WaveformAugmentation(nn.Module):
             waveforms, lengths = _change_speed(
                 waveforms, lengths, self._draw(len(lengths), waveforms, self.speed).exp()
             )
-        if self.formants:
-            waveforms = _move_formants(waveforms, self._draw(len(lengths), waveforms, self.formants).exp())
         inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths[:, None]
         if self.equalizer:
             waveforms = self._equalize(waveforms)
@@ -102,47 +96,30 @@ def _change_speed(waveforms: Tensor, lengths: Tensor, factors: Tensor) -> tuple[
     return mixed * (torch.arange(mixed.shape[1], device=mixed.device) < lengths_out[:, None]), lengths_out
 
 
-def _move_formants(waveforms: Tensor, factors: Tensor, size: int = 512, hop: int = 160, order: int = 36) -> Tensor:
-    """Return waveforms ``(B, N)`` with the envelope of their spectrum stretched by factors ``(B,)``.
-
-    The envelope is the log spectrum of the first ``order`` cepstral coefficients.
-    """
-    if waveforms.shape[1] <= size:
-        return waveforms
-    window = torch.hann_window(size, device=waveforms.device)
-    spectrum = torch.stft(waveforms, size, hop, window=window, return_complex=True)
-    power = torch.view_as_real(spectrum).square().sum(-1).transpose(1, 2)
-    cepstrum = torch.fft.irfft((power + 1e-7).log())
-    cepstrum[..., order : size - order + 1] = 0
-    envelope = torch.fft.rfft(cepstrum).real
-    bins = envelope.shape[-1]
-    positions = (torch.arange(bins, device=waveforms.device) / factors[:, None]).clamp_max(bins - 1.001)[:, None]
-    left = positions.long().expand_as(envelope)
-    moved = torch.lerp(envelope.gather(2, left), envelope.gather(2, left + 1), (positions - left))
-    gain = ((moved - envelope) / 2).clamp(-3, 3).exp().transpose(1, 2)
-    return torch.istft(spectrum * gain, size, hop, window=window, length=waveforms.shape[1])
-
-
 class FrameMixing(nn.Module):
-    """Mixes the local features of two utterances, and their classes by the same weights (Zhang et al. 2018, mixup)."""
+    """Mixes two utterances and their classes by the same weights (Zhang et al. 2018; Verma et al. 2019).
 
-    def __init__(self, share: float = 0.5, alpha: float = 1.0) -> None:
+    The local features of some batches are mixed, and the vectors in front of the head of every batch.
+    """
+
+    def __init__(self, share: float = 0.5, alpha: float = 1.0, vectors: float = 0.4) -> None:
         """Choose how much is mixed.
 
         Args:
-            share: Share of the batches that are mixed.
+            share: Share of the batches whose local features are mixed.
             alpha: Both parameters of the beta distribution of the weights; the utterance itself has at least half.
+            vectors: The same of the vectors' weights.
 
         Raises:
-            ValueError: The share is not in [0, 1] or alpha is not positive.
+            ValueError: The share is not in [0, 1] or a parameter is not positive.
         """
         super().__init__()
-        if not 0 <= share <= 1 or alpha <= 0:
-            raise ValueError(f"share={share} must be in [0, 1] and alpha={alpha} positive")
-        self.share, self.alpha = share, alpha
+        if not 0 <= share <= 1 or min(alpha, vectors) <= 0:
+            raise ValueError(f"share={share} must be in [0, 1], alpha={alpha} and vectors={vectors} positive")
+        self.share, self.alpha, self.vectors = share, alpha, vectors
 
     def forward(self, local: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return mixed local features, their frames and their classes.
+        """Return local features, their frames and their classes, mixed or, with the chosen probability, not.
 
         Args:
             local: Local features ``(B, T, D)``.
@@ -151,16 +128,23 @@ class FrameMixing(nn.Module):
         """
         if float(torch.rand(())) >= self.share:
             return local, lengths, targets
-        device = local.device
-        local = local * (torch.arange(local.shape[1], device=device) < lengths[:, None])[..., None]
-        alpha = torch.full((len(lengths),), self.alpha, device=device)
-        own = torch.distributions.Beta(alpha, alpha).sample()
-        own = torch.maximum(own, 1 - own)
-        other = torch.randperm(len(lengths), device=device)
-        weight = own[:, None, None].to(local.dtype)
+        local = local * (torch.arange(local.shape[1], device=local.device) < lengths[:, None])[..., None]
+        own, other = _partners(len(lengths), self.alpha, local.device)
+        weight = own[:, None].to(local.dtype)
         mixed = weight * local + (1 - weight) * local[other]
-        targets = own[:, None] * targets + (1 - own[:, None]) * targets[other]
-        return mixed, torch.maximum(lengths, lengths[other]), targets
+        return mixed, torch.maximum(lengths, lengths[other]), own * targets + (1 - own) * targets[other]
+
+    def mix_vectors(self, vectors: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Return mixed vectors ``(B, D)`` and their classes ``(B, C)``."""
+        own, other = _partners(len(vectors), self.vectors, vectors.device)
+        return own * vectors + (1 - own) * vectors[other], own * targets + (1 - own) * targets[other]
+
+
+def _partners(size: int, alpha: float, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the weight of every utterance itself, ``(B, 1)``, at least a half, and the other one of its mixture."""
+    parameters = torch.full((size, 1), alpha, device=device)
+    own = torch.distributions.Beta(parameters, parameters).sample()
+    return torch.maximum(own, 1 - own), torch.randperm(size, device=device)
 
 
 class FrameMasking(nn.Module):

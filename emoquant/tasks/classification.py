@@ -26,7 +26,7 @@ class ClassificationTask(RecognitionTask):
         encoder: Encoder with a head whose classes include the data's emotions; its weights are the start.
         augmentation: What is done to training waveforms; None for nothing.
         masking: What is hidden of the local features in training; None for nothing.
-        mixing: How utterances are mixed in training, behind the front end; None for not at all.
+        mixing: How utterances are mixed in training; None for not at all.
         learning_rate: Peak learning rate (AdamW, linear warm-up, then cosine to zero at the last step).
         front_end: Learning rate of the convolutions over the samples relative to the others; 0 freezes them, which
             also saves their backward pass.
@@ -93,16 +93,18 @@ class ClassificationTask(RecognitionTask):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return logits ``(B, C)`` of waveforms ``(B, N)`` with lengths ``(B,)`` in samples."""
-        return self._logits(*self._local(waveforms, lengths))
+        return self._logits(self._vectors(*self._local(waveforms, lengths)))
 
     def _local(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(self.front_end > 0 and torch.is_grad_enabled()):
             return self.encoder.local_features(waveforms, lengths)
 
-    def _logits(self, local: Tensor, counts: Tensor) -> Tensor:
+    def _vectors(self, local: Tensor, counts: Tensor) -> Tensor:
         if self.training and self.masking is not None:
             local = self.masking(local, counts)
-        vectors = self.encoder.context_features(local, counts).sum(1) / counts[:, None]
+        return self.encoder.context_features(local, counts).sum(1) / counts[:, None]
+
+    def _logits(self, vectors: Tensor) -> Tensor:
         vectors = torch.nn.functional.dropout(vectors, self.dropout, self.training)
         with torch.autocast(vectors.device.type, enabled=False):
             return self.encoder.load().proj(vectors.float())
@@ -118,7 +120,10 @@ class ClassificationTask(RecognitionTask):
         if self.mixing is not None:
             target = torch.nn.functional.one_hot(classes, len(self.labels)).float()
             local, counts, target = self.mixing(local, counts, target)
-        logits = self._logits(local, counts)
+        vectors = self._vectors(local, counts)
+        if self.mixing is not None:
+            vectors, target = self.mixing.mix_vectors(vectors, target)
+        logits = self._logits(vectors)
         weights = None if self._weights is None else self._weights.to(logits.device)
         loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
         size = len(classes)
