@@ -1,4 +1,4 @@
-"""The command ``emoquant``: extract, check-data, compress, decompress."""
+"""The command ``emoquant``: extract, check-data, compress, decompress, train-all, study, site."""
 
 import sys
 from collections.abc import Sequence
@@ -22,6 +22,10 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
             from emoquant.commands import study as module
 
             return (module.train_all if args[0] == "train-all" else module.study)(args[1:])
+        if args and args[0] == "site":
+            from emoquant.commands.site import site as build
+
+            return build(args[1:])
         return auto_cli(_commands(args[0] if args else ""), args=args, prog="emoquant")
     except (ValueError, OSError) as error:
         raise SystemExit(f"emoquant {args[0] if args else ''}: {error}") from error
@@ -33,7 +37,7 @@ def _commands(chosen: str) -> dict[str, Any]:
 
     commands: dict[str, Any] = {
         "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress,
-        "train-all": train_all, "study": study,
+        "train-all": train_all, "study": study, "site": site,
     }  # fmt: skip
     if chosen == "extract":
         from emoquant.data.extraction import extract_corpora
@@ -60,6 +64,10 @@ def train_all() -> None:
 
 def study() -> None:
     """Run experiments with the trainings that they need and write one page (``emoquant study --help``)."""
+
+
+def site() -> None:
+    """Build a website of listening pages, report and provenance (``emoquant site --help``)."""
 
 
 if __name__ == "__main__":

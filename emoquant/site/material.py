@@ -1,0 +1,201 @@
+"""Listening runs read from their folders, and what a page needs to know of them."""
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from emoquant.clips import Clip, read_clips
+from emoquant.reports.codebooks import codebook_emotion
+from emoquant.results import Row, read_results
+from emoquant.site.sounds import Sound, Soundbank
+
+Kind = Literal["lambda", "codebooks", "mixing"]
+
+#: Numbers of a clip that pages show, as its manifest names them.
+NUMBERS = (
+    "bits_per_frame",
+    "skip_rate",
+    "vector_similarity",
+    "similarity_reference",
+    "similarity_neutral",
+    "similarity_own",
+    "word_error_rate",
+    "f0_mean",
+    "f0_deviation",
+    "distortion",
+    "f0_error",
+    "voicing_error",
+    "quality",
+    "similarity_partner",
+    "speaker_similarity",
+    "duration_ratio",
+    "duration_error",
+)
+#: What else a page says of a clip.
+WORDS = ("kind", "condition", "lmbda", "predicted", "seed", "seconds", "style", "partner", "partner_emotion", "file")
+
+
+class ListeningRun(NamedTuple):
+    """What a listening run left.
+
+    Attributes:
+        folder: Its folder.
+        clips: Its clips.
+        rows: Figures of all its clips together; empty where it left none.
+    """
+
+    folder: Path
+    clips: list[Clip]
+    rows: list[Row]
+
+    @property
+    def corpora(self) -> list[str]:
+        """Names of the corpora that the references come from."""
+        return list(dict.fromkeys(row.corpus for row in self.rows if row.corpus))
+
+
+def read_run(folder: Path) -> ListeningRun:
+    """Read the folder of a listening run.
+
+    Raises:
+        FileNotFoundError: There is no manifest.
+        ValueError: The manifest or the results are damaged or hold no clips.
+    """
+    clips = read_clips(folder / "manifest.csv")
+    if not clips:
+        raise ValueError(f"{folder / 'manifest.csv'} lists no clips: let the listening run finish")
+    results = folder / "results.csv"
+    return ListeningRun(folder, clips, read_results(results) if results.is_file() else [])
+
+
+def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict[str, Any]:
+    """Return what a listening page shows, ready for JSON but for its sounds (:func:`with_sounds`).
+
+    Args:
+        kind: Which page.
+        runs: Its runs.
+        bank: Takes the sounds.
+    """
+    placed = [(number, clip) for number, run in enumerate(runs) for clip in run.clips]
+    emotions = sorted({clip.emotion for _, clip in placed})
+    items = sorted({_item(clip) for _, clip in placed if clip.kind == "synthesis"})
+    codecs = list(dict.fromkeys((number, clip.codec) for number, clip in placed if clip.codec != "none"))
+    clips: list[list[Any]] = []
+    for number, clip in placed:
+        codec = codecs.index((number, clip.codec)) if clip.codec != "none" else None
+        sound = bank.add(runs[number].folder / clip.file)
+        clips += [[item, number, codec, *_words(clip), *_numbers(clip), sound] for item in _items_of(clip, items)]
+    return {
+        "page": kind,
+        "runs": [run.folder.name for run in runs],
+        "corpora": list(dict.fromkeys(name for run in runs for name in run.corpora)),
+        "emotions": emotions,
+        "items": [dict(zip(("emotion", "speaker", "reference", "said", "text"), item, strict=True)) for item in items],
+        "codecs": [_codec(number, name, runs[number], emotions) for number, name in codecs],
+        "columns": ["item", "run", "codec", *WORDS, *NUMBERS, "sound"],
+        "clips": clips,
+        "figures": [row for number, run in enumerate(runs) for row in figures(number, run.rows)],
+    }
+
+
+def with_sounds(data: dict[str, Any], sounds: dict[str, Sound], ending: str) -> dict[str, Any]:
+    """Return a page's data with what is known of its sounds.
+
+    Args:
+        data: Of :func:`page_data`.
+        sounds: By id.
+        ending: Ending of the sound files' names.
+    """
+    used = dict.fromkeys(clip[-1] for clip in data["clips"])
+    facts = {
+        name: {"seconds": sounds[name].seconds, "level": _number(sounds[name].level), "f0": sounds[name].f0}
+        for name in used
+    }
+    return {**data, "sounds": facts, "ending": ending}
+
+
+def figures(run: int, rows: Iterable[Row]) -> list[list[Any]]:
+    """Return the means over a run's clips: run, stratum, codec, lambda, emotion, metric, value, low, high, n."""
+    return [
+        [run, row.stratum, row.codec, _number(row.lmbda), row.emotion, row.metric, *map(_number, row[5:8]), row.n]
+        for row in rows
+        if not row.metric.startswith("trend/")
+    ]
+
+
+def attractions(rows: Iterable[Row], codecs: Sequence[str]) -> list[list[Any]]:
+    """Return how far each codebook draws each emotion: codec, lambda, emotion, value, low, high, n, corpus.
+
+    Attraction is the change of the angle to the centroid of the codebook's emotion, in degrees, negative: drawn there.
+
+    Args:
+        rows: Results of an evaluation of these codecs.
+        codecs: Codecs of the page.
+    """
+    rows = list(rows)
+    emotions = sorted({row.emotion for row in rows} - {"all"})
+    target = {codec: codebook_emotion(codec, emotions) for codec in codecs}
+    return [
+        [row.codec, _number(row.lmbda), row.emotion, *map(_number, row[5:8]), row.n, row.corpus]
+        for row in rows
+        if row.stratum == "all"
+        and row.codec in target
+        and row.emotion != "all"
+        and row.metric == f"attraction/{target[row.codec]}"
+    ]
+
+
+def _codec(number: int, name: str, run: ListeningRun, emotions: Sequence[str]) -> dict[str, Any]:
+    points = {clip.lmbda for clip in run.clips if clip.codec == name and clip.kind == "synthesis"}
+    family, share = _family(name)
+    return {
+        "name": name,
+        "run": number,
+        "points": sorted(point for point in points if not math.isnan(point)),
+        "emotion": codebook_emotion(name, emotions),
+        "family": family,
+        "share": share,
+    }
+
+
+def _family(name: str) -> tuple[str, float | None]:
+    """Return what a codec does and, for one of several proportions, the share of the second reference.
+
+    Example:
+        >>> _family("vote@0.25"), _family("neutral@20>happy")
+        (('vote', 0.25), ('neutral@20>happy', None))
+    """
+    family, _, share = name.rpartition("@")
+    return (family, float(share)) if family and re.fullmatch(r"[01]|0?\.\d+|1\.0*", share) else (name, None)
+
+
+def _item(clip: Clip) -> tuple[str, str, str, str, str]:
+    return clip.emotion, clip.speaker, clip.reference, clip.reference_text, clip.text
+
+
+def _items_of(clip: Clip, items: Sequence[tuple[str, ...]]) -> list[int]:
+    """Return the items that a clip belongs to: its own, or all that are said after the reference that it is of."""
+    if clip.kind in ("ground_truth", "copy_synthesis"):
+        return [index for index, item in enumerate(items) if item[1:3] == (clip.speaker, clip.reference)]
+    return [index for index, item in enumerate(items) if item == _item(clip)]
+
+
+def _words(clip: Clip) -> list[Any]:
+    # A seed has more digits than a number of JavaScript can hold, so it goes as text.
+    held = {"lmbda": _point(clip.lmbda), "seed": str(clip.seed)}
+    return [held.get(name, getattr(clip, name)) for name in WORDS]
+
+
+def _numbers(clip: Clip) -> list[float | None]:
+    return [_number(getattr(clip, name)) for name in NUMBERS]
+
+
+def _point(lmbda: float) -> float | None:
+    return None if math.isnan(lmbda) else lmbda
+
+
+def _number(value: float) -> float | None:
+    """Return a number with as many digits as a page can need; None for what is unknown."""
+    return float(f"{value:.8g}") if math.isfinite(value) else None

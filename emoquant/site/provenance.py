@@ -1,0 +1,148 @@
+"""Where a site comes from: corpora, configurations, digests of checkpoints, versions."""
+
+import hashlib
+import platform
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+import emoquant
+
+#: Packages whose versions decide what runs compute.
+PACKAGES = ("torch", "lightning", "torchmetrics", "funasr", "vector-quantize-pytorch", "numpy", "soundfile")
+#: Endings of files that hold weights.
+WEIGHTS = (".ckpt", ".pt", ".pth", ".safetensors")
+
+
+class Weights(NamedTuple):
+    """A file of weights that a configuration names.
+
+    Attributes:
+        named: What the configuration says.
+        file: The file that is there; empty if none is.
+        size: Its bytes.
+        sha256: Its digest.
+    """
+
+    named: str
+    file: str
+    size: int
+    sha256: str
+
+
+def run_config(folder: Path) -> str:
+    """Return the configuration of a run's folder or of its newest version; empty where there is none."""
+    versions = sorted(folder.glob("version_*/config.yaml"), key=lambda path: _number(path.parent))
+    for path in (folder / "config.yaml", *reversed(versions)):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    return ""
+
+
+def weights_of(configs: Sequence[str]) -> list[Weights]:
+    """Return the weights that configurations name, each path once, as they are on the disk now.
+
+    A name is taken for a path if something is there, relative to the working folder: a file of weights, the folder of a
+    run (its newest version's checkpoint), or a folder of a model (all its weights).
+
+    Args:
+        configs: Texts of ``config.yaml`` files.
+    """
+    found: list[Weights] = []
+    for name in dict.fromkeys(name for text in configs for name in _strings(yaml.safe_load(text))):
+        for path in _weight_files(Path(name)):
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            found.append(Weights(name, path.as_posix(), path.stat().st_size, digest))
+    return found
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of this project, of Python and of what it computes with, and the commit of a checkout."""
+    found = {"emoquant": emoquant.__version__, "commit": _commit(), "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+def _commit() -> str:
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "no checkout"
+    return found.stdout.strip()
+
+
+def _strings(content: object) -> Iterator[str]:
+    if isinstance(content, Mapping):
+        for value in content.values():
+            yield from _strings(value)
+    elif isinstance(content, (list, tuple)):
+        for value in content:
+            yield from _strings(value)
+    elif isinstance(content, str) and "/" in content:
+        yield content
+
+
+def _weight_files(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if path.suffix in WEIGHTS else []
+    if not path.is_dir():
+        return []
+    versions = sorted(path.glob("version_*/checkpoints/last.ckpt"), key=lambda found: _number(found.parent.parent))
+    if versions:
+        return versions[-1:]
+    return sorted(each for each in path.iterdir() if each.suffix in WEIGHTS)
+
+
+def _number(folder: Path) -> int:
+    digits = folder.name.rpartition("_")[2]
+    return int(digits) if digits.isdigit() else -1
+
+
+def size_text(size: int) -> str:
+    """Return a number of bytes as people read it.
+
+    Example:
+        >>> size_text(2_900_000)
+        '2.9 MB'
+    """
+    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
+
+
+def as_tables(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the facts of ``provenance.json`` as the tables of a page."""
+    runs = [
+        (run["name"], run["part"], ", ".join(run["corpora"]) or "unknown", run["size"], ", ".join(run["settings"]))
+        for run in facts["runs"]
+    ]
+    files = [(each["file"], each["named"], size_text(each["size"]), each["sha256"]) for each in facts["weights"]]
+    return [
+        {
+            "title": "Runs",
+            "caption": "What the pages were made of. The digest is of voice, vocoder, encoder and codecs together.",
+            "columns": ("run", "part", "corpus", "size", "digest"),
+            "rows": runs,
+        },
+        {
+            "title": "Checkpoints",
+            "caption": "Weights that the configurations below name, as they were when this site was built.",
+            "columns": ("file", "named as", "size", "SHA-256"),
+            "rows": files,
+        },
+        {"title": "Sounds", "caption": "", "columns": ("what", "how"), "rows": list(facts["sounds"].items())},
+        {
+            "title": "Versions",
+            "caption": "Installed where this site was built.",
+            "columns": ("package", "version"),
+            "rows": list(facts["versions"].items()),
+        },
+    ]
