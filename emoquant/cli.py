@@ -1,8 +1,10 @@
 """The two command lines: training tasks (``train.py``) and evaluation tasks (``eval.py``)."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
+import yaml
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
@@ -67,6 +69,18 @@ class EvaluateCLI(EmoquantCLI):
     offered = ("test", "predict")
 
 
+def _check_yaml(args: ArgsType) -> None:
+    """Name the configuration that is no YAML, which the parser does not."""
+    words = [str(word) for word in (sys.argv[1:] if args is None else args)] if not isinstance(args, dict) else []
+    named = [after for word, after in zip(words, [*words[1:], ""], strict=True) if word in ("-c", "--config")]
+    for name in named + [word.partition("=")[2] for word in words if word.startswith("--config=")]:
+        try:
+            if Path(name).is_file():
+                yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise SystemExit(f"{name} is no YAML that can be read: {' '.join(str(error).split())}") from error
+
+
 def _options(offered: tuple[str, ...], description: str) -> dict[str, Any]:
     defaults = {"default_config_files": [TRAINER_DEFAULTS]}
     return {
@@ -90,6 +104,7 @@ def train(args: ArgsType = None) -> TrainCLI:
     Returns:
         The finished command with its ``trainer``, ``model`` and ``datamodule``.
     """
+    _check_yaml(args)
     return TrainCLI(args=args, **_options(TrainCLI.offered, "Train a quantizer, an entropy model or a classifier."))
 
 
@@ -102,4 +117,5 @@ def evaluate(args: ArgsType = None) -> EvaluateCLI:
     Returns:
         The finished command with its ``trainer``, ``model`` and ``datamodule``.
     """
+    _check_yaml(args)
     return EvaluateCLI(args=args, **_options(EvaluateCLI.offered, "Measure what quantization does to emotions."))

@@ -1,10 +1,13 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and files of tensors that bring no code along."""
 
 import os
+import pickle
 import secrets
+import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 
 @contextmanager
@@ -18,7 +21,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         The temporary name. It is flushed to the disk, then renamed; after an error it is removed.
 
     Raises:
-        OSError: The disk is full or the folder cannot be written; a file that was there before is left as it was.
+        OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
+            before is left as it was.
     """
     # Processes of several machines may share the folder and have the same number.
     partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
@@ -27,11 +31,40 @@ def whole_file(path: Path) -> Iterator[Path]:
         with partial.open("rb+") as file:
             os.fsync(file.fileno())
         partial.replace(path)
+    except OSError as error:
+        if error.filename not in (None, partial, str(partial)):
+            raise  # of another file, which was read meanwhile
+        remedy = "it was not written (and is as it was): free space, or choose a folder that can be written"
+        raise OSError(error.errno, f"{error.strerror or error}; {remedy}", str(path)) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, data: bytes) -> None:
     """Write bytes to a file, whole or not at all; errors as of :func:`whole_file`."""
     with whole_file(path) as partial:
         partial.write_bytes(data)
+
+
+def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
+    """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
+
+    Args:
+        path: The file, which must be there.
+        mmap: Whether tensors stay on the disk until they are read.
+
+    Raises:
+        ValueError: The file is damaged or cut off, of another kind, or asks for code to be run.
+    """
+    import torch  # late: whoever only writes files needs none of it
+
+    broken = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError,
+              AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error)  # fmt: skip
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except broken as error:
+        raise ValueError(
+            f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind: copy it again, or name "
+            "the file that the training wrote"
+        ) from error

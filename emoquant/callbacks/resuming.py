@@ -116,5 +116,5 @@ class WholeCheckpoints(TorchCheckpointIO):
             raise TypeError("WholeCheckpoints takes no storage_options: checkpoints are written to a folder")
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target) as partial:
-            torch.save(checkpoint, partial)
+        with whole_file(target) as partial, partial.open("wb") as file:
+            torch.save(checkpoint, file)

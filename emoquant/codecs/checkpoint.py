@@ -1,6 +1,5 @@
 """Codecs from checkpoints of training runs, without running any code that a file brings along."""
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
 from emoquant.entropy.light import LightModel
-from emoquant.files import whole_file
+from emoquant.files import read_tensors, whole_file
 from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
 
@@ -118,10 +117,7 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     """Return the content of a checkpoint that holds a codec's description; errors as of :func:`load_codec`."""
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train a codec first, or check the path")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
+    content = read_tensors(path)
     section = content.get(SECTION) if isinstance(content, dict) else None
     if not isinstance(section, dict) or not isinstance(content.get("state_dict"), dict):
         raise ValueError(

@@ -15,7 +15,7 @@ import yaml
 from torch import Tensor
 
 from emoquant.encoders.architecture import Network
-from emoquant.files import whole_file
+from emoquant.files import read_tensors, whole_file
 
 _CONFIGURATION = {
     "framework": "pytorch",
@@ -80,9 +80,9 @@ def read_weights(directory: ModelDirectory) -> dict[str, Tensor]:
     """Return the weights of a model directory by the names that the network gives them, as they are stored.
 
     Raises:
-        ValueError: The file holds no state dict.
+        ValueError: The file is damaged or holds no state dict.
     """
-    stored = torch.load(directory.weights, map_location="cpu", weights_only=True, mmap=True)
+    stored = read_tensors(directory.weights, mmap=True)
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(stored, Mapping) and isinstance(stored.get(key), Mapping):
             stored = stored[key]

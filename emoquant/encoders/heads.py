@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from emoquant.encoders.base import EmotionHead
 from emoquant.encoders.directory import body_digest, read_directory, read_weights
 from emoquant.encoders.hub import Hub, find_model
+from emoquant.files import read_tensors
 from emoquant.origin import Origin, read_origin
 
 
@@ -131,8 +132,8 @@ class ProbeHead(EmotionHead):
             raise FileNotFoundError(
                 f"no probe at {checkpoint}: train one with python train.py fit --config configs/train/probe.yaml"
             )
-        stored: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        if "probe" not in stored:
+        stored: Any = read_tensors(Path(checkpoint))
+        if not isinstance(stored, dict) or "probe" not in stored:
             raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
         self.probe = Probe(**stored["probe"])
         prefix = "probe."

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emoquant.files import whole_file
+from emoquant.files import read_tensors, whole_file
 from emoquant.metrics import SweepMetrics
 
 #: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
@@ -56,13 +56,13 @@ class PartialSums:
         path = self._path(self.place.number, "begun")
         if not path.is_file():
             return 0, {}
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = read_tensors(path)
         return int(content["batches"]), content["states"]
 
     def finished(self, number: int | None = None) -> States | None:
         """Return the sums of a share that is done, None while it is not; this process's share by default."""
         path = self._path(self.place.number if number is None else number, "done")
-        return torch.load(path, map_location="cpu", weights_only=True) if path.is_file() else None
+        return read_tensors(path) if path.is_file() else None
 
     def missing(self) -> list[int]:
         """Return the shares that are not done yet."""
@@ -88,8 +88,8 @@ class PartialSums:
 
     def _write(self, kind: str, content: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._path(self.place.number, kind)) as partial:
-            torch.save(content, partial)
+        with whole_file(self._path(self.place.number, kind)) as partial, partial.open("wb") as file:
+            torch.save(content, file)
 
 
 def _states(sweep: SweepMetrics) -> Iterator[tuple[str, Any, str]]:

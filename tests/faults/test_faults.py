@@ -1,0 +1,44 @@
+"""Every case of the table gives its error or its right result, and the document says what the table says."""
+
+import os
+from pathlib import Path
+
+import pytest
+from cases import CASES
+
+DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
+HEAD = """# What comes of bad input
+
+Every line is a test (`tests/faults/cases.py`; this page is made from it). Nothing is skipped in silence: there is one
+error that names the thing, what was expected and what to do, or the right result. No file is executed: checkpoints are
+read with `weights_only`, numpy files without pickles.
+"""
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.room}: {case.given}" for case in CASES])
+@pytest.mark.filterwarnings("ignore")
+def test_bad_input_gives_what_the_table_says(case, tmp_path, capsys):
+    if case.error is None:
+        case.act(tmp_path)
+    else:
+        with pytest.raises(case.error) as caught:
+            case.act(tmp_path)
+        message = str(caught.value) + capsys.readouterr().err
+        assert case.says in message, message
+        assert case.names in message, message
+    assert not (tmp_path / "ran").exists(), "code of a file was run"
+
+
+def test_the_table_is_long_and_the_document_is_its_copy():
+    assert len(CASES) >= 40
+    lines = [HEAD]
+    for room in dict.fromkeys(case.room for case in CASES):
+        lines += [f"\n## {room}\n", "| given | what comes of it |", "|---|---|"]
+        for case in CASES:
+            if case.room == room:
+                result = case.says if case.error is None else f"`{case.error.__name__}`: ... {case.says}"
+                lines.append(f"| {case.given} | {result} |".replace("\n", " "))
+    text = "\n".join(lines) + "\n"
+    if os.environ.get("GENERATE_EXPECTED") == "1":
+        DOCUMENT.write_text(text, encoding="utf-8")
+    assert DOCUMENT.read_text(encoding="utf-8") == text, "make it again: GENERATE_EXPECTED=1 pytest tests/faults"
