@@ -45,7 +45,7 @@ class SegmentNorm(nn.Module):
     mean: Tensor
     variance: Tensor
 
-    def __init__(self, hidden: int, momentum: float = 0.05) -> None:
+    def __init__(self, hidden: int, momentum: float = 0.1) -> None:
         super().__init__()
         self.momentum = momentum
         self.register_buffer("mean", torch.zeros(hidden))

@@ -214,7 +214,7 @@ class Compare(pl.Callback):
 
 torch.manual_seed(0)
 torch.set_num_threads(1)
-task = EmotionTTS(Architecture(**TINY), schedule=Schedule(1, 0, 1, 0))
+task = EmotionTTS(Architecture(**{{**TINY, "style_norm": True}}), schedule=Schedule(1, 0, 1, 0))
 run = pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, logger=False, enable_checkpointing=False,
                  enable_progress_bar=False, use_distributed_sampler=False, callbacks=[Compare()])
 run.fit(task, datamodule=VoiceData())
