@@ -4,30 +4,14 @@ import math
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, config
 
 from emoquant import load_codec
 from emoquant.cli import evaluate, train
 from emoquant.reports.__main__ import main as redraw
 from emoquant.results import read_results
-
-ROOT = Path(__file__).parent.parent
-EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
-SMALL_CORPUS = ["--data.init_args.corpora.init_args.sentences=10", "--trainer.accelerator=cpu"]
-SMALL_CODEC = [
-    "--model.init_args.quantizer.init_args.groups=4",
-    "--model.init_args.quantizer.init_args.layers=2",
-    "--model.init_args.quantizer.init_args.codewords=16",
-    "--model.init_args.codebook_epochs=2",
-    "--model.init_args.gate_epochs=1",
-    "--trainer.max_epochs=4",
-]
-
-
-def config(name: str) -> str:
-    return f"--config={ROOT / 'configs' / name}.yaml"
 
 
 @pytest.fixture(scope="module")

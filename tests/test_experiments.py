@@ -2,26 +2,14 @@
 
 import math
 import sys
-from pathlib import Path
 
 import pytest
+from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS
 
 from emoquant.cli import evaluate, train
 from emoquant.commands.study import EXPERIMENTS, trainings_of
 from emoquant.results import read_results
 
-ROOT = Path(__file__).parent.parent
-EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
-SMALL_CORPUS = ["--data.init_args.corpora.init_args.sentences=10", "--trainer.accelerator=cpu"]
-SMALL_CODEC = [
-    "--model.init_args.quantizer.init_args.groups=4",
-    "--model.init_args.quantizer.init_args.layers=2",
-    "--model.init_args.quantizer.init_args.codewords=16",
-    "--model.init_args.codebook_epochs=2",
-    "--model.init_args.gate_epochs=1",
-    "--trainer.max_epochs=4",
-    "--trainer.check_val_every_n_epoch=4",
-]
 pytestmark = pytest.mark.slow
 
 
@@ -34,7 +22,7 @@ def world(tmp_path_factory):
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["train.py"])
         for path in trainings_of([ROOT / "configs" / "eval" / f"{name}.yaml" for name in EXPERIMENTS]):
-            train(["fit", f"--config={path}", *SMALL_CORPUS, *SMALL_CODEC])
+            train(["fit", f"--config={path}", *SMALL_CORPUS, *SMALL_CODEC, "--trainer.check_val_every_n_epoch=4"])
         yield folder
 
 
