@@ -71,7 +71,7 @@ class EvaluateCLI(EmoquantCLI):
 
 def _check_yaml(args: ArgsType) -> None:
     """Name the configuration that is no YAML, which the parser does not."""
-    words = [str(word) for word in (sys.argv[1:] if args is None else args)] if not isinstance(args, dict) else []
+    words = sys.argv[1:] if args is None else [str(word) for word in args] if isinstance(args, list) else []
     named = [after for word, after in zip(words, [*words[1:], ""], strict=True) if word in ("-c", "--config")]
     for name in named + [word.partition("=")[2] for word in words if word.startswith("--config=")]:
         try:

@@ -143,6 +143,8 @@ def _encode(paths: Sequence[Path], encoder: "FrameEncoder") -> "list[Tensor]":
 
 
 def _read(source: Source) -> "Tensor":
+    from tokenize import TokenError  # what numpy lets through of a damaged header
+
     import numpy as np
     import torch
     from safetensors import SafetensorError, safe_open
@@ -155,7 +157,7 @@ def _read(source: Source) -> "Tensor":
             features = torch.from_numpy(np.array(np.load(source.path, mmap_mode="r", allow_pickle=False)))
     except FileNotFoundError:
         raise FileNotFoundError(f"{source.path}: the file is gone") from None
-    except (SafetensorError, ValueError, TypeError, EOFError) as error:
+    except (SafetensorError, ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError) as error:
         raise ValueError(f"{source}: cannot be read as frame features ({error}); write the file again") from error
     if features.ndim != 2 or not features.is_floating_point():
         kind = f"{tuple(features.shape)} {features.dtype}"

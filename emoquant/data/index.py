@@ -94,15 +94,15 @@ class Index:
         digests: list[np.ndarray] = [base._source_digests] if base else []
         struck: set[tuple[bytes, str]] = set()
         for line in _parsed(lines):
-            if sources := line.get("sources"):
-                hashes.append(np.array([source[4] for source in sources], np.uint64))
-                digests.append(_keys([source[3] for source in sources]))
-            if "shard" in line:
-                entries.append(self._columns(line))
-            if "shard" in line or "checked" in line:
-                stamps = self.shards.setdefault(line.get("shard") or line["checked"], set())
-                stamps.add((line["size"], line["changed"]))
-            struck |= {(bytes.fromhex(key), shard) for key, shard in line.get("struck", ())}
+            hashes.append(line.hashes)
+            digests.append(line.digests)
+            if line.entries is not None:
+                self._names.append(line.shard)
+                keys, *others = line.entries
+                entries.append([keys, np.full(len(keys), len(self._names) - 1, np.int32), *others])
+            if line.stamp is not None:
+                self.shards.setdefault(line.shard, set()).add(line.stamp)
+            struck |= line.struck
         self._sort_entries(entries, struck)
         self._source_hashes: np.ndarray
         self._source_digests: np.ndarray
@@ -110,18 +110,6 @@ class Index:
         order = np.argsort(all_hashes, kind="stable")
         self._source_hashes = all_hashes[order]
         self._source_digests = np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *digests])[order]
-
-    def _columns(self, line: dict[str, Any]) -> list[Any]:
-        self._names.append(line["shard"])
-        keys, offsets, frames, checksums = list(zip(*line["entries"], strict=True))[:4]
-        shards = np.full(len(keys), len(self._names) - 1, np.int32)
-        return [
-            _keys(keys),
-            shards,
-            np.array(offsets, np.int64),
-            np.array(frames, np.int32),
-            np.array(checksums, np.uint32),
-        ]
 
     def _entries(self) -> list[Any]:
         return [self._all_keys, self._shards, self.offsets, self.frames, self.checksums]
@@ -230,22 +218,61 @@ def read_manifest(folder: Path) -> Index:
         except (ValueError, OSError, KeyError, zipfile.BadZipFile):
             warnings.warn(f"{copy} is damaged and made again from the manifest", stacklevel=2)
     index = Index(whole_lines(manifest))
-    if found.st_size > _LONG_MANIFEST:
-        data = io.BytesIO()
-        index.save(data, stamp)
-        with contextlib.suppress(OSError):  # a store that cannot be written
-            write_whole(copy, data.getvalue())
+    write_copy(folder, index)
     return index
 
 
-def _parsed(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+def write_copy(folder: Path, index: Index) -> None:
+    """Write the binary copy of a manifest, if that is long; a store that cannot be written goes without."""
+    found = (folder / "manifest.jsonl").stat()
+    if found.st_size > _LONG_MANIFEST:
+        data = io.BytesIO()
+        index.save(data, (found.st_size, found.st_mtime_ns))
+        with contextlib.suppress(OSError):
+            write_whole(folder / "manifest.npz", data.getvalue())
+
+
+class _Line(NamedTuple):
+    """What a line of a manifest says: contents of audio files, entries of a shard, its state, entries struck out."""
+
+    hashes: np.ndarray
+    digests: np.ndarray
+    shard: str
+    entries: list[np.ndarray] | None
+    stamp: tuple[int, int] | None
+    struck: set[tuple[bytes, str]]
+
+
+def _parsed(lines: Iterable[bytes]) -> Iterator[_Line]:
     for line in lines:
         try:
-            yield json.loads(line)
-        except ValueError:
+            yield _line(json.loads(line))
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError):
             warnings.warn(
                 "a line of the feature store's manifest is damaged; its entries are computed again", stacklevel=2
             )
+
+
+def _line(line: dict[str, Any]) -> _Line:
+    sources = line.get("sources") or []
+    shard = line.get("shard") or line.get("checked") or ""
+    if "/" in shard or shard.startswith("."):
+        raise ValueError(f"{shard!r} is no name of a shard")
+    entries = None
+    if "shard" in line:
+        keys, *numbers = list(zip(*line["entries"], strict=True))[:4]
+        columns = [np.array(n, kind) for n, kind in zip(numbers, (np.int64, np.int32, np.uint32), strict=True)]
+        if columns[0].min() < 0 or columns[1].min() < 1:
+            raise ValueError("an entry begins before its shard or has no frame")
+        entries = [_keys(keys), *columns]
+    return _Line(
+        np.array([source[4] for source in sources], np.uint64),
+        _keys([source[3] for source in sources]),
+        shard,
+        entries,
+        (int(line["size"]), int(line["changed"])) if shard else None,
+        {(bytes.fromhex(key), str(name)) for key, name in line.get("struck", ())},
+    )
 
 
 def _keys(names: Sequence[str]) -> np.ndarray:

@@ -32,7 +32,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from emoquant.data.index import Index, Part, Source, read_manifest
+from emoquant.data.index import Index, Part, Source, read_manifest, write_copy
 from emoquant.data.journal import hold, is_held, locked, whole_lines
 from emoquant.files import write_whole
 
@@ -149,9 +149,11 @@ class FeatureStore:
             if not journals:
                 return
             manifest = self.folder / "manifest.jsonl"
+            index = Index((line for path in journals for line in whole_lines(path)), read_manifest(self.folder))
             lines = list(whole_lines(manifest))
             lines += [line for path in journals for line in whole_lines(path)]
             write_whole(manifest, b"".join(lines))
+            write_copy(self.folder, index)  # so that nobody has to read the whole again
             for path in journals:
                 path.unlink(missing_ok=True)
             for path in (self.folder / "shards").glob(".*.tmp"):  # of runs that were killed while they wrote
@@ -183,7 +185,10 @@ class FeatureStore:
     def _bytes(self, row: int) -> bytes | None:
         """Return the bytes of an entry, None where the file ends before."""
         size = int(self.index.frames[row]) * self.dim * _NUMBERS[self.precision].itemsize
-        data = os.pread(self._file(self.index.shard(row)), size, int(self.index.offsets[row]))
+        file, begin = self._file(self.index.shard(row)), int(self.index.offsets[row])
+        if begin + size > os.fstat(file).st_size:
+            return None
+        data = os.pread(file, size, begin)
         return data if len(data) == size else None
 
     def _file(self, name: str) -> int:
