@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from emoquant.codecs.real_bits import Features, RealBits
+from emoquant.entropy.base import LARGEST_RATIO
 
 Quantity = Literal["bits_per_frame", "similarity"]
 
@@ -132,7 +133,7 @@ def choose(curves: Curves, target: Target) -> list[float]:
 def lmbda_range(codec: RealBits) -> tuple[float, float]:
     """Return the lambdas between which the rate of a codec changes: from 0.02 of the features' variance up."""
     scale, basis = float(codec.quantizer.scale), codec.entropy.basis
-    return scale * max(basis.low, 0.02), scale * basis.high
+    return scale * max(basis.low, 0.02), scale * max(basis.high, LARGEST_RATIO)
 
 
 def meet(lmbdas: NDArray[np.float64], values: NDArray[np.float64], wanted: float) -> float:

@@ -69,9 +69,11 @@ class Search:
     bit, on the rows beside it; on a GPU matrix products differ in the last bits with the number of rows, which changes
     a code only where two costs are equal to seven digits.
 
-    A search that looks one position ahead can end in a fixed path of codes at large lambda. So a row that SKIP
-    everywhere would serve at a lower cost becomes SKIP everywhere (not for a model that is blind to lambda: that is the
-    study's search, fixed paths included).
+    A search that looks one position ahead can end in a fixed path of codes at large lambda, and where lambda is so
+    small that the rate hardly falls it can lose more bits by accident than it wins. So a row that SKIP everywhere would
+    serve at a lower cost becomes SKIP everywhere, and one below the lambdas that the model tells from 0 gets the codes
+    of lambda 0 if these spend fewer bits (not for a model that is blind to lambda: that is the study's search, fixed
+    paths included).
 
     Args:
         quantizer: An initialised quantizer.
@@ -85,7 +87,7 @@ class Search:
         self.quantizer, self.entropy, self.beam = quantizer, entropy, beam
         self.blocks = _tables(quantizer, entropy.parallel)
         self.sequential = entropy.memory > 0 or quantizer.predictive
-        self.may_skip_all = entropy.basis.knots > 1
+        self.weighs_paths = entropy.basis.knots > 1
 
     @torch.no_grad()
     def __call__(self, components: Tensor, lengths: Tensor, lmbda: Tensor) -> Found:
@@ -99,10 +101,10 @@ class Search:
         with torch.autocast(components.device.type, enabled=False):
             lmbda = lmbda.to(components)
             if self.sequential:
-                return self._over_time(components, lengths, lmbda)
+                return self._best_of(components, lengths, lmbda)
             rows, frames = components.shape[:2]
             valid = torch.arange(frames, device=components.device) < lengths.unsqueeze(1)
-            flat = self._over_time(
+            flat = self._best_of(
                 components[valid].unsqueeze(1), torch.ones(int(valid.sum()), dtype=torch.int64),
                 lmbda.unsqueeze(1).expand(-1, frames)[valid],
             )  # fmt: skip
@@ -115,15 +117,33 @@ class Search:
         codes = torch.full((rows, frames, self.quantizer.positions), -1, dtype=torch.int16, device=like.device)
         return Found(codes, like.new_zeros(rows, frames), like.new_zeros(rows, frames, self.quantizer.dim))
 
-    def _over_time(self, components: Tensor, lengths: Tensor, lmbda: Tensor) -> Found:
-        rows = len(components)
+    def _best_of(self, components: Tensor, lengths: Tensor, lmbda: Tensor) -> Found:
+        """Search rows; one at a lambda that the model takes for 0 also at 0, and keep what spends fewer bits."""
+        basis = self.entropy.basis
+        taken_for_zero = (lmbda > 0) & (lmbda.double() <= basis.low * basis.scale.double())
+        faint = (taken_for_zero & self.weighs_paths).nonzero().squeeze(1)
+        if not len(faint):
+            return self._over_time(components, lengths, lmbda)[0]
+        rows = torch.cat([torch.arange(len(lmbda), device=lmbda.device), faint])
+        multipliers, ends = lmbda[rows], lengths.to(rows.device)[rows]
+        multipliers[len(lmbda) :] = 0
+        order = ends.argsort(descending=True, stable=True)
+        found, spent = self._over_time(components[rows[order]], ends[order], multipliers[order])
+        place = order.argsort()
+        own, zero = place[: len(lmbda)], place[len(lmbda) :]
+        own[faint] = torch.where(spent[own[faint]] > spent[zero], zero, own[faint])
+        return Found(*(each[own] for each in found))
+
+    def _over_time(self, components: Tensor, lengths: Tensor, lmbda: Tensor) -> tuple[Found, Tensor]:
+        """Search rows; also return the bits of each, ``(N,)`` float64."""
+        rows, multipliers = len(components), lmbda
         missing = max(0, MINIMUM_ROWS - rows)
         if missing:
             components = torch.cat([components, components.new_zeros(missing, *components.shape[1:])])
-            lmbda = torch.cat([lmbda, lmbda.new_zeros(missing)])
+            lmbda = multipliers = torch.cat([lmbda, lmbda.new_zeros(missing)])
         found = self._empty(len(components), components.shape[1], components)
         silence = self._bits_of_silence(lmbda)
-        costs = components.new_zeros(2, len(components))
+        spent = torch.zeros(2, 2, len(components), dtype=torch.float64, device=components.device)
         state = self.entropy.start(lmbda, self.beam)
         forecast = components.new_zeros(len(components), components.shape[2])
         ends = lengths.tolist()
@@ -139,15 +159,17 @@ class Search:
             restored = rough + fine + forecast
             found.components[:active, frame] = restored[:active]
             target, quiet = components[:active, frame], silence[min(frame, self.entropy.memory)]
-            error = (target - restored[:active]).square().sum(-1)
-            costs[0, :active] += error + lmbda[:active] * bits[:active]
-            costs[1, :active] += target.square().sum(-1) + lmbda[:active] * quiet[:active]
+            spent[0, 0, :active] += (target - restored[:active]).square().sum(-1)
+            spent[0, 1, :active] += bits[:active]
+            spent[1, 0, :active] += target.square().sum(-1)
+            spent[1, 1, :active] += quiet[:active]
             if self.sequential and frame + 1 < components.shape[1]:
                 self.entropy.end_frame(state, codes)
                 forecast = self.quantizer.predictor * (forecast + fine)
-        if self.may_skip_all:
-            self._silence(found, costs[1] < costs[0], silence)
-        return Found(*(each[:rows] for each in found))
+        costs = spent[:, 0] + multipliers * spent[:, 1]
+        silent = (costs[1] < costs[0]) & self.weighs_paths
+        self._silence(found, silent, silence)
+        return Found(*(each[:rows] for each in found)), torch.where(silent, spent[1, 1], spent[0, 1])[:rows]
 
     def _bits_of_silence(self, lmbda: Tensor) -> Tensor:
         """Bits of a frame that is SKIP everywhere after ``f`` such frames, ``(memory + 1, N)``."""

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+#: Largest lambda that codecs are made for, relative to the variance of the features per dimension.
+LARGEST_RATIO = 600.0
+
 
 class Layout(NamedTuple):
     """How the codes of a frame are laid out.
@@ -43,7 +46,7 @@ class LambdaBasis(nn.Module):
     Args:
         knots: Knots ``J``; 1 makes everything that depends on the basis blind to lambda.
         low: Lambda over scale at the first knot; also stands for lambda 0.
-        high: Lambda over scale at the last knot.
+        high: Lambda over scale at the last knot; beyond it equal codes cost the same at any lambda.
     """
 
     scale: Tensor
@@ -63,6 +66,17 @@ class LambdaBasis(nn.Module):
         place = torch.log(ratio / self.low) / math.log(self.high / self.low) * (self.knots - 1)
         grid = torch.arange(self.knots, device=lmbda.device)
         return (1 - (place.unsqueeze(1) - grid).abs()).clamp(min=0).float()
+
+    def skip_prior(self) -> Tensor:
+        """Return what the natural logarithm of the odds of SKIP may start from at each knot, ``(J,)``.
+
+        The gain of a codeword falls short of its price in ever more frames as lambda grows, until SKIP is all but
+        certain; training alone takes long to learn that where no code but SKIP is seen.
+        """
+        if self.knots == 1:
+            return torch.zeros(1)
+        ratio = torch.logspace(math.log2(self.low), math.log2(self.high), self.knots, base=2.0)
+        return (4 * ratio.log()).clamp(0, 16)
 
 
 class EntropyModel(nn.Module, ABC):

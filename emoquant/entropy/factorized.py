@@ -43,6 +43,8 @@ class FactorizedModel(EntropyModel):
         """Allocate the parameters; see :meth:`EntropyModel.build`."""
         if self._check_layout(layout):
             self.bias = nn.Parameter(torch.zeros(self.knots, layout.positions, layout.vocabulary))
+            with torch.no_grad():
+                self.bias[:, layout.coarse :, -1] += self.basis.skip_prior().unsqueeze(1)
 
     def forward(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
         """Return ``log2 q``; see :meth:`EntropyModel.forward`."""

@@ -137,6 +137,8 @@ class LightModel(EntropyModel):
         fine = (layout.groups, layout.layers) if self.parallel else (1, layout.groups * layout.layers)
         shapes = ([(1, layout.coarse)] if layout.coarse else []) + [fine]
         parts = [StreamBlock(*shape, layout, self.width, self.memory, self.knots) for shape in shapes]
+        with torch.no_grad():
+            parts[-1].bias[..., -1] += self.basis.skip_prior().view(-1, 1, 1)
         self.blocks = nn.ModuleList(parts)
         rough = torch.randn(layout.coarse, layout.vocabulary, fine[0], self.width) * 0.05
         self.rough = nn.Parameter(rough) if layout.coarse else None

@@ -1,5 +1,7 @@
 """How the codebooks of a grouped residual VQ are initialised and trained."""
 
+import math
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
@@ -8,6 +10,7 @@ from torch import Tensor
 from emoquant.quantization.codebooks import Statistics, gather_rows, reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
+from emoquant.types import Batch
 
 
 class Progress(NamedTuple):
@@ -30,6 +33,30 @@ class Progress(NamedTuple):
 
 def _valid(features: Tensor, lengths: Tensor) -> Tensor:
     return torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
+
+
+def sample(batches: Iterable[Batch], count: int, frames: float, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return whole utterances from all over the training data, ``(B, T, D)`` and their lengths ``(B,)``.
+
+    Batches hold utterances of like lengths, which are alike in other ways too: a share of every batch is taken, an
+    eighth at least, until there are enough frames.
+
+    Args:
+        batches: The training batches of this process, in random order.
+        count: How many there are.
+        frames: Frames that are wanted; all that there are if there are fewer.
+        seed: Seed of the choice.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    utterances: list[Tensor] = []
+    for batch in batches:
+        share = min(1.0, max(0.125, 1.1 * frames / (count * max(1, int(batch.lengths.sum())))))
+        chosen = torch.randperm(len(batch.lengths), generator=generator)[: math.ceil(share * len(batch.lengths))]
+        utterances.extend(batch.features[row, : int(batch.lengths[row])] for row in chosen.tolist())
+        if sum(map(len, utterances)) >= frames:
+            break
+    lengths = torch.tensor([len(each) for each in utterances])
+    return torch.nn.utils.rnn.pad_sequence(utterances, batch_first=True), lengths
 
 
 @torch.no_grad()

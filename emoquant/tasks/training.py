@@ -12,7 +12,7 @@ from emoquant.codecs.checkpoint import SECTION, describe, origin_of
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
-from emoquant.entropy.base import EntropyModel, frames_before
+from emoquant.entropy.base import LARGEST_RATIO, EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
 from emoquant.quantization import training
@@ -141,15 +141,9 @@ class CodecTraining(pl.LightningModule):
         """Return this process's share of the frames that codebooks are initialised from."""
         loader = self.trainer.train_dataloader
         assert loader is not None
-        share, batches, frames = self.sample_frames / self.trainer.world_size, [], 0
-        for batch in loader:
-            batches.append(batch)
-            frames += int(batch.lengths.sum())
-            if frames >= share:
-                break
-        longest = max(batch.features.shape[1] for batch in batches)
-        padded = [torch.nn.functional.pad(b.features, (0, 0, 0, longest - b.features.shape[1])) for b in batches]
-        return torch.cat(padded).to(self.device), torch.cat([b.lengths for b in batches]).to(self.device)
+        wanted = self.sample_frames / self.trainer.world_size
+        features, lengths = training.sample(loader, len(loader), wanted, self.seed)
+        return features.to(self.device), lengths.to(self.device)
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train what the phase says."""
@@ -231,7 +225,7 @@ class CodecTraining(pl.LightningModule):
         assert self.entropy is not None
         basis = self.entropy.basis
         place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
-        ratio = basis.low * (1.2 * basis.high / basis.low) ** place
+        ratio = basis.low * (LARGEST_RATIO / basis.low) ** place
         return (ratio.to(self.device) * self.quantizer.scale).float()
 
     @torch.no_grad()

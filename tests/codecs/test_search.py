@@ -209,6 +209,39 @@ def test_rate_falls_and_distortion_rises_with_lambda_for_one_layer_without_conte
     assert (error.diff(dim=0) >= -1e-4).all()
 
 
+@pytest.mark.parametrize("memory", [0, 1])
+def test_below_the_known_lambdas_no_row_spends_more_bits_than_at_zero(memory):
+    quantizer = make_quantizer(dim=24, codewords=16, layers=3, prediction=memory == 1)
+    model = make_model(quantizer, width=16, memory=memory, low=0.2)
+    features, lengths = torch.randn(96, 4, 24), torch.tensor([4] * 48 + [2] * 48)
+    faint = 0.1
+    search = Search(quantizer, model)
+    search.weighs_paths = False
+    components = quantizer.transform(features)
+    spent = [search(components, lengths, torch.full((96,), lmbda)).bits for lmbda in (0.0, faint)]
+    rises = [now > before for before, now in (spent, [each.sum(1) for each in spent])][memory]
+    assert rises.any()  # left alone, the greedy search loses bits by accident
+    coded = ECVQ(quantizer, model)(features, lengths, points=[0.0, faint, 0.5])
+    rate = coded.bits.double().sum(2)
+    assert (rate[1] <= rate[0]).all()
+    assert (rate[1] < rate[0]).any()
+    unit = coded.bits.double()[:2].flatten(1) if memory == 0 else rate[:2]  # without memory every frame is a row
+    assert (unit[1] <= unit[0]).all()
+
+
+def test_equal_codes_cost_the_same_beyond_the_last_knot():
+    quantizer = make_quantizer(dim=24, codewords=16, layers=3, coarse=1)
+    model = make_model(quantizer, width=16, high=2.0)
+    codec = ECVQ(quantizer, model)
+    encodings = [codec.encode(torch.randn(9, 24), lmbda) for lmbda in (2.0, 5.0)]
+    for each in encodings:
+        before = frames_before(each.codes.long().unsqueeze(0), 1)[0]
+        bits = [model.bits(each.codes.long(), before, torch.full((9,), lmbda)).sum(-1) for lmbda in (2.0, 5.0, 500.0)]
+        assert torch.equal(bits[0], bits[1])
+        assert torch.equal(bits[0], bits[2])
+        torch.testing.assert_close(each.bits, bits[0], rtol=1e-4, atol=1e-4)
+
+
 def test_precision_of_the_caller_changes_nothing():
     quantizer = make_quantizer()
     model = make_model(quantizer, width=8)

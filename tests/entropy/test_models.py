@@ -105,6 +105,17 @@ def test_basis_interpolates_and_stays_constant_beyond_its_ends():
     torch.testing.assert_close(weights, expected, atol=1e-6, rtol=0)
 
 
+@pytest.mark.parametrize("make", [LightModel, FactorizedModel])
+def test_untrained_models_skip_all_groups_at_large_lambda_but_no_coarse_stage(make):
+    model = make(layout=Layout(1, 2, 2, 128))
+    skip = torch.full((3, 5), 128)
+    bits = model.bits(skip, torch.full((3, model.memory, 5), -1), torch.tensor([0.0, 8.0, 500.0]))
+    assert (bits[:, 0] > 5).all()
+    assert bits[0, 1:].min() > 5
+    assert bits[1, 1:].max() < 1
+    assert bits[2, 1:].max() < 1e-3
+
+
 def test_the_light_model_learns_a_dependency_on_the_frame_before():
     torch.manual_seed(0)
     model = LightModel(16, 1, True, 1, Layout(0, 2, 1, 4))

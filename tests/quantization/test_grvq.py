@@ -9,7 +9,8 @@ import torch
 
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.library import library_quantizer, load_library_codebooks
-from emoquant.quantization.training import initialise, train_step
+from emoquant.quantization.training import initialise, sample, train_step
+from emoquant.types import Batch
 
 SIZES = [(12, 3, 128, 192), (1, 24, 2, 32), (1, 32, 2, 32), (1, 8, 64, 32), (1, 24, 1024, 16)]
 
@@ -124,6 +125,21 @@ def test_hundred_steps_equal_the_library():
     assert (ours == codes).float().mean() > 0.999
 
 
+def test_the_sample_comes_from_all_over_the_batches():
+    def batches(count):
+        for number in range(count):
+            nothing = torch.zeros(10, dtype=torch.int64)
+            features = torch.full((10, 20, 4), float(number))
+            yield Batch(features, torch.full((10,), 20), *[nothing] * 3, torch.zeros(10, 1))
+
+    features, lengths = sample(batches(5), 5, frames=450)
+    assert features.shape[1:] == (20, 4)
+    assert 450 <= int(lengths.sum()) <= 600
+    assert features[:, 0, 0].unique().tolist() == [0, 1, 2, 3, 4]
+    assert int(sample(batches(5), 5, frames=5000)[1].sum()) == 1000  # fewer than wanted: all of them
+    assert sample(batches(100), 100, frames=400)[0][:, 0, 0].unique().numel() == 10  # an eighth of a batch at least
+
+
 def test_dead_codewords_come_back():
     features, lengths = speech_like(utterances=16)
     quantizer = GroupedResidualVQ(3, 1, 8, dim=24)
@@ -143,7 +159,8 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
         import sys, torch
         from torch import distributed
         from emoquant.quantization import GroupedResidualVQ
-        from emoquant.quantization.training import initialise, train_step
+        from emoquant.quantization.training import initialise, sample, train_step
+from emoquant.types import Batch
         rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
         torch.set_num_threads(1)
         quantizer = GroupedResidualVQ(3, 2, 16, coarse=1, prediction=True, dim=12)  # built before the process group
