@@ -10,6 +10,9 @@ from emoquant.speech.espeak import PAUSE
 #: Silence before and after an utterance; every utterance has both, if need be with no frame.
 BEGIN, END = "<BOS>", "<EOS>"
 
+#: Stands between two words that follow each other without a pause, where a model asks for it; it has no length.
+BOUNDARY = "|"
+
 #: Labels that aligners give to silence; MFA from version 2 on leaves it empty.
 SILENCES = frozenset({"", PAUSE, "sil", "SIL", "sp", "SP", "<sil>", "<eps>", "<s>", "</s>", "pau"})
 
@@ -78,6 +81,29 @@ def timed_phones(alignment: Alignment) -> tuple[Phones, list[float]]:
         words.append(words[-1] + (current != previous))
         previous = current
     return Phones(symbols, words[1:]), [*(span.start for span in spans), spans[-1].end]
+
+
+def mark_words(phones: Phones) -> tuple[Phones, list[int]]:
+    """Return phones with :data:`BOUNDARY` between words that no pause divides, and the new place of each old symbol.
+
+    A boundary belongs to the word before it.
+
+    Example:
+        >>> mark_words(Phones(["<BOS>", "h", "aɪ", "j", "uː", "<EOS>"], [1, 2, 2, 3, 3, 4]))
+        (Phones(symbols=['<BOS>', 'h', 'aɪ', '|', 'j', 'uː', '<EOS>'], words=[1, 2, 2, 2, 3, 3, 4]), [0, 1, 2, 4, 5, 6])
+    """
+    symbols: list[str] = []
+    words: list[int] = []
+    places = []
+    silent = {BEGIN, END, PAUSE}
+    for symbol, word in zip(phones.symbols, phones.words, strict=True):
+        if words and word != words[-1] and not silent & {symbol, symbols[-1]}:
+            symbols.append(BOUNDARY)
+            words.append(words[-1])
+        places.append(len(symbols))
+        symbols.append(symbol)
+        words.append(word)
+    return Phones(symbols, words), places
 
 
 def frame_durations(borders: Sequence[float], frame_rate: float, frames: int) -> list[int]:

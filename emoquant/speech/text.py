@@ -1,7 +1,8 @@
 """Front ends: from text to the phones that a synthesis model reads. A front end is named by a string.
 
 ``espeak:VOICE`` (IPA with stress, any language of espeak-ng), ``cmu`` (English ARPAbet without stress, from the
-dictionary inside pocketsphinx) or ``dictionary:FILE`` (a pronouncing dictionary, such as one of MFA).
+dictionary inside pocketsphinx) or ``dictionary:FILE`` (a pronouncing dictionary, such as one of MFA). ``words:`` before
+any of them adds ``|`` between words that no pause divides.
 """
 
 import re
@@ -13,12 +14,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emoquant.speech.alignment import Alignment, Phones, Span, timed_phones
+from emoquant.speech.alignment import Alignment, Phones, Span, mark_words, timed_phones
 from emoquant.speech.arpabet import arpabet_of
 from emoquant.speech.espeak import PAUSE, Espeak, Speech
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _BREAK = re.compile(r"[,.;:!?…—]")
+
+#: Kind of the front ends that mark words.
+_WORDS = "words"
 
 
 class FrontEnd(ABC):
@@ -140,6 +144,31 @@ class DictionaryFrontEnd(LexiconFrontEnd):
         return self._entries[word]
 
 
+class WordsFrontEnd(FrontEnd):
+    """Another front end, with a symbol between words (:func:`~emoquant.speech.alignment.mark_words`).
+
+    Args:
+        inner: The other one.
+    """
+
+    def __init__(self, inner: FrontEnd) -> None:
+        self.inner, self.name = inner, f"{_WORDS}:{inner.name}"
+
+    def __call__(self, text: str) -> Phones:
+        """Return the phones of a text; see the base class."""
+        return mark_words(self.inner(text))[0]
+
+
+def spoken_front_end(name: str) -> str:
+    """Return the name of a front end without the marks between words.
+
+    Example:
+        >>> spoken_front_end("words:espeak:pl"), spoken_front_end("cmu")
+        ('espeak:pl', 'cmu')
+    """
+    return name.removeprefix(f"{_WORDS}:")
+
+
 def front_end(name: str) -> FrontEnd:
     """Return the front end of a name (see the top of this file).
 
@@ -152,13 +181,15 @@ def front_end(name: str) -> FrontEnd:
         ['<BOS>', 'h', 'ˈaɪ', '<EOS>']
     """
     kind, _, rest = name.partition(":")
+    if kind == _WORDS and not rest.startswith(_WORDS):
+        return WordsFrontEnd(front_end(rest))
     if kind == "espeak" and rest:
         return EspeakFrontEnd(rest)
     if kind == "dictionary" and rest:
         return DictionaryFrontEnd(rest)
     if name == "cmu":
         return CmuFrontEnd()
-    raise ValueError(f"front end {name!r}: expected espeak:VOICE, cmu or dictionary:FILE")
+    raise ValueError(f"front end {name!r}: expected espeak:VOICE, cmu or dictionary:FILE, after words: or not")
 
 
 def encode_phones(symbols: Sequence[str], phones: Sequence[str]) -> Tensor:

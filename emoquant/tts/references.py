@@ -11,6 +11,7 @@ from emoquant.audio import read_audio
 from emoquant.speech.alignment import Alignment, frame_durations, segments_of_frames, timed_phones
 from emoquant.speech.mel import MelSpec
 from emoquant.speech.sphinx import align_unknown, is_installed
+from emoquant.speech.text import spoken_front_end
 from emoquant.speech.warping import align_by_voice
 from emoquant.tts.recipe import Audio
 from emoquant.types import StyleReference
@@ -58,7 +59,7 @@ def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleRefer
     waveform = reference.waveform(mel.sample_rate)
     mels = mel(waveform[None])[0]
     alignment = reference.alignment
-    kind, _, voice = front_end.partition(":")
+    kind, _, voice = spoken_front_end(front_end).partition(":")
     if alignment is None and reference.text.strip() and kind == "espeak":
         alignment = align_by_voice(waveform, reference.text, voice)
     elif alignment is None and not reference.text.strip() and (kind == "cmu" or voice.startswith("en")):

@@ -9,6 +9,7 @@ from emoquant.data.voice import TextGridAligner, TTSDataModule, VoiceAligner
 from emoquant.data.voice.cache import CorpusError
 from emoquant.data.voice.check import check_data
 from emoquant.data.voice.items import check_item
+from emoquant.speech.text import front_end
 
 pytest.importorskip("pyworld")
 
@@ -76,6 +77,22 @@ def test_another_reference_has_the_same_speaker_and_emotion(folder):
     group = [row for row in range(len(dataset)) if dataset.emotions[row] == dataset.emotions[0]]
     assert {length for (length,) in chosen} <= {int(dataset.lengths[row]) for row in group}
     assert torch.equal(batch.emotion_frames[0], dataset.frames[dataset._reference(0, 0)])
+
+
+def test_words_can_be_divided_by_a_symbol(folder, data):
+    marked = speech_data(folder, boundaries=True)
+    marked.prepare_data()
+    marked.setup()
+    assert marked.front_end == f"words:{data.front_end}"
+    assert set(marked.phones) == {*data.phones, "|"}
+    item, plain = (each.dataset("train").items[0] for each in (marked, data))
+    check_item(item)
+    assert [symbol for symbol in item.symbols if symbol != "|"] == list(plain.symbols)
+    bare = [symbol == "|" for symbol in item.symbols]
+    assert item.durations[bare].sum() == 0
+    np.testing.assert_array_equal(item.durations[~np.array(bare)], plain.durations)
+    again = front_end(marked.front_end)(marked.dataset("train").utterances[0].text)
+    assert again.symbols == list(item.symbols)
 
 
 def test_half_of_the_references_are_others(folder):

@@ -7,7 +7,7 @@ import numpy as np
 from emoquant.audio import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.voice.aligners import Aligner
-from emoquant.speech.alignment import frame_durations, timed_phones
+from emoquant.speech.alignment import Phones, frame_durations, mark_words, timed_phones
 from emoquant.speech.mel import MelSpec
 from emoquant.speech.pitch import melody
 
@@ -71,6 +71,14 @@ def make_item(utterance: Utterance, aligner: Aligner, analysis: Analysis) -> Voi
     )
     check_item(item)
     return item
+
+
+def with_boundaries(item: VoiceItem) -> VoiceItem:
+    """Return an item with a symbol of no length between words that no pause divides."""
+    phones, places = mark_words(Phones(list(item.symbols), item.words.tolist()))
+    durations = np.zeros(len(phones.symbols), np.int64)
+    durations[places] = item.durations
+    return item._replace(symbols=phones.symbols, words=np.array(phones.words, np.int64), durations=durations)
 
 
 def check_item(item: VoiceItem) -> None:

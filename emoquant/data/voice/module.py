@@ -20,7 +20,7 @@ from emoquant.data.store import FeatureStore
 from emoquant.data.voice.aligners import Aligner, RenderedAligner
 from emoquant.data.voice.cache import ItemCache
 from emoquant.data.voice.dataset import VoiceDataset, VoiceLabels
-from emoquant.data.voice.items import Analysis, VoiceItem
+from emoquant.data.voice.items import Analysis, VoiceItem, with_boundaries
 from emoquant.data.voice.vectors import Frames, centroids, named_vectors
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
@@ -47,6 +47,7 @@ class TTSDataModule(SpeechDataModule):
         reference: What is heard of style and emotion in training: ``"same"``, the utterance itself, or ``"other"``,
             another of the same speaker and emotion (the same where there is none), or ``"both"``, each for half of the
             items. Validation takes the utterance itself.
+        boundaries: Whether a symbol of no length stands between words that no pause divides, as in GenerSpeech.
         mel: Mel specification.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
@@ -82,6 +83,7 @@ class TTSDataModule(SpeechDataModule):
         speaker_encoder: FrameEncoder | None = None,
         speaker_vectors: Literal["utterance", "centroid"] = "centroid",
         reference: Literal["same", "other", "both"] = "same",
+        boundaries: bool = False,
         mel: MelSpec | None = None,
         f0_floor: float = 60.0,
         f0_ceiling: float = 750.0,
@@ -101,7 +103,8 @@ class TTSDataModule(SpeechDataModule):
         self.encoder = encoder if encoder is not None else _default_encoder()
         self.speaker_encoder, self.speaker_vectors, self.reference = speaker_encoder, speaker_vectors, reference
         self.analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
-        self.mel, self.front_end = self.analysis.mel, self.aligner.front_end
+        self.mel, self.boundaries = self.analysis.mel, boundaries
+        self.front_end = f"words:{self.aligner.front_end}" if boundaries else self.aligner.front_end
         self.dim = self.encoder.dim
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
         self.min_frames = min_frames
@@ -145,7 +148,7 @@ class TTSDataModule(SpeechDataModule):
             item = self._cache.read(utterance)
             if item is None:
                 raise RuntimeError(f"utterance {utterance.id!r} is not cached; another process failed and says why")
-            self._items[self._cache.path(utterance)] = item
+            self._items[self._cache.path(utterance)] = with_boundaries(item) if self.boundaries else item
         self.phones = sorted({symbol for item in self._items.values() for symbol in item.symbols})
 
     def _frames_of(self, encoder: FrameEncoder, utterances: Sequence[Utterance]) -> FeatureStore:
