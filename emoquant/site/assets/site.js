@@ -68,7 +68,7 @@
   const SOURCES = {
     point: { label: axis, name: (state) => `${axis} ${pointText(pointOf(state))}` },
     reference: { label: "Reference", name: () => "reference" },
-    unquantized: { label: "Unquantized", name: () => "unquantized" },
+    unquantized: { label: "Unquantized", name: (state) => plain(state) },
     copy: { label: "Through the vocoder", name: () => "reference through the vocoder" },
     random: { label: "Random vector", name: () => "random vector" },
     partner: { label: "Second reference", name: (state) => `second reference, ${partnerOf(state)?.partner_emotion}` },
@@ -90,6 +90,8 @@
     }
   }
   const partnerOf = (state) => { const clip = clipOf({ ...state, source: "point" }); return clip?.partner ? clip : null; };
+  // Without a codec, mixtures leave the plain average of their references.
+  const plain = (state) => (index.get(key(state.item, codecs[state.codec].run, "synthesis", state.condition, null, null))?.partner ? "plain average" : "unquantized");
   const full = (state) => {
     const item = data.items[state.item], { share } = codecs[state.codec];
     const through = state.source === "point" && codecs.length > 1 ? `${label(codecs[state.codec])}, ${share === null ? "" : `${percent(share)} ${partnerOf(state)?.partner_emotion ?? "partner"}, `}` : "";
@@ -107,7 +109,6 @@
       else {
         audio = new Audio(`sounds/${sound}.${data.ending}`);
         audio.preload = "auto";
-        audio.addEventListener("ended", () => this.ended(audio));
         audio.addEventListener("error", () => say(`The sound ${sound} cannot be played.`));
       }
       this.pool.set(sound, audio);
@@ -128,6 +129,7 @@
       const before = this.audio, place = before && !before.ended ? this.place : 0, playing = this.playing;
       this.sound = sound;
       this.audio = this.element(sound);
+      this.audio.loop = this.loop;
       this.place = place;
       this.level();
       if (before) before.pause();
@@ -140,7 +142,7 @@
     start() { this.audio?.play().catch((error) => { if (error.name !== "AbortError") say(`This sound does not play: ${error.message}`); }); },
     stop() { this.audio?.pause(); },
     toggle() { if (this.playing) this.stop(); else { if (this.audio?.ended || this.place > 0.99) this.place = 0; this.start(); } },
-    ended(audio) { if (audio === this.audio && this.loop) { this.place = 0; this.start(); } },
+    repeat(loop) { this.loop = loop; if (this.audio) this.audio.loop = loop; },
   };
   const say = (text) => { $("message").textContent = text; };
 
@@ -158,6 +160,8 @@
     say("");
     Object.assign(state, next);
     player.load(clip.sound);
+    for (const by of [-1, 1]) { const near = clipOf({ ...next, point: Math.max(0, next.point + by) }); if (near) player.element(near.sound); }
+    history.replaceState(null, "", `#${[state.item, state.codec, state.point, state.condition, state.source].join(".")}`);
     if (play && !player.playing) { if (player.place > 0.99) player.place = 0; player.start(); }
     for (const listener of listeners) listener(clip);
     return true;
@@ -214,7 +218,7 @@
     $("pin").addEventListener("click", pin);
     $("flip").addEventListener("click", flip);
     $("matched").addEventListener("change", (event) => { player.matched = event.target.checked; player.level(); });
-    $("loop").addEventListener("change", (event) => { player.loop = event.target.checked; });
+    $("loop").addEventListener("change", (event) => player.repeat(event.target.checked));
     for (const radio of document.querySelectorAll("[name=condition]")) radio.addEventListener("change", () => select({ condition: radio.value }));
     $("more").addEventListener("click", () => {
       const open = $("deck").classList.toggle("open");
@@ -247,10 +251,11 @@
       button.setAttribute("aria-pressed", String(button.dataset.source === state.source));
       button.disabled = !clipOf({ ...state, source: button.dataset.source });
       if (button.dataset.source === "partner") button.hidden = button.disabled;
+      if (button.dataset.source === "unquantized") button.firstChild.data = plain(state)[0].toUpperCase() + plain(state).slice(1);
     }
     for (const radio of document.querySelectorAll("[name=condition]")) radio.checked = radio.value === state.condition;
     $("flip").setAttribute("aria-pressed", String(flipped !== null));
-    $("compared").textContent = `A: ${pinned ? full(pinned) : "unquantized"} \u2014 B: ${full(flipped ?? state)}`;
+    $("compared").textContent = `A: ${pinned ? full(pinned) : plain(state)} \u2014 B: ${full(flipped ?? state)}`;
   }
 
   let sliderOf = null;
@@ -270,7 +275,7 @@
     showTrend(points);
   }
 
-  const TRENDS = ["similarity_reference", "similarity_own", "similarity_neutral"];
+  const TRENDS = ["similarity_reference", "similarity_own", "similarity_neutral", "similarity_partner"];
   function showTrend(points) {
     const svg = $("trend");
     svg.replaceChildren();
@@ -333,9 +338,10 @@
 
   // ---------------------------------------------------------------- boards
 
+  const held = new Set(clips.map((clip) => `${clip.item}|${clip.run}`));
   const view = { emotion: "", speaker: "", sort: "emotion", cells: "predicted" };
   function visible() {
-    const order = data.items.map((_, at) => at).filter((at) => (!view.emotion || data.items[at].emotion === view.emotion) && (!view.speaker || data.items[at].speaker === view.speaker));
+    const order = data.items.map((_, at) => at).filter((at) => held.has(`${at}|${codecs[state.codec].run}`) && (!view.emotion || data.items[at].emotion === view.emotion) && (!view.speaker || data.items[at].speaker === view.speaker));
     if (view.sort === "speaker") order.sort((a, b) => data.items[a].speaker.localeCompare(data.items[b].speaker) || a - b);
     return order;
   }
@@ -376,7 +382,7 @@
     function build() {
       cells = [];
       const { points } = codecs[state.codec], sameText = new Set(data.items.map((item) => item.text)).size === 1;
-      const columns = [["reference", "Ref"], ["unquantized", "Unq"], ...points.map((point) => ["point", pointText(point)])];
+      const columns = [["reference", "Ref"], ["unquantized", plain(state) === "unquantized" ? "Unq" : "Avg"], ...points.map((point) => ["point", pointText(point)])];
       const head = make("div", { class: "row head", "aria-hidden": "true" }, make("div", { class: "who" }, ""), make("div", { class: "strip", style: `--n:${columns.length}` }, ...columns.map(([, text], at) => make("span", { class: at === 1 ? "gap" : null }, text))));
       const rows = [head];
       let group = null;
@@ -386,7 +392,7 @@
         const strip = make("div", { class: "strip", role: "group", style: `--n:${columns.length}`, "aria-label": `${item.emotion}, ${item.speaker}` });
         columns.forEach(([kind, text], number) => {
           const change = { item: at, source: kind, ...(kind === "point" ? { point: number - 2 } : {}) };
-          const name = kind === "point" ? `${axis} ${text}` : kind;
+          const name = kind === "point" ? `${axis} ${text}` : kind === "unquantized" ? plain(state) : kind;
           const button = make("button", { type: "button", class: `cell${number === 1 ? " gap" : ""}`, "data-name": name, on: { click: () => press(change) } }, make("i", { "aria-hidden": "true" }, text), make("b", {}));
           cells.push({ button, change, item });
           strip.append(button);
@@ -418,6 +424,13 @@
     return { build, keys: { ArrowLeft: () => step(-1), ArrowRight: () => step(1), ArrowUp: () => move(-1), ArrowDown: () => move(1) } };
   }
 
+  // Speaker of an item, and its number where an emotion has several items of one speaker.
+  function lane(at) {
+    const { emotion, speaker } = data.items[at];
+    const before = data.items.slice(0, at).filter((item) => item.emotion === emotion && item.speaker === speaker).length;
+    return before ? `${speaker}, ${before + 1}` : speaker;
+  }
+
   // Grid: codebooks by emotions, of one speaker.
   function gridBoard() {
     const board = $("board"), emotions = data.emotions;
@@ -425,7 +438,7 @@
     const rows = [...all.filter((at) => by(at) >= 0).sort((a, b) => by(a) - by(b)), ...all.filter((at) => by(at) < 0)];
     let cells = [];
     const at = (change) => (change.codec === undefined ? change : { ...change, ...through(change.codec) });
-    const itemsOf = (emotion) => data.items.map((_, at) => at).filter((at) => data.items[at].emotion === emotion && data.items[at].speaker === view.speaker);
+    const itemsOf = (emotion) => data.items.map((_, at) => at).filter((at) => data.items[at].emotion === emotion && lane(at) === view.speaker);
     function build() {
       cells = [];
       const header = make("tr", {}, make("th", { scope: "col" }, "codebook"), ...emotions.map((emotion) => make("th", { scope: "col" }, emotion)));
@@ -652,18 +665,21 @@
     field.addEventListener("change", () => change(field.value));
   }
   function start() {
-    const speakers = [...new Set(data.items.map((item) => item.speaker))].sort();
     const grid = data.page === "codebooks";
-    if (grid) view.speaker = speakers[0];
+    const speakers = [...new Set(data.items.map((item, at) => (grid ? lane(at) : item.speaker)))].sort();
     state.item = visible()[0] ?? 0;
+    const [item, codec, point, condition, source] = location.hash.slice(1).split(".");
+    const told = { item: Number(item), codec: Number(codec), point: Number(point), condition, source };
+    if (SOURCES[source] && data.items[told.item] && codecs[told.codec] && (condition === "" || conditions.includes(condition))) Object.assign(state, told);
+    if (grid) view.speaker = lane(state.item);
     const board = grid ? gridBoard() : rowBoard();
     choices("emotion", data.emotions, (value) => value, (value) => { view.emotion = value; board.build(); });
     choices("speaker", speakers, (value) => value, (value) => {
       const before = data.items[state.item];
       view.speaker = value;
       board.build();
-      const twin = data.items.findIndex((item) => item.speaker === value && item.emotion === before.emotion);
-      if (value && twin >= 0 && before.speaker !== value) select({ item: twin });
+      const twin = data.items.findIndex((item, at) => (grid ? lane(at) : item.speaker) === value && item.emotion === before.emotion);
+      if (value && twin >= 0) select({ item: twin });
     });
     choices("sort", ["emotion", "speaker"], (value) => `by ${value}`, (value) => { view.sort = value; board.build(); });
     const measured = MEASURES.map(([name]) => name).filter((name) => clips.some((clip) => isNumber(clip[name])));
@@ -674,6 +690,8 @@
     if (summed.includes("recall")) $("figure").value = "recall";
     $("all").hidden = !summed.length;
     if (summed.length) listeners.push(showFigures);
+    if ($("speaker")) $("speaker").value = view.speaker;
+    if (matchMedia("(min-width: 40rem)").matches) $("filters").open = true;
     deck();
     for (const name of ["A", "B", "X"]) $(`hear-${name}`).addEventListener("click", () => hear(name));
     for (const name of ["A", "B"]) $(`answer-${name}`).addEventListener("click", () => answer(name));

@@ -1,0 +1,332 @@
+"""The pages in a browser, opened from the disk: nothing fails, nothing is asked of a network, everything works."""
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+
+import pytest
+from listening_world import SEED
+from test_site_build import PAGES, page_data
+
+from emoquant.clips import read_clips
+from emoquant.results import read_results
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+NUMBERS = ("bits_per_frame", "skip_rate", "similarity_reference", "similarity_own", "similarity_neutral", "f0_mean")
+LISTENING = ("lambda", "codebooks", "mixing")
+WIDTHS = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*sandbox, "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(chromium):
+    made = chromium.new_context(viewport=WIDTHS["desktop"], accept_downloads=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(context, site):
+    """Opens pages and, in the end, sees to it that nothing failed and nothing was asked of a network."""
+    troubles, opened = [], []
+
+    def visit(name, place=""):
+        page = context.new_page()
+        opened.append(page)
+        page.set_default_timeout(10_000)
+        page.on(
+            "console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url} {request.failure}"))
+        page.on("request", lambda request: _inside(request.url, site, troubles))
+        page.goto(f"{(site / f'{name}.html').as_uri()}{place}")
+        return page
+
+    yield visit
+    for page in opened:
+        page.close()
+    assert not troubles
+
+
+def _inside(url, site, troubles):
+    if not url.startswith((site.as_uri(), "data:", "blob:")):
+        troubles.append(f"outside: {url}")
+
+
+def shown(page, fact):
+    return page.locator(f'[data-fact="{fact}"] dd').inner_text().replace("\u2212", "-").replace("\u00a0", " ")
+
+
+def number(text):
+    return float(text.split()[0])
+
+
+def current(page):
+    return page.evaluate("document.body.dataset.file")
+
+
+def player(page, what):
+    return page.evaluate(f"window.emoquant.player.{what}")
+
+
+def play(page):
+    page.locator("#play").click()
+    page.wait_for_function("window.emoquant.player.playing && window.emoquant.player.place > 0")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_load_from_the_disk(visit, name):
+    page = visit(name)
+    assert page.locator("h1").count() == 1
+    assert page.title().endswith("A <study> & its sounds")
+    for width in WIDTHS.values():
+        page.set_viewport_size(width)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than {width}"
+
+
+def test_the_slider_changes_the_sound_and_keeps_the_place(visit):
+    page = visit("lambda")
+    assert current(page) == "clips/one-angry-A-codec-0.wav"
+    page.locator("#loop").check()
+    play(page)
+    before, after = page.evaluate("""() => {
+        const { player } = window.emoquant, slider = document.getElementById("point");
+        player.place = 0.4;
+        const before = player.place;
+        slider.value = 2;
+        slider.dispatchEvent(new Event("input"));
+        return [before, player.place];
+    }""")
+    assert after == pytest.approx(before, abs=0.02)
+    assert current(page) == "clips/one-angry-A-codec-100.wav"
+    assert page.locator("#point").get_attribute("aria-valuetext") == "\u03bb 100"
+    page.wait_for_function("window.emoquant.player.playing && window.emoquant.player.audio.currentTime > 0.42")
+    assert page.evaluate("[...window.emoquant.player.pool.values()].filter((audio) => !audio.paused).length") == 1
+    page.locator("#play").click()
+    page.wait_for_function("!window.emoquant.player.playing")
+    before = player(page, "place")
+    page.locator("#point").fill("0")
+    assert player(page, "place") == pytest.approx(before, abs=0.01), "at rest the place is the same share of the length"
+    assert not player(page, "playing")
+
+
+def test_keys(visit):
+    page = visit("lambda")
+    steps = """
+        ArrowRight one-angry-A-codec-10 | End one-angry-A-codec-100 | ArrowRight one-angry-A-codec-100
+        r one-angry-truth | r one-angry-A-codec-100 | u one-angry-A-none | v one-angry-copy | n one-angry-A-random
+        ArrowLeft one-angry-A-codec-100 | , one-angry-A-codec-10 | c one-angry-B-codec-10
+        ArrowDown two-angry-B-codec-10 | ArrowDown one-happy-B-codec-10 | ArrowUp two-angry-B-codec-10
+        Home two-angry-B-codec-0 | p two-angry-B-codec-0 | End two-angry-B-codec-100
+        x two-angry-B-codec-0 | x two-angry-B-codec-100
+    """
+    for key, file in map(str.split, re.split(r"[|\n]", steps.strip())):
+        page.keyboard.press(key)
+        assert current(page) == f"clips/{file}.wav", key
+    page.keyboard.press(" ")
+    page.wait_for_function("window.emoquant.player.playing")
+    page.keyboard.press(" ")
+    assert not player(page, "playing")
+    page.keyboard.press("m")
+    assert not page.locator("#matched").is_checked()
+    assert player(page, "audio.volume") < 1
+    page.keyboard.press("?")
+    page.locator("#keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("r")
+    assert current(page) == "clips/two-angry-B-codec-100.wav", "single keys were switched off"
+
+
+def test_cells_can_be_walked_and_pressed_by_the_keyboard(visit):
+    page = visit("lambda")
+    cell = page.get_by_role("button", name="sad, two, \u03bb 10: heard as sad")
+    cell.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_function("window.emoquant.player.playing")
+    assert current(page) == "clips/two-sad-A-codec-10.wav"
+    assert cell.get_attribute("aria-current") == "true"
+    page.keyboard.press(" ")
+    assert not player(page, "playing"), "pressed again, the cell that plays pauses"
+    assert page.url.endswith("#5.0.1.A.point")
+    again = visit("lambda", "#5.0.1.A.point")
+    assert current(again) == "clips/two-sad-A-codec-10.wav"
+
+
+def test_numbers_are_those_of_the_files(visit, sources):
+    clips = {clip.file: clip for clip in read_clips(sources.sweep[0] / "manifest.csv")}
+    rows = {
+        (r.stratum, r.codec, r.lmbda, r.emotion, r.metric): r for r in read_results(sources.sweep[0] / "results.csv")
+    }
+    page = visit("lambda")
+    for key in ("", "ArrowRight", "ArrowRight", "c", "ArrowDown", "ArrowDown", "ArrowDown"):
+        if key:
+            page.keyboard.press(key)
+        clip = clips[current(page)]
+        for name in NUMBERS:
+            scale = 100 if name == "skip_rate" else 1
+            decimals = len(shown(page, name).split()[0].partition(".")[2])
+            assert number(shown(page, name)) == pytest.approx(scale * getattr(clip, name), abs=0.51 * 10**-decimals), (
+                name
+            )
+        assert shown(page, "predicted").split(",")[0] == clip.predicted
+        assert shown(page, "seed") == str(SEED)
+        assert shown(page, "word_error_rate") == "not measured"
+        recall = rows[f"synthesis/{clip.condition}", "codec", clip.lmbda, clip.emotion, "recall"]
+        assert shown(page, "recall").startswith(f"{100 * recall.value:.1f} %")
+        assert shown(page, "recall").endswith(f"n = {recall.n}")
+    page.locator("#figure").select_option("similarity_own")
+    table = page.locator("#figures tbody tr").all()
+    assert len(table) == 4
+    for line in table:
+        emotion = line.locator("th").inner_text()
+        for cell, point in zip(line.locator("td").all()[1:], (0.0, 10.0, 100.0), strict=True):
+            row = rows["synthesis/B", "codec", point, emotion, "similarity_own"]
+            first, *_ = cell.inner_text().replace("\u2212", "-").split("\n")
+            assert number(first) == pytest.approx(row.value, abs=0.00051)
+            assert int(cell.get_attribute("data-n")) == row.n
+
+
+def test_every_sound_and_picture_decodes(visit, site):
+    page = visit("lambda")
+    for name in LISTENING:
+        data = page_data(site, name)
+        seconds = page.evaluate(
+            """(names) => Promise.all(names.map((name) => new Promise((found) => {
+                const audio = new Audio(name), image = new Image();
+                const both = Promise.all([
+                    new Promise((ok) => { audio.oncanplaythrough = () => ok(audio.duration); audio.onerror = ok; }),
+                    new Promise((ok) => { image.onload = () => ok(image.naturalWidth); image.onerror = ok; }),
+                ]);
+                image.src = name.replace("sounds", "spectra").replace(/[^.]*$/, "png");
+                audio.load();
+                both.then(([length, width]) => { audio.removeAttribute("src"); found(width > 0 ? length : 0); });
+            })))""",
+            [f"sounds/{sound}.{data['ending']}" for sound in data["sounds"]],
+        )
+        assert seconds == pytest.approx([sound["seconds"] for sound in data["sounds"].values()], abs=0.03)
+
+
+def test_abx_exports_what_was_answered(visit, site):
+    page = visit("lambda")
+    page.keyboard.press("End")
+    page.keyboard.press("b")
+    page.locator("#trials").select_option("5")
+    page.locator("#begin").click()
+    answers = []
+    for trial in range(5):
+        assert page.locator("#progress").inner_text() == f"Trial {trial + 1} of 5"
+        for key in ("a", "x", "b", "x"):
+            page.keyboard.press(key)
+        page.wait_for_function("window.emoquant.player.playing")
+        assert player(page, "sound") == page.evaluate("window.emoquant.test.voices.X.sound")
+        answers.append(trial % 2)
+        page.keyboard.press("12"[trial % 2])
+    with page.expect_download() as saved:
+        page.locator("#save").click()
+    assert saved.value.suggested_filename.startswith("abx-lambda-")
+    with open(saved.value.path(), newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(io.StringIO(file.read())))
+    assert [row["trial"] for row in rows] == list("12345")
+    for row, answer in zip(rows, answers, strict=True):
+        assert row["answer"] == ("first", "second")[answer]
+        assert row["correct"] == str(int(row["answer"] == row["x_is"]))
+        assert (row["first_file"], row["second_file"]) == (
+            "clips/one-angry-A-none.wav",
+            "clips/one-angry-A-codec-100.wav",
+        )
+        assert row["text"] == 'It is, "here".'
+        assert [row[f"heard_{name}"] for name in ("first", "second", "x")] == ["1", "1", "2"]
+    right = sum(row["correct"] == "1" for row in rows)
+    assert page.locator("#score").inner_text().startswith(f"{right} of 5 right.")
+
+
+def test_pairs_are_swapped_blindly_and_undone_in_the_file(visit):
+    page = visit("lambda", "#0.0.2.A.point")
+    page.locator("#test").click()
+    page.locator("#kind").select_option("pair")
+    page.locator("#scope").select_option("shown")
+    page.locator("#begin").click()
+    picked = []
+    for _ in range(10):
+        assert page.locator("#hear-X").is_hidden()
+        picked.append(page.evaluate("window.emoquant.test.voices.A.file"))
+        page.locator("#answer-A").click()
+    log = json.loads(page.evaluate("JSON.stringify(window.emoquant.test.log)"))
+    assert [row["first_file"] if row["answer"] == "first" else row["second_file"] for row in log] == picked
+    assert all(row["correct"] == "" and row["first_file"].endswith("-none.wav") for row in log)
+
+
+def test_codebooks_are_a_grid_with_its_diagonal_marked(visit, sources):
+    page = visit("codebooks")
+    rows = page.locator(".cross tbody tr").all()
+    heads = [row.locator("th").inner_text() for row in rows]
+    assert heads == ["angry", "happy", "sad", "balanced", "unquantized", "reference"]
+    marked = [[cell.locator(".mark").count() for cell in row.locator("td").all()] for row in rows]
+    assert marked == [[int(row == column) for column in range(3)] for row in range(6)]
+    page.locator("#point").fill("2")
+    rates = [row for row in sources.study[0].rows if row.metric == f"attraction/{row.codec}" and row.lmbda == 100]
+    known = {(row.codec, row.emotion): row.value for row in rates}
+    for row, codec in zip(rows[:3], heads, strict=False):
+        texts = [text.replace("\u2212", "-").rstrip("\u00b0") for text in row.locator("td i").all_inner_texts()]
+        assert list(map(float, texts)) == pytest.approx([known[codec, emotion] for emotion in heads[:3]], abs=0.051)
+    page.locator("h1").click()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowRight")
+    assert current(page) == "clips/one-happy-A-happy-100.wav"
+    page.locator("#speaker").select_option("two")
+    assert current(page) == "clips/two-happy-A-happy-100.wav"
+
+
+def test_proportions_are_on_a_slider(visit):
+    page = visit("mixing")
+    page.locator("#share").fill("2")
+    assert current(page) == "clips/one-happy-A-vote@0.75-0.wav"
+    assert page.locator("#share-value").inner_text() == "25\u00a0% happy, 75\u00a0% sad"
+    page.keyboard.press("o")
+    assert current(page) == "clips/one-sad-truth.wav"
+    page.keyboard.press("o")
+    page.keyboard.press("-")
+    assert current(page) == "clips/one-happy-A-vote@0.5-0.wav"
+    page.locator("#codec").select_option(label="neutral happy")
+    assert page.locator("#share").is_hidden()
+    assert current(page) == "clips/one-happy-A-neutral_happy-0.wav"
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"), [*((name, "light") for name in PAGES), ("lambda", "dark"), ("codebooks", "dark")]
+)
+def test_nothing_serious_stands_in_the_way(visit, name, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    page = visit(name)
+    page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    states = [lambda: None]
+    if name == "lambda":
+        states += [
+            lambda: page.set_viewport_size(WIDTHS["phone"]),
+            lambda: page.locator("#more").click(),
+            lambda: page.locator("#test").click(),
+            lambda: page.locator("#begin").click(),
+        ]
+    for state in states:
+        state()
+        found = axe.run(page, options={"preload": False}).response["violations"]
+        serious = [
+            (each["id"], each["nodes"][0]["html"]) for each in found if each["impact"] in ("serious", "critical")
+        ]
+        assert not serious
