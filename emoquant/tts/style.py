@@ -53,6 +53,8 @@ class LocalStyleEncoder(nn.Module):
         self.blocks = nn.ModuleList(ResidualConvs(channels, size.style_sublayers) for _ in range(size.style_blocks))
         self.norm = nn.LayerNorm(channels)
         self.output = MaskedConv(channels, size.hidden, 3)
+        if size.style_norm and self.output.conv.bias is not None:
+            self.output.conv.bias.requires_grad_(False)  # the norm takes it away: without a gradient it would wander
         self.codebook = StyleCodebook(size.hidden, size.codewords, size.codebook_decay, norm=size.style_norm)
 
     def forward(self, reference: StyleReference, quantize: bool = True) -> tuple[Bottleneck, Tensor]:
