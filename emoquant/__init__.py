@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 # Name -> module; imported on first use, so that `import emoquant` costs nothing (torch alone takes seconds).
 _PUBLIC = {
+    "BitstreamError": "emoquant.codecs",
     "load_codec": "emoquant.codecs",
     "load_synthesizer": "emoquant.tts.synthesis",
     "Emotion2Vec": "emoquant.encoders",
@@ -22,7 +23,7 @@ _PUBLIC = {
     "Row": "emoquant.results",
 }
 
-__all__ = ["Emotion2Vec", "Row", "load_codec", "load_synthesizer", "read_results"]
+__all__ = ["BitstreamError", "Emotion2Vec", "Row", "load_codec", "load_synthesizer", "read_results"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the public names are of many types

@@ -1,6 +1,7 @@
 """Treatments of frame features at operating points."""
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
+from emoquant.codecs.bitstream import BitstreamError
 from emoquant.codecs.checkpoint import load_codec, save_codec
 from emoquant.codecs.compose import Cascade, Mixture
 from emoquant.codecs.ecvq import ECVQ
@@ -11,6 +12,7 @@ from emoquant.codecs.nearest import Nearest
 __all__ = [
     "ECVQ",
     "STUDY_LAMBDAS",
+    "BitstreamError",
     "Cascade",
     "Codec",
     "Greedy",

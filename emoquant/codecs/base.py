@@ -31,6 +31,9 @@ class Codec(nn.Module, ABC):
     points: tuple[float, ...]
     origin: Origin | None = None
 
+    #: Whether :meth:`coded_bits` can say what a coder writes.
+    writes_bits: bool = False
+
     @abstractmethod
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
         """Code a batch at every operating point in one call.
@@ -45,3 +48,19 @@ class Codec(nn.Module, ABC):
         Raises:
             ValueError: The features have another dimension than the codec, or a point is out of range.
         """
+
+    def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
+        """Return the bits that a coder writes for a batch, to be held against the estimated ones.
+
+        Args:
+            coded: What the codec made of a batch (:meth:`forward`).
+            lengths: Frames of each utterance, ``(B,)`` int64.
+            points: The operating points of that call; the codec's own :attr:`points` by default.
+
+        Returns:
+            Bits of each utterance with their termination, without the header of a file, ``(O, B)`` float64.
+
+        Raises:
+            ValueError: The codec writes no bits.
+        """
+        raise ValueError(f"codec {self.name!r} writes no bits: its rate is an estimate")

@@ -59,6 +59,7 @@ class RealBits(Codec):
     entropy: EntropyModel
     beam: int
     rows: int
+    writes_bits = True
     most_frames: int = 1 << 18
 
     def encode(self, features: Features, lmbda: float) -> Encoding:
@@ -119,15 +120,7 @@ class RealBits(Codec):
         ]
 
     def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
-        """Return the bits that the range coder writes for a batch, to be held against the estimated ones.
-
-        Args:
-            coded: What the codec made of a batch (:meth:`Codec.forward`).
-            lengths: Frames of each utterance, ``(B,)`` int64.
-            points: The lambdas of that call; the codec's own :attr:`points` by default.
-
-        Returns:
-            Coded bits of each utterance with their termination, without the header of a file, ``(O, B)`` float64.
+        """Return the bits that the range coder writes for a batch; see :meth:`Codec.coded_bits`.
 
         Raises:
             ValueError: The entropy model cannot write real bits.

@@ -32,6 +32,7 @@ class Observation(NamedTuple):
         bits: Estimated bits of each utterance, ``(O, B)`` float64.
         skips: SKIP codes of each utterance, ``(O, B)`` int64.
         logits: Of the classifier, ``(O, B, L)``; ``L`` is 0 without one.
+        coded: Bits that a coder wrote of each utterance, ``(O, B)`` float64; None where none wrote any.
     """
 
     before: Tensor
@@ -44,6 +45,7 @@ class Observation(NamedTuple):
     bits: Tensor
     skips: Tensor
     logits: Tensor
+    coded: Tensor | None = None
 
 
 class Figure(NamedTuple):
@@ -99,26 +101,30 @@ def per_emotion_and_pooled(
 
 
 class Rate(Measure):
-    """Estimated bits a frame and share of SKIP codes, both over all frames of an emotion.
+    """Estimated bits a frame, bits a frame of a coder and share of SKIP codes, all over all frames of an emotion.
 
     Args:
         positions: Codes of a frame ``P``; 0 for a codec without codes, which has no skip rate.
+        coded: Whether the bits are also those that a coder wrote.
     """
 
-    width = 4
+    width = 5
 
-    def __init__(self, positions: int) -> None:
-        self.positions = positions
+    def __init__(self, positions: int, coded: bool = False) -> None:
+        self.positions, self.coded = positions, coded
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return bits, SKIP codes, frames, utterances."""
+        """Return estimated bits, coded bits, SKIP codes, frames, utterances."""
         frames = seen.frames.expand(seen.bits.shape)
-        return torch.stack([seen.bits, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
+        coded = seen.bits if seen.coded is None else seen.coded.to(seen.bits)
+        return torch.stack([seen.bits, coded, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
 
     def figures(self, sums: Tensor) -> list[Figure]:
         """Return bits per frame and skip rate."""
-        bits, skips, frames, counts = sums.unbind(-1)
+        bits, coded, skips, frames, counts = sums.unbind(-1)
         found = per_emotion_and_pooled("bits_per_frame", bits, frames, counts)
+        if self.coded:
+            found += per_emotion_and_pooled("coded_bits_per_frame", coded, frames, counts)
         if self.positions:
             found += per_emotion_and_pooled("skip_rate", skips, frames * self.positions, counts)
         return found

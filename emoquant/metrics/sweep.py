@@ -52,6 +52,7 @@ class SweepMetrics(nn.Module):
         choices: Classifications by codebook; one that has a reference codec must be calibrated first.
         replicates: Bootstrap replicates.
         seed: Seed of the bootstrap.
+        coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -71,8 +72,10 @@ class SweepMetrics(nn.Module):
         choices: Sequence[CodebookChoice] = (),
         replicates: int = 1000,
         seed: int = 0,
+        coded_bits: bool = False,
     ) -> None:
         super().__init__()
+        self.coded_bits = coded_bits
         names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
         if len(set(names)) != len(names) or not codecs:
             raise ValueError(
@@ -89,7 +92,7 @@ class SweepMetrics(nn.Module):
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         self.sums = nn.ModuleList()
         for codec in codecs:
-            chosen = _measures(codec, self.emotions, references, classifier, closed_set, seed)
+            chosen = _measures(codec, self.emotions, references, classifier, closed_set, seed, coded_bits)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
@@ -192,6 +195,7 @@ class SweepMetrics(nn.Module):
             (coded.bits.double() * mask).sum(-1),
             (skips * mask).sum(-1),
             logits.float(),
+            codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
         )
 
     def _cells(self, batch: Batch, strata: Strata | None, blocks: Blocks) -> Tensor:
@@ -253,10 +257,11 @@ def _measures(
     classifier: Classifier | None,
     closed_set: bool,
     seed: int,
+    coded_bits: bool,
 ) -> list[Measure]:
     found: list[Measure] = [Fidelity()]
     if codec.positions or codec.name != "none":
-        found.append(Rate(codec.positions))
+        found.append(Rate(codec.positions, coded_bits and codec.writes_bits))
     if references is not None:
         skip_vector = getattr(codec, "skip_vector", None) if codec.positions else None
         found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))

@@ -69,6 +69,7 @@ _QUANTITIES = {
     ),
     "frame_similarity": Quantity("Frame similarity", "cosine", meaning="mean over frames before and after coding"),
     "bits_per_frame": Quantity("Rate", "bits/frame", decimals=1),
+    "coded_bits_per_frame": Quantity("Coded rate", "bits/frame", decimals=1),
     "skip_rate": _share("Skipped codes"),
     "distortion": Quantity("Distortion", "squared error/frame", decimals=2),
     "codebook_perplexity": Quantity("Codebook perplexity", "codes", decimals=1),

@@ -52,6 +52,7 @@ class CodecEvaluationTask(LightningModule):
         seed: Seed of the bootstrap.
         shard: Part of the test split that this job measures, as NUMBER/COUNT from 0/1; the job that is the last one to
             end adds all up and has the rows.
+        coded_bits: Whether codecs that write bytes also do so, to show their real length beside the estimate.
         save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
             interruption, goes on from there; 0 for never.
 
@@ -75,6 +76,7 @@ class CodecEvaluationTask(LightningModule):
         seed: int = 0,
         shard: str = "0/1",
         save_seconds: float = 30.0,
+        coded_bits: bool = False,
     ) -> None:
         super().__init__()
         named = {codec.name for codec in codecs}
@@ -83,7 +85,7 @@ class CodecEvaluationTask(LightningModule):
         self.closed_set = closed_set
         self.by_speaker, self.agreement = by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
-        self.replicates, self.seed = replicates, seed
+        self.replicates, self.seed, self.coded_bits = replicates, seed, coded_bits
         self.shard, self.save_seconds = parse_shard(shard), save_seconds
         self._partial: PartialSums | None = None
         self._begun: tuple[int, States] = (0, {})
@@ -109,7 +111,7 @@ class CodecEvaluationTask(LightningModule):
         modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
-                   "limit": trainer.limit_test_batches}  # fmt: skip
+                   "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits}  # fmt: skip
         folder = Path(getattr(trainer.logger, "root_dir", trainer.default_root_dir)) / "sums"
         place = Place(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
@@ -157,6 +159,7 @@ class CodecEvaluationTask(LightningModule):
             list(self.choices),  # type: ignore[arg-type]
             replicates=self.replicates,
             seed=self.seed,
+            coded_bits=self.coded_bits,
         ).to(self.device)
         self._calibrate(self.sweep)
         if states := self._done or self._begun[1]:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import emoquant
 from emoquant.codecs.bitstream import MOST_FRAMES, BitstreamError, Packet, header_bytes, pack, parse
 
 WHOLE = pack(Packet(b"abcd", 5.0, 150, bytes(range(200))))
@@ -119,3 +120,8 @@ def test_fields_out_of_range_cannot_be_packed():
     for wrong in ({"fingerprint": b"abc"}, {"frames": 0}, {"frames": MOST_FRAMES + 1}, {"lmbda": float("nan")}):
         with pytest.raises(ValueError, match="got"):
             pack(good._replace(**wrong))
+
+
+def test_the_error_is_a_public_name():
+    assert emoquant.BitstreamError is BitstreamError
+    assert "BitstreamError" in dir(emoquant)

@@ -8,9 +8,12 @@ import pytest
 import torch
 from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, joined, planted_batches
 
+from emoquant.codecs import ECVQ
 from emoquant.codecs.identity import Identity
+from emoquant.entropy import LightModel
 from emoquant.metrics import Blocks, BySpeaker, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.references import utterance_vectors
+from emoquant.quantization import GroupedResidualVQ
 from emoquant.types import Batch
 
 NEUTRAL = CENTROIDS[2]
@@ -268,3 +271,27 @@ def test_no_references_or_classifier_leaves_out_what_needs_them():
 def test_types_are_as_documented():
     assert isinstance(planted_batches(count=7)[0], Batch)
     assert isinstance(references(), References)
+
+
+def test_real_lengths_stand_beside_the_estimate_where_a_codec_writes_them():
+    torch.manual_seed(0)
+    quantizer = GroupedResidualVQ(2, 2, 6, dim=DIM)
+    quantizer.fine.set(torch.randn_like(quantizer.fine.vectors))
+    quantizer.ready.fill_(True)
+    codec = ECVQ(quantizer, LightModel(8), points=(0.0, 0.3), name="ours")
+    batches = planted_batches(count=20)
+    sweep = SweepMetrics([codec, PullCodec(NEUTRAL)], EMOTIONS, replicates=20, coded_bits=True)
+    for batch in batches:
+        sweep.update(batch)
+    rows = sweep.compute()
+    assert {row.codec for row in rows if row.metric == "coded_bits_per_frame"} == {"ours"}
+    whole = joined(batches)
+    utterances = [each[:length] for each, length in zip(whole.features, whole.lengths.tolist(), strict=True)]
+    for lmbda in codec.points:
+        payload = [codec.check(data).payload for data in codec.compress_batch(utterances, lmbda)]
+        frames = int(whole.lengths.sum())
+        coded = value(rows, "coded_bits_per_frame", lmbda=lmbda, codec="ours")
+        estimated = value(rows, "bits_per_frame", lmbda=lmbda, codec="ours")
+        assert coded.value == pytest.approx(8 * sum(map(len, payload)) / frames)
+        assert 0 < coded.value - estimated.value < 32 * len(utterances) / frames
+    assert not any(row.metric == "coded_bits_per_frame" for row in measured(batches, codec))
