@@ -13,13 +13,18 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
 from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.voice import TTSDataModule
 from emoquant.encoders import Emotion2Vec
+from emoquant.tts.architecture import Architecture
 from emoquant.tts.bottleneck import code_perplexity
 from emoquant.tts.losses import f0_error, mel_l1
 from emoquant.tts.masking import length_mask, masked_mean
@@ -101,17 +106,40 @@ def measure_batch(
         totals.add(f"{name}_changes_f0_hz", float(((said.f0 - plain.f0).abs() * mask).sum() / mask.sum()), frames)
 
 
-def speed(voice: Voice, batch: TTSBatch, repeats: int = 3) -> float:
-    """Return the seconds of speech made in a second of CPU time, model and default vocoder, best of some tries."""
+def speed(voice: Voice, batch: TTSBatch, postnet: bool, repeats: int = 3) -> float:
+    """Return the seconds of speech made in a second of CPU time, model and default vocoder, best of some tries.
+
+    Durations are the true ones, so that voices of random weights can be timed, too.
+    """
     vectors = masked_mean(batch.emotion_frames, batch.emotion_lengths)
     vocoder, best = SourceFilter(voice.facts.mel), 0.0
     for _ in range(repeats):
         begin = time.process_time()
-        said = say(voice.model, batch, vectors, batch.style, given=False)
+        said = voice.model.infer(
+            batch.phones,
+            batch.phone_lengths,
+            vectors,
+            batch.speaker_vectors,
+            batch.style,
+            durations=batch.durations,
+            postnet=postnet,
+            seeds=batch.utterances,
+        )
         vocoder(said.mels, said.mel_lengths, said.f0, said.voiced)
         spent = time.process_time() - begin
         best = max(best, float(said.mel_lengths.sum()) / voice.facts.mel.frame_rate / spent)
     return best
+
+
+def preset_speeds(voice: Voice, batch: TTSBatch, presets: Sequence[str]) -> dict[str, float]:
+    """Return the speed of presets of ``configs/model/tts`` with random weights, their post-net included."""
+    found = {}
+    for preset in presets:
+        sizes = yaml.safe_load(Path(preset).read_text(encoding="utf-8")) or {}
+        facts = replace(voice.facts, architecture=Architecture(**sizes))
+        model = facts.build().requires_grad_(False).eval()
+        found[Path(preset).stem] = round(speed(Voice(model, facts, voice.speaker_centroids), batch, True), 1)
+    return found
 
 
 @torch.no_grad()
@@ -122,6 +150,7 @@ def main() -> None:
     parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="the emotion encoder")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     parser.add_argument("--split", default="validation", choices=["validation", "test"])
+    parser.add_argument("--presets", nargs="*", default=[], help="YAMLs of architectures that are timed as well")
     options = parser.parse_args()
     voice = load_voice(options.voice)
     corpus = RenderedCorpus(cache_dir=options.cache)
@@ -134,13 +163,15 @@ def main() -> None:
     for batch in loader:
         measure_batch(voice, batch, totals, codes, data.emotions)
         count, last = count + len(batch.phones), batch
-    figures = {name: round(totals.mean(name), 4) for name in totals.sums}
+    figures: dict[str, Any] = {name: round(totals.mean(name), 4) for name in totals.sums}
     for level in LEVELS:
         size = voice.facts.architecture.codewords
         figures[f"perplexity_share/{level}"] = round(float(code_perplexity(torch.cat(codes[level]), size)) / size, 3)
     orders = [sorted(data.emotions, key=lambda name: figures[f"f0_{kind}/{name}"]) for kind in ("true", "predicted")]
     figures["same_order_of_f0"] = orders[0] == orders[1]
-    figures["speech_per_cpu_second"] = round(speed(voice, last), 1) if last is not None else 0.0
+    if last is not None:
+        times = {"decoder": round(speed(voice, last, False), 1), "post-net": round(speed(voice, last, True), 1)}
+        figures["speech_per_cpu_second"] = times | preset_speeds(voice, last, options.presets)
     print(json.dumps({"voice": options.voice, "split": options.split, "utterances": count, **figures}, indent=1))
 
 
