@@ -64,7 +64,9 @@ def _redraw(run: Path, rows: list[Row], reports: list[Report], folder: Path) -> 
     for path in dict.fromkeys(path for report in reports for path in report.write(rows, folder)):
         print(path)
     config = run / CONFIG
-    return Section(run.resolve().name, folder, rows, config.read_text(encoding="utf-8") if config.is_file() else "")
+    place = run.resolve()
+    title = place.parent.name if place.name.startswith("version_") else place.name
+    return Section(title, folder, rows, config.read_text(encoding="utf-8") if config.is_file() else "")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,8 @@ body { font: 16px/1.55 system-ui, sans-serif; color: #1a1a1a; background: #fff;
 h1, h2, h3 { line-height: 1.25; }
 h2 { margin-top: 3rem; border-bottom: 1px solid #bbb; padding-bottom: .3rem; }
 h3 { margin-top: 2.2rem; }
-nav ol { columns: 2; }
+nav ol { columns: 2 17rem; column-gap: 2rem; margin-top: .3rem; }
+nav small { color: #555; }
 a { color: #0b4f8a; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure img { max-width: 100%; height: auto; }
@@ -28,13 +30,17 @@ figcaption { font-size: .92rem; max-width: 46rem; margin-top: .5rem; }
 .scroll { overflow-x: auto; max-height: 28rem; overflow-y: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th[scope=row], thead th:first-child, td.word { text-align: left; }
+th[scope=row], thead th:first-child, th.word, td.word { text-align: left; }
+table.facts td { white-space: normal; overflow-wrap: anywhere; }
 table.findings th, table.findings td { white-space: normal; text-align: left; vertical-align: top; }
 table.findings td:nth-child(3) { min-width: 16rem; }
 caption { text-align: left; font-size: .85rem; color: #444; }
 details { margin: .6rem 0; }
 summary { cursor: pointer; color: #0b4f8a; }
 pre { background: #f5f5f5; padding: .8rem; overflow-x: auto; font-size: .8rem; }
+@media (max-width: 40rem) {
+  body { padding: 1rem; } h1 { font-size: 1.6rem; } table:not(.facts) td.word { white-space: normal; }
+}
 @media print { details { display: none; } figure { break-inside: avoid; } }
 """
 
@@ -101,7 +107,7 @@ def study_page(title: str, sections: Sequence[Section], opening: str = "") -> st
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_safe(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
-        f'<nav aria-label="Contents">{contents}</nav>\n<main>{body}</main>\n</body>\n</html>\n'
+        f'<nav aria-label="Contents">{contents}</nav>\n<main>{opening}{body}</main>\n</body>\n</html>\n'
     )
 
 
@@ -110,7 +116,6 @@ def page_parts(sections: Sequence[Section], address: Callable[[Path], str]) -> t
 
     Args:
         sections: Runs, at least one.
-        opening: HTML in front of them.
         address: What an image is called on the page, a relative link or a ``data:`` address (:func:`embedded`).
 
     Raises:
@@ -123,13 +128,16 @@ def page_parts(sections: Sequence[Section], address: Callable[[Path], str]) -> t
         )
     contents, bodies, number = [], [], 0
     for place, (section, entries) in enumerate(indexed, 1):
-        items, body = [], []
+        items, body, first = [], [], number + 1
+        titles = Counter(entry["title"] for entry in entries)
         for entry in entries:
             number += 1
             anchor = f"s{place}-{entry['stem']}"
-            items.append(f'<li><a href="#{_safe(anchor)}">{_safe(entry["title"])}</a></li>')
+            stem = f" <small>{_safe(entry['stem'].replace('_', ' '))}</small>" if titles[entry["title"]] > 1 else ""
+            items.append(f'<li><a href="#{_safe(anchor)}">{_safe(entry["title"])}</a>{stem}</li>')
             body.append(_article(section.folder, entry, anchor, number, address))
-        contents.append(f'<p><a href="#s{place}">{_safe(section.title)}</a></p><ol>{"".join(items)}</ol>')
+        listed = f'<ol start="{first}">{"".join(items)}</ol>'
+        contents.append(f'<p><a href="#s{place}">{_safe(section.title)}</a></p>{listed}')
         bodies.append(f'<section id="s{place}"><h2>{_safe(section.title)}</h2>{_facts(section.rows)}{"".join(body)}')
         bodies.append(f"{_config(section.config)}</section>")
     return "".join(contents), "".join(bodies)
@@ -167,7 +175,8 @@ def _facts(rows: Sequence[Row]) -> str:
     lines = "".join(
         f'<tr><th scope="row">{_safe(k)}</th><td class="word">{_safe(v)}</td></tr>' for k, v in facts.items() if v
     )
-    return f'<div class="scroll"><table><caption>What was measured</caption><tbody>{lines}</tbody></table></div>'
+    caption = "<caption>What was measured</caption>"
+    return f'<div class="scroll"><table class="facts">{caption}<tbody>{lines}</tbody></table></div>'
 
 
 def _article(folder: Path, entry: Mapping[str, Any], anchor: str, number: int, address: Callable[[Path], str]) -> str:
@@ -186,14 +195,15 @@ def _article(folder: Path, entry: Mapping[str, Any], anchor: str, number: int, a
 def _numbers(rows: Sequence[Row], title: str) -> str:
     if not rows:
         return ""
-    head = "".join(
-        f'<th scope="col">{name}</th>' for name in ("codec", "λ", "emotion", "measure", "value", "95 % interval", "n")
-    )
+    several = len({row.metric for row in rows}) > 1  # of one measure the title speaks already
+    names = ["codec", "λ", "emotion", *(["measure"] if several else [])]
+    head = "".join(f'<th scope="col" class="word">{name}</th>' for name in names)
+    head += "".join(f'<th scope="col">{name}</th>' for name in ("value", "95 % interval", "n"))
     lines = []
     for row in rows:
         measure = quantity(row.metric)
         interval = "" if row.low != row.low else f"{measure.text(row.low)} to {measure.text(row.high)}"
-        words = (row.codec, point_text(row.lmbda), row.emotion, measure.axis)
+        words = (row.codec, point_text(row.lmbda), row.emotion, measure.axis)[: len(names)]
         cells = "".join(f'<td class="word">{_safe(word)}</td>' for word in words)
         lines.append(f"<tr>{cells}<td>{measure.text(row.value)}</td><td>{interval}</td><td>{row.n}</td></tr>")
     return (
