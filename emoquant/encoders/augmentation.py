@@ -96,57 +96,6 @@ def _change_speed(waveforms: Tensor, lengths: Tensor, factors: Tensor) -> tuple[
     return mixed * (torch.arange(mixed.shape[1], device=mixed.device) < lengths_out[:, None]), lengths_out
 
 
-class FrameMixing(nn.Module):
-    """Mixes two utterances and their classes by the same weights (Zhang et al. 2018; Verma et al. 2019).
-
-    The local features of some batches are mixed, and the vectors in front of the head of every batch.
-    """
-
-    def __init__(self, share: float = 0.5, alpha: float = 1.0, vectors: float = 0.4) -> None:
-        """Choose how much is mixed.
-
-        Args:
-            share: Share of the batches whose local features are mixed.
-            alpha: Both parameters of the beta distribution of the weights; the utterance itself has at least half.
-            vectors: The same of the vectors' weights.
-
-        Raises:
-            ValueError: The share is not in [0, 1] or a parameter is not positive.
-        """
-        super().__init__()
-        if not 0 <= share <= 1 or min(alpha, vectors) <= 0:
-            raise ValueError(f"share={share} must be in [0, 1], alpha={alpha} and vectors={vectors} positive")
-        self.share, self.alpha, self.vectors = share, alpha, vectors
-
-    def forward(self, local: Tensor, lengths: Tensor, targets: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return local features, their frames and their classes, mixed or, with the chosen probability, not.
-
-        Args:
-            local: Local features ``(B, T, D)``.
-            lengths: Frames of each, ``(B,)``; a mixture is as long as the longer one.
-            targets: Probability of each class, ``(B, C)``.
-        """
-        if float(torch.rand(())) >= self.share:
-            return local, lengths, targets
-        local = local * (torch.arange(local.shape[1], device=local.device) < lengths[:, None])[..., None]
-        own, other = _partners(len(lengths), self.alpha, local.device)
-        weight = own[:, None].to(local.dtype)
-        mixed = weight * local + (1 - weight) * local[other]
-        return mixed, torch.maximum(lengths, lengths[other]), own * targets + (1 - own) * targets[other]
-
-    def mix_vectors(self, vectors: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Return mixed vectors ``(B, D)`` and their classes ``(B, C)``."""
-        own, other = _partners(len(vectors), self.vectors, vectors.device)
-        return own * vectors + (1 - own) * vectors[other], own * targets + (1 - own) * targets[other]
-
-
-def _partners(size: int, alpha: float, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the weight of every utterance itself, ``(B, 1)``, at least a half, and the other one of its mixture."""
-    parameters = torch.full((size, 1), alpha, device=device)
-    own = torch.distributions.Beta(parameters, parameters).sample()
-    return torch.maximum(own, 1 - own), torch.randperm(size, device=device)
-
-
 class FrameMasking(nn.Module):
     """Hides spans of frames and bands of channels of local features (Park et al. 2019, inside the encoder)."""
 

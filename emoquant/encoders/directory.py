@@ -120,27 +120,6 @@ def load_weights(network: Network, weights: Mapping[str, Tensor], source: Path) 
     network.load_state_dict({name: weights[name].float().clone() for name in wanted}, assign=True)
 
 
-def load_front_end(network: Network, path: Path) -> Network:
-    """Put the front end of a stored model, its convolutions over the samples, into a network and return it.
-
-    Args:
-        network: Network with weights.
-        path: Model directory.
-
-    Raises:
-        ValueError: The front ends differ in shape.
-    """
-    parts = tuple(f"modality_encoders.AUDIO.{part}." for part in ("local_encoder", "project_features"))
-    weights = read_weights(read_directory(path))
-    own = {name: value for name, value in network.state_dict().items() if name.startswith(parts)}
-    theirs = {name: value for name, value in weights.items() if name.startswith(parts)}
-    if {name: value.shape for name, value in own.items()} != {name: value.shape for name, value in theirs.items()}:
-        raise ValueError(f"the front end of {path} has another shape: give the same front_end and dim as there")
-    for name, value in own.items():
-        value.copy_(theirs[name])
-    return network
-
-
 def _is_pretraining(name: str) -> bool:
     return name.startswith(_PRETRAINING_ONLY)
 

@@ -15,7 +15,6 @@ from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import (
     ModelDirectory,
     body_digest,
-    load_front_end,
     load_weights,
     read_directory,
     read_weights,
@@ -234,7 +233,6 @@ class UntrainedEmotion2Vec(Emotion2Vec):
         prenet_depth: int = 4,
         heads: int = 12,
         labels: Sequence[str] = EMOTION2VEC_LABELS,
-        front_end_of: str | None = None,
         **sizes: Any,  # noqa: ANN401 - the other arguments of emotion2vec_config
     ) -> None:
         """Choose the sizes; by default those of the base model.
@@ -245,12 +243,11 @@ class UntrainedEmotion2Vec(Emotion2Vec):
             prenet_depth: Transformer blocks of the prenet.
             heads: Attention heads.
             labels: Classes of the head.
-            front_end_of: Model whose convolutions over the samples are taken over.
-            sizes: As of :func:`emoquant.encoders.architecture.emotion2vec_config`.
+            sizes: Further arguments of :func:`emoquant.encoders.architecture.emotion2vec_config`.
         """
         super().__init__("untrained")
         self._conf = emotion2vec_config(dim, depth, prenet_depth, heads, **sizes)
-        self._labels, self._front_end_of = list(labels), front_end_of
+        self._labels = list(labels)
 
     @property
     def model_conf(self) -> dict[str, Any]:
@@ -263,8 +260,7 @@ class UntrainedEmotion2Vec(Emotion2Vec):
         return self._labels
 
     def _make_network(self) -> Network:
-        network = build_network(self._conf, len(self._labels))
-        return network if self._front_end_of is None else load_front_end(network, find_model(self._front_end_of))
+        return build_network(self._conf, len(self._labels))
 
     def fingerprint(self) -> str:
         """Return a hex digest of weights and settings, for cache keys."""

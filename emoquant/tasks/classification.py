@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from emoquant.encoders import Emotion2Vec, scale_features
-from emoquant.encoders.augmentation import FrameMasking, FrameMixing, WaveformAugmentation
+from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import AudioBatch
@@ -26,7 +26,6 @@ class ClassificationTask(RecognitionTask):
         encoder: Encoder with a head whose classes include the data's emotions; its weights are the start.
         augmentation: What is done to training waveforms; None for nothing.
         masking: What is hidden of the local features in training; None for nothing.
-        mixing: How utterances are mixed in training; None for not at all.
         learning_rate: Peak learning rate (AdamW, linear warm-up, then cosine to zero at the last step).
         front_end: Learning rate of the convolutions over the samples relative to the others; 0 freezes them, which
             also saves their backward pass.
@@ -46,7 +45,6 @@ class ClassificationTask(RecognitionTask):
         encoder: Emotion2Vec,
         augmentation: WaveformAugmentation | None = None,
         masking: FrameMasking | None = None,
-        mixing: FrameMixing | None = None,
         learning_rate: float = 1e-3,
         front_end: float = 0.1,
         weight_decay: float = 0.05,
@@ -62,7 +60,7 @@ class ClassificationTask(RecognitionTask):
                 "learning_rate must be positive, front_end at least 0, label_smoothing and dropout in [0, 1), got "
                 f"{learning_rate}, {front_end}, {label_smoothing}, {dropout}"
             )
-        self.encoder, self.augmentation, self.masking, self.mixing = encoder, augmentation, masking, mixing
+        self.encoder, self.augmentation, self.masking = encoder, augmentation, masking
         self.learning_rate, self.front_end, self.weight_decay = learning_rate, front_end, weight_decay
         self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
         self.dropout = dropout
@@ -93,18 +91,11 @@ class ClassificationTask(RecognitionTask):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return logits ``(B, C)`` of waveforms ``(B, N)`` with lengths ``(B,)`` in samples."""
-        return self._logits(self._vectors(*self._local(waveforms, lengths)))
-
-    def _local(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         with torch.set_grad_enabled(self.front_end > 0 and torch.is_grad_enabled()):
-            return self.encoder.local_features(waveforms, lengths)
-
-    def _vectors(self, local: Tensor, counts: Tensor) -> Tensor:
+            local, counts = self.encoder.local_features(waveforms, lengths)
         if self.training and self.masking is not None:
             local = self.masking(local, counts)
-        return self.encoder.context_features(local, counts).sum(1) / counts[:, None]
-
-    def _logits(self, vectors: Tensor) -> Tensor:
+        vectors = self.encoder.context_features(local, counts).sum(1) / counts[:, None]
         vectors = torch.nn.functional.dropout(vectors, self.dropout, self.training)
         with torch.autocast(vectors.device.type, enabled=False):
             return self.encoder.load().proj(vectors.float())
@@ -115,20 +106,12 @@ class ClassificationTask(RecognitionTask):
         if self.augmentation is not None:
             with torch.no_grad():
                 waveforms, lengths = self.augmentation(waveforms, lengths)
-        local, counts = self._local(waveforms, lengths)
-        classes = target = self.classes(batch.emotions)
-        if self.mixing is not None:
-            target = torch.nn.functional.one_hot(classes, len(self.labels)).float()
-            local, counts, target = self.mixing(local, counts, target)
-        vectors = self._vectors(local, counts)
-        if self.mixing is not None:
-            vectors, target = self.mixing.mix_vectors(vectors, target)
-        logits = self._logits(vectors)
+        logits, target = self(waveforms, lengths), self.classes(batch.emotions)
         weights = None if self._weights is None else self._weights.to(logits.device)
         loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
-        size = len(classes)
+        size = len(target)
         self.log("train/loss", loss, prog_bar=True, batch_size=size)
-        self.log("train/accuracy", (logits.argmax(-1) == classes).float().mean(), prog_bar=True, batch_size=size)
+        self.log("train/accuracy", (logits.argmax(-1) == target).float().mean(), prog_bar=True, batch_size=size)
         return loss
 
     def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:

@@ -4,7 +4,7 @@ import random
 import numpy as np
 import pytest
 import torch
-from small_models import FRONT_END, SIZES, small_encoder, waves, write_small_model
+from small_models import small_encoder, waves, write_small_model
 
 from emoquant.encoders import Emotion2Vec, UntrainedEmotion2Vec, scale_features
 from emoquant.encoders.architecture import alibi_slopes, emotion2vec_class
@@ -196,18 +196,6 @@ def test_scaled_features_keep_their_classes():
 def test_the_public_front_end_and_slopes():
     assert hop_and_field(UntrainedEmotion2Vec()._front_end) == (320, 400)
     assert alibi_slopes(12) == pytest.approx([2.0**-i for i in range(1, 9)] + [2.0 ** -(i + 0.5) for i in range(4)])
-
-
-def test_a_front_end_is_taken_over(tmp_path):
-    sizes = {**SIZES, "front_end": FRONT_END}
-    first = write_small_model(tmp_path, **sizes)
-    deeper = UntrainedEmotion2Vec(**{**sizes, "depth": 2}, front_end_of=str(tmp_path))
-    waveforms, lengths = waves(4_000, 3_000)
-    local, counts = first.local_features(waveforms, lengths)
-    torch.testing.assert_close(deeper.eval().local_features(waveforms, lengths)[0], local)
-    assert not torch.equal(deeper.context_features(local, counts), first.context_features(local, counts))
-    with pytest.raises(ValueError, match="another shape"):
-        UntrainedEmotion2Vec(**{**sizes, "dim": 96}, front_end_of=str(tmp_path)).load()
 
 
 def test_sizes_that_do_not_fit_are_refused():

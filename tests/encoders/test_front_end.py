@@ -5,7 +5,7 @@ import torch
 from small_models import small_encoder, waves
 
 from emoquant.encoders.acoustics import AcousticTargets
-from emoquant.encoders.augmentation import FrameMasking, FrameMixing, WaveformAugmentation
+from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.encoders.filterbank import filter_frequencies, gabor_filters, start_as_filterbank
 
 
@@ -72,29 +72,6 @@ def test_speed_moves_pitch_and_leaves_the_rest():
     factor = 16_000 / float(counts[0])
     spectrum = torch.fft.rfft(changed[0]).abs()
     assert float(spectrum.argmax()) * 16_000 / len(changed[0]) == pytest.approx(500 * factor, rel=0.01)
-
-
-def test_mixing_keeps_most_of_an_utterance_and_its_class():
-    torch.manual_seed(0)
-    lengths = torch.tensor([20, 12, 16, 20])
-    local = torch.arange(1.0, 5.0)[:, None, None].expand(4, 20, 3)
-    mixed, counts, targets = FrameMixing(share=1.0)(local, lengths, torch.eye(4))
-    assert (counts >= lengths).all()
-    assert torch.allclose(targets.sum(1), torch.ones(4))
-    assert (targets.diagonal() >= 0.5).all()
-    assert not torch.equal(targets, torch.eye(4))
-    inside = torch.arange(20) < lengths[:, None]
-    shown = inside.float() * torch.arange(1.0, 5.0)[:, None]
-    assert torch.allclose(mixed[..., 0], targets @ shown)
-    vectors, targets = FrameMixing().mix_vectors(torch.eye(4), torch.eye(4))
-    assert torch.equal(vectors, targets)
-    assert not torch.equal(targets, torch.eye(4))
-    same, counts, targets = FrameMixing(share=0.0)(local, lengths, torch.eye(4))
-    assert torch.equal(same, local)
-    assert torch.equal(targets, torch.eye(4))
-    for wrong in ({"share": 1.5}, {"alpha": 0.0}, {"vectors": 0.0}):
-        with pytest.raises(ValueError, match="share="):
-            FrameMixing(**wrong)
 
 
 def test_nothing_chosen_changes_nothing():
