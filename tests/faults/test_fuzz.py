@@ -30,7 +30,7 @@ from emoquant.results import Row, read_results, write_results
 from emoquant.speech.textgrid import read_textgrid
 
 #: Inputs of each parser in the default run, and in the slow one: 14 parsers, 140,000 inputs and more.
-FEW, MANY = 150, 10_000
+FEW, MANY = 60, 10_000
 #: Seconds that one input may take; a busy machine is allowed for.
 PATIENCE = 20
 
