@@ -122,6 +122,10 @@ class Mixture(Codec):
             ValueError: A length is no multiple of the number of references.
         """
         check_features(features, lengths, self.dim)
+        with torch.autocast(features.device.type, enabled=False):
+            return self._mix(features.float(), lengths, self.points if points is None else tuple(points))
+
+    def _mix(self, features: Tensor, lengths: Tensor, grid: Sequence[float]) -> Coded:
         count = len(self.weights)
         if bool((lengths % count).any()):
             raise ValueError(
@@ -130,7 +134,6 @@ class Mixture(Codec):
             )
         each = lengths.to(features.device) // count
         parts = _apart(features, each, count)  # (R, B, n, D)
-        grid = self.points if points is None else tuple(points)
         if self.rule == "average":
             mixed = self.codec(torch.einsum("r,rbtd->btd", self.weights, parts), each, grid)
         else:

@@ -261,6 +261,12 @@ class CodecTraining(pl.LightningModule):
         assert self._totals is not None
         if not bool(self.quantizer.ready):
             return
+        with torch.autocast(self.device.type, enabled=False):
+            self._totals += self._measured(batch)
+
+    def _measured(self, batch: Batch) -> Tensor:
+        """Return bits, distortion and frames of a batch at each lambda of the grid, ``(R, 3)`` float64 on the CPU."""
+        assert self.quantizer is not None
         order = batch.lengths.argsort(descending=True, stable=True)
         components, lengths = self.quantizer.transform(batch.features)[order], batch.lengths[order]
         fitting = self.trainer.state.fn == "fit"
@@ -274,7 +280,7 @@ class CodecTraining(pl.LightningModule):
         valid = (found.codes[..., :1] >= 0).float()
         error = ((found.components - rows).square() * valid).sum((1, 2))
         sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
-        self._totals += sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
+        return sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
 
     def on_validation_epoch_end(self) -> None:
         """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
