@@ -1,4 +1,4 @@
-"""The command ``emoquant``: extract, check-data, compress, decompress, train-all, study, site."""
+"""The command ``emoquant``: extract, check-data, compress, decompress, train-all, study, site, app."""
 
 import sys
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ def _commands(chosen: str) -> dict[str, Any]:
 
     commands: dict[str, Any] = {
         "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress,
-        "train-all": train_all, "study": study, "site": site,
+        "train-all": train_all, "study": study, "site": site, "app": app,
     }  # fmt: skip
     if chosen == "extract":
         from emoquant.data.extraction import extract_corpora
@@ -47,6 +47,10 @@ def _commands(chosen: str) -> dict[str, Any]:
         from emoquant.data.voice.check import check_data as check
 
         commands["check-data"] = check
+    if chosen == "app":
+        from emoquant.commands.app import app as serve
+
+        commands["app"] = serve
     return commands
 
 
@@ -68,6 +72,10 @@ def study() -> None:
 
 def site() -> None:
     """Build a website of listening pages, report and provenance (``emoquant site --help``)."""
+
+
+def app() -> None:
+    """Serve a page to try codecs and a voice on your own speech (``emoquant app --help``)."""
 
 
 if __name__ == "__main__":

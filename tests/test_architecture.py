@@ -20,6 +20,7 @@ ALLOWED = {
     "callbacks": {"metrics", "codecs", "reports", "results", "tts"},
     "reports": {"results"},
     "site": {"reports", "results"},
+    "app": {"codecs", "data", "encoders", "reports", "tts"},
     "results": set(),
     "labels": set(),
     "types": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "sharding": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data", "codecs"},
-    "commands": {"codecs", "data", "encoders", "reports", "results", "site"},
+    "commands": {"codecs", "data", "encoders", "reports", "results", "site", "app", "tts"},
     "__main__": {"commands", "data"},
     "__init__": set(),
 }

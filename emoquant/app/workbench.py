@@ -1,0 +1,118 @@
+"""What the page does with a recording: code it at every lambda, place it among the emotions, say something with it."""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.app.atlas import Atlas
+from emoquant.audio import AudioError, audio_seconds
+from emoquant.codecs.base import Codec
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.labels import canonical_emotion
+from emoquant.origin import require_origin
+from emoquant.tts.recipe import Emotion, EmotionRecipe, quantize
+from emoquant.tts.references import Reference
+from emoquant.tts.synthesis import Speech, Synthesizer
+
+#: Longest recording that is taken, in seconds, longest text, in characters, and recordings that are remembered.
+LONGEST, CHARACTERS, REMEMBERED = 30.0, 300, 8
+
+
+class Hearing(NamedTuple):
+    """A recording through one codec.
+
+    Attributes:
+        points: Lambdas of the codec.
+        before: The recording's frames, not quantized.
+        after: What the codec makes of them at each point.
+    """
+
+    points: tuple[float, ...]
+    before: Emotion
+    after: list[Emotion]
+
+
+class Workbench:
+    """Encoder, codecs, map and, if there is one, a voice.
+
+    Args:
+        encoder: Encoder of recordings.
+        codecs: Codecs to choose from.
+        atlas: Map of emotions.
+        head: Hears emotions in vectors; none by default.
+        synthesizer: A voice; none by default.
+
+    Raises:
+        ValueError: There is no codec, two have one name, or a codec was trained on another encoder.
+    """
+
+    def __init__(
+        self,
+        encoder: FrameEncoder,
+        codecs: Sequence[Codec],
+        atlas: Atlas,
+        head: EmotionHead | None = None,
+        synthesizer: Synthesizer | None = None,
+    ) -> None:
+        self.codecs = {codec.name: codec for codec in codecs}
+        if not codecs or len(self.codecs) < len(codecs):
+            raise ValueError(f"expected codecs of different names, at least one, not {[c.name for c in codecs]}")
+        for codec in codecs:
+            require_origin(f"codec {codec.name!r}", codec.origin, encoder.identify())
+        self.encoder, self.atlas, self.head, self.synthesizer = encoder.eval(), atlas, head, synthesizer
+        self._heard: dict[tuple[str, str], Hearing] = {}
+
+    def hear(self, recording: Path, codec: str) -> Hearing:
+        """Return what a codec makes of a recording at all its points.
+
+        Raises:
+            AudioError: The recording cannot be used or is too long.
+        """
+        seconds = audio_seconds(recording)
+        if seconds > LONGEST:
+            raise AudioError(f"the recording is {seconds:.0f} s long, expected at most {LONGEST:.0f} s: cut it")
+        known = hashlib.sha256(recording.read_bytes()).hexdigest(), codec
+        if known not in self._heard:
+            frames = self._frames(Reference(recording).waveform(self.encoder.sample_rate))
+            chosen = self.codecs[codec]
+            after = quantize(frames, chosen, list(chosen.points))
+            self._heard[known] = Hearing(tuple(chosen.points), Emotion(frames), after)
+            for oldest in list(self._heard)[:-REMEMBERED]:
+                del self._heard[oldest]
+        return self._heard[known]
+
+    def _frames(self, waveform: Tensor) -> Tensor:
+        with torch.no_grad():
+            features, _ = self.encoder(waveform[None], torch.tensor([len(waveform)]))
+        found: Tensor = features[0]
+        return found
+
+    def heard_as(self, emotion: Emotion) -> str:
+        """Return the class that the head hears, by its canonical name; empty without a head."""
+        if self.head is None:
+            return ""
+        with torch.no_grad():
+            return canonical_emotion(self.head.labels[int(self.head(emotion.vector).argmax())])
+
+    def speak(self, text: str, emotion: Emotion, speaker: str | None, style: Path | None = None) -> Speech:
+        """Return a text spoken with an emotion.
+
+        Args:
+            text: What is said.
+            emotion: The emotion, quantized or not.
+            speaker: A speaker of the voice; None for none.
+            style: Recording whose local style is imitated; None for none.
+
+        Raises:
+            ValueError: There is no voice, or nothing to say, or too much of it.
+        """
+        if self.synthesizer is None:
+            raise ValueError("there is no voice: name one with --voice")
+        if not text.strip() or len(text) > CHARACTERS:
+            raise ValueError(f"expected a text of 1 to {CHARACTERS} characters, not {len(text.strip())}")
+        heard = Reference(style) if style is not None else None
+        return self.synthesizer.synthesize(text, emotion.frames, EmotionRecipe(), heard, speaker)

@@ -1,0 +1,47 @@
+"""The command ``app``: a local page to try codecs and a voice on one's own speech."""
+
+from emoquant.app.atlas import atlas_of
+from emoquant.app.page import Page
+from emoquant.app.workbench import Workbench
+from emoquant.codecs.base import Codec
+from emoquant.data.base import Corpus
+from emoquant.data.module import EmotionDataModule
+from emoquant.encoders.base import FrameEncoder
+from emoquant.tts.synthesis import load_synthesizer
+from emoquant.tts.vocoders.base import Vocoder
+
+
+def app(
+    corpora: Corpus | list[Corpus],
+    encoder: FrameEncoder,
+    codecs: list[Codec],
+    voice: str | None = None,
+    vocoder: Vocoder | None = None,
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    cache_dir: str = ".cache/emoquant",
+    wait: bool = True,
+) -> str:
+    """Serve a page where one records speech, moves lambda and codebook, and hears the synthesis.
+
+    Args:
+        corpora: Corpus whose training split gives the map of emotions.
+        encoder: Encoder of recordings, the one that codecs and voice were trained with.
+        codecs: Codecs to choose from, with their lambdas.
+        voice: Folder or checkpoint of a voice; without one, nothing is spoken.
+        vocoder: The vocoder; one without weights by default.
+        host: Network interface; this machine alone by default.
+        port: Port; a free one from 7860 on by default.
+        cache_dir: Folder of the feature store.
+        wait: Whether to serve until it is stopped.
+
+    Returns:
+        Address of the page.
+
+    Raises:
+        ImportError: Gradio is not installed.
+        ValueError: Codecs, voice and encoder do not fit each other.
+    """
+    synthesizer = load_synthesizer(voice, encoder, vocoder) if voice is not None else None
+    atlas = atlas_of(EmotionDataModule(corpora, encoder, cache_dir=cache_dir))
+    return Page(Workbench(encoder, codecs, atlas, encoder.head(), synthesizer)).launch(host, port, wait)
