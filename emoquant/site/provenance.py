@@ -83,8 +83,9 @@ def _commit() -> str:
 
 def _strings(content: object) -> Iterator[str]:
     if isinstance(content, Mapping):
-        for value in content.values():
-            yield from _strings(value)
+        for key, value in content.items():
+            if not str(key).endswith(("_dir", "folder")):
+                yield from _strings(value)
     elif isinstance(content, (list, tuple)):
         for value in content:
             yield from _strings(value)

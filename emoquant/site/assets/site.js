@@ -151,10 +151,13 @@
   const state = { item: 0, codec: 0, point: 0, condition: conditions[0] ?? "", source: "point" };
   let pinned = null, flipped = null;
   const listeners = [];
+  // Another treatment may have been rendered under another condition or of other items alone.
+  const instead = (next, change) => (change.codec === undefined ? [] : data.items.flatMap((_, at) => conditions.map((condition) => ({ ...next, condition, item: (next.item + at) % data.items.length }))));
   function select(change, play = false) {
     const next = { ...state, ...change };
     const { points } = codecs[next.codec];
     next.point = Math.max(0, Math.min(next.point, points.length - 1));
+    if (!clipOf(next)) Object.assign(next, instead(next, change).find(clipOf));
     const clip = clipOf(next);
     if (!clip) { say(`There is no clip of ${full(next)}${next.condition ? `, condition ${next.condition}` : ""}.`); return false; }
     say("");
@@ -253,7 +256,10 @@
       if (button.dataset.source === "partner") button.hidden = button.disabled;
       if (button.dataset.source === "unquantized") button.firstChild.data = plain(state)[0].toUpperCase() + plain(state).slice(1);
     }
-    for (const radio of document.querySelectorAll("[name=condition]")) radio.checked = radio.value === state.condition;
+    for (const radio of document.querySelectorAll("[name=condition]")) {
+      radio.checked = radio.value === state.condition;
+      radio.disabled = !clipOf({ ...state, condition: radio.value });
+    }
     $("flip").setAttribute("aria-pressed", String(flipped !== null));
     $("compared").textContent = `A: ${pinned ? full(pinned) : plain(state)} \u2014 B: ${full(flipped ?? state)}`;
   }
@@ -290,7 +296,7 @@
       const spots = line.map((value, at) => (isNumber(value) ? `${x(at)},${y(value)}` : null)).filter(Boolean);
       draw("polyline", { points: spots.join(" "), class: `line line-${number}` }, svg);
     });
-    $("trend-range").textContent = `${shown("similarity_own", low)} to ${shown("similarity_own", high)}`;
+    $("trend-range").textContent = `between ${shown("similarity_own", low)} and ${shown("similarity_own", high)}`;
   }
 
   function recallText(clip) {
@@ -667,6 +673,7 @@
   function start() {
     const grid = data.page === "codebooks";
     const speakers = [...new Set(data.items.map((item, at) => (grid ? lane(at) : item.speaker)))].sort();
+    state.codec = family(0)[Math.floor(family(0).length / 2)];
     state.item = visible()[0] ?? 0;
     const [item, codec, point, condition, source] = location.hash.slice(1).split(".");
     const told = { item: Number(item), codec: Number(codec), point: Number(point), condition, source };
