@@ -100,3 +100,29 @@ def test_what_is_out_of_range_is_an_error(call):
 
 def test_nothing_to_evaluate_gives_no_batch():
     assert rows_of(ExactSampler([], 10)) == []
+
+
+@given(lengths, budgets, ranks, st.integers(0, 3), st.data())
+def test_a_run_that_goes_on_sees_the_rest_of_its_epoch_and_then_whole_ones(found, budget, world, epoch, data):
+    rank = data.draw(st.integers(0, world - 1))
+    whole, again = (BucketSampler(found, budget, 7, rank, world) for _ in range(2))
+    done = data.draw(st.integers(0, len(whole)))
+    whole.set_epoch(epoch)
+    again.go_on(epoch, done)
+    again.set_epoch(epoch)  # as Lightning does before the first batch
+    assert [row.tolist() for row in rows_of(again)] == [row.tolist() for row in rows_of(whole)[done:]]
+    assert len(again) == len(whole)
+    for sampler in (whole, again):
+        sampler.set_epoch(epoch + 1)
+    assert [row.tolist() for row in rows_of(again)] == [row.tolist() for row in rows_of(whole)]
+
+
+@given(lengths, budgets, ranks, st.integers(1, 4))
+def test_jobs_of_an_array_measure_every_utterance_once(found, budget, world, jobs):
+    parts = [
+        ExactSampler(found, budget, job * world + rank, jobs * world) for job in range(jobs) for rank in range(world)
+    ]
+    rows = [row for part in parts for batch in rows_of(part) for row in batch.tolist()]
+    assert sorted(rows) == list(range(len(found)))
+    rest = ExactSampler(found, budget, 0, jobs * world, begin=1)
+    assert [row.tolist() for row in rows_of(rest)] == [row.tolist() for row in rows_of(parts[0])[1:]]
