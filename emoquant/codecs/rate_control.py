@@ -70,7 +70,7 @@ def measure(target: Target, features: Features, encoding: Encoding) -> float:
 
 
 def encode_by_sweep(
-    codec: RealBits, features: Sequence[Features], target: Target, refinements: int = 2, curves: Curves | None = None
+    codec: RealBits, features: Sequence[Features], target: Target, refinements: int = 4, curves: Curves | None = None
 ) -> Controlled:
     """Encode each utterance for a target by a sweep of its own, interpolation and refining encodes.
 
@@ -78,7 +78,9 @@ def encode_by_sweep(
         codec: The codec.
         features: Frame features of each utterance, ``(T, D)``.
         target: What each utterance should reach.
-        refinements: Encodes after the sweep at most; each that misses becomes a point of the curve for the next.
+        refinements: Encodes after the sweep at most; each that misses becomes a point of the curve for the next. Near
+            its target the rate of a single utterance is jagged (by half a bit at 50 bits a frame, say), so that
+            even an exact interpolation misses +-1 bit here and there.
         curves: What :func:`sweep` measured before on these utterances.
 
     Raises:
@@ -89,7 +91,7 @@ def encode_by_sweep(
     attempts = _Attempts(codec, features, target, before=len(curves.lmbdas))
     known = [dict(zip(curves.lmbdas.tolist(), row, strict=True)) for row in curves.of(target.quantity).tolist()]
     for _ in range(refinements):
-        for i, lmbda, value in attempts.run([_meet_points(known[i], target.value) for i in attempts.open]):
+        for i, lmbda, value in attempts.run([_meet_points(known[i], target) for i in attempts.open]):
             known[i][lmbda] = value
         if not attempts.open:
             break
@@ -122,7 +124,7 @@ def encode_by_curve(
     points: list[list[tuple[float, float]]] = [[] for _ in features]  # (common, own value)
     for _ in range(most):
         wanted = [_next_place(points[i], target) for i in attempts.open]
-        lmbdas = [meet(pooled.lmbdas, common, value) for value in wanted]
+        lmbdas = [meet(pooled.lmbdas, common, value, target.quantity) for value in wanted]
         for (i, _, value), place in zip(attempts.run(lmbdas), wanted, strict=True):
             points[i].append((float(np.clip(place, common[-1], common[0])), value))
         if not attempts.open:
@@ -187,9 +189,9 @@ def _check_count(name: Literal["refinements", "most"], count: int) -> None:
         raise ValueError(f"{name} must be at least 1, got {count}")
 
 
-def _meet_points(points: dict[float, float], wanted: float) -> float:
+def _meet_points(points: dict[float, float], target: Target) -> float:
     lmbdas = sorted(points)
-    return meet(np.array(lmbdas), np.array([points[lmbda] for lmbda in lmbdas]), wanted)
+    return meet(np.array(lmbdas), np.array([points[lmbda] for lmbda in lmbdas]), target.value, target.quantity)
 
 
 def _next_place(points: Sequence[tuple[float, float]], target: Target) -> float:

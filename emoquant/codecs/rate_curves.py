@@ -17,7 +17,10 @@ Quantity = Literal["bits_per_frame", "similarity"]
 
 #: Frames times lambdas, padding included, that a sweep holds at once.
 SWEEP_FRAMES = 1 << 17
-GRID_POINTS = 28
+GRID_POINTS = 32
+
+#: Bits a frame below which a rate counts as 0 on a logarithmic axis.
+NO_BITS = 1e-3
 
 
 class Target(NamedTuple):
@@ -124,27 +127,34 @@ def sweep(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float]
 def choose(curves: Curves, target: Target) -> list[float]:
     """Return the lambda of each curve at which it meets the target, by interpolation on the logarithm of lambda.
 
-    Where no lambda reaches the target it is the nearest end of the grid. A curve that rises somewhere is read as its
-    running minimum.
+    A rate is interpolated on its logarithm too: between two neighbours of a grid it is nearly a power of lambda. Where
+    no lambda reaches the target it is the nearest end of the grid. A curve that rises somewhere is read as its running
+    minimum.
     """
-    return [meet(curves.lmbdas, row, target.value) for row in curves.of(target.checked().quantity)]
+    quantity = target.checked().quantity
+    return [meet(curves.lmbdas, row, target.value, quantity) for row in curves.of(quantity)]
 
 
 def lmbda_range(codec: RealBits) -> tuple[float, float]:
-    """Return the lambdas between which the rate of a codec changes: from 0.02 of the features' variance up."""
+    """Return the lambdas between which the rate of a codec changes: from 0.005 of the features' variance up."""
     scale, basis = float(codec.quantizer.scale), codec.entropy.basis
-    return scale * max(basis.low, 0.02), scale * max(basis.high, LARGEST_RATIO)
+    return scale * max(basis.low, 0.005), scale * max(basis.high, LARGEST_RATIO)
 
 
-def meet(lmbdas: NDArray[np.float64], values: NDArray[np.float64], wanted: float) -> float:
-    """Return the lambda at which a falling curve meets a value, by interpolation on the logarithm of lambda."""
+def meet(
+    lmbdas: NDArray[np.float64], values: NDArray[np.float64], wanted: float, quantity: Quantity = "bits_per_frame"
+) -> float:
+    """Return the lambda at which a falling curve meets a value, by interpolation; see :func:`choose`."""
     falling = np.minimum.accumulate(values)
     if wanted >= falling[0]:
         return float(lmbdas[0])
     if wanted <= falling[-1]:
         return float(lmbdas[np.argmax(falling <= falling[-1])])
     after = int(np.argmax(falling <= wanted))
-    share = (falling[after - 1] - wanted) / (falling[after - 1] - falling[after])
+    above, middle, below = falling[after - 1], wanted, falling[after]
+    if quantity == "bits_per_frame":
+        above, middle, below = np.log(np.maximum([above, middle, below], NO_BITS))
+    share = (above - middle) / (above - below)
     low, high = lmbdas[after - 1], lmbdas[after]
     return float(high * share if low == 0 else low * (high / low) ** share)
 
