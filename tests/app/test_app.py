@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from jsonargparse import ArgumentParser
 from spoken_world import DIM, BandEncoder, LoudestHead, corpus, pull_codec, random_voice, speech_data
 
 from emoquant.app.atlas import atlas_of, chart
 from emoquant.app.drawing import draw_map
 from emoquant.app.workbench import CHARACTERS, LONGEST, REMEMBERED, Workbench
 from emoquant.audio import AudioError
+from emoquant.commands.app import app
 from emoquant.data.module import EmotionDataModule
 from emoquant.tts.synthesis import Synthesizer
 
@@ -98,6 +100,15 @@ def test_recordings_are_limited(tmp_path):
     assert len(made._heard) == REMEMBERED
     with pytest.raises(ValueError, match="different names"):
         Workbench(BandEncoder(), [pull_codec(), pull_codec()], made.atlas)
+
+
+def test_the_shipped_configuration_fits_the_command():
+    parser = ArgumentParser()
+    parser.add_function_arguments(app)
+    parser.add_argument("--config", action="config")
+    options = parser.parse_args(["--config", "configs/app/rendered.yaml", "--voice", "null"])
+    assert options.host == "127.0.0.1"
+    assert [codec.init_args.name for codec in options.codecs] == ["balanced"]
 
 
 def test_something_is_said(recording, tmp_path):

@@ -48,7 +48,7 @@ def visit(context, site):
     def visit(name, place=""):
         page = context.new_page()
         opened.append(page)
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.on(
             "console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None
         )
@@ -236,6 +236,7 @@ def test_abx_exports_what_was_answered(visit, site):
         page.wait_for_function("window.emoquant.player.playing")
         assert player(page, "sound") == page.evaluate("window.emoquant.test.voices.X.sound")
         answers.append(trial % 2)
+        assert page.locator("#time").inner_text().startswith("0.0 of"), "the deck behind must not tell what plays"
         page.keyboard.press("12"[trial % 2])
     with page.expect_download() as saved:
         page.locator("#save").click()
@@ -321,6 +322,7 @@ def test_nothing_serious_stands_in_the_way(visit, name, scheme):
         states += [
             lambda: page.set_viewport_size(WIDTHS["phone"]),
             lambda: page.locator("#more").click(),
+            lambda: page.locator("#cells").select_option("similarity_own", force=True),
             lambda: page.locator("#test").click(),
             lambda: page.locator("#begin").click(),
         ]

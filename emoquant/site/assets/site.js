@@ -35,10 +35,11 @@
   const measure = new Map(MEASURES.map(([name, label, unit, scale, digits]) => [name, { name, label, unit, scale, digits }]));
   const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 
+  const signed = (text) => text.replace(/^-(?=0(\.0*)?$)/, "").replace("-", "\u2212");
   function shown(name, value, unit = true) {
     if (!isNumber(value)) return NONE;
     const { scale, digits, unit: text } = measure.get(name);
-    const number = (value * scale).toFixed(digits).replace(/^-(?=0(\.0*)?$)/, "").replace("-", "\u2212");
+    const number = signed((value * scale).toFixed(digits));
     return unit && text ? `${number}\u00a0${text}` : number;
   }
 
@@ -162,6 +163,7 @@
     if (!clip) { say(`There is no clip of ${full(next)}${next.condition ? `, condition ${next.condition}` : ""}.`); return false; }
     say("");
     Object.assign(state, next);
+    flipped = null;
     player.load(clip.sound);
     for (const by of [-1, 1]) { const near = clipOf({ ...next, point: Math.max(0, next.point + by) }); if (near) player.element(near.sound); }
     history.replaceState(null, "", `#${[state.item, state.codec, state.point, state.condition, state.source].join(".")}`);
@@ -233,6 +235,7 @@
 
   let told = "";
   function moved() {
+    if ($("blind").open) return; // times would tell which sound is which
     const at = player.place;
     $("playhead").style.left = `${at * 100}%`;
     if (document.activeElement !== $("position") || player.playing) $("position").value = Math.round(at * 1000);
@@ -354,7 +357,8 @@
   const heardText = (clip, item) => (clip.predicted ? `heard as ${clip.predicted}` : "not classified");
   function fill(button, clip, item) {
     const name = view.cells;
-    button.classList.remove("own", "neutral");
+    button.classList.remove("own");
+    button.classList.toggle("number", name !== "predicted");
     button.style.removeProperty("--strength");
     if (!clip) { button.disabled = true; button.querySelector("b").textContent = ""; return; }
     button.disabled = false;
@@ -363,7 +367,7 @@
       button.classList.toggle("own", clip.predicted === item.emotion);
     } else {
       const value = clip[name];
-      button.querySelector("b").textContent = isNumber(value) ? (value * measure.get(name).scale).toFixed(name.startsWith("similarity") ? 2 : 0).replace("-", "\u2212").replace(/^(\u2212?)0\./, "$1.") : "\u00b7";
+      button.querySelector("b").textContent = isNumber(value) ? signed((value * measure.get(name).scale).toFixed(name.startsWith("similarity") ? 2 : 0)).replace(/^(\u2212?)0\./, "$1.") : "\u00b7";
       const [low, high] = ranges.get(name) ?? [0, 1];
       button.style.setProperty("--strength", isNumber(value) ? `${Math.round((100 * (value - low)) / (high - low || 1))}%` : "0%");
     }
@@ -473,7 +477,7 @@
         const clip = codec === undefined || pointOf(cell) === pointOf(state) ? clipOf(cell) : null;
         fill(button, clip, item);
         const force = clip && codec !== undefined ? attraction.get([codecs[codec].name, pointOf(cell), emotion].join("|")) : undefined;
-        const text = clip && codecs[codec]?.emotion ? (isNumber(force?.value) ? `${force.value.toFixed(1).replace("-", "\u2212")}\u00b0` : "\u2013") : "";
+        const text = clip && codecs[codec]?.emotion ? (isNumber(force?.value) ? `${signed(force.value.toFixed(1))}\u00b0` : "\u2013") : "";
         button.querySelector("i").textContent = text;
         if (clip) button.setAttribute("aria-label", `${button.getAttribute("aria-label")}${text ? `, attraction ${text === "\u2013" ? NONE : text}` : ""}${own ? ", matched" : ""}`);
         const here = cell.item === state.item && cell.source === state.source && (cell.source !== "point" || cell.codec === state.codec);
@@ -562,6 +566,7 @@
     $("answer-B").textContent = test.kind === "abx" ? "X is B" : "B";
     $("same").hidden = test.voices.A.sound !== test.voices.B.sound;
     hear("A", false);
+    $("question").focus();
   }
   function hear(name, play = true) {
     if (name === "X" && test.kind !== "abx") return;
@@ -690,7 +695,7 @@
     });
     choices("sort", ["emotion", "speaker"], (value) => `by ${value}`, (value) => { view.sort = value; board.build(); });
     const measured = MEASURES.map(([name]) => name).filter((name) => clips.some((clip) => isNumber(clip[name])));
-    choices("cells", ["predicted", ...measured.filter((name) => /^(similarity|bits|skip|f0_mean|word)/.test(name))], (name) => (name === "predicted" ? "what the classifier hears" : measure.get(name).label), (value) => { view.cells = value; board.build(); });
+    choices("cells", ["predicted", ...measured.filter((name) => /^(similarity|bits|skip|f0_mean|word)/.test(name))], (name) => (name === "predicted" ? "what the classifier hears" : measure.get(name).label), (value) => { view.cells = value; $("legend").hidden = value !== "predicted"; board.build(); });
     treatments(grid);
     const summed = [...new Set(data.figures.map((row) => row[5]))].filter((name) => measure.has(name));
     choices("figure", summed, (name) => measure.get(name).label, showFigures);
