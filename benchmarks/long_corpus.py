@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from emoquant.data.extraction import open_store
 from emoquant.data.index import Part, Source, source_hash
-from emoquant.data.store import ShardWriter
+from emoquant.data.writer import ShardWriter
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 

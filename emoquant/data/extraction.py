@@ -17,8 +17,9 @@ from tqdm import tqdm
 from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
-from emoquant.data.store import FeatureStore, Precision, ShardWriter
+from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
+from emoquant.data.writer import ShardWriter
 from emoquant.encoders.base import FrameEncoder
 from emoquant.sharding import parse_shard
 

@@ -12,7 +12,7 @@ An entry is named by a digest of the audio file's content and of the part that w
 was moved or is listed by two corpora is encoded once, and one that was changed is encoded again. Which content a path
 has is remembered with its size and time of change. A shard is written under a temporary name, flushed to the disk and
 renamed before a line names it, and only whole lines are read: after ``kill -9`` at any moment the store is sound and
-what it lacks is at most the shard in hand, some seconds of work (``flush_seconds`` of :class:`ShardWriter`). Several
+what it lacks is at most the shard in hand, some seconds of work (``flush_seconds`` of the writer). Several
 processes may fill one store at a time; what two of them encode counts once.
 """
 
@@ -20,7 +20,6 @@ import contextlib
 import json
 import os
 import secrets
-import time
 import zlib
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -29,11 +28,10 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from safetensors.torch import save
 from torch import Tensor
 
-from emoquant.data.index import Index, Part, Source, read_manifest, write_copy
-from emoquant.data.journal import hold, is_held, locked, whole_lines
+from emoquant.data.index import Index, read_manifest, write_copy
+from emoquant.data.journal import is_held, locked, whole_lines
 from emoquant.files import write_whole
 
 Precision = Literal["float32", "float16"]
@@ -51,7 +49,9 @@ class DamagedEntryError(RuntimeError):
 
 
 class FeatureStore:
-    """Frame features on disk; see the top of this file. One process writes through one :class:`ShardWriter`.
+    """Frame features on disk; see the top of this file.
+
+    A process writes through one :class:`~emoquant.data.writer.ShardWriter`.
 
     Args:
         folder: Folder of the store; made if it is not there.
@@ -211,96 +211,3 @@ class FeatureStore:
 
     def __del__(self) -> None:
         self.close()
-
-
-class ShardWriter:
-    """Collects entries and writes them as shards; use it as a context manager.
-
-    Args:
-        store: The store.
-        rank: This process; part of the names of its shards.
-        shard_bytes: A shard is written when it has grown to this size.
-        flush_seconds: Or when so many seconds have passed since the last one; an interruption loses no more.
-    """
-
-    def __init__(
-        self, store: FeatureStore, rank: int = 0, shard_bytes: int = 128 * 2**20, flush_seconds: float = 20.0
-    ) -> None:
-        self.store, self.shard_bytes, self.flush_seconds = store, shard_bytes, flush_seconds
-        self._flushed = time.monotonic()
-        self._run = f"{rank:05d}-{secrets.token_hex(4)}"
-        self._count = self._bytes = 0
-        self._tensors: dict[bytes, Tensor] = {}
-        self._parts: dict[bytes, Part] = {}
-        self._sources: list[Source] = []
-        with locked(store.folder / "lock"):  # so that no merge takes it for a finished one before it is held
-            self._journal = (store.folder / f"journal-{self._run}.jsonl").open("ab")
-            hold(self._journal)
-
-    def add(self, key: bytes, features: Tensor, part: Part) -> None:
-        """Add an entry.
-
-        Args:
-            key: Its key.
-            features: ``(T, D)`` float32, at least one frame.
-            part: What was encoded.
-
-        Raises:
-            ValueError: The shape is wrong or a value is NaN, infinite or too large for float16.
-        """
-        if features.ndim != 2 or not len(features) or features.shape[1] != self.store.dim:
-            raise ValueError(
-                f"{part.id}: features of shape {tuple(features.shape)}, expected (1 or more, {self.store.dim})"
-            )
-        numbers = features.detach().to(device="cpu", dtype=getattr(torch, self.store.precision)).contiguous()
-        if not torch.isfinite(numbers).all():
-            raise ValueError(
-                f"{part.id}: a feature is NaN, infinite or beyond {self.store.precision}; check the encoder's weights"
-            )
-        self._tensors[key] = numbers
-        self._parts[key] = part
-        self._bytes += numbers.numel() * numbers.element_size()
-        if self._bytes >= self.shard_bytes or time.monotonic() - self._flushed >= self.flush_seconds:
-            self.flush()
-
-    def note_source(self, source: Source) -> None:
-        """Remember which content an audio file has."""
-        self._sources.append(source)
-
-    def flush(self) -> None:
-        """Write what was collected; afterwards it survives any interruption."""
-        line: dict[str, Any] = {"sources": [list(source) for source in self._sources]}
-        if self._tensors:
-            line |= self._write_shard()
-        if line["sources"] or "shard" in line:
-            self._journal.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
-            self._journal.flush()
-            os.fsync(self._journal.fileno())
-        self._tensors, self._parts, self._sources, self._bytes = {}, {}, [], 0
-        self._flushed = time.monotonic()
-
-    def _write_shard(self) -> dict[str, Any]:
-        name = f"{self._run}-{self._count:05d}.safetensors"
-        meta = {"fingerprint": self.store.fingerprint, "dim": str(self.store.dim), "sample_rate": "16000"}
-        data = save({key.hex(): tensor for key, tensor in self._tensors.items()}, metadata=meta)
-        path = self.store.folder / "shards" / name
-        write_whole(path, data)
-        self._count += 1
-        start = 8 + int.from_bytes(data[:8], "little")
-        header = json.loads(data[8:start])
-        entries = []
-        for key, part in self._parts.items():
-            begin, end = (start + offset for offset in header[key.hex()]["data_offsets"])
-            checksum = zlib.crc32(memoryview(data)[begin:end])
-            entries.append([key.hex(), begin, len(self._tensors[key]), checksum, *part])
-        found = path.stat()
-        return {"shard": name, "size": found.st_size, "changed": found.st_mtime_ns, "entries": entries}
-
-    def __enter__(self) -> "ShardWriter":
-        return self
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        try:
-            self.flush()
-        finally:
-            self._journal.close()

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import load_file
 
 from emoquant.data.index import Part, Source, entry_key, source_hash
-from emoquant.data.store import DamagedEntryError, FeatureStore, ShardWriter
+from emoquant.data.store import DamagedEntryError, FeatureStore
+from emoquant.data.writer import ShardWriter
 
 
 def key(number: int) -> bytes:

@@ -21,7 +21,8 @@ from emoquant.commands.manifest import CompressedRow, read_rows, write_rows
 from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.index import Part, Source
 from emoquant.data.manifest import ManifestCorpus
-from emoquant.data.store import DamagedEntryError, FeatureStore, ShardWriter
+from emoquant.data.store import DamagedEntryError, FeatureStore
+from emoquant.data.writer import ShardWriter
 from emoquant.entropy import LightModel
 from emoquant.files import read_tensors
 from emoquant.quantization import GroupedResidualVQ
