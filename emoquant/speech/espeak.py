@@ -102,7 +102,6 @@ class Espeak:
         self._chunks: list[np.ndarray] = []
         self._events: list[tuple[int, int, int, str]] = []
         self._callback = _CALLBACK(self._collect)  # kept: the library holds only a pointer
-        self._library.espeak_SetSynthCallback(self._callback)
 
     def _collect(self, wave: Any, count: int, events: Any) -> int:  # noqa: ANN401 (ctypes pointers)
         if count > 0:
@@ -133,6 +132,7 @@ class Espeak:
         for name, value in {"rate": rate, "pitch": pitch, "range": range, "volume": volume}.items():
             self._library.espeak_SetParameter(_PARAMETERS[name], int(value), 0)
         self._chunks, self._events = [], []
+        self._library.espeak_SetSynthCallback(self._callback)  # of this instance: another one may be gone by now
         self._library.espeak_ng_SetRandSeed(0)
         data = text.encode()
         code = self._library.espeak_Synth(data, len(data) + 1, 0, _POSITION_IN_CHARACTERS, 0, _UTF8, None, None)

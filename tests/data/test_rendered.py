@@ -1,3 +1,4 @@
+import gc
 import json
 import sys
 from itertools import pairwise
@@ -155,6 +156,19 @@ def test_unknown_voice_and_missing_library_are_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(espeak.EspeakError, match="pip install espeakng-loader"):
         espeak.Espeak()
+
+
+def test_an_engine_speaks_on_when_another_is_gone():
+    settings = {"voice": "en-us", "rate": 170, "pitch": 50, "range": 50, "volume": 60}
+    first = espeak.Espeak()
+    before = first.speak("One sentence.", **settings)
+    other = espeak.Espeak()
+    other.speak("Another sentence.", **settings)
+    del other
+    gc.collect()
+    after = first.speak("One sentence.", **settings)
+    assert np.array_equal(before.samples, after.samples)
+    assert before.words == after.words
 
 
 def test_without_espeak_the_remedy_is_named(tmp_path, monkeypatch):
