@@ -160,7 +160,6 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
         from torch import distributed
         from emoquant.quantization import GroupedResidualVQ
         from emoquant.quantization.training import initialise, sample, train_step
-from emoquant.types import Batch
         rank, world, folder = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
         torch.set_num_threads(1)
         quantizer = GroupedResidualVQ(3, 2, 16, coarse=1, prediction=True, dim=12)  # built before the process group
