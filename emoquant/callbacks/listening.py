@@ -12,11 +12,14 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
 from emoquant.metrics.speech.summary import clip_rows
+from emoquant.reports import SpeechTable
 from emoquant.results import write_results
 
 
 class ListeningWriter(Callback):
-    """Writes ``clips/*.wav``, ``manifest.csv`` and ``results.csv`` into a folder, and lets a broken run go on.
+    """Writes clips, manifest and figures into a folder, and lets a broken run go on.
+
+    The folder has ``clips/*.wav``, ``manifest.csv``, ``results.csv`` and, made of the latter, ``reports/``.
 
     Every run of every process notes its finished clips in a journal of its own; a clip that is noted, was made with the
     same settings and whose file is there is not rendered again. The manifest is written once all are done.
@@ -78,7 +81,9 @@ class ListeningWriter(Callback):
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
         name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
-        write_results(self.folder / "results.csv", clip_rows(clips, name))
+        rows = clip_rows(clips, name)
+        write_results(self.folder / "results.csv", rows)
+        SpeechTable().write(rows, self.folder / "reports")
         rank_zero_info(f"{len(clips)} clips: {self.folder / 'manifest.csv'}")
 
     def _journalled(self) -> list[Clip]:
