@@ -73,7 +73,7 @@ class FlowFigure(Drawing):
                 points = outcomes.points(codec)
                 for axes, emotion in zip(line, outcomes.emotions, strict=True):
                     _stack(axes, points, [_shares(outcomes, codec, p, emotion) for p in points])
-                    knee = zero_log_axis(axes, points, self.linear_below)
+                    knee = zero_log_axis(axes, points, self.linear_below, PAGE / len(line) - 0.2)
                     axes.set(
                         xlim=(0, max(points)), ylim=(0, 100), title=f"true {emotion}" if codec == codecs[0] else ""
                     )

@@ -73,6 +73,8 @@ class Horizontal(NamedTuple):
     linear_below: float | None = None
 
 
+#: Inches of a panel beside its axes.
+_MARGIN = 0.35
 #: Where unquantized features are drawn, in units of the linear stretch.
 _BEFORE = -0.7
 #: The axis that most reports share.
@@ -147,7 +149,7 @@ def panel_figure(
         axis = axis._replace(logarithmic=False)  # less than a decade: nothing to spread
     knee = None
     for index, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
-        knee = _prepare(axes, axis, places, before)
+        knee = _prepare(axes, axis, places, before, width / columns)
         _draw(axes, panel, _BEFORE * knee if knee and before else None)
         if index % columns == 0 or not shared:
             axes.set_ylabel(textwrap.fill(panel.measure.axis, int(15 * height)))
@@ -166,12 +168,12 @@ def _sharing(panels: Sequence[Panel], columns: int) -> Literal["all", "row"] | b
     return "all" if len(set(measures)) == 1 else "row" if all(len(row) == 1 for row in rows) else False
 
 
-def _prepare(axes: Axes, axis: Horizontal, places: Sequence[float], before: bool) -> float | None:
+def _prepare(axes: Axes, axis: Horizontal, places: Sequence[float], before: bool, width: float) -> float | None:
     if not axis.logarithmic:
         if axis.reversed:
             axes.xaxis.set_inverted(True)
         return None
-    knee = zero_log_axis(axes, places, axis.linear_below)
+    knee = zero_log_axis(axes, places, axis.linear_below, width - _MARGIN)
     if before:
         locator = [_BEFORE * knee, *[tick for tick in axes.get_xticks() if tick >= 0]]
         texts = ["none", *[axes.xaxis.get_major_formatter()(tick) for tick in locator[1:]]]

@@ -17,6 +17,8 @@ from emoquant.reports.quantities import point_text
 #: Widths of a paper's column and of its page, in inches.
 COLUMN, PAGE = 3.4, 7.0
 GREY = "#5E5E5E"
+#: Room of a tick label in inches.
+_LABEL = 0.3
 
 _RC: dict[Any, Any] = {
     "font.family": "sans-serif",
@@ -149,13 +151,16 @@ def linear_until(values: Sequence[float]) -> float:
     return 10.0 ** max(highest - 3, lowest)
 
 
-def zero_log_axis(axes: Axes, values: Sequence[float], linear_below: float | None = None) -> float:
+def zero_log_axis(
+    axes: Axes, values: Sequence[float], linear_below: float | None = None, width: float = COLUMN
+) -> float:
     """Make the horizontal axis logarithmic with a linear stretch to zero of a decade's length, and tick it.
 
     Args:
         axes: Axes to change.
         values: Values that will be drawn, none negative.
         linear_below: Where the linear stretch ends; :func:`linear_until` by default.
+        width: Width of the axes in inches: where it is too narrow for a label at every decade, some stay without.
 
     Returns:
         Where the linear stretch ends, for the caption.
@@ -167,7 +172,9 @@ def zero_log_axis(axes: Axes, values: Sequence[float], linear_below: float | Non
     decades = [10.0**e for e in range(first, last + 1)]
     axes.xaxis.set_major_locator(FixedLocator([0.0, *decades]))
     axes.xaxis.set_minor_locator(FixedLocator([m * d for d in decades for m in (2, 5) if m * d <= top * 1.001]))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: point_text(value)))
+    every = math.ceil((len(decades) + 1) * _LABEL / width)
+    named = [0.0, *decades[::-every]] if every > 1 else [0.0, *decades]
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: point_text(value) if value in named else ""))
     few = len(decades) <= 2  # decades: their parts need names, too
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: point_text(value)) if few else NullFormatter())
     axes.tick_params(axis="x", which="minor", labelsize=7)

@@ -66,6 +66,13 @@ def test_axis_shows_zero_and_decades():
     assert places[2] - places[1] == pytest.approx(places[3] - places[2])
 
 
+def test_narrow_axes_leave_labels_out_and_keep_the_ticks():
+    axes = Figure().subplots()
+    zero_log_axis(axes, [0, 1e-4, 0.5, 500], width=1.0)
+    texts = [axes.xaxis.get_major_formatter()(tick) for tick in axes.get_xticks()]
+    assert texts == ["0", "", "1", "", "100"]
+
+
 def test_short_axes_name_the_parts_of_decades():
     axes = Figure().subplots()
     zero_log_axis(axes, [0, 1, 9])
