@@ -16,6 +16,7 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 #: The experiments of a study that names none; all of them need nothing but a corpus with emotions.
 EXPERIMENTS = (
     "lambda_sweep",
+    "plain_mode",
     "greedy_vs_lambda",
     "biased_codebooks",
     "codebook_choice",

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.reports.findings import Finding, findings
+from emoquant.reports.findings import DIRECT, Finding, findings
 from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results
 from emoquant.results import Row
 
-HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "experiment")
+HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment")
 
 
 class Found(NamedTuple):
@@ -20,6 +20,7 @@ class Found(NamedTuple):
 
     experiment: str
     corpus: str
+    codec: str
     finding: Finding
 
     def cells(self) -> tuple[str, ...]:
@@ -27,20 +28,22 @@ class Found(NamedTuple):
         statement, rule, cases, remark = self.finding
         figures = "; ".join([*(f"{case.name} {case.figure}" for case in cases), *([remark] if remark else [])])
         verdict = f"{self.finding.verdict} ({sum(case.holds for case in cases)} of {len(cases)})"
-        return statement, verdict, figures, rule, self.corpus, self.experiment
+        return statement, verdict, figures, rule, self.corpus, self.codec, self.experiment
 
 
 def found_in(runs: Sequence[tuple[str, Sequence[Row]]]) -> list[Found]:
-    """Return every finding that runs speak of, each once for a corpus.
+    """Return every finding that runs speak of, each once for a corpus and a codec.
 
     Args:
         runs: Name and rows of every run.
     """
-    found: dict[tuple[str, str], Found] = {}
+    found: dict[tuple[str, str, str], Found] = {}
     for experiment, rows in runs:
         for corpus in Results(rows).corpora:
-            for finding in findings([row for row in rows if row.corpus == corpus]):
-                found.setdefault((finding.statement, corpus), Found(experiment, corpus, finding))
+            own = [row for row in rows if row.corpus == corpus]
+            codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
+            for finding in findings(own):
+                found.setdefault((finding.statement, corpus, codec), Found(experiment, corpus, codec, finding))
     return list(found.values())
 
 

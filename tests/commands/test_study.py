@@ -155,7 +155,7 @@ def test_shipped_experiments_find_their_trainings():
 
     found = {path.stem for path in trainings_of([SHIPPED / "eval" / f"{name}.yaml" for name in EXPERIMENTS])}
     emotions = ("angry", "happy", "neutral", "sad", "surprise", "happy_sad")
-    assert found == {"codec", *(f"codec_{emotion}" for emotion in emotions)}
+    assert found == {"codec", "codec_study", *(f"codec_{emotion}" for emotion in emotions)}
 
 
 def test_comments_name_no_runs():

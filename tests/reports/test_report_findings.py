@@ -91,13 +91,16 @@ def test_runs_of_something_else_say_nothing(rows):
     assert findings_html([]) == ""
 
 
-def test_the_table_names_every_finding_once_for_a_corpus(tmp_path):
+def test_the_table_names_every_finding_once_for_a_corpus_and_a_codec(tmp_path):
     other = [row._replace(corpus="nemo") for row in swept(False)]
-    found = found_in([("sweep", swept(True)), ("again", swept(True)), ("codebooks", biased(True)), ("other", other)])
-    assert [(one.experiment, one.corpus) for one in found] == [
-        *[("sweep", "esd")] * 4,
-        *[("codebooks", "esd")] * 2,
-        *[("other", "nemo")] * 4,
+    plain = [row._replace(codec="plain") if row.codec == "codec" else row for row in swept(False)]
+    runs = {"sweep": swept(True), "again": swept(True), "codebooks": biased(True), "other": other, "plain": plain}
+    found = found_in(list(runs.items()))
+    assert [(one.experiment, one.corpus, one.codec) for one in found] == [
+        *[("sweep", "esd", "codec")] * 4,
+        *[("codebooks", "esd", ", ".join(EMOTIONS))] * 2,
+        *[("other", "nemo", "codec")] * 4,
+        *[("plain", "esd", "plain")] * 4,
     ]
     table, text = write_findings(tmp_path, found)
     with table.open(newline="", encoding="utf-8") as file:
