@@ -27,7 +27,8 @@ a { color: #0b4f8a; }
 figure { margin: 1rem 0; overflow-x: auto; }
 figure img { max-width: 100%; height: auto; }
 figcaption { font-size: .92rem; max-width: 46rem; margin-top: .5rem; }
-.scroll { overflow-x: auto; max-height: 28rem; overflow-y: auto; }
+.scroll { overflow-x: auto; }
+details .scroll { max-height: 28rem; overflow-y: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th[scope=row], thead th:first-child, th.word, td.word { text-align: left; }
