@@ -49,6 +49,16 @@ def gather_rows(rows: Tensor) -> Tensor:
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
+def _place(count: int, device: torch.device) -> tuple[int, int]:
+    """Return how many rows the processes before this one have, and how many all have together."""
+    if world_size() == 1:
+        return 0, count
+    counts = torch.zeros(world_size(), dtype=torch.int64, device=device)
+    counts[distributed.get_rank()] = count
+    distributed.all_reduce(counts)
+    return int(counts[: distributed.get_rank()].sum()), int(counts.sum())
+
+
 class EmaCodebooks(nn.Module):
     """``Q`` codebooks of ``K`` codewords in ``d`` dimensions, trained by exponential moving averages.
 
@@ -123,12 +133,14 @@ class EmaCodebooks(nn.Module):
         book, code = (self.counts < self.dead_below).nonzero(as_tuple=True)
         if not len(book):
             return 0
-        everybody = gather_rows(inputs[:, book.unique()])
-        if not len(everybody):
+        begin, total = _place(len(inputs), inputs.device)
+        if not total:
             return 0
-        column = torch.searchsorted(book.unique(), book)
-        row = torch.randint(len(everybody), (len(book),), generator=generator).to(book.device)
-        chosen = everybody[row, column]
+        row = torch.randint(total, (len(book),), generator=generator).to(book.device) - begin
+        mine = (row >= 0) & (row < len(inputs))
+        chosen = inputs.new_zeros(len(book), inputs.shape[-1])
+        chosen[mine] = inputs[row[mine], book[mine]]
+        (chosen,) = reduce_together(chosen)
         self.vectors[book, code] = chosen
         self.counts[book, code] = self.dead_below
         self.sums[book, code] = chosen * self.dead_below

@@ -139,7 +139,7 @@ def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch
 
 @torch.no_grad()
 def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, generator: torch.Generator) -> Progress:
-    """Move the codebooks towards a batch's nearest-codeword cells; one all_reduce, two more only where codes are dead.
+    """Move the codebooks towards a batch's nearest-codeword cells: one all_reduce, small ones more for dead codes.
 
     Padding is never counted. The result is the same for one process with a batch and for several with its parts.
 
@@ -201,6 +201,9 @@ def update(
         codes: Codes of valid frames, ``(N, P)`` in ``[0, K]``; SKIP is not counted.
         inputs: The vectors that chose them: ``(N, coarse, D)`` and ``(N, G L, D / G)``.
         generator: A CPU generator in the same state on all processes; None to leave dead codewords alone.
+
+    Raises:
+        ValueError: A vector of any process is NaN or infinite; nothing was changed.
     """
     rough = quantizer.rough.statistics(codes[:, : quantizer.coarse], inputs[0])
     fine = quantizer.fine.statistics(codes[:, quantizer.coarse :], inputs[1])
@@ -210,6 +213,10 @@ def update(
     final = left - table.gather(2, last[..., None, None].expand(-1, -1, 1, left.shape[-1])).squeeze(2)
     totals = torch.stack([final.square().sum(), final.new_tensor(float(len(codes)))])
     rough_counts, rough_sums, fine_counts, fine_sums, totals = reduce_together(*rough, *fine, totals)
+    if not torch.isfinite(totals[0]):
+        raise ValueError(
+            f"a feature of the batch's {int(totals[1])} frames is NaN or infinite; the codebooks are left as they were"
+        )
     quantizer.rough.absorb(Statistics(rough_counts, rough_sums))
     quantizer.fine.absorb(Statistics(fine_counts, fine_sums))
     revived = 0

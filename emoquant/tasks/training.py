@@ -61,8 +61,8 @@ class CodecTraining(pl.LightningModule):
         self.quantizer, self.entropy = quantizer, entropy
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
-        # Without an entropy model there would be no parameter, which DDP refuses, and no optimizer that counts steps.
-        self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None
+        self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
+        self._counter = torch.zeros(())
         self._totals: Tensor | None = None
 
     @property
@@ -104,19 +104,18 @@ class CodecTraining(pl.LightningModule):
             self.entropy.build(layout_of(self.quantizer))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam over the entropy model."""
-        if self.anchor is not None:
-            return torch.optim.SGD([self.anchor], lr=0.0)
-        assert self.entropy is not None
+        """Return Adam over the entropy model, and over a counter: steps of codebooks have no gradient but count."""
+        self._counter = torch.zeros((), device=self.device, requires_grad=True)
+        if self.entropy is None:
+            return torch.optim.SGD([self._counter], lr=0.0)
         named = dict(self.entropy.named_parameters())
         # At large lambda SKIP must become all but certain, which takes large biases: their tables may move faster.
         tables = {name for name, parameter in named.items() if name.endswith("bias") and parameter.ndim > 1}
         biases = [parameter for name, parameter in named.items() if name in tables]
         others = [parameter for name, parameter in named.items() if name not in tables]
-        groups = [{"params": others, "pace": 1.0}, {"params": biases, "pace": BIAS_PACE}]
-        return torch.optim.Adam(
-            [group for group in groups if group["params"]], lr=self.learning_rate, betas=(0.9, 0.98)
-        )
+        paces = ((others, 1.0), (biases, BIAS_PACE), ([self._counter], 0.0))
+        groups = [{"params": parameters, "pace": pace} for parameters, pace in paces if parameters]
+        return torch.optim.Adam(groups, lr=self.learning_rate, betas=(0.9, 0.98))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
@@ -157,6 +156,8 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         generator = torch.Generator().manual_seed(self.seed + 1 + self.global_step)
         seen = training.train_step(self.quantizer, batch.features, batch.lengths, generator)
+        # The loss scaling of fp16 refuses a step without any gradient.
+        self._counter.grad = self.trainer.precision_plugin.pre_backward(torch.zeros_like(self._counter), self)
         self._optimizer().step()
         distortion = seen.distortion / (self.quantizer.dim * float(self.quantizer.scale))
         self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
@@ -200,7 +201,6 @@ class CodecTraining(pl.LightningModule):
                 group["lr"] = self._rate(batch_idx) * group.get("pace", 1.0)
             optimizer.zero_grad()
             self.manual_backward(loss.sum() / max(len(part), 1))
-            self.clip_gradients(optimizer, 10.0, "norm")
             optimizer.step()
         count = len(order)
         self.log("train/bits_per_frame", spent / count, prog_bar=True, batch_size=count)
@@ -214,10 +214,12 @@ class CodecTraining(pl.LightningModule):
         inputs = training.inputs_of(self.quantizer, components, codes.clamp(min=0))
         training.update(self.quantizer, codes[valid], (inputs[0][valid], inputs[1][valid]), None)
 
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bound the norm of the gradients, here where the loss scaling of fp16 is undone."""
+        self.clip_gradients(optimizer, 10.0, "norm")
+
     def _optimizer(self) -> Any:  # noqa: ANN401
-        optimizer = self.optimizers()
-        assert not isinstance(optimizer, list)
-        return optimizer
+        return self.optimizers()
 
     def _draw_lambdas(self, count: int, generator: torch.Generator) -> Tensor:
         """Lambdas of utterances: log-uniform over the model's range, stratified over the batch in a random order."""

@@ -119,11 +119,14 @@ class VocoderTask(pl.LightningModule):
             optimizer.zero_grad()
         self.manual_backward(loss)
         for optimizer in optimizers:
-            self.clip_gradients(optimizer, self.gradient_clip, "norm")
             optimizer.step()
         schedulers: Any = self.lr_schedulers()
         for scheduler in schedulers:
             scheduler.step()
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Bound the norm of the gradients of a side, here where the loss scaling of fp16 is undone."""
+        self.clip_gradients(optimizer, self.gradient_clip, "norm")
 
     def _judge(self, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return the judges' loss, and the generator's losses of fooling and of matching activations."""

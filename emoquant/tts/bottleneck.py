@@ -66,18 +66,22 @@ class SegmentNorm(nn.Module):
         mean = total / count.clamp(min=1)
         variance = (squares / count.clamp(min=1) - mean.square()).clamp(min=0)
         with torch.no_grad():
-            self.mean.lerp_(mean, self.momentum)
-            self.variance.lerp_(variance, self.momentum)
+            finite = torch.isfinite(squares).all()  # of all processes, so that they agree
+            for running, found in ((self.mean, mean), (self.variance, variance)):
+                running.copy_(torch.where(finite, running.lerp(found, self.momentum), running))
         return mean, variance
 
 
 class StyleCodebook(nn.Module):
     """A codebook trained by moving averages (k-means initialisation, dead codewords revived), always in float32.
 
-    Until the first call in training with ``quantize`` the styles pass unchanged. Whether the codebook is kept equal
-    over processes is looked up at every call: vector-quantize-pytorch settles it when it is built, which may be before
-    the processes know of each other, and then the codebooks of the processes drift apart; here it is built again in
-    that case, with the same codewords.
+    Until the first call in training with ``quantize`` the styles pass unchanged. So they do in a training step in which
+    a style of any process is NaN or infinite, as half precision may make it: the loss scaling of fp16 leaves such a
+    step out, but a codebook that had followed it would be lost.
+
+    Whether the codebook is kept equal over processes is looked up at every call: vector-quantize-pytorch settles it
+    when it is built, which may be before the processes know of each other, and then the codebooks of the processes
+    drift apart; here it is built again in that case, with the same codewords.
 
     Args:
         hidden: Width of the styles.
@@ -119,7 +123,8 @@ class StyleCodebook(nn.Module):
         """
         if self.norm is not None:
             styles = self.norm(styles, mask)
-        if not quantize or not (self.training or bool(self.started)):
+        in_use = quantize and (not _overflown(styles) if self.training else bool(self.started))
+        if not in_use:
             zero = styles.new_zeros((), dtype=torch.float32)
             return Bottleneck(styles, torch.full_like(mask, -1, dtype=torch.int64), zero, zero)
         if self.synced != (_processes() > 1):
@@ -135,6 +140,14 @@ class StyleCodebook(nn.Module):
         fresh = VectorQuantize(**self.settings, sync_codebook=self.synced).to(self.started.device)
         fresh.load_state_dict(self.codebook.state_dict())
         self.codebook = fresh.train(self.training)
+
+
+def _overflown(styles: Tensor) -> bool:
+    """Return whether a style of any process is NaN or infinite."""
+    bad = (~torch.isfinite(styles).all()).float()
+    if _processes() > 1:
+        distributed.all_reduce(bad, distributed.ReduceOp.MAX)
+    return bool(bad)
 
 
 def _processes() -> int:

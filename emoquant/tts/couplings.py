@@ -63,6 +63,8 @@ class ActNorm(nn.Module):
         sums = torch.cat([inside.sum(0), inside.square().sum(0), inside.new_tensor([len(inside)])])
         if distributed.is_available() and distributed.is_initialized():
             distributed.all_reduce(sums)
+        if not torch.isfinite(sums).all():
+            return  # half precision overflowed: the loss scaling leaves this step out, the next one starts
         mean, square = (sums[:-1] / sums[-1]).chunk(2)
         log_scale = -0.5 * torch.log((square - mean.square()).clamp(min=1e-6))
         self.log_scale.copy_(log_scale)

@@ -1,6 +1,7 @@
 import lightning.pytorch as pl
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import MixedPrecision
 from torch.utils.data import DataLoader
 
 from emoquant.speech.mel import MelSpec
@@ -54,6 +55,23 @@ def test_training_brings_the_mel_nearer_and_trains_both_sides(tmp_path):
     mels = module(batch())[2]
     with torch.no_grad():
         torch.testing.assert_close(load_vocoder(tmp_path / "vocoder.ckpt").generator(mels), module.generator(mels))
+
+
+def test_gradients_are_bounded_after_fp16_undid_its_scale(tmp_path, monkeypatch):
+    module, norms = task(gradient_clip=0.5), []
+    bound = module.on_before_optimizer_step
+
+    def watch(optimizer):
+        bound(optimizer)
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        norms.append(float(torch.nn.utils.get_total_norm(gradients)))
+
+    monkeypatch.setattr(module, "on_before_optimizer_step", watch)
+    precision = MixedPrecision("16-mixed", "cpu", torch.amp.GradScaler("cpu", init_scale=2.0**8))
+    fit(module, 2, tmp_path, plugins=[precision])
+    assert len(norms) == 4
+    assert 0.01 < min(norms) <= max(norms) < 0.501
+    assert all(value.isfinite().all() for value in module.state_dict().values())
 
 
 def test_every_weight_has_one_gradient_and_judges_learn_from_their_own_loss_only():
