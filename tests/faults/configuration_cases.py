@@ -1,0 +1,64 @@
+"""Configurations, arguments and results."""
+
+from pathlib import Path
+
+from bad_world import codec
+from cases import case
+
+from emoquant.cli import train
+from emoquant.codecs import load_codec
+from emoquant.reports.redraw import configured_reports
+from emoquant.results import read_results
+from emoquant.sharding import parse_shard
+
+
+def config(folder: Path, text: str) -> None:
+    path = folder / "run.yaml"
+    path.write_text(text)
+    train(["fit", f"--config={path}"])
+
+
+MODEL = "model:\n  class_path: emoquant.tasks.CodebookTask\n  init_args:\n"
+
+
+@case("Configurations", "a key with a typo", SystemExit, "is not accepted", "sampel_frames")
+def _(folder):
+    config(folder, f"{MODEL}    sampel_frames: 9\n")
+
+
+@case("Configurations", "a class that there is not", SystemExit, "has no attribute", "CodebokTask")
+def _(folder):
+    config(folder, "model:\n  class_path: emoquant.tasks.CodebokTask\n")
+
+
+@case("Configurations", "YAML that does not parse", SystemExit, "is no YAML that can be read", "run.yaml")
+def _(folder):
+    config(folder, "model: [1, 2\ntrainer: }\n")
+
+
+@case("Configurations", "a file that is not there", SystemExit, "does not exist", "run.yaml")
+def _(folder):
+    train(["fit", f"--config={folder / 'run.yaml'}"])
+
+
+@case("Configurations", "a negative lambda", ValueError, "lambdas must be finite and at least 0", "-1.0")
+def _(folder):
+    load_codec(codec(folder / "c.ckpt"), points=[1.0, -1.0])
+
+
+@case("Configurations", "a part of an array that there is not", ValueError, "NUMBER from 0 to COUNT - 1", "'8/8'")
+def _(folder):
+    parse_shard("8/8")
+
+
+@case("Configurations", "results.csv with a cell that is no number", ValueError, "could not convert string", "line 2")
+def _(folder):
+    text = "corpus,codec,lmbda,emotion,metric,value,low,high,n,stratum,interval\nx,y,1,all,uar,much,,,3,all,\n"
+    (folder / "results.csv").write_text(text)
+    read_results(folder / "results.csv")
+
+
+@case("Configurations", "a run's config.yaml that is cut off", ValueError, "is no YAML that can be read", "config.yaml")
+def _(folder):
+    (folder / "config.yaml").write_text("trainer: {callbacks: [")
+    configured_reports(folder / "config.yaml")

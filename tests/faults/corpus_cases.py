@@ -1,0 +1,123 @@
+"""Manifests and corpora."""
+
+from bad_world import LINES, manifest
+from cases import case
+from fake.corpora import write_tone
+from fake.encoder import FakeEncoder
+
+from emoquant.data.esd import ESD
+from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.module import EmotionDataModule
+
+
+@case("Corpora", "a manifest that is not there", FileNotFoundError, "no such manifest; expected a CSV file", "m.csv")
+def _(folder):
+    ManifestCorpus(str(folder / "m.csv")).utterances()
+
+
+@case("Corpora", "an empty manifest", ValueError, "no column ['emotion', 'path']", "m.csv")
+def _(folder):
+    manifest(folder, "").utterances()
+
+
+@case("Corpora", "a manifest with nothing but a header", ValueError, "no utterance", "m.csv")
+def _(folder):
+    manifest(folder, "path,emotion,speaker,split\n").utterances()
+
+
+@case("Corpora", "a manifest without the column emotion", ValueError, "no column ['emotion']; the file has", "m.csv")
+def _(folder):
+    manifest(folder, "path,mood\na.wav,sad\n").utterances()
+
+
+@case("Corpora", "two utterances of one id", ValueError, "give every utterance its own in a column id", "line 3")
+def _(folder):
+    manifest(folder, "path,emotion,split,id\na.wav,sad,test,1\nb.wav,sad,test,1\n").utterances()
+
+
+@case("Corpora", "an emotion that nobody knows (mislabelled)", ValueError, "unknown emotion 'sda'", "line 2")
+def _(folder):
+    manifest(folder, "path,emotion,split\na.wav,sda,train\n").utterances()
+
+
+@case("Corpora", "a split that there is not", ValueError, "expected one of ['train', 'validation', 'test']", "line 2")
+def _(folder):
+    manifest(folder, "path,emotion,split\na.wav,sad,evaluation\n").utterances()
+
+
+@case("Corpora", "a path with .. in a manifest", ValueError, "set allow_outside if that is meant", "../../etc/x.wav")
+def _(folder):
+    manifest(folder, "path,emotion,split\n../../etc/x.wav,sad,train\n").utterances()
+
+
+@case("Corpora", "an absolute path in a manifest", ValueError, "set allow_outside if that is meant", "/etc/passwd")
+def _(folder):
+    manifest(folder, "path,emotion,split\n/etc/passwd,sad,train\n").utterances()
+
+
+@case("Corpora", "a link out of the root", ValueError, "by a link; set allow_outside if meant", "away")
+def _(folder):
+    corpus = manifest(folder, "path,emotion,split\naway/x.wav,sad,train\n")
+    write_tone(folder / "elsewhere" / "x.wav")
+    (folder / "corpus" / "away").symlink_to(folder / "elsewhere")
+    corpus.utterances()
+
+
+@case("Corpora", "the same with allow_outside", None, "read: the user allowed it")
+def _(folder):
+    write_tone(folder / "elsewhere" / "x.wav")
+    corpus = manifest(folder, "path,emotion,split\n../elsewhere/x.wav,sad,train\n", allow_outside=True)
+    assert len(corpus.utterances()) == 1
+
+
+@case("Corpora", "an id with a path in it", ValueError, "has a path separator", "../evil")
+def _(folder):
+    manifest(folder, "path,emotion,split,id\na.wav,sad,train,../evil\n").utterances()
+
+
+@case("Corpora", "a file that is listed and not there", FileNotFoundError, "check root, which is", "line 3")
+def _(folder):
+    manifest(folder, LINES + "gone.wav,sad,x,train\n").utterances()
+
+
+@case("Corpora", "a quotation mark that does not end", ValueError, "not CSV", "line 3")
+def _(folder):
+    manifest(folder, LINES + 'b.wav,"sad,x,train\n').utterances()
+
+
+@case("Corpora", "a manifest in Latin-1", ValueError, "not UTF-8", "save it as UTF-8")
+def _(folder):
+    corpus = manifest(folder, LINES)
+    corpus.manifest.write_bytes("path,emotion,speaker,split\na.wav,sad,Jürgen,train\n".encode("latin-1"))
+    corpus.utterances()
+
+
+@case("Corpora", "a line with a cell too few", ValueError, "not as many cells as the header: 3 instead of 4", "line 3")
+def _(folder):
+    manifest(folder, LINES + "b.wav,sad,x\n").utterances()
+
+
+@case("Corpora", "an end before its start", ValueError, "end 0.1 s is not after start 0.2 s", "line 2")
+def _(folder):
+    manifest(folder, "path,emotion,split,start,end\na.wav,sad,train,0.2,0.1\n").utterances()
+
+
+@case("Corpora", "a start that is no number", ValueError, "start is 'nan', expected a number", "line 2")
+def _(folder):
+    manifest(folder, "path,emotion,split,start,end\na.wav,sad,train,nan,\n").utterances()
+
+
+@case("Corpora", "a corpus folder that is not there", FileNotFoundError, "ESD is given for research on request", "ESD")
+def _(folder):
+    ESD(str(folder / "ESD")).utterances()
+
+
+@case("Corpora", "a corpus without one of the emotions asked for", ValueError, "no utterance with one of", "m")
+def _(folder):
+    data = EmotionDataModule(manifest(folder, LINES), FakeEncoder(), ["happy"], str(folder / "cache"))
+    data.setup()
+
+
+@case("Corpora", "an emotion in the configuration that nobody knows", ValueError, "unknown emotion", "hapy")
+def _(folder):
+    EmotionDataModule(manifest(folder, LINES), FakeEncoder(), ["hapy"], str(folder / "cache"))
