@@ -138,9 +138,9 @@ class RenderedCorpus(Corpus):
         try:
             self._render(partial)
             self._describe(partial)
-            if not (folder / "corpus.json").exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                partial.rename(folder)
+            if folder.exists() and not (folder / "corpus.json").exists():
+                shutil.rmtree(folder)  # a damaged one
+            partial.rename(folder)
         except OSError:
             if not (folder / "corpus.json").exists():  # another process may have finished the same rendering first
                 raise
