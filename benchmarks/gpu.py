@@ -11,16 +11,14 @@ This script was not run on a GPU yet; it was tested on a CPU with ``--quick``.
 
 import argparse
 import copy
-import resource
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import torch
+from device import FAILED, Machine, checked, relative
+from gpu_voice import QUICK, Sizes, voice
+from random_speech import speech_like
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from emoquant.codecs import ECVQ, STUDY_LAMBDAS
 from emoquant.codecs.search import layout_of
@@ -28,81 +26,11 @@ from emoquant.entropy import LightModel
 from emoquant.entropy.base import frames_before
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, train_step
-from emoquant.tasks.voice_losses import LossWeights, voice_losses
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.masking import masked_mean
-from emoquant.tts.model import GenerSpeech
-from emoquant.types import StyleReference, TTSBatch
 
 
-class Sizes(NamedTuple):
-    """How much is computed."""
-
-    dim: int = 768
-    groups: int = 12
-    layers: int = 3
-    codewords: int = 128
-    utterances: int = 64
-    frames: int = 150
-    steps: int = 20
-    spoken: int = 16
-    phones: int = 80
-    product: int = 8192
-    voice: Architecture = Architecture()
-
-
-QUICK = Sizes(
-    48, 4, 2, 16, 4, 30, 3, 2, 12, 512,
-    Architecture(hidden=16, encoder_layers=1, decoder_layers=1, kernel=3, style_wave_layers=1, style_blocks=1,
-                 style_sublayers=1, codewords=4, attention_layers=1, attention_ffn=32, flow_blocks=2, flow_channels=8,
-                 flow_layers=1, flow_shared_blocks=2),
-)  # fmt: skip
-
-
-class Machine:
-    """The device, its clock and its bounds."""
-
-    def __init__(self, device: str, product: int) -> None:
-        self.device = torch.device(device)
-        self.peaks = {kind: self._peak(product, kind) for kind in (torch.float32, torch.bfloat16)}
-
-    def wait(self) -> None:
-        """Wait until the device is idle."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-
-    def seconds(self, run: Callable[[], object], times: int = 3) -> float:
-        """Return the least time of some runs, after one that does not count."""
-        run()
-        taken = []
-        for _ in range(times):
-            self.wait()
-            begun = time.perf_counter()
-            run()
-            self.wait()
-            taken.append(time.perf_counter() - begun)
-        return min(taken)
-
-    def _peak(self, size: int, kind: torch.dtype) -> float:
-        left, right = (torch.randn(size, size, device=self.device, dtype=kind) for _ in range(2))
-        return 2 * size**3 / self.seconds(lambda: left @ right)
-
-    def memory(self) -> float:
-        """Return the peak of memory since the last call in MiB; on a CPU that of the process."""
-        if self.device.type != "cuda":
-            return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        peak = torch.cuda.max_memory_allocated(self.device) / 2**20
-        torch.cuda.reset_peak_memory_stats(self.device)
-        return peak
-
-    def row(self, name: str, run: Callable[[], object], units: float, unit: str, kind: torch.dtype, agree: str) -> None:
-        """Measure something and print its line."""
-        with FlopCounterMode(display=False) as counter:
-            run()
-        taken = self.seconds(run)
-        share = counter.get_total_flops() / taken / self.peaks[kind]
-        speed = f"{units / taken:,.0f} {unit}"
-        print(f"| {name} | {1000 * taken:,.1f} | {speed} | {share:.1%} | {self.memory():,.0f} | {agree} |", flush=True)
+def features_of(sizes: Sizes, seed: int = 0) -> tuple[Tensor, Tensor]:
+    """Return random frames with memory and their lengths."""
+    return speech_like(sizes.utterances, sizes.frames, sizes.dim, seed)
 
 
 def quantizer(sizes: Sizes, features: Tensor, lengths: Tensor) -> GroupedResidualVQ:
@@ -112,37 +40,9 @@ def quantizer(sizes: Sizes, features: Tensor, lengths: Tensor) -> GroupedResidua
     return made
 
 
-def speech_like(sizes: Sizes, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Return frames with memory, as the encoder's have."""
-    generator = torch.Generator().manual_seed(seed)
-    state, frames = torch.zeros(sizes.utterances, sizes.dim), []
-    scale = torch.linspace(3, 0.1, sizes.dim)
-    for _ in range(sizes.frames):
-        state = 0.9 * state + 0.44 * torch.randn(sizes.utterances, sizes.dim, generator=generator)
-        frames.append(state * scale)
-    return torch.stack(frames, 1), torch.full((sizes.utterances,), sizes.frames)
-
-
-def relative(one: Tensor, other: Tensor) -> float:
-    """Return the distance of two results relative to the second."""
-    other = other.double().cpu()
-    return float((one.double().cpu() - other).norm() / other.norm().clamp_min(1e-30))
-
-
-def checked(found: float, bound: float, what: str) -> str:
-    """Return a cell of the table; a result that is off is marked and counted."""
-    if found <= bound:
-        return f"{what} {found:.1e}"
-    FAILED.append(f"{what}: {found:.2e} where at most {bound:.0e} is allowed")
-    return f"**{what} {found:.1e}**"
-
-
-FAILED: list[str] = []
-
-
 def codebooks(machine: Machine, sizes: Sizes) -> GroupedResidualVQ:
     """Steps of the codebooks; returns codebooks on the CPU."""
-    features, lengths = speech_like(sizes)
+    features, lengths = features_of(sizes)
     base = quantizer(sizes, features, lengths)
     there, here = copy.deepcopy(base).to(machine.device), copy.deepcopy(base)
     far = features.to(machine.device), lengths.to(machine.device)
@@ -163,7 +63,7 @@ def entropy(machine: Machine, sizes: Sizes, books: GroupedResidualVQ, compile_it
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.01 * torch.randn_like(parameter))
-    features, lengths = speech_like(sizes, 1)
+    features, lengths = features_of(sizes, 1)
     codes = books(features, lengths).codes
     rows = codes.flatten(0, 1), frames_before(codes, model.memory).flatten(0, 1)
     lmbda = torch.rand(len(rows[0])) * 10
@@ -196,7 +96,7 @@ def sweep(machine: Machine, sizes: Sizes, books: GroupedResidualVQ, model: Light
     """The search at 14 lambdas."""
     codec = ECVQ(books, model, STUDY_LAMBDAS)
     there = copy.deepcopy(codec).to(machine.device)
-    features, lengths = speech_like(sizes, 2)
+    features, lengths = features_of(sizes, 2)
     far = features.to(machine.device), lengths.to(machine.device)
     few = max(1, sizes.utterances // 16)
     here, found = codec(features[:few], lengths[:few]), there(far[0][:few], far[1][:few])
@@ -204,110 +104,6 @@ def sweep(machine: Machine, sizes: Sizes, books: GroupedResidualVQ, model: Light
     agree = checked(differ, 1e-3, "other codes") + ", " + checked(relative(found.bits, here.bits), 1e-3, "bits")
     count = sizes.utterances * sizes.frames * len(STUDY_LAMBDAS)
     machine.row("sweep of 14 lambdas", lambda: there(*far), count, "frame-lambdas/s", torch.float32, agree)
-
-
-def spoken(sizes: Sizes, mels: int = 80, dim: int = 768, seed: int = 0) -> TTSBatch:
-    """Return a batch of random utterances."""
-    generator = torch.Generator().manual_seed(seed)
-    shape = sizes.spoken, sizes.phones
-    durations = torch.randint(2, 9, shape, generator=generator)
-    lengths = durations.sum(1)
-    longest = int(lengths.max())
-    inside = torch.arange(longest) < lengths.unsqueeze(1)
-    frames = (torch.randn(sizes.spoken, longest, mels, generator=generator) - 3) * inside.unsqueeze(-1)
-    place = torch.arange(longest).expand(sizes.spoken, -1)
-    style = StyleReference(frames, lengths, (place // 5 + 1) * inside, (place // 20 + 1) * inside)
-    emotion = torch.randn(sizes.spoken, 60, dim, generator=generator)
-    return TTSBatch(
-        phones=torch.randint(1, 60, shape, generator=generator),
-        phone_lengths=torch.full((sizes.spoken,), sizes.phones),
-        durations=durations,
-        words=(torch.arange(sizes.phones) // 4 + 1).expand(shape).contiguous(),
-        mels=frames,
-        mel_lengths=lengths,
-        f0=(120 + 40 * torch.rand(sizes.spoken, longest, generator=generator)) * inside,
-        voiced=inside & (place % 3 > 0),
-        style=style,
-        emotion_frames=emotion,
-        emotion_lengths=torch.full((sizes.spoken,), 60),
-        speaker_vectors=nn.functional.normalize(torch.randn(sizes.spoken, 256, generator=generator), dim=1),
-        emotions=torch.zeros(sizes.spoken, dtype=torch.int64),
-        speakers=torch.zeros(sizes.spoken, dtype=torch.int64),
-        utterances=torch.arange(sizes.spoken),
-    )
-
-
-def moved(value: Any, device: torch.device) -> Any:  # noqa: ANN401 - a batch or what it holds
-    """Return a batch on a device."""
-    if isinstance(value, Tensor):
-        return value.to(device)
-    return type(value)(*(moved(each, device) for each in value))
-
-
-def precisions(device: torch.device) -> Iterator[tuple[str, torch.dtype, Any]]:
-    """Yield names of precisions with the context that they need."""
-    yield "float32", torch.float32, nullcontext()
-    yield "bf16-mixed", torch.bfloat16, torch.autocast(device.type, torch.bfloat16)
-
-
-def voice(machine: Machine, sizes: Sizes, compile_it: bool) -> None:
-    """Training steps of a voice in both precisions, and synthesis."""
-    here = GenerSpeech(sizes.voice, 60, 80, 768, 256, 150.0, 30.0)
-    there, batch = copy.deepcopy(here).to(machine.device), spoken(sizes)
-    far, weights = (
-        moved(batch, machine.device),
-        LossWeights()._asdict() if hasattr(LossWeights, "_asdict") else vars(LossWeights()),
-    )
-    optimizer = torch.optim.AdamW(there.parameters(), 1e-5)
-
-    def loss(model: GenerSpeech, data: TTSBatch) -> Tensor:
-        output = model(data, masked_mean(data.emotion_frames, data.emotion_lengths), None, 0.0, True)
-        terms = voice_losses(output, data, model)
-        return torch.stack([weights[name] * term for name, term in terms.items() if name in weights]).sum()
-
-    count = int(batch.mel_lengths.sum())
-    agree = {}
-    with torch.no_grad():
-        exact = float(loss(here.eval(), batch))
-        for name, kind, context in precisions(machine.device):
-            with context:
-                found = float(loss(there.eval(), far))
-            agree[name] = checked(abs(found / exact - 1), 1e-3 if kind == torch.float32 else 2e-2, "loss")
-    there.train()
-
-    def stepper(context: Any) -> Callable[[], None]:  # noqa: ANN401 - autocast or nothing
-        def step() -> None:
-            optimizer.zero_grad()
-            with context:
-                value = loss(there, far)
-            value.backward()
-            optimizer.step()
-
-        return step
-
-    for name, kind, context in precisions(machine.device):
-        machine.row(f"voice step, {name}", stepper(context), count, "mel frames/s", kind, agree[name])
-    if compile_it:
-        there.compile(dynamic=True)
-        machine.row("voice step, float32, compiled", stepper(nullcontext()), count, "mel frames/s", torch.float32, "")
-    say(machine, sizes, here.eval(), batch)
-
-
-def say(machine: Machine, sizes: Sizes, here: GenerSpeech, batch: TTSBatch) -> None:
-    """Synthesis with given durations, against the CPU."""
-    there, far = copy.deepcopy(here).to(machine.device), moved(batch, machine.device)
-
-    @torch.no_grad()
-    def speak(model: GenerSpeech, data: TTSBatch) -> Tensor:
-        vectors = masked_mean(data.emotion_frames, data.emotion_lengths)
-        seeds = torch.zeros(len(vectors), dtype=torch.int64, device=vectors.device)
-        out = model.infer(data.phones, data.phone_lengths, vectors, data.speaker_vectors, data.style,
-                          durations=data.durations, f0=data.f0, voiced=data.voiced, noise=0.3, seeds=seeds)  # fmt: skip
-        return out.mels
-
-    agree = checked(relative(speak(there, far), speak(here, batch)), 1e-2, "mels")
-    seconds = float(batch.mel_lengths.sum()) / 62.5
-    machine.row("synthesis of mels", lambda: speak(there, far), seconds, "x real time", torch.float32, agree)
 
 
 def main() -> None:

@@ -1,131 +1,174 @@
-"""Step rate of two processes with gloo against one, both with one thread each, the same batch on every process.
+"""Training batches of two processes with gloo against those of one, one thread each, and of two that do not talk.
 
-``python benchmarks/scaling.py`` trains codebooks and entropy model of the full size on random frames, in one process
-and then in two (``--processes``), and prints the frames a second of all processes together. Where steps are bound by
-arithmetic, two processes on two idle cores should reach nearly 2; the table says how much of the time the cores were
-ours, since other work on the machine is not idle time of the processes.
+``python benchmarks/scaling.py`` trains codebooks, entropy model (on codes of its own search, as in most of a training)
+and voice by their real tasks under Lightning's trainer on random data of the full size. A batch on every process is as
+large as the configurations have it. Three runs of each: one process; two at the same time that know nothing of each
+other; two under DDP. The second is the machine's own limit: cores share caches, memory and, in a virtual machine, more.
+What DDP loses beside it is communication and waiting.
+
+A batch's time is that of the slowest process. The share of a core says whether the machine was idle besides: if one
+process had less than all of a core, other work took it and the rates mean little.
 """
 
 import argparse
-import copy
+import multiprocessing
 import os
+import resource
 import socket
+import statistics
 import time
+import warnings
+from multiprocessing.synchronize import Barrier
+from typing import Any, NamedTuple
 
 import torch
-from torch import distributed, multiprocessing, nn
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.strategies import DDPStrategy
+from random_speech import RandomData
 
-from emoquant.codecs.search import layout_of
 from emoquant.entropy import LightModel
-from emoquant.entropy.base import frames_before
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.quantization.training import initialise, train_step
+from emoquant.tasks import CodecTask, EmotionTTS
+from emoquant.tts.architecture import Architecture
 
-WORK = ("codebook step", "entropy step")
+WORK = ("codebooks", "entropy", "voice")
+#: Batches before the clock starts.
+WARM = 2
 
 
-def speech_like(utterances: int, frames: int, dim: int, seed: int) -> torch.Tensor:
-    """Return frames with memory."""
-    generator = torch.Generator().manual_seed(seed)
-    return torch.randn(utterances, frames, dim, generator=generator).cumsum(1) / 10
+class Spent(NamedTuple):
+    """Seconds of a batch: by the clock, of the processor, and those of it in the system; page faults in thousands."""
+
+    wall: float
+    own: float
+    system: float
+    faults: float
+
+
+class Clock(Callback):
+    """Measures the batches after the first ones, which all processes begin at the same time."""
+
+    def __init__(self, start: Barrier) -> None:
+        self.start, self.begun, self.batches, self.now = start, [], 0, None
+
+    def on_train_batch_start(self, trainer: Trainer, module: LightningModule, batch: object, batch_idx: int) -> None:
+        """Start the clock."""
+        if batch_idx == WARM:
+            self.start.wait()
+            self.begun = reading()
+
+    def on_train_batch_end(
+        self, trainer: Trainer, module: LightningModule, outputs: object, batch: object, batch_idx: int
+    ) -> None:
+        """Read it."""
+        if batch_idx >= WARM:
+            self.now, self.batches = reading(), self.batches + 1
+
+    def spent(self) -> Spent:
+        """Return what a batch took."""
+        return Spent(*((now - begun) / self.batches for begun, now in zip(self.begun, self.now, strict=True)))
+
+
+def reading() -> list[float]:
+    """Return clocks and counters of this process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return [time.perf_counter(), usage.ru_utime + usage.ru_stime, usage.ru_stime, usage.ru_minflt / 1000]
+
+
+def task_of(work: str, options: argparse.Namespace) -> tuple[LightningModule, RandomData]:
+    """Return a task of the full size with its data."""
+    batches = WARM + options.batches
+    if work == "voice":
+        architecture = Architecture(hidden=options.hidden, style_norm=True, flow_shared_condition=True)
+        data = RandomData("voice", options.spoken, batches, options.dim)
+        return EmotionTTS(architecture), data
+    quantizer = GroupedResidualVQ(options.groups, 3, 128, coarse=1, prediction=True)
+    epochs = 99 if work == "codebooks" else 0
+    task = CodecTask(quantizer, LightModel(), epochs, 0, splits=options.splits, sample_frames=2000)
+    return task, RandomData("features", options.utterances, batches, options.dim)
 
 
 def process(
-    rank: int, world: int, port: int, options: argparse.Namespace, results: "multiprocessing.Queue[object]"
+    work: str,
+    rank: int,
+    world: int,
+    port: int,
+    options: argparse.Namespace,
+    start: Barrier,
+    results: "multiprocessing.Queue[Spent]",
 ) -> None:
-    """Do what one process does, and report steps, seconds and seconds of its processor."""
+    """Train as one of some processes and report."""
+    warnings.simplefilter("ignore")
     torch.set_num_threads(1)
+    torch.manual_seed(0)
     if world > 1:
-        os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-        distributed.init_process_group("gloo", rank=rank, world_size=world)
-    features = speech_like(options.utterances, 150, options.dim, rank)
-    lengths = torch.full((options.utterances,), 150)
-    quantizer = GroupedResidualVQ(options.groups, 3, 128, coarse=1, dim=options.dim)
-    initialise(quantizer, features[:8], lengths[:8], rounds=1)
-    model = LightModel(64)
-    model.build(layout_of(quantizer))
-    codes = quantizer(features, lengths).codes
-    rows = (
-        codes.flatten(0, 1),
-        frames_before(codes, model.memory).flatten(0, 1),
-        torch.full((codes[..., 0].numel(),), 5.0),
-    )
-    bits: nn.Module = _Bits(copy.deepcopy(model))
-    bits = nn.parallel.DistributedDataParallel(bits) if world > 1 else bits
-    optimizer = torch.optim.Adam(bits.parameters(), 1e-4)
-
-    def codebook_step(step: int) -> None:
-        train_step(quantizer, features, lengths, torch.Generator().manual_seed(step))
-
-    def entropy_step(step: int) -> None:
-        optimizer.zero_grad()
-        bits(*rows).backward()
-        optimizer.step()
-
-    for name, step in zip(WORK, (codebook_step, entropy_step), strict=True):
-        step(0)
-        if world > 1:
-            distributed.barrier()
-        begun, own = time.perf_counter(), time.process_time()
-        for number in range(options.steps):
-            step(number + 1)
-        results.put((name, rank, time.perf_counter() - begun, time.process_time() - own))
+        names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": world, "LOCAL_WORLD_SIZE": world, "GROUP_RANK": 0,
+                 "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "scaling"}  # fmt: skip
+        os.environ |= {name: str(value) for name, value in names.items()}
+    task, data = task_of(work, options)
+    clock = Clock(start)
+    strategy: Any = "auto"
     if world > 1:
-        distributed.destroy_process_group()
+        strategy = DDPStrategy(gradient_as_bucket_view=options.views, bucket_cap_mb=options.bucket)
+    Trainer(
+        accelerator="cpu", devices=world, strategy=strategy, max_epochs=1, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, callbacks=[clock],
+        limit_val_batches=0,
+    ).fit(task, data)  # fmt: skip
+    results.put(clock.spent())
 
 
-class _Bits(nn.Module):
-    """The loss as a module's forward, which is what DistributedDataParallel wraps."""
-
-    def __init__(self, model: LightModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, codes: torch.Tensor, before: torch.Tensor, lmbda: torch.Tensor) -> torch.Tensor:
-        """Return the mean bits of a frame."""
-        return self.model.bits(codes, before, lmbda).sum(-1).mean()
-
-
-def measured(world: int, options: argparse.Namespace) -> dict[str, tuple[float, float]]:
-    """Return seconds of a step and the share of a core that each process had, for each kind of work."""
+def measured(work: str, count: int, together: bool, options: argparse.Namespace) -> Spent:
+    """Return what a batch took the slowest of some processes, and what it took all of them on average."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     context = multiprocessing.get_context("spawn")
-    results = context.Queue()
-    runs = [context.Process(target=process, args=(rank, world, port, options, results)) for rank in range(world)]
+    start, results = context.Barrier(count), context.Queue()
+    world = count if together else 1
+    runs = [
+        context.Process(target=process, args=(work, rank, world, port, options, start, results))
+        for rank in range(count)
+    ]
     for run in runs:
         run.start()
-    found = [results.get(timeout=3000) for _ in range(world * len(WORK))]
+    found = [results.get(timeout=3000) for _ in runs]
     for run in runs:
         run.join()
-    table = {}
-    for name in WORK:
-        wall = max(each[2] for each in found if each[0] == name)
-        own = sum(each[3] for each in found if each[0] == name) / world
-        table[name] = wall / options.steps, own / wall
-    return table
+    wall = max(each.wall for each in found)
+    return Spent(wall, *(statistics.mean(column) for column in list(zip(*found, strict=True))[1:]))
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("work", nargs="*", choices=[*WORK, []], help="all of it by default")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--steps", type=int, default=10)
-    parser.add_argument("--utterances", type=int, default=32, help="of 150 frames, on every process")
+    parser.add_argument("--batches", type=int, default=8, help="batches that are measured")
+    parser.add_argument("--utterances", type=int, default=53, help="of 150 frames: 7,950 frames a batch")
+    parser.add_argument("--spoken", type=int, default=16, help="utterances of a voice's batch")
+    parser.add_argument("--splits", type=int, default=4, help="gradient steps a batch of the entropy model")
     parser.add_argument("--dim", type=int, default=768)
     parser.add_argument("--groups", type=int, default=12)
+    parser.add_argument("--hidden", type=int, default=256, help="width of the voice")
+    parser.add_argument("--views", action="store_true", help="gradients as views of DDP's buckets")
+    parser.add_argument("--bucket", type=float, default=25, help="megabytes of a bucket of DDP")
+    parser.add_argument("--details", action="store_true", help="also time in the system and page faults")
     options = parser.parse_args()
-    one, many = measured(1, options), measured(options.processes, options)
-    print(f"| work | one, s a step | {options.processes}, s a step | rate | share of a core: one, each |")
-    print("|---|---|---|---|---|")
-    for name in WORK:
-        rate = options.processes * one[name][0] / many[name][0]
-        own = rate * one[name][1] / many[name][1]
-        shares = f"{one[name][1]:.0%}, {many[name][1]:.0%}"
-        print(
-            f"| {name} | {one[name][0]:.3f} | {many[name][0]:.3f} | x {rate:.2f} (x {own:.2f} of own time) | {shares} |"
-        )
+    count = options.processes
+    print(
+        f"| training batch of | 1: s | {count} apart: s | {count} with DDP: s | rate of {count} apart | with DDP "
+        "| by own time | share of a core: 1, apart, DDP |\n|---|---|---|---|---|---|---|---|",
+        flush=True,
+    )
+    for work in options.work or WORK:
+        one, apart, both = (measured(work, *how, options) for how in ((1, False), (count, False), (count, True)))
+        times = " | ".join(f"{each.wall:.3f}" for each in (one, apart, both))
+        rates = " | ".join(f"x {count * one.wall / each.wall:.2f}" for each in (apart, both))
+        shares = ", ".join(f"{each.own / each.wall:.0%}" for each in (one, apart, both))
+        print(f"| {work} | {times} | {rates} | x {count * one.own / both.own:.2f} | {shares} |", flush=True)
+        if options.details:
+            print(one, apart, both, sep="\n", flush=True)
 
 
 if __name__ == "__main__":
