@@ -27,6 +27,8 @@ class Architecture:
         codebook_decay: Decay of the codebooks' moving averages.
         attention_layers: Layers of the style-to-content attention.
         attention_ffn: Inner width of its feed-forward part.
+        attention_band: Standard deviation, in segments of the reference, of a prior of that attention around the
+            diagonal, which it need not find by itself then; 0 for none, as published.
         pitch_bins: Rows of the pitch embedding, of which the first 256 are used.
         flow_blocks: Blocks of the post-net flow.
         flow_channels: Channels inside its couplings.
@@ -59,6 +61,7 @@ class Architecture:
     codebook_decay: float = 0.999
     attention_layers: int = 2
     attention_ffn: int = 2048
+    attention_band: float = 0.0
     pitch_bins: int = 300
     flow_blocks: int = 8
     flow_channels: int = 128

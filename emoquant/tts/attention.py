@@ -34,6 +34,12 @@ def _places(lengths: Tensor, size: int) -> Tensor:
     return (torch.arange(size, device=lengths.device) + 0.5) / lengths.unsqueeze(1)
 
 
+def _apart(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return how far each segment lies from the diagonal at each frame, in segments, ``(B, T, S)``."""
+    centre = _places(frames, size[0]).clamp(max=1).unsqueeze(2) * segments[:, None, None]
+    return torch.arange(size[1], device=segments.device) + 0.5 - centre
+
+
 def diagonal_band(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Tensor:
     """Return forced attention: each frame to the (up to) three segments around the diagonal, in equal shares.
 
@@ -45,9 +51,7 @@ def diagonal_band(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Te
     Returns:
         Weights ``(B, T, S)`` float32; every row sums to 1.
     """
-    centre = _places(frames, size[0]).clamp(max=1).unsqueeze(2) * segments[:, None, None]
-    place = torch.arange(size[1], device=segments.device) + 0.5
-    near = ((place - centre).abs() <= _BAND) & length_mask(segments, size[1]).unsqueeze(1)
+    near = (_apart(frames, segments, size).abs() <= _BAND) & length_mask(segments, size[1]).unsqueeze(1)
     return near.float() / near.sum(2, keepdim=True).clamp(min=1)
 
 
@@ -83,13 +87,23 @@ class CrossAttention(nn.Module):
         self.attention_norm, self.ffn_norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, content: Tensor, styles: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Return content ``(B, T, H)`` and attention ``(B, T, S)`` float32 to the styles ``(B, S, H)`` in the mask."""
+    def forward(
+        self, content: Tensor, styles: Tensor, mask: Tensor, prior: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return content ``(B, T, H)`` and attention ``(B, T, S)`` float32 to the styles ``(B, S, H)`` in the mask.
+
+        Args:
+            content: Content.
+            styles: Styles.
+            mask: Real styles, ``(B, S)`` bool.
+            prior: Added to the scores, ``(B, 1, T, S)``.
+        """
         size, length, hidden = content.shape
         shape = (size, -1, self.heads, hidden // self.heads)
         query = self.query(content).view(shape).transpose(1, 2)
         key, value = (linear(styles).view(shape).transpose(1, 2) for linear in (self.key, self.value))
         scores = (query @ key.transpose(2, 3)).float() / math.sqrt(shape[-1])
+        scores = scores if prior is None else scores + prior
         weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)
         mixed = (self.dropout(weights).to(value.dtype) @ value).transpose(1, 2).reshape(size, length, hidden)
         content = self.attention_norm(content + self.dropout(self.output(mixed)))
@@ -106,11 +120,13 @@ class StyleToContentAttention(nn.Module):
         heads: Heads of each.
         ffn: Inner width of their feed-forward parts.
         dropout: Dropout.
+        band: Standard deviation of a prior around the diagonal, in segments of the reference; 0 for none.
     """
 
-    def __init__(self, hidden: int, layers: int, heads: int, ffn: int, dropout: float) -> None:
+    def __init__(self, hidden: int, layers: int, heads: int, ffn: int, dropout: float, band: float = 0.0) -> None:
         super().__init__()
         self.place = nn.Linear(2 * hidden, hidden)
+        self.band = band
         self.layers = nn.ModuleList(CrossAttention(hidden, heads, ffn, dropout) for _ in range(layers))
 
     def forward(
@@ -129,9 +145,12 @@ class StyleToContentAttention(nn.Module):
         positions = sinusoids(styles.shape[1], styles.shape[2], styles.device).to(styles.dtype)
         styles = self.place(torch.cat([styles, positions.expand_as(styles)], -1))
         mask = length_mask(segments, styles.shape[1])
-        attended, weights = content, []
+        attended, weights, prior = content, [], None
+        if self.band:
+            apart = _apart(frames, segments, (content.shape[1], styles.shape[1]))
+            prior = -0.5 * (apart / self.band).square().unsqueeze(1)
         for layer in self.layers:
-            attended, weight = layer(attended, styles, mask)
+            attended, weight = layer(attended, styles, mask, prior)
             weights.append(weight)
         if forcing:
             band = diagonal_band(frames, segments, (content.shape[1], styles.shape[1]))

@@ -54,7 +54,7 @@ class GenerSpeech(nn.Module):
         self.regulate = LengthRegulator()
         self.mixstyle = MixStyleLayerNorm(hidden, size.mixstyle_probability, size.mixstyle_alpha, size.mixstyle_eval)
         self.local = nn.ModuleDict({level: LocalStyleEncoder(size, mels, level) for level in LEVELS})
-        attention = (size.attention_layers, size.heads, size.attention_ffn, size.dropout)
+        attention = (size.attention_layers, size.heads, size.attention_ffn, size.dropout, size.attention_band)
         self.align = nn.ModuleDict({level: StyleToContentAttention(hidden, *attention) for level in LEVELS})
         self.local_null = nn.Parameter(torch.zeros(hidden))
         self.pitch = PitchPredictorPair(hidden, size.predictor_dropout, size.dropout)

@@ -139,6 +139,16 @@ def test_forcing_gives_the_diagonal_and_then_lets_go():
     torch.testing.assert_close(half, 0.5 * (forced + free))
 
 
+def test_a_prior_keeps_attention_at_the_diagonal_of_any_reference():
+    torch.manual_seed(0)
+    align = StyleToContentAttention(16, 1, 2, 32, 0.0, band=0.5).eval()
+    content, styles = torch.randn(2, 24, 16), torch.randn(2, 8, 16)
+    weights = align(content, torch.tensor([24, 12]), styles, torch.tensor([8, 4])).weights[:, 0]
+    assert weights[0].argmax(1).tolist() == [frame // 3 for frame in range(24)]
+    assert weights[1, :12].argmax(1).tolist() == [frame // 3 for frame in range(12)]
+    assert not weights[1, :, 4:].any()
+
+
 def test_mix_style_gives_content_the_scale_and_shift_of_a_style():
     torch.manual_seed(0)
     mix = MixStyleLayerNorm(8, probability=1.0, alpha=0.1).train()
