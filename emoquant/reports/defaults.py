@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.reports.base import Report
+from emoquant.reports.comparison import StrataCurves
 from emoquant.reports.confusion import ConfusionMatrices
 from emoquant.reports.curves import RateCurves, SweepCurves
 from emoquant.reports.drift import CentroidCurves, DriftCurves
@@ -34,6 +35,7 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (RateCurves("recall"), {"recall", "bits_per_frame"}),
         (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
         (DriftCurves(), {"drift_to_neutral", "drift_to_mean", "drift_to_skip"}),
+        (DriftCurves("bits_per_frame"), {"drift_to_neutral", "drift_to_mean", "drift_to_skip", "bits_per_frame"}),
         (CentroidCurves(), {m for m in metrics if m.startswith("similarity_to/")} or {"similarity_to/<emotion>"}),
         (SweepCurves("excess_drift_to_neutral"), {"excess_drift_to_neutral"}),
         (SweepCurves("preference_for_neutral"), {"preference_for_neutral"}),
@@ -43,7 +45,10 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (RDCurve(), {"distortion", "bits_per_frame"}),
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]
-    return [*[report for report, needed in candidates if needed <= metrics], StudyPage()]
+    reports = [report for report, needed in candidates if needed <= metrics]
+    if any(stratum.startswith("speaker=") for stratum in results.strata("drift_to_neutral")):
+        reports.append(StrataCurves())
+    return [*reports, StudyPage()]
 
 
 def _published(results: Results, metric: str) -> str | None:

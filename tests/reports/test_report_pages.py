@@ -48,7 +48,7 @@ def test_the_page_needs_nothing_else(page):
     names = {tag for tag, _ in checked.tags}
     assert not names & {"script", "link", "iframe"}
     images = [found for tag, found in checked.tags if tag == "img"]
-    assert len(images) == 15
+    assert len(images) == 16
     assert all(found["src"].startswith("data:image/svg+xml;base64,") for found in images)
     assert all(anchor.startswith("#") for anchor in checked.anchors)
     assert "url(" not in page
@@ -116,3 +116,13 @@ def test_a_page_without_figures_is_refused(rows, tmp_path):
         StudyPage().write([], tmp_path)
     with pytest.raises(FileNotFoundError, match="option `config`"):
         StudyPage(reports=[EmotionTable()], config=str(tmp_path / "none.yaml")).write(rows, tmp_path)
+
+
+def test_speakers_are_drawn_apart_where_they_were_measured_apart(strata_rows):
+    def names(rows):
+        return [type(report).__name__ for report in default_reports(rows)]
+
+    apart = [row for row in strata_rows if row.stratum == "all" or row.stratum.startswith("speaker=")]
+    together = [row for row in strata_rows if row.stratum == "all"]
+    assert "StrataCurves" in names(apart)
+    assert "StrataCurves" not in names(together)
