@@ -8,7 +8,7 @@ import torch
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
-from emoquant.codecs.search import layout_of
+from emoquant.codecs.search import SURVIVORS, layout_of
 from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
@@ -62,6 +62,7 @@ def load_codec(
     name: str | None = None,
     beam: int = 1,
     any_encoder: bool = False,
+    survivors: int = SURVIVORS,
 ) -> ECVQ:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
@@ -70,9 +71,10 @@ def load_codec(
             (:func:`find_checkpoint`).
         points: Lambdas that an evaluation runs, in squared feature units per bit.
         name: Name in the tables; the name of the run or of the file, without its ending, by default.
-        beam: Paths that the search keeps; 1 for greedy search.
+        beam: Paths that the search keeps within a frame; 1 for greedy search.
         any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
             whatever brings both together raises an error.
+        survivors: Paths of coarse codes that the search keeps over time; 1 for a search that is greedy over time.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -88,7 +90,7 @@ def load_codec(
     entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
     entropy.build(layout_of(quantizer))
     _fill(entropy, content["state_dict"], "entropy.", path)
-    codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam)
+    codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
     return codec.requires_grad_(False).eval()
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.real_bits import RealBits
-from emoquant.codecs.search import Search, layout_of
+from emoquant.codecs.search import SURVIVORS, Search, layout_of
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
@@ -25,7 +25,9 @@ class ECVQ(RealBits):
         entropy: An entropy model trained for it.
         points: Lambdas that an evaluation runs.
         name: Name in the tables.
-        beam: Paths that the search keeps; 1 for greedy search.
+        beam: Paths that the search keeps within a frame; 1 for greedy search.
+        survivors: Paths of coarse codes that it keeps over time; 1 for a search that is greedy over time. Without
+            effect where there is no coarse stage, or the entropy model sees no frame back or is blind to lambda.
         rows: Utterances times lambdas (frames times lambdas without context) searched side by side: memory against
             speed, without influence on the result.
     """
@@ -38,13 +40,15 @@ class ECVQ(RealBits):
         name: str = "ecvq",
         beam: int = 1,
         rows: int = 1024,
+        survivors: int = SURVIVORS,
     ) -> None:
         super().__init__()
         if rows < 1:
             raise ValueError(f"rows must be at least 1, not {rows}")
         entropy.build(layout_of(quantizer))
         self.quantizer, self.entropy = quantizer.requires_grad_(False), entropy
-        self.name, self.points, self.beam, self.rows = name, check_lambdas(points), beam, rows
+        self.name, self.points, self.rows = name, check_lambdas(points), rows
+        self.beam, self.survivors = beam, survivors
         self.dim, self.positions, self.codewords = quantizer.dim, quantizer.positions, quantizer.codewords
 
     @property
@@ -78,7 +82,7 @@ class ECVQ(RealBits):
     def _code(self, features: Tensor, lengths: Tensor, lambdas: Tensor) -> Coded:
         batch, frames, _ = features.shape
         count = len(lambdas)
-        search = Search(self.quantizer, self.entropy, self.beam)
+        search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
         components = self.quantizer.transform(features)
         order = lengths.argsort(descending=True, stable=True)
         each = max(1, self.rows // count if search.sequential else self.rows // (count * frames))

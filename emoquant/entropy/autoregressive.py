@@ -162,8 +162,9 @@ class AutoregressiveModel(EntropyModel):
             state.codes = torch.cat([codes.unsqueeze(1), state.codes[:, :-1]], 1)
         self._begin(state)
 
-    def narrow(self, state: AutoregressiveState, rows: int) -> AutoregressiveState:
-        """Return the state of the first rows; see :meth:`EntropyModel.narrow`."""
-        fewer = AutoregressiveState(state.weights[:rows], state.codes[:rows])
-        self._begin(fewer)
-        return fewer
+    def select(self, state: AutoregressiveState, rows: Tensor) -> AutoregressiveState:
+        """Return the state of some rows; see :meth:`EntropyModel.select`."""
+        chosen = AutoregressiveState(state.weights[rows], state.codes[rows])
+        chosen.cache = [None if pair is None else pair[:, rows] for pair in state.cache]
+        chosen.token, chosen.common = state.token[rows], state.common[rows]
+        return chosen

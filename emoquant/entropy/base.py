@@ -157,8 +157,13 @@ class EntropyModel(nn.Module, ABC):
         """Tell the state the codes ``(N, P)`` that the frame ended with, and begin the next frame."""
 
     @abstractmethod
-    def narrow(self, state: Any, rows: int) -> Any:  # noqa: ANN401
-        """Return the state of the first ``rows`` rows (between frames): the others' utterances have ended."""
+    def select(self, state: Any, rows: Tensor) -> Any:  # noqa: ANN401
+        """Return the state of some rows, before the first :meth:`advance` of a frame.
+
+        Args:
+            state: The state; left as it is.
+            rows: Rows of the state in the order of the new one, int64; a row may be missing or come more than once.
+        """
 
     def bits(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
         """Return the bits of every code, ``-log2 q``, ``(N, P)`` float32; arguments as in :meth:`forward`."""

@@ -71,9 +71,9 @@ class FactorizedModel(EntropyModel):
     def end_frame(self, state: FactorizedState, codes: Tensor) -> None:
         """Nothing to remember; see :meth:`EntropyModel.end_frame`."""
 
-    def narrow(self, state: FactorizedState, rows: int) -> FactorizedState:
-        """Return the state of the first rows; see :meth:`EntropyModel.narrow`."""
-        return FactorizedState(state.index[:rows], state.table)
+    def select(self, state: FactorizedState, rows: Tensor) -> FactorizedState:
+        """Return the state of some rows; see :meth:`EntropyModel.select`."""
+        return FactorizedState(state.index[rows], state.table)
 
 
 @torch.no_grad()

@@ -234,8 +234,8 @@ class LightModel(EntropyModel):
         state.rough = None
         self._begin(state, 0)
 
-    def narrow(self, state: LightState, rows: int) -> LightState:
-        """Return the state of the first rows; see :meth:`EntropyModel.narrow`."""
-        fewer = LightState(state.index[:rows], state.codes[:rows], state.hidden, state.bias)
-        fewer.total = state.total[:, :rows]
-        return fewer
+    def select(self, state: LightState, rows: Tensor) -> LightState:
+        """Return the state of some rows; see :meth:`EntropyModel.select`."""
+        chosen = LightState(state.index[rows], state.codes[rows], state.hidden, state.bias)
+        chosen.total = state.total.index_select(1, rows)
+        return chosen

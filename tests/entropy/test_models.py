@@ -81,6 +81,26 @@ def test_the_state_says_what_the_teacher_forced_pass_says(name):
         model.end_frame(state, codes[:, frame])
 
 
+@pytest.mark.parametrize("name", MODELS)
+def test_selected_rows_go_on_as_they_would_have(name):
+    model = make(name)
+    codes = torch.randint(LAYOUT.vocabulary, (3, 2, LAYOUT.positions), generator=torch.Generator().manual_seed(3))
+    lmbda, rows = torch.tensor([0.2, 4.0, 1.0]), torch.tensor([2, 0, 0])
+    state, other = model.start(lmbda), model.start(lmbda[rows])
+    for each, chosen in ((state, codes), (other, codes[rows])):
+        model.end_frame(each, chosen[:, 0])
+    state = model.select(state, rows)
+    for _ in range(2):  # also after the first logits of a frame
+        torch.testing.assert_close(model.logits(state, 0, 0), model.logits(other, 0, 0))
+        first = codes[rows, 1, :1].T.unsqueeze(-1)
+        state, other = model.select(state, torch.arange(3)), model.select(other, torch.arange(3))
+        for each in (state, other):
+            model.advance(each, 0, 0, first, None)
+        torch.testing.assert_close(model.logits(state, 1, 0), model.logits(other, 1, 0))
+        for each in (state, other):
+            model.end_frame(each, codes[rows, 1])
+
+
 @pytest.mark.parametrize("name", ["light", "factorized", "transformer with memory"])
 def test_lambda_matters_and_is_relative_to_the_scale(name):
     model = make(name)

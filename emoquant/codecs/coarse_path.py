@@ -1,0 +1,94 @@
+"""Look-ahead over time: the best path of coarse codes through an utterance."""
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.entropy.base import EntropyModel
+
+#: Rows below which matrix products take another kernel, so that a row would depend on their number.
+MINIMUM_ROWS = 8
+
+
+class Prices(NamedTuple):
+    """Lambda times the bits of every coarse code.
+
+    Attributes:
+        place: Place of each row's lambda among the distinct ones, ``(N,)``.
+        first: In the first frame, ``(U, V)``.
+        after: After every other code, ``(U, V, V)``.
+    """
+
+    place: Tensor
+    first: Tensor
+    after: Tensor
+
+
+def best_coarse_path(
+    words: Tensor, entropy: EntropyModel, components: Tensor, lengths: Tensor, lmbda: Tensor, survivors: int
+) -> Tensor:
+    """Return the codes ``(N, T)`` int64 of the first coarse stage that serve rows best without any other code.
+
+    A path's cost is its squared error plus lambda times the bits of its coarse codes, every other position being SKIP
+    at no cost. Paths that come to the same code merge (Viterbi 1967), and of these the cheapest go on in each frame
+    (the M-algorithm, Anderson and Mohan 1984). Where the entropy model sees one frame back, the result is the best of
+    all paths if as many go on as there are codes; of older frames it takes the codes to be those of the frame before.
+
+    Args:
+        words: Codewords of the stage with SKIP, ``(V, D)``.
+        entropy: The entropy model.
+        components: Components of frames, ``(N, T, D)`` float32.
+        lengths: Frames of each row, ``(N,)``; the rows must be in falling order of length.
+        lmbda: Lagrange multiplier of each row, ``(N,)``.
+        survivors: Paths that go on, at most ``V``.
+    """
+    count, frames = components.shape[:2]
+    missing = max(0, MINIMUM_ROWS - count)
+    components = torch.cat([components, components.new_zeros(missing, *components.shape[1:])])
+    lmbda, lengths = torch.cat([lmbda, lmbda.new_zeros(missing)]), torch.cat([lengths, lengths.new_zeros(missing)])
+    prices, norms = _prices(entropy, lmbda, len(words)), words.square().sum(1)
+    codes, parents = torch.zeros(2, len(lmbda), frames, survivors, dtype=torch.int64, device=words.device)
+    ends = lengths.tolist()
+    cost = prices.first[prices.place]
+    for frame in range(frames):
+        kept = max(MINIMUM_ROWS, sum(end > frame for end in ends))
+        if frame:
+            step = prices.after[prices.place[:kept].unsqueeze(1), codes[:kept, frame - 1]]
+            cost, parent = (cost[:kept].unsqueeze(2) + step).min(1)
+        cost = cost + norms - 2 * components[:kept, frame] @ words.T
+        cost, codes[:kept, frame] = cost.topk(survivors, 1, largest=False)
+        cost = cost - cost[:, :1]
+        if frame:
+            parents[:kept, frame] = parent.gather(1, codes[:kept, frame])
+    return _trace(codes, parents, lengths.to(words.device))[:count]
+
+
+def _trace(codes: Tensor, parents: Tensor, lengths: Tensor) -> Tensor:
+    """Follow the paths back from the best one, the first, of each row's last frame."""
+    place = torch.zeros(len(codes), 1, dtype=torch.int64, device=codes.device)
+    found = torch.zeros_like(codes[..., 0])
+    for frame in reversed(range(codes.shape[1])):
+        found[:, frame] = codes[:, frame].gather(1, place).squeeze(1)
+        before = parents[:, frame].gather(1, place)
+        place = torch.where((lengths > frame).unsqueeze(1), before, place)
+    return found
+
+
+def _prices(entropy: EntropyModel, lmbda: Tensor, vocabulary: int) -> Prices:
+    distinct, index = lmbda.unique(return_inverse=True)
+    distinct = torch.cat([distinct, distinct[:1].expand(max(0, MINIMUM_ROWS - len(distinct)))])
+    first = _bits(entropy, entropy.start(distinct))
+    state = entropy.start(distinct.repeat_interleave(vocabulary))
+    layout = entropy.layout
+    before = torch.full((len(distinct) * vocabulary, layout.positions), layout.codewords, device=lmbda.device)
+    before[:, 0] = torch.arange(vocabulary, device=lmbda.device).repeat(len(distinct))
+    for _ in range(entropy.memory):
+        entropy.end_frame(state, before)
+    after = _bits(entropy, state).unflatten(0, (len(distinct), vocabulary))
+    return Prices(index, first * distinct.unsqueeze(1), after * distinct.view(-1, 1, 1))
+
+
+def _bits(entropy: EntropyModel, state: object) -> Tensor:
+    return torch.log_softmax(entropy.logits(state, 0, 0)[0, :, 0], 1) / -math.log(2)
