@@ -236,7 +236,7 @@ def main() -> None:
         (start if options.do == "start" else sweep)(options.folder, options.dim)
         return
     with tempfile.TemporaryDirectory() as temporary:
-        root = options.folder or Path(temporary)
+        root = (options.folder or Path(temporary)).resolve()
         if options.utterances:
             folder = root / f"index-{options.utterances}"
             if not (folder / "cache").exists():

@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 
 from emoquant.data.base import SPLITS
 from emoquant.data.table import Builder
@@ -42,11 +43,11 @@ class RecordReader:
         allow_outside: bool,
     ) -> None:
         position = {column: index for index, column in enumerate(header)}
-        self._places = [position.get(columns[field], len(header)) for field in FIELDS]
+        self._fields = itemgetter(*(position.get(columns[field], len(header)) for field in FIELDS))
         self._votes = [(index, column) for index, column in enumerate(header) if column.startswith(VOTES)]
         self._root, self._spellings, self._split, self._outside = root, emotions, split, allow_outside
         # The same few folders, emotions and votes come again and again.
-        self._folders: dict[str, str] = {}
+        self._folders: dict[str, tuple[str, str]] = {}
         self._emotions: dict[str, str] = {}
         self._named = {column: self._emotion(column.removeprefix(VOTES)) for _, column in self._votes}
 
@@ -56,25 +57,25 @@ class RecordReader:
         Raises:
             ValueError: A cell is wrong; the message names neither file nor line.
         """
-        padded = [*cells, ""]
-        path, emotion, speaker, text, split, name, language, start, end = (
-            padded[place].strip() for place in self._places
-        )
-        folder, file = self._path(path)
+        stripped = [*map(str.strip, cells), ""]
+        path, emotion, speaker, text, split, name, language, start, end = self._fields(stripped)
+        folder, file, prefix = self._path(path)
         begins = _seconds(start, "start") if start else 0.0
         ends = _seconds(end, "end") if end else math.nan
         if ends <= begins:
             raise ValueError(f"end {ends} s is not after start {begins} s")
         if not name:
-            name = _name(path, begins, cut=bool(begins) or ends == ends)
+            name = (prefix + _stem(file)).lstrip(".~")
+            name = f"{name}@{begins:g}" if begins or ends == ends else name
         if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
             raise ValueError(f"id {name!r} has a path separator")
         label = self._emotions.get(emotion) or self._emotion(emotion)
         part = self._part(split)
-        votes = self._read_votes(padded) if self._votes else ()
+        votes = self._read_votes(stripped) if self._votes else ()
         builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes)
 
-    def _path(self, cell: str) -> tuple[str, str]:
+    def _path(self, cell: str) -> tuple[str, str, str]:
+        """Return folder and name of a file, and what the folder adds to the names of its utterances."""
         folder, _, file = cell.rpartition("/")
         if not file or file in (".", "..") or "\0" in cell:
             raise ValueError(f"path {cell!r}: expected the path of an audio file")
@@ -84,8 +85,10 @@ class RecordReader:
             whole = os.path.normpath(folder) if folder else ""
             if not self._outside and (os.path.isabs(folder) or whole == ".." or whole.startswith("../")):
                 raise ValueError(f"path {cell!r} leads out of {self._root}; set allow_outside if that is meant")
-            self._folders[folder] = os.path.normpath(os.path.join(self._root, whole))
-        return self._folders[folder], file
+            prefix = f"{whole}/".replace("/", "~").replace("\\", "~") if folder else ""
+            self._folders[folder] = os.path.normpath(os.path.join(self._root, whole)), prefix
+        place, prefix = self._folders[folder]
+        return place, file, prefix
 
     def _emotion(self, cell: str) -> str:
         self._emotions[cell] = canonical_emotion(self._spellings.get(cell, cell))
@@ -94,14 +97,14 @@ class RecordReader:
     def _part(self, cell: str) -> str:
         if self._split is False or (self._split is None and not cell):
             return ""
-        if cell.lower() not in _SPLITS:
+        if (split := _SPLITS.get(cell) or _SPLITS.get(cell.lower())) is None:
             raise ValueError(f"split {cell!r}, expected one of {list(SPLITS)}")
-        return _SPLITS[cell.lower()]
+        return split
 
     def _read_votes(self, cells: Sequence[str]) -> tuple[tuple[str, float], ...]:
         votes: dict[str, float] = {}
         for place, column in self._votes:
-            if cell := cells[place].strip():
+            if cell := cells[place]:
                 share = _number(cell, column)
                 if share < 0:
                     raise ValueError(f"{column} is {cell!r}, expected a count or a share")
@@ -110,9 +113,11 @@ class RecordReader:
         return tuple(votes.items())
 
 
-def _name(path: str, start: float, cut: bool) -> str:
-    name = os.path.splitext(os.path.normpath(path))[0].replace("/", "~").replace("\\", "~").lstrip(".~")
-    return f"{name}@{start:g}" if cut else name
+def _stem(file: str) -> str:
+    """Return a file's name without its suffix; a leading dot begins none."""
+    dot = file.rfind(".")
+    stem = file[:dot] if file[: max(dot, 0)].strip(".") else file
+    return stem.replace("\\", "~")
 
 
 def _number(cell: str, column: str) -> float:

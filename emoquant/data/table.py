@@ -4,6 +4,7 @@ import math
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate, chain, islice
 from operator import eq
 from pathlib import Path
 from typing import Any, overload
@@ -14,6 +15,8 @@ from emoquant.data.base import Utterance
 
 #: Rows that an iteration turns into Python's own numbers at a time.
 _CHUNK = 1 << 16
+#: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
+_ROWS = 256
 
 
 class Strings:
@@ -86,6 +89,7 @@ class Builder:
         self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
         self._buffers, self._numbers = list(self._strings.values()), list(self._codes.values())
         self._times = array("d")
+        self._rows: list[tuple[Any, ...]] = []
 
     def append(self, utterance: Utterance) -> None:
         """Add an utterance."""
@@ -111,17 +115,35 @@ class Builder:
         votes: tuple[tuple[str, float], ...],
     ) -> None:
         """Add an utterance by its fields: the id, folder and name of the file, and so on; no end is NaN."""
-        for (buffer, edges), value in zip(self._buffers, (name, file, text), strict=True):
-            buffer += value.encode()
-            edges.append(len(buffer))
-        kinds = (folder, emotion, speaker, split, language, votes)
-        for (numbers, codes), kind in zip(self._numbers, kinds, strict=True):
-            codes.append(numbers.setdefault(kind, len(numbers)))
-        self._times.append(start)
-        self._times.append(end)
+        self._rows.append((name, folder, file, emotion, speaker, split, text, language, start, end, votes))
+        if len(self._rows) == _ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Move the rows that were collected into the columns, which is faster for many at once."""
+        if not self._rows:
+            return
+        names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes = zip(
+            *self._rows, strict=True
+        )
+        for (buffer, edges), values in zip(self._buffers, (names, files, texts), strict=True):
+            text = "".join(values)
+            data = text.encode()
+            plain = len(data) == len(text)  # a byte a character
+            sizes = map(len, values) if plain else (len(value.encode()) for value in values)
+            buffer += data
+            edges.extend(islice(accumulate(sizes, initial=edges[-1]), 1, None))
+        kinds = (folders, emotions, speakers, splits, languages, votes)
+        for (numbers, codes), column in zip(self._numbers, kinds, strict=True):
+            for kind in dict.fromkeys(column):
+                numbers.setdefault(kind, len(numbers))
+            codes.extend(map(numbers.__getitem__, column))
+        self._times.extend(chain.from_iterable(zip(starts, ends, strict=True)))
+        self._rows.clear()
 
     def table(self) -> "UtteranceTable":
         """Return the table."""
+        self._flush()
         columns: dict[str, Strings | Names] = {}
         for column, (buffer, lengths) in self._strings.items():
             edges = np.frombuffer(lengths, np.int64)
