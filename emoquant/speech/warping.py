@@ -15,6 +15,10 @@ from emoquant.speech.text import spoken
 _ANALYSIS = MelSpec(n_fft=512, hop=128, window=400, mels=40, fmin=80.0, fmax=7600.0, eps=1e-4)
 
 
+#: Frames a second of that analysis.
+FRAME_RATE = _ANALYSIS.frame_rate
+
+
 class Path(NamedTuple):
     """Frames of two sequences that belong together.
 
@@ -80,16 +84,15 @@ def align_by_voice(waveform: Tensor, text: str, voice: str = "en-us", rate: int 
     """
     speech = spoken(text, voice, rate)
     rendered = soxr.resample(speech.samples.astype(np.float32) / 32768, speech.rate, _ANALYSIS.sample_rate)
-    ours, theirs = _cepstra(waveform), _cepstra(torch.from_numpy(rendered))
+    ours, theirs = cepstra(waveform), cepstra(torch.from_numpy(rendered))
     path = warping_path(np.asarray(torch.cdist(ours, theirs), np.float64), penalty=0.5)
-    rate_of = _ANALYSIS.frame_rate
     # Where the rendering rests on a frame of ours the middle counts: averages make the map a function.
     counts = np.bincount(path.second, minlength=len(theirs))
-    at = np.bincount(path.second, weights=path.first, minlength=len(theirs)) / counts / rate_of
+    at = np.bincount(path.second, weights=path.first, minlength=len(theirs)) / counts / FRAME_RATE
     end = len(waveform) / _ANALYSIS.sample_rate
 
     def carried(seconds: float) -> float:
-        return float(min(np.interp(seconds * rate_of, np.arange(len(at)), at), end))
+        return float(min(np.interp(seconds * FRAME_RATE, np.arange(len(at)), at), end))
 
     phones = [Span(label, carried(start), carried(stop)) for label, start, stop in speech.phonemes]
     phones[0] = phones[0]._replace(start=0.0)
@@ -97,8 +100,16 @@ def align_by_voice(waveform: Tensor, text: str, voice: str = "en-us", rate: int 
     return Alignment(phones, [Span(label, carried(start), carried(stop)) for label, start, stop in speech.words])
 
 
-def _cepstra(waveform: Tensor, count: int = 13) -> Tensor:
-    """Return mel-cepstra with their slopes, of zero mean and unit variance, ``(T, 2 * count)`` float32."""
+def cepstra(waveform: Tensor, count: int = 13) -> Tensor:
+    """Return what alignment hears: mel-cepstra with their slopes, every 8 ms.
+
+    Args:
+        waveform: Samples at 16 kHz, ``(N,)``.
+        count: How many cepstra.
+
+    Returns:
+        Features of zero mean and unit variance over the recording, ``(T, 2 * count)`` float32.
+    """
     mels = _ANALYSIS(waveform[None])[0]
     orders = torch.arange(count)[:, None] * (torch.arange(mels.shape[1]) + 0.5) * torch.pi / mels.shape[1]
     cepstra = mels @ torch.cos(orders).T

@@ -3,12 +3,14 @@ import pytest
 import torch
 from spoken_world import BandEncoder, corpus, speech_data
 
+from emoquant.audio import read_audio
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sampling import Rows
-from emoquant.data.voice import TextGridAligner, TTSDataModule, VoiceAligner
+from emoquant.data.voice import LearnedAligner, TextGridAligner, TTSDataModule, VoiceAligner
 from emoquant.data.voice.cache import CorpusError
 from emoquant.data.voice.check import check_data
 from emoquant.data.voice.items import check_item
+from emoquant.speech.alignment import SILENCES, timed_phones
 from emoquant.speech.text import front_end
 
 pytest.importorskip("pyworld")
@@ -145,6 +147,26 @@ def test_any_language_can_be_aligned(folder, data, tmp_path):
     assert np.abs(np.cumsum(found.durations) - np.cumsum(exact.durations)).max() <= 2
     with pytest.raises(ValueError, match="set aligner to VoiceAligner"):
         TTSDataModule(manifest(tmp_path, lines), encoder=BandEncoder(), cache_dir=str(tmp_path))
+
+
+def test_an_aligner_that_learns_finds_the_phones_of_rendered_speech(folder, data):
+    aligner, exact = LearnedAligner(rounds=2), data.aligner
+    aligner.open([corpus(folder)])
+    errors = []
+    for utterance in data.dataset("train").utterances:
+        found, true = aligner.align(utterance, read_audio(utterance.path)), exact.align(utterance, None)
+        symbols, borders = timed_phones(found)
+        front = front_end(aligner.front_end)(utterance.text)
+        assert [s for s in symbols.symbols if s != "_"] == [s for s in front.symbols if s != "_"]
+        assert max(symbols.words) - symbols.symbols.count("_") == max(front.words) - front.symbols.count("_")
+        assert borders == sorted(borders)
+        starts = [phone.start for phone in true.phones if phone.label not in SILENCES]
+        errors += [
+            abs(phone.start - start)
+            for phone, start in zip([phone for phone in found.phones if phone.label != "_"], starts, strict=True)
+        ]
+    assert np.median(errors) < 0.012
+    assert np.mean(errors) < 0.03
 
 
 def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
