@@ -8,7 +8,7 @@ import torch
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
-from emoquant.codecs.search import SURVIVORS, layout_of
+from emoquant.codecs.search import layout_of
 from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
@@ -62,7 +62,7 @@ def load_codec(
     name: str | None = None,
     beam: int = 1,
     any_encoder: bool = False,
-    survivors: int = SURVIVORS,
+    survivors: int = 1,
 ) -> ECVQ:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
@@ -74,7 +74,7 @@ def load_codec(
         beam: Paths that the search keeps within a frame; 1 for greedy search.
         any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
             whatever brings both together raises an error.
-        survivors: Paths of coarse codes that the search keeps over time; 1 for a search that is greedy over time.
+        survivors: Paths of coarse codes that the search keeps over time: look-ahead with 16, 1 for frame by frame.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.real_bits import RealBits
-from emoquant.codecs.search import SURVIVORS, Search, layout_of
+from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
@@ -26,7 +26,7 @@ class ECVQ(RealBits):
         points: Lambdas that an evaluation runs.
         name: Name in the tables.
         beam: Paths that the search keeps within a frame; 1 for greedy search.
-        survivors: Paths of coarse codes that it keeps over time; 1 for a search that is greedy over time. Without
+        survivors: Paths of coarse codes that it keeps over time (16 look far enough ahead); 1 for none. Without
             effect where there is no coarse stage, or the entropy model sees no frame back or is blind to lambda.
         rows: Utterances times lambdas (frames times lambdas without context) searched side by side: memory against
             speed, without influence on the result.
@@ -40,7 +40,7 @@ class ECVQ(RealBits):
         name: str = "ecvq",
         beam: int = 1,
         rows: int = 1024,
-        survivors: int = SURVIVORS,
+        survivors: int = 1,
     ) -> None:
         super().__init__()
         if rows < 1:

@@ -11,9 +11,6 @@ from emoquant.codecs.frame_search import FrameSearch
 from emoquant.entropy.base import EntropyModel, Layout
 from emoquant.quantization.grvq import GroupedResidualVQ
 
-#: Paths of coarse codes that go on from frame to frame.
-SURVIVORS = 16
-
 
 def layout_of(quantizer: GroupedResidualVQ) -> Layout:
     """Return the code layout of a quantizer."""
@@ -64,21 +61,20 @@ class Search:
     of lambda 0 if these spend fewer bits (not for a model that is blind to lambda: that is the study's search, fixed
     paths included).
 
-    Greedy over time, a row of few bits stays with a coarse code or SKIP for too long: another code costs its bits now
-    and pays over many frames. So where the quantizer has a coarse stage and the entropy model sees frames back and is
-    told lambda, rows whose frames spend fewer bits than coarse codes can cost are searched again, with the coarse codes
-    of the best path through the utterance (:mod:`emoquant.codecs.coarse_path`), and keep what costs less.
+    Greedy over time (frame by frame, as in the study), a row of few bits stays with a coarse code or SKIP for too long:
+    another code costs its bits now and pays over many frames. With ``survivors`` > 1 the search looks ahead, where the
+    quantizer has a coarse stage and the entropy model sees frames back and is told lambda: rows whose frames spend
+    fewer bits than coarse codes can cost are searched again, with the coarse codes of the best path through the
+    utterance (:mod:`emoquant.codecs.coarse_path`), and keep what costs less.
 
     Args:
         quantizer: An initialised quantizer.
         entropy: An entropy model built for the quantizer's layout.
         beam: Paths kept in a frame; 1 for greedy search.
-        survivors: Paths of coarse codes kept over time; 1 for a search that is greedy over time.
+        survivors: Paths of coarse codes kept over time, 16 are nearly as good as all; 1 for frame by frame.
     """
 
-    def __init__(
-        self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int = 1, survivors: int = SURVIVORS
-    ) -> None:
+    def __init__(self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int = 1, survivors: int = 1) -> None:
         if min(beam, survivors) < 1:
             raise ValueError(f"beam and survivors must be at least 1, not {beam} and {survivors}")
         self.quantizer, self.entropy = quantizer, entropy

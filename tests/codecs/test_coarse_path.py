@@ -118,7 +118,9 @@ def test_codes_and_bits_belong_together(transformer):
     features, lengths = slow_frames(codec)
     if transformer:
         settings = {"layers": 1, "width": 8, "heads": 2, "memory": 1, "knots": 3}
-        codec = ECVQ(codec.quantizer, make_model(codec.quantizer, AutoregressiveModel, **settings), LAMBDAS)
+        codec = ECVQ(
+            codec.quantizer, make_model(codec.quantizer, AutoregressiveModel, **settings), LAMBDAS, survivors=16
+        )
     coded = codec(features, lengths)
     torch.testing.assert_close(codec.decode(coded.codes), coded.features)
     for place, lmbda in enumerate(codec.points):
@@ -179,7 +181,7 @@ def test_without_a_coarse_stage_or_context_it_has_no_effect():
         Search(quantizer, make_model(quantizer, width=8), survivors=0)
 
 
-def test_real_bits_come_back_and_a_loaded_codec_can_be_greedy(tmp_path):
+def test_real_bits_come_back_and_a_loaded_codec_looks_ahead_if_told(tmp_path):
     codec = make_codec()
     features, lengths = slow_frames(codec)
     utterances = [frames[:length] for frames, length in zip(features, lengths.tolist(), strict=True)]
@@ -189,8 +191,8 @@ def test_real_bits_come_back_and_a_loaded_codec_can_be_greedy(tmp_path):
         torch.testing.assert_close(codec.decompress(data), encoding.features)
         assert len(codec.check(data).payload) * 8 <= 1.003 * float(encoding.bits.double().sum()) + 32
     save_codec(codec, tmp_path / "codec.ckpt")
-    loaded = load_codec(tmp_path / "codec.ckpt", LAMBDAS, any_encoder=True)
+    loaded = load_codec(tmp_path / "codec.ckpt", LAMBDAS, any_encoder=True, survivors=codec.survivors)
     assert torch.equal(loaded(features, lengths).codes, codec(features, lengths).codes)
     codec.survivors = 1
-    greedy = load_codec(tmp_path / "codec.ckpt", LAMBDAS, any_encoder=True, survivors=1)
+    greedy = load_codec(tmp_path / "codec.ckpt", LAMBDAS, any_encoder=True)
     assert torch.equal(greedy(features, lengths).codes, codec(features, lengths).codes)
