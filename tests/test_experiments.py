@@ -100,6 +100,18 @@ def test_multi_reference(world):
     assert "similarity_to_over_lambda" in reports
 
 
+def test_look_ahead(world):
+    rows, reports = run(world, "look_ahead")
+    assert {row.codec for row in rows} == {"none", "frame_by_frame", "look_ahead"}
+    for lmbda in points(rows, "look_ahead"):
+        plain, ahead = (
+            value(rows, codec, lmbda, "distortion") + lmbda * value(rows, codec, lmbda, "bits_per_frame")
+            for codec in ("frame_by_frame", "look_ahead")
+        )
+        assert ahead <= plain * (1 + 1e-5)
+    assert {"recall_over_rate", "rd_distortion"} <= reports
+
+
 def test_mixed_codebooks(world):
     rows, reports = run(world, "mixed_codebooks")
     own = {codec: value(rows, codec, 100.0, "similarity_to/happy") for codec in ("happy", "happy_sad", "sad")}

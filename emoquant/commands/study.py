@@ -17,6 +17,7 @@ CONFIGS = Path(__file__).parent.parent.parent / "configs"
 EXPERIMENTS = (
     "lambda_sweep",
     "plain_mode",
+    "look_ahead",
     "greedy_vs_lambda",
     "biased_codebooks",
     "codebook_choice",
