@@ -185,6 +185,9 @@ def main() -> None:
     if arguments.beam > 1:
         codec.beam, started = arguments.beam, time.perf_counter()
         curves[f"the same, beam {arguments.beam}"] = curve(codec, features, started)
+    if codec.quantizer.coarse:
+        codec.beam, codec.survivors, started = 1, 16, time.perf_counter()
+        curves["the default with look-ahead"] = curve(codec, features, started)
     report(curves, features)
     frames = torch.cat(features.train), torch.cat(features.test)
     points = plain + ([] if arguments.without_faiss else faiss_points(*frames, arguments.groups))
