@@ -1,10 +1,12 @@
 """The two command lines: training tasks (``train.py``) and evaluation tasks (``eval.py``)."""
 
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info
@@ -13,6 +15,7 @@ import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.codecs.checkpoint import find_checkpoint
+from emoquant.files import read_tensors
 
 TRAINER_DEFAULTS = str(Path(__file__).parent.parent / "configs" / "trainer.yaml")
 
@@ -51,16 +54,29 @@ class TrainCLI(EmoquantCLI):
         super()._run_subcommand(subcommand)
 
     def _newest(self, required: bool) -> str | None:
-        """Return the newest run's last checkpoint."""
-        folder = Path(getattr(self.trainer.logger, "root_dir", self.trainer.default_root_dir))
-        try:
-            path = str(find_checkpoint(folder)) if folder.is_dir() else None
-        except FileNotFoundError:
-            path = None
-        if path is None and required:
+        """Return the checkpoint that is furthest: the newest run's last one, or what a preempted SLURM job left.
+
+        Lightning takes the latter only where no checkpoint is named. It is the better one of two at the same step: the
+        run that was preempted saves its last checkpoint as if the epoch had ended there.
+        """
+        root = Path(self.trainer.default_root_dir)
+        folder = Path(getattr(self.trainer.logger, "root_dir", root))
+        found: list[Path] = []
+        if SLURMEnvironment.detect():
+            preempted = [path for path in root.glob("hpc_ckpt_*.ckpt") if path.stem[9:].isdecimal()]
+            found += sorted(preempted, key=lambda path: int(path.stem[9:]))[-1:]
+        with suppress(FileNotFoundError):
+            found += [find_checkpoint(folder)] if folder.is_dir() else []
+        if not found and required:
             raise FileNotFoundError(f"--ckpt_path last: no version_*/checkpoints/last.ckpt in {folder}; train first")
+        path = max(found, key=_step) if len(found) > 1 else next(iter(found), None)
         rank_zero_info(f"goes on from {path}" if path else f"no checkpoint in {folder} yet: begins anew")
-        return path
+        return str(path) if path else None
+
+
+def _step(path: Path) -> int:
+    """Return the step at which a checkpoint was saved."""
+    return int(read_tensors(path, mmap=True)["global_step"])
 
 
 class EvaluateCLI(EmoquantCLI):

@@ -17,7 +17,7 @@ def job(folder, name, tasks):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    more = [f"--trainer.default_root_dir=runs/{name}", f"--trainer.devices={tasks}"]
+    more = [f"--trainer.default_root_dir=runs/{name}", f"--trainer.devices={tasks}", "--trainer.max_epochs=5"]
     more += ["--trainer.strategy=ddp"] if tasks > 1 else []
     common = {"SLURM_NTASKS": str(tasks), "SLURM_JOB_ID": "77", "SLURM_JOB_NAME": "codec", "SLURM_NODEID": "0",
               "SLURM_NTASKS_PER_NODE": str(tasks), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
