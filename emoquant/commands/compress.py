@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Literal
 from emoquant.commands.manifest import CompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import Source, find_sources, place_output, read_features
 from emoquant.files import write_whole
-from emoquant.origin import require_origin
+from emoquant.origin import Origin, require_origin
 from emoquant.sharding import parse_shard
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from emoquant.codecs.ecvq import ECVQ
     from emoquant.codecs.rate_control import Controlled
     from emoquant.codecs.rate_curves import Curves, Target
     from emoquant.codecs.real_bits import RealBits
@@ -34,6 +35,8 @@ def compress(
     scope: Literal["utterance", "corpus"] = "utterance",
     encoder: str | None = None,
     any_encoder: bool = False,
+    beam: int = 1,
+    survivors: int = 1,
     device: str = "cpu",
     utterances: int = 128,
     calibration: int = 16,
@@ -57,6 +60,9 @@ def compress(
         scope: Whether every utterance shall meet the target or the corpus as a whole, at one lambda.
         encoder: Model directory or public name of an emotion2vec model; needed for audio.
         any_encoder: Whether the codec may have been trained on features of another encoder.
+        beam: Paths that the search keeps within a frame; 1 for greedy search.
+        survivors: Paths of coarse codes that the search keeps over time: 16 for look-ahead, which saves bits below five
+            a frame, 1 for frame by frame.
         device: Device of search and encoder.
         utterances: Utterances coded side by side.
         calibration: Utterances, evenly spaced, from which the relation of rate and lambda is learnt for a target.
@@ -68,29 +74,19 @@ def compress(
         FileNotFoundError: An input or the checkpoint is missing.
         ValueError: An argument is out of range, an input is bad, or the folder holds files of other settings.
     """
-    from emoquant.codecs import load_codec
-
     target = _target(lmbda, bits_per_frame, similarity, tolerance)
-    if utterances < 1 or calibration < 1:
-        raise ValueError(f"utterances and calibration must be at least 1, got {utterances} and {calibration}")
+    counts = {"beam": beam, "survivors": survivors, "utterances": utterances, "calibration": calibration}
+    for name, value in counts.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, got {value}")
     number, count = parse_shard(shard)
     every = find_sources(input)
-    trained = load_codec(codec, any_encoder=any_encoder).to(device)
-    wave_encoder = _load_encoder(encoder, device) if encoder else None
-    origin = wave_encoder.identify() if wave_encoder is not None else None
-    require_origin(f"codec {codec}", trained.origin, origin)
+    trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device)
+    trained.beam, trained.survivors = beam, survivors
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / ("manifest.csv" if count == 1 else f"manifest.{number}-of-{count}.csv")
-    fixed = lmbda if lmbda is not None else 5.0
-    settings = {
-        "codec": trained.fingerprint().hex(),
-        "lmbda": None if target else fixed,
-        "target": target._asdict() if target else None,
-        "scope": scope if target else None,
-        "encoder": origin.stored() if origin else None,
-    }
-    kept = _resume(output, manifest, settings, overwrite)
-    run = _Run(trained, wave_encoder, output, manifest, fixed, target)
+    run = _Run(trained, wave_encoder, output, manifest, 5.0 if lmbda is None else lmbda, target)
+    kept = _resume(output, manifest, run.settings(scope, origin), overwrite)
     if target:
         run.calibrate(every, calibration, scope)
     done = {row.file for row in kept}
@@ -99,6 +95,19 @@ def compress(
         kept += run.write(batch)
     write_rows(manifest, kept)
     return manifest
+
+
+def _load(
+    codec: Path, encoder: str | None, any_encoder: bool, device: str
+) -> "tuple[ECVQ, FrameEncoder | None, Origin | None]":
+    """Return the codec, the encoder and what it is, and check that they belong together."""
+    from emoquant.codecs import load_codec
+
+    trained = load_codec(codec, any_encoder=any_encoder).to(device)
+    wave_encoder = _load_encoder(encoder, device) if encoder else None
+    origin = wave_encoder.identify() if wave_encoder is not None else None
+    require_origin(f"codec {codec}", trained.origin, origin)
+    return trained, wave_encoder, origin
 
 
 def _load_encoder(model: str, device: str) -> "FrameEncoder":
@@ -122,6 +131,17 @@ class _Run:
         self.codec, self.encoder, self.output, self.manifest = codec, encoder, output, manifest
         self.lmbda, self.target = lmbda, target
         self.curve: Curves | None = None
+
+    def settings(self, scope: str, origin: Origin | None) -> dict[str, object]:
+        """What the files of a run must have in common; left out is what has its plain value."""
+        search = {name: getattr(self.codec, name) for name in ("beam", "survivors") if getattr(self.codec, name) > 1}
+        return {
+            "codec": self.codec.fingerprint().hex(),
+            "lmbda": None if self.target else self.lmbda,
+            "target": self.target._asdict() if self.target else None,
+            "scope": scope if self.target else None,
+            "encoder": origin.stored() if origin else None,
+        } | search
 
     def calibrate(self, sources: Sequence[Source], count: int, scope: str) -> None:
         from emoquant.codecs.rate_curves import choose, lmbda_grid, sweep

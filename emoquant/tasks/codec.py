@@ -19,6 +19,8 @@ class CodecTask(CodecTraining):
         splits: Gradient steps a batch.
         sample_frames: Frames that codebooks are initialised from, over all processes.
         seed: Seed of everything that is drawn.
+        survivors: Paths of coarse codes that the training's own search keeps over time: with 16 the entropy model
+            learns the codes of a search that looks ahead, which pays where such a search is used; 1 for frame by frame.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class CodecTask(CodecTraining):
         splits: int = 4,
         sample_frames: int = 40_000,
         seed: int = 0,
+        survivors: int = 1,
     ) -> None:
-        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed)
+        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed, survivors)
         self.codebook_epochs, self.gate_epochs, self.joint_epochs = codebook_epochs, gate_epochs, joint_epochs
 
     def phase(self) -> Phase:

@@ -23,6 +23,7 @@ class EntropyTask(CodecTraining):
         splits: Gradient steps a batch.
         seed: Seed of the lambdas and of the order of frames.
         any_encoder: Whether the codebooks may have been trained on features of another encoder than the data's.
+        survivors: Paths of coarse codes that the search keeps over time; as in :class:`CodecTask`.
     """
 
     def __init__(
@@ -34,8 +35,9 @@ class EntropyTask(CodecTraining):
         splits: int = 4,
         seed: int = 0,
         any_encoder: bool = False,
+        survivors: int = 1,
     ) -> None:
-        super().__init__(None, entropy, learning_rate, splits, sample_frames=2, seed=seed)
+        super().__init__(None, entropy, learning_rate, splits, sample_frames=2, seed=seed, survivors=survivors)
         self.codebooks, self.gate_epochs, self.any_encoder = Path(codebooks), gate_epochs, any_encoder
 
     def configure_model(self) -> None:

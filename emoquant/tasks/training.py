@@ -44,6 +44,7 @@ class CodecTraining(pl.LightningModule):
         splits: Gradient steps that the frames of one searched batch are dealt out to.
         sample_frames: Frames that codebooks are initialised from, over all processes.
         seed: Seed of the initialisation, of the lambdas and of the order of frames.
+        survivors: Look-ahead of the search whose codes are learnt (:class:`Search`); 1 for frame by frame.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class CodecTraining(pl.LightningModule):
         splits: int,
         sample_frames: int,
         seed: int,
+        survivors: int = 1,
     ) -> None:
         super().__init__()
         if splits < 1 or sample_frames < 2 or not learning_rate > 0:
             raise ValueError("splits must be at least 1, sample_frames at least 2 and learning_rate above 0")
-        self.quantizer, self.entropy = quantizer, entropy
+        self.quantizer, self.entropy, self.survivors = quantizer, entropy, survivors
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
@@ -167,8 +169,7 @@ class CodecTraining(pl.LightningModule):
     def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
         """Log how every code position is used, averaged over the epoch, and the means over positions."""
         assert self.quantizer is not None
-        named = {"perplexity": perplexity, "usage": usage}
-        for name, values in named.items():
+        for name, values in {"perplexity": perplexity, "usage": usage}.items():
             self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
             for position, value in enumerate(values.tolist()):
                 tag = f"codebook_{name}/{self._position_name(position)}"
@@ -202,9 +203,8 @@ class CodecTraining(pl.LightningModule):
             optimizer.zero_grad()
             self.manual_backward(loss.sum() / max(len(part), 1))
             optimizer.step()
-        count = len(order)
-        self.log("train/bits_per_frame", spent / count, prog_bar=True, batch_size=count)
-        self.log("train/distortion", distortion / count, prog_bar=True, batch_size=count)
+        self.log("train/bits_per_frame", spent / len(order), prog_bar=True, batch_size=len(order))
+        self.log("train/distortion", distortion / len(order), prog_bar=True, batch_size=len(order))
 
     @torch.no_grad()
     def _follow(self, batch: Batch, codes: Tensor) -> None:
@@ -236,7 +236,7 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         assert self.entropy is not None
         model = self.entropy if phase == "search" else gate(layout_of(self.quantizer)).to(self.device)
-        search = Search(self.quantizer, model)
+        search = Search(self.quantizer, model, survivors=self.survivors)
         components = self.quantizer.transform(batch.features)
         order = batch.lengths.argsort(descending=True, stable=True)
         found = search(components[order], batch.lengths[order], lmbda[order])

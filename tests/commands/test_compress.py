@@ -99,6 +99,13 @@ def test_other_settings_do_not_mix(features, checkpoint, tmp_path):
     manifest = compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, overwrite=True, progress=False)
     assert {row["lmbda"] for row in rows_of(manifest)} == {"1"}
     assert json.loads((tmp_path / "emq" / "settings.json").read_text())["lmbda"] == 1.0
+    with pytest.raises(ValueError, match="other settings"):
+        compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, survivors=16, progress=False)
+    compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, beam=2, survivors=16, overwrite=True, progress=False)
+    settings = json.loads((tmp_path / "emq" / "settings.json").read_text())
+    assert (settings["beam"], settings["survivors"]) == (2, 16)
+    with pytest.raises(ValueError, match="survivors must be at least 1"):
+        compress(features, tmp_path / "emq", checkpoint, survivors=0, progress=False)
 
 
 @pytest.mark.parametrize("scope", ["utterance", "corpus"])

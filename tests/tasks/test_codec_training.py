@@ -87,6 +87,19 @@ def test_one_run_gives_a_codec_whose_rate_obeys_lambda(tmp_path):
     assert error[-1] < 1.01 * constant
 
 
+def test_look_ahead_can_be_trained_for(tmp_path):
+    fit(make_task(learning_rate=0.03, survivors=8), tmp_path, epochs=7)
+    data = Features()
+    codec = load_codec(tmp_path / "last.ckpt", points=(10, 100, 400), survivors=8)
+    costs = []
+    for codec.survivors in (1, 8):
+        coded = codec(data.features[18:], data.lengths[18:])
+        error = ((coded.features - data.features[18:]) * (coded.codes[..., :1] >= 0)).square().sum((1, 2, 3))
+        costs.append(error + torch.tensor(codec.points) * coded.bits.sum((1, 2)))
+    assert (costs[1] <= costs[0] * (1 + 1e-5)).all()
+    assert costs[1].sum() < costs[0].sum()
+
+
 def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
     whole, first, second = make_task(), make_task(), make_task()
     fit(whole, tmp_path / "whole", epochs=7)
