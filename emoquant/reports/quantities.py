@@ -150,9 +150,11 @@ def point_text(point: float) -> str:
         point: Lambda, similarity target, or NaN for features that were not quantized.
 
     Example:
-        >>> point_text(0.0001), point_text(500.0), point_text(float("nan"))
-        ('0.0001', '500', 'none')
+        >>> point_text(0.0001), point_text(20000.0), point_text(float("nan"))
+        ('0.0001', '20000', 'none')
     """
     if math.isnan(point):
         return "none"
+    if point == round(point) and abs(point) < 1e6:
+        return f"{point:.0f}"
     return f"{point:.4g}" if 1e-4 <= abs(point) < 1e5 or point == 0 else f"{point:.0e}"
