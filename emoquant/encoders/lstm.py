@@ -17,6 +17,9 @@ from emoquant.speech.mel import MelSpec
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
 _MEL = MelSpec(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
 
+#: Least mel power that a logarithm is taken of, and what brings the logarithms near zero.
+_QUIET, _LIFT = 1e-6, 3.0
+
 #: Mel frames of a window and from one window to the next: 1.6 s, half of it shared.
 WINDOW, STEP = 160, 80
 
@@ -62,6 +65,11 @@ class LSTMEncoder(FrameEncoder):
             length, not negative).
         hidden: Width of the layers and of the output.
         layers: Layers.
+        logarithm: Whether the network hears the logarithm of mel powers. The published ones hear powers, which are so
+            small that a training of minutes learns nothing from them.
+
+    Attributes:
+        logarithmic: What ``logarithm`` says, a scalar bool; stored with the weights, so that they are not misread.
 
     Raises:
         ValueError: ``output`` is unknown, or a file is damaged or does not fit.
@@ -70,15 +78,23 @@ class LSTMEncoder(FrameEncoder):
 
     frame_rate = 16_000 / (STEP * 160)
 
+    logarithmic: Tensor
+
     def __init__(
-        self, weights: str = "", output: Literal["hidden", "embedding"] = "hidden", hidden: int = 256, layers: int = 3
+        self,
+        weights: str = "",
+        output: Literal["hidden", "embedding"] = "hidden",
+        hidden: int = 256,
+        layers: int = 3,
+        logarithm: bool = False,
     ) -> None:
         super().__init__()
         if output not in ("hidden", "embedding"):
             raise ValueError(f"output is {output!r}, expected 'hidden' or 'embedding'")
-        self.dim, self.output = hidden, output
+        self.dim, self.output, self.logarithm = hidden, output, logarithm
         self.lstm = nn.LSTM(_MEL.mels, hidden, layers, batch_first=True)
         self.linear = nn.Linear(hidden, hidden)
+        self.register_buffer("logarithmic", torch.tensor(logarithm))
         if weights:
             self._load(weights)
 
@@ -99,16 +115,17 @@ class LSTMEncoder(FrameEncoder):
         return out, counts
 
     def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
-        """Return mel powers ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
+        """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
         with torch.autocast(waveforms.device.type, enabled=False):
             powers = _MEL.stft(raise_level(waveforms, lengths)).abs().square().transpose(1, 2)
-            return powers @ _MEL.filters().to(waveforms.device).T
+            mels = powers @ _MEL.filters().to(waveforms.device).T
+            return mels.clamp(min=_QUIET).log10() + _LIFT if self.logarithm else mels
 
     def windows(self, spectra: Tensor, lengths: Tensor) -> Tensor:
         """Return the vectors of windows, ``(W, D)`` float32.
 
         Args:
-            spectra: Mel powers, ``(W, T, 40)``.
+            spectra: What :meth:`spectra` gives, ``(W, T, 40)``.
             lengths: Mel frames of each window, ``(W,)`` int64; later ones are not heard.
         """
         states, _ = self.lstm(spectra)
@@ -164,7 +181,9 @@ class LSTMEncoder(FrameEncoder):
             content: Any = torch.load(path, map_location="cpu", weights_only=True)
             state = content.get("model_state", content.get("state_dict", content))
             state = {name.removeprefix("encoder."): value for name, value in state.items()}
-            wanted = self.state_dict().keys()
+            wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))
+            if kind != self.logarithm:
+                raise ValueError(f"it was trained with logarithm: {str(kind).lower()}; build it so")
             self.load_state_dict({name: value for name, value in state.items() if name in wanted})
         except (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, ValueError) as error:
             raise ValueError(f"{path} holds no weights of this encoder: {error}") from error

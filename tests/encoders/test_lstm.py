@@ -74,6 +74,18 @@ def test_weights_of_files(encoder, tmp_path):
         LSTMEncoder(str(tmp_path / "none.pt"))
 
 
+def test_weights_for_logarithms_are_not_used_for_powers(tmp_path):
+    encoder = LSTMEncoder(hidden=8, layers=1, logarithm=True)
+    waveforms, lengths = waves(16_000)
+    powers = LSTMEncoder(hidden=8, layers=1).spectra(waveforms, lengths)
+    torch.testing.assert_close(encoder.spectra(waveforms, lengths), powers.clamp(min=1e-6).log10() + 3)
+    torch.save(encoder.state_dict(), tmp_path / "weights.pt")
+    again = LSTMEncoder(str(tmp_path / "weights.pt"), hidden=8, layers=1, logarithm=True)
+    assert again.fingerprint() == encoder.fingerprint()
+    with pytest.raises(ValueError, match="logarithm: true"):
+        LSTMEncoder(str(tmp_path / "weights.pt"), hidden=8, layers=1)
+
+
 def test_size_and_frame_rate_are_the_published_ones():
     encoder = LSTMEncoder()
     assert sum(parameter.numel() for parameter in encoder.parameters()) == 1_423_616
