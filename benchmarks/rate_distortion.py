@@ -117,7 +117,7 @@ def codecs(groups: int) -> dict[str, tuple[GroupedResidualVQ, EntropyModel]]:
         "KLT groups, frame before, prediction": (GroupedResidualVQ(groups, prediction=True), LightModel()),
         "**the default: the same and a coarse stage**": (
             GroupedResidualVQ(groups, prediction=True, coarse=1),
-            LightModel(),
+            LightModel(knots=10, low=1e-4, high=2.0),
         ),
     }
 
