@@ -28,14 +28,20 @@ def configured_reports(config: Path) -> list[Report]:
         content = yaml.safe_load(config.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
         raise ValueError(f"{config} is no YAML that can be read: {' '.join(str(error).split())}") from error
-    return [build_report(entry) for entry in _listed(content)]
+    try:
+        return [build_report(entry) for entry in _listed(content)]
+    except RecursionError as error:
+        raise ValueError(f"{config} holds itself (an anchor of YAML inside what it names): write it out") from error
 
 
 def _listed(content: object) -> Iterator[object]:
     if isinstance(content, Mapping):
         arguments = content.get("init_args")
         if str(content.get("class_path", "")).endswith("ResultsWriter") and isinstance(arguments, Mapping):
-            yield from arguments.get("reports") or ()
+            reports = arguments.get("reports") or []
+            if not isinstance(reports, list):
+                raise ValueError(f"reports is {reports!r}, expected a list")
+            yield from reports
             return
         for value in content.values():
             yield from _listed(value)
@@ -61,7 +67,7 @@ def build_report(entry: object) -> Report:
     module, _, name = path.rpartition(".")
     try:
         kind = getattr(import_module(module or "emoquant.reports"), name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:  # the last two of names with odd dots
         raise ValueError(
             f"no report {path!r}: expected a class of emoquant.reports or the full name of one; {error}"
         ) from error
@@ -76,7 +82,10 @@ def build_report(entry: object) -> Report:
 def _parts(entry: object) -> tuple[str, Mapping[str, Any]]:
     if not isinstance(entry, Mapping) or not isinstance(entry.get("class_path"), str):
         raise ValueError(f"a report is described by class_path and init_args, not by {entry!r}")
-    return entry["class_path"], entry.get("init_args") or {}
+    arguments = entry.get("init_args") or {}
+    if not isinstance(arguments, Mapping):
+        raise ValueError(f"init_args of {entry['class_path']} are {arguments!r}, expected names with values")
+    return entry["class_path"], arguments
 
 
 def _built(value: Any) -> Any:  # noqa: ANN401 - an option of any kind

@@ -30,7 +30,7 @@ def read_textgrid(path: Path) -> Alignment:
         raise FileNotFoundError(f"{path}: no such TextGrid; run the aligner on this utterance")
     try:
         grid = textgrid.openTextgrid(str(path), includeEmptyIntervals=True)
-    except (PraatioException, ValueError, IndexError, KeyError, UnicodeError) as error:
+    except (PraatioException, ValueError, LookupError, AttributeError, TypeError, AssertionError) as error:
         raise ValueError(f"{path}: not a TextGrid ({error}); expected one with the tiers phones and words") from error
     tiers = {}
     for kind in ("phones", "words"):

@@ -8,6 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.records import FIELDS, RecordReader
+from emoquant.data.table import Builder
 
 
 @pytest.fixture(scope="module")
@@ -197,3 +199,55 @@ def test_no_bytes_raise_anything_but_a_named_error(fuzzed, data):
     fuzzed.write_bytes(data)
     with pytest.raises(ValueError, match=r"m\.csv"):
         ManifestCorpus(str(fuzzed)).utterances()
+
+
+words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)
+ids = words.map(str.strip).filter(lambda name: name not in ("", ".", "..") and not set(name) & set("/\\"))
+records = st.fixed_dictionaries(
+    {
+        "path": st.sampled_from(["a.wav", "b.wav", "sub/c.wav", "./sub/../b.wav"]),
+        "emotion": st.sampled_from(["sad", "happy", "angry", "neutral"]),
+        "speaker": words,
+        "text": words,
+        "split": st.sampled_from(["train", "validation", "test"]),
+        "language": words,
+        "start": st.floats(0, 1e4),
+        "end": st.none() | st.floats(1e4 + 1, 1e5),
+        "votes_fear": st.integers(0, 9),
+    }
+)
+
+
+@given(st.lists(records, min_size=1, max_size=9), st.lists(ids, min_size=9, max_size=9, unique=True))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_what_is_written_is_read(fuzzed, rows, names):
+    with fuzzed.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, [*rows[0], "id"])
+        writer.writeheader()
+        writer.writerows([row | {"id": name} for row, name in zip(rows, names, strict=False)])
+    found = ManifestCorpus(str(fuzzed)).utterances()
+    assert len(found) == len(rows)
+    for row, name, utterance in zip(rows, names, found, strict=False):
+        assert utterance.id == name
+        assert utterance.path == fuzzed.parent / os.path.normpath(row["path"])
+        for field in ("speaker", "text", "language"):
+            assert getattr(utterance, field) == row[field].strip(), field
+        for field in ("emotion", "split", "start", "end"):
+            assert getattr(utterance, field) == row[field], field
+        assert utterance.votes == ({"fear": row["votes_fear"]} if row["votes_fear"] else {})
+
+
+@given(words.filter(lambda name: "/" not in name), st.sampled_from(["", "sub/", "./sub/../", ".hidden/"]))
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_ids_come_from_paths(fuzzed, name, folder):
+    """Without a column id the id is the path without its suffix, as ``os.path`` has it."""
+    path = f"{folder}{name.strip()}"
+    reader = RecordReader(["path", "emotion"], dict.fromkeys(FIELDS, "") | {"path": "path", "emotion": "emotion"}, ".",
+                          {}, None, False)  # fmt: skip
+    builder = Builder()
+    try:
+        reader.read([path, "sad"], builder)
+    except ValueError:
+        return
+    expected = os.path.splitext(os.path.normpath(path))[0].replace("/", "~").replace("\\", "~").lstrip(".~")
+    assert builder.table()[0].id == expected
