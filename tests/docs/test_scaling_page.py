@@ -64,7 +64,7 @@ def test_torchrun_takes_its_options():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("kind", "words"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(("kind", "words"), list(commands()), ids=lambda value: value if isinstance(value, str) else "")
 def test_commands_parse(kind, words, monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
     run = {"train.py": train, "eval.py": evaluate, "emoquant": main}[kind]
