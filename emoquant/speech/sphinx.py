@@ -8,7 +8,8 @@ import numpy as np
 from torch import Tensor
 
 from emoquant.speech.alignment import Alignment, Span
-from emoquant.speech.text import words_of
+from emoquant.speech.decoder import load_decoder
+from emoquant.speech.text import CmuFrontEnd, words_of
 
 SAMPLE_RATE = 16_000
 
@@ -21,24 +22,6 @@ _FRAME_RATE = 100.0
 
 class RecognitionError(RuntimeError):
     """An utterance in which the aligner does not find its text."""
-
-
-def load_decoder(**settings: Any) -> Any:  # noqa: ANN401 (a class without types)
-    """Return a decoder with the English models of the package.
-
-    Args:
-        settings: Settings of pocketsphinx, ``lm=None`` for one without a language model.
-
-    Raises:
-        ImportError: pocketsphinx is not installed.
-    """
-    try:
-        from pocketsphinx import Decoder
-    except ImportError as error:
-        raise ImportError(
-            f"pocketsphinx is not installed ({error}); install it with: pip install 'emoquant[align]'"
-        ) from error
-    return Decoder(loglevel="FATAL", **settings)
 
 
 def align_english(waveform: Tensor, text: str) -> Alignment:
@@ -128,8 +111,6 @@ class Recognizer:
 
 
 def _add_missing(decoder: Any, words: list[str]) -> None:  # noqa: ANN401
-    from emoquant.speech.text import CmuFrontEnd
-
     missing = [word for word in dict.fromkeys(words) if not decoder.lookup_word(word)]
     if missing:
         lexicon = CmuFrontEnd()

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from emoquant.speech.alignment import Alignment, Phones, Span, mark_words, timed_phones
 from emoquant.speech.arpabet import arpabet_of
+from emoquant.speech.decoder import load_decoder
 from emoquant.speech.espeak import PAUSE, Espeak, Speech
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
@@ -103,8 +104,6 @@ class CmuFrontEnd(LexiconFrontEnd):
     name = "cmu"
 
     def __init__(self) -> None:
-        from emoquant.speech.sphinx import load_decoder
-
         self._decoder = load_decoder(lm=None)
 
     def pronounce(self, word: str) -> list[str]:
