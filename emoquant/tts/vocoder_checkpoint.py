@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from emoquant.speech.mel import MelSpec
@@ -40,7 +40,7 @@ def save_vocoder(folder: str | Path, generator: nn.Module, mel: MelSpec, half: b
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {name: (value.half() if half else value).contiguous() for name, value in generator.state_dict().items()}
-    write_whole(folder / WEIGHTS, lambda path: save_file(tensors, path))
+    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(tensors)))
     text = json.dumps(describe_vocoder(generator, mel), indent=1) + "\n"
     write_whole(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
 

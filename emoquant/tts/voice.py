@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor
 
 from emoquant.speech.mel import MelSpec
@@ -156,7 +156,7 @@ def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
     for name, value in state.items():
         shrinks = half and value.is_floating_point() and value.ndim >= 2
         tensors[name] = (value.half() if shrinks else value).contiguous().clone()
-    write_whole(folder / WEIGHTS, lambda path: save_file(tensors, path))
+    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(tensors)))
     text = json.dumps(describe_voice(voice.facts), indent=1, ensure_ascii=False) + "\n"
     write_whole(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
 
