@@ -168,11 +168,12 @@ def start(folder: Path, dim: int) -> None:
     times = f"{imported - begun:.1f} | {opened - imported:.1f} | {sampled - opened:.1f} | {sampled - begun:.1f}"
     print(f"| {count:,} | {times} | {peak():.0f} | {private('self')[0]:.0f} |", flush=True)
     data.num_workers = 2
+    # The store has an index and no features: zeros take their place.
     data._store.read = lambda row: torch.zeros(int(data._store.index.frames[row]), dim)  # type: ignore[union-attr,method-assign]
     batches = iter(data.train_dataloader())
     for _ in range(20):
         next(batches)
-    for worker in batches._workers:  # type: ignore[attr-defined]
+    for worker in batches._workers:  # type: ignore[attr-defined]  # a private attribute of torch
         print("  a loading worker: {:.0f} MiB resident, of which {:.0f} MiB its own".format(*private(worker.pid)))
     os._exit(0)  # the workers end with it
 

@@ -81,4 +81,4 @@ class RandomData(LightningDataModule):
             rows = torch.arange(self.utterances)
             zeros = torch.zeros_like(rows)
             batch = Batch(features, lengths, zeros, zeros, rows, torch.zeros(len(rows), 5))
-        return DataLoader([batch] * self.batches, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader([batch] * self.batches, batch_size=None)  # type: ignore[arg-type]  # a list is a data set

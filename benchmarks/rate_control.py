@@ -8,6 +8,7 @@ refining encodes; a curve of 48 lambdas measured once on a few other utterances 
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 
 import given
 import numpy as np
@@ -53,14 +54,14 @@ def main() -> None:
     for value in arguments.targets:
         target = Target(value)
         if not arguments.without_bisection:
-            row("bisection", target, lambda target=target: encode_by_bisection(codec, utterances, target))
+            row("bisection", target, partial(encode_by_bisection, codec, utterances, target))
         for count in (1, 2, 3):
-            way = lambda target=target, count=count: encode_by_sweep(codec, utterances, target, count, curves)  # noqa: E731
+            way = partial(encode_by_sweep, codec, utterances, target, count, curves)
             row(f"own sweep, {count} refining", target, way, own)
         for count in (1, 2, 3, 4):
-            way = lambda target=target, count=count: encode_by_curve(codec, utterances, target, curve, count)  # noqa: E731
+            way = partial(encode_by_curve, codec, utterances, target, curve, count)
             row(f"common curve, at most {count}", target, way)
-        row("fixed lambda", target, lambda target=target: encode_corpus(codec, utterances, target, curve))
+        row("fixed lambda", target, partial(encode_corpus, codec, utterances, target, curve))
 
 
 if __name__ == "__main__":

@@ -131,7 +131,7 @@ class Page:
                 event(self.show, inputs, outputs, show_progress="hidden", trigger_mode="always_last", api_name=False)
         return blocks
 
-    def _build_voice(self, *sources: Any) -> None:  # noqa: ANN401
+    def _build_voice(self, *sources: Any) -> None:  # noqa: ANN401 - gradio, which may be missing
         gr, synthesizer = self._gradio, self.bench.synthesizer
         if synthesizer is None:
             gr.Markdown("No voice was given (`--voice`), so nothing is spoken here.")
@@ -149,7 +149,7 @@ class Page:
         button.click(self.speak, [*sources, text, speaker, style], [plain, coded], api_name=False)
 
 
-def _load_gradio() -> Any:  # noqa: ANN401
+def _load_gradio() -> Any:  # noqa: ANN401 - gradio, which may be missing
     try:
         import gradio
     except ImportError as error:

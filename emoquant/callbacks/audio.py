@@ -37,7 +37,7 @@ class AudioSamples(Callback):
         if writer is None:
             return
         written: dict[str, int] = {}
-        for utterance in trainer.datamodule.dataset(split).utterances:  # type: ignore[attr-defined]
+        for utterance in trainer.datamodule.dataset(split).utterances:  # type: ignore[attr-defined]  # set at run time
             number = written.get(utterance.emotion, 0)
             if number < self.per_emotion:
                 samples = read_audio(utterance.path, utterance.start, utterance.end, SAMPLE_RATE)

@@ -77,7 +77,7 @@ class EmbeddingProjector(Callback):
         room = self.max_utterances - len(self._vectors)
         if room <= 0:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         rows = data.dataset(split).utterances
         batch = Batch(*(value[:room] for value in batch))
         coded = self._codec(batch.features, batch.lengths, self.points)

@@ -41,7 +41,7 @@ class EncoderExport(Callback):
         """Return the variance of the frames, summed over the dimensions."""
         task.eval()
         count, total, square = 0, torch.zeros(()), torch.zeros(())
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         for i, batch in enumerate(data.reference_dataloader()):
             if i == self.batches:
                 break

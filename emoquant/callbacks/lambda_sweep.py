@@ -71,7 +71,7 @@ class LambdaSweep(Callback):
         codec = codec_of(pl_module)
         if codec is None or not due(trainer, self.every_n_epochs):
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if self.with_references and self._references is None:
             vectors = ReferenceVectors(data.emotions, data.dim).to(pl_module.device)
             for batch in data.reference_dataloader():
@@ -94,8 +94,8 @@ class LambdaSweep(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401 - Lightning's hook
+        batch: Any,  # noqa: ANN401 - Lightning's hook
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -116,7 +116,7 @@ class LambdaSweep(Callback):
         if writer is not None:
             self._draw(writer, rows, trainer.global_step)
 
-    def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401
+    def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401 - an untyped SummaryWriter
         results = Results(rows)
         for artifact in (artifact for report in self.reports for artifact in report.draw(results)):
             if artifact.figure is not None:

@@ -55,7 +55,7 @@ class ListeningWriter(Callback):
         trainer: Trainer,
         pl_module: LightningModule,
         outputs: Any,  # noqa: ANN401 (clips with their samples)
-        batch: Any,  # noqa: ANN401
+        batch: Any,  # noqa: ANN401 - Lightning's hook
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

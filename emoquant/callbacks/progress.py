@@ -29,8 +29,8 @@ class SweepProgress(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401 - Lightning's hook
+        batch: Any,  # noqa: ANN401 - Lightning's hook
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:

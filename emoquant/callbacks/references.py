@@ -28,7 +28,7 @@ class PairedReferences(Callback):
         """
         if stage != "test":
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "pair_references"):
             raise TypeError(f"{type(data).__name__} has no pairs: use EmotionDataModule with PairedReferences")
         data.pair_references(self.partners)

@@ -47,7 +47,7 @@ class ResultsWriter(Callback):
             MissingRowsError: A report needs rows that there are not; results and the other reports are written.
         """
         folder = _folder(trainer)
-        rows: list[Row] = pl_module.rows  # type: ignore[assignment]
+        rows: list[Row] = pl_module.rows  # type: ignore[assignment]  # tasks that are evaluated have them
         if not trainer.is_global_zero or not rows:
             return
         write_results(folder / RESULTS, rows)

@@ -69,8 +69,8 @@ class Preemption(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401 - Lightning's hook
+        batch: Any,  # noqa: ANN401 - Lightning's hook
         batch_idx: int,
     ) -> None:
         """Answer the signal if any process was given it."""

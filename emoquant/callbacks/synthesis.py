@@ -54,8 +54,8 @@ class SynthesisSamples(Callback):
         self,
         trainer: Trainer,
         pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401
-        batch: Any,  # noqa: ANN401
+        outputs: Any,  # noqa: ANN401 - Lightning's hook
+        batch: Any,  # noqa: ANN401 - Lightning's hook
         batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:
@@ -105,7 +105,7 @@ class SynthesisSamples(Callback):
 
     @staticmethod
     def _draw(
-        writer: Any,  # noqa: ANN401
+        writer: Any,  # noqa: ANN401 - an untyped SummaryWriter
         tag: str,
         step: int,
         item: int,

@@ -33,7 +33,7 @@ class TrainingEmotions(Callback):
         """
         if stage != "fit":
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "restrict_training"):
             raise TypeError(
                 f"{type(data).__name__} cannot be restricted to emotions: use EmotionDataModule with TrainingEmotions"

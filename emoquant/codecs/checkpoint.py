@@ -150,7 +150,7 @@ def origin_of(content: Mapping[str, Any]) -> Origin:
     return read_origin(content[SECTION].get("encoder"))
 
 
-def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401
+def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
     name = entry.get("class") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name not in registry:
         raise ValueError(f"{path} names the class {name!r}; known are {', '.join(registry)}: update emoquant")

@@ -55,7 +55,7 @@ class Cascade(Codec):
     @property
     def skip_vector(self) -> Callable[[], Tensor]:
         """What all-SKIP of the second codec decodes to, ``(D,)``, as a function; there only if that codec has it."""
-        found: Callable[[], Tensor] = self.then.skip_vector  # type: ignore[assignment]
+        found: Callable[[], Tensor] = self.then.skip_vector  # type: ignore[assignment]  # a codec, as a module
         return found
 
     @torch.no_grad()

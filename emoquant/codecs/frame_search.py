@@ -51,7 +51,7 @@ class FrameSearch:
     def __call__(
         self,
         residual: Tensor,
-        state: Any,  # noqa: ANN401
+        state: Any,  # noqa: ANN401 - the model's own state
         lmbda: Tensor,
         first: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
@@ -88,7 +88,7 @@ class FrameSearch:
         self,
         number: int,
         targets: Tensor,
-        state: Any,  # noqa: ANN401
+        state: Any,  # noqa: ANN401 - the model's own state
         lmbda: Tensor,
         first: Tensor | None,
     ) -> tuple[Tensor, Tensor]:

@@ -118,7 +118,7 @@ class BalancedAudioDataModule(AudioDataModule):
         dataset, (rank, world) = self._some("train"), self._ranks()
         batches = self.batches_per_epoch // world * world
         sampler = BalancedSampler(self._draw_weights(dataset), batches, self.batch_size, self.seed, rank, world)
-        return self._loader(dataset, sampler)  # type: ignore[arg-type]
+        return self._loader(dataset, sampler)  # type: ignore[arg-type]  # a batch sampler of our own
 
     def _open(self) -> dict[str, SplitDataset]:
         datasets = super()._open()

@@ -97,6 +97,7 @@ class ManifestCorpus(Corpus):
         if not undecided.all():
             line = lines[int(undecided.argmax())]
             raise ValueError(f"{self.manifest}, line {line}: no split, but other lines have one")
+        # mypy does not narrow a string by "in".
         policy: Policy = self.split if self.split in ("speaker", "text", "both") else "speaker"  # type: ignore[assignment]
         speakers, texts = list(found.names("speaker")), list(found.strings("text"))
         try:

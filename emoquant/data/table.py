@@ -233,4 +233,4 @@ class UtteranceTable(Sequence[Utterance]):
         """Whether another sequence has the same utterances."""
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # it can change

@@ -80,7 +80,7 @@ class Emotion2Vec(FrameEncoder):
         return self.directory.labels
 
     @property
-    def dim(self) -> int:  # type: ignore[override]
+    def dim(self) -> int:  # type: ignore[override]  # a property where the base has an attribute
         """Feature dimensions ``D``."""
         return int(self.model_conf["embed_dim"])
 

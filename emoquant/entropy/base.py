@@ -123,7 +123,7 @@ class EntropyModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def start(self, lmbda: Tensor, width: int = 1) -> Any:  # noqa: ANN401
+    def start(self, lmbda: Tensor, width: int = 1) -> Any:  # noqa: ANN401 - each model has its own state
         """Return the state of ``N`` rows before their first frame.
 
         Args:
@@ -132,7 +132,7 @@ class EntropyModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def logits(self, state: Any, block: int, step: int) -> Tensor:  # noqa: ANN401
+    def logits(self, state: Any, block: int, step: int) -> Tensor:  # noqa: ANN401 - each model has its own state
         """Return unnormalised log-probabilities (natural) of the codes of a step, ``(S, N, W, V)`` float32.
 
         ``S`` are the positions of the step: 1, or the groups in the last block of a parallel model. ``W`` is 1 before
@@ -153,11 +153,11 @@ class EntropyModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def end_frame(self, state: Any, codes: Tensor) -> None:  # noqa: ANN401
+    def end_frame(self, state: Any, codes: Tensor) -> None:  # noqa: ANN401 - each model has its own state
         """Tell the state the codes ``(N, P)`` that the frame ended with, and begin the next frame."""
 
     @abstractmethod
-    def select(self, state: Any, rows: Tensor) -> Any:  # noqa: ANN401
+    def select(self, state: Any, rows: Tensor) -> Any:  # noqa: ANN401 - each model has its own state
         """Return the state of some rows, before the first :meth:`advance` of a frame.
 
         Args:

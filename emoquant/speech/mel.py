@@ -67,15 +67,16 @@ class MelSpec:
         return 1 + samples // self.hop
 
     def __call__(self, waveforms: Tensor) -> Tensor:
-        """Return log10 mel spectrograms ``(B, T, M)`` float32 with ``T = 1 + N // hop``; frame ``t`` is centred on
-        sample ``t * hop``, and what lies outside the waveform counts as zero.
+        """Return log10 mel spectrograms ``(B, T, M)`` float32 with ``T = 1 + N // hop``.
+
+        Frame ``t`` is centred on sample ``t * hop``, and what lies outside the waveform counts as zero.
 
         Args:
             waveforms: Samples, ``(B, N)``, nominally in [-1, 1].
 
         Raises:
             ValueError: The waveforms are not a matrix with samples.
-        """  # noqa: D205
+        """
         if waveforms.ndim != 2 or waveforms.shape[1] < 1:
             raise ValueError(f"waveforms must be (B, N) with N >= 1 samples, got {tuple(waveforms.shape)}")
         with torch.autocast(waveforms.device.type, enabled=False):

@@ -110,7 +110,7 @@ class Recognizer:
         return [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()] if heard is not None else []
 
 
-def _add_missing(decoder: Any, words: list[str]) -> None:  # noqa: ANN401
+def _add_missing(decoder: Any, words: list[str]) -> None:  # noqa: ANN401 - a class without types
     missing = [word for word in dict.fromkeys(words) if not decoder.lookup_word(word)]
     if missing:
         lexicon = CmuFrontEnd()
@@ -124,7 +124,7 @@ def _padded(waveform: Tensor) -> bytes:
     return np.concatenate([margin, samples, margin]).tobytes()
 
 
-def _decode(decoder: Any, audio: bytes) -> None:  # noqa: ANN401
+def _decode(decoder: Any, audio: bytes) -> None:  # noqa: ANN401 - a class without types
     decoder.start_utt()
     decoder.process_raw(audio, full_utt=True)
     decoder.end_utt()

@@ -76,7 +76,7 @@ class ClassificationTask(RecognitionTask):
             network.modality_encoders["AUDIO"].alibi_scale.requires_grad_(False)
 
     @property
-    def labels(self) -> list[str]:  # type: ignore[override]
+    def labels(self) -> list[str]:  # type: ignore[override]  # a property where the base has an attribute
         """Classes in the order of the logits."""
         return self.encoder.labels
 

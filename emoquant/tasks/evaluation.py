@@ -102,7 +102,7 @@ class CodecEvaluationTask(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Find out what was measured before, once the data stands."""
-        data, trainer = self.trainer.datamodule, self.trainer  # type: ignore[attr-defined]
+        data, trainer = self.trainer.datamodule, self.trainer  # type: ignore[attr-defined]  # set at run time
         number, count = self.shard
         if not hasattr(data, "share_test"):
             if count > 1:
@@ -129,7 +129,7 @@ class CodecEvaluationTask(LightningModule):
             ValueError: A codec or the classifier has another dimension than the features or was trained on another
                 encoder, the classifier lacks an emotion, or a split has no utterance of an emotion.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         self._check(data.dim, data.emotions)
         split = data.dataset("test")
         present = {int(emotion) for emotion in np.unique(split.emotions)}
@@ -147,7 +147,7 @@ class CodecEvaluationTask(LightningModule):
             strata.append(ByAgreement(self.agreement))
         self.rows = []
         self.sweep = SweepMetrics(
-            list(self.codecs),  # type: ignore[arg-type]
+            list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
             self._references(),
             self.classifier,
@@ -156,7 +156,7 @@ class CodecEvaluationTask(LightningModule):
             data.name,
             self.closed_set,
             [Agreement(data.emotions, self.classifier.labels)] if voted else [],
-            list(self.choices),  # type: ignore[arg-type]
+            list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
@@ -169,7 +169,7 @@ class CodecEvaluationTask(LightningModule):
         """Calibrate choices that have a reference codec on batches from all over the training split."""
         if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
             return
-        loader = self.trainer.datamodule.reference_dataloader()  # type: ignore[attr-defined]
+        loader = self.trainer.datamodule.reference_dataloader()  # type: ignore[attr-defined]  # set at run time
         stride = max(1, len(loader) // self.calibration_batches)
         for index, batch in enumerate(loader):
             if index % stride == 0:
@@ -188,7 +188,7 @@ class CodecEvaluationTask(LightningModule):
                 f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
                 "take the head of the data's encoder or a probe trained on its features"
             )
-        origin = getattr(self.trainer.datamodule, "origin", None)  # type: ignore[attr-defined]
+        origin = getattr(self.trainer.datamodule, "origin", None)  # type: ignore[attr-defined]  # set at run time
         for codec in self.codecs:
             require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
         require_origin("the classifier", self.classifier.origin, origin)
@@ -196,7 +196,7 @@ class CodecEvaluationTask(LightningModule):
 
     def _references(self) -> References:
         """Return centroids and mean of the training split, of which each rank reads its share."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         vectors = ReferenceVectors(data.emotions, data.dim).to(self.device)
         for batch in data.reference_dataloader():
             vectors.update(move_data_to_device(batch, self.device))

@@ -130,11 +130,12 @@ class ListeningTask(pl.LightningModule):
         Raises:
             ValueError: Data, voice and codecs do not fit, or no reference is left.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "front_end"):
             raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
         self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
         for codec in self.codecs:
+            # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
             require_origin(f"codec {codec.name!r}", codec.origin, data.origin)  # type: ignore[arg-type]
         if self.classifier is not None:
             require_origin("the classifier", self.classifier.origin, data.origin)
@@ -169,10 +170,11 @@ class ListeningTask(pl.LightningModule):
                     partner=item.partner, partner_emotion=item.partner_emotion)  # fmt: skip
         plan: list[Clip] = []
         for module in self.codecs:
-            for point in module.points:  # type: ignore[union-attr]
+            for point in module.points:  # type: ignore[union-attr]  # set when it is reached
                 file = _file(item, number, condition, str(module.name), point)
                 plan.append(base._replace(file=file, codec=str(module.name), lmbda=float(point)))
         if any(clip.file not in self.done for clip in plan):
+            # As above: codecs of a ModuleList.
             emotions = [each for codec in self.codecs for each in quantize(item.mixed, codec, list(codec.points))]  # type: ignore[arg-type]
             yield from self._spoken(plan, emotions, item)
         if self.calibration:
@@ -194,7 +196,7 @@ class ListeningTask(pl.LightningModule):
                 yield self._judged(clip, speech, item)
 
     def _random_emotion(self, seed: int) -> Emotion:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         generator = torch.Generator().manual_seed(seed)
         vector = data.emotion_mean + data.emotion_std * torch.randn(data.dim, generator=generator)
         return Emotion(vector[None].to(self.device))
@@ -202,7 +204,7 @@ class ListeningTask(pl.LightningModule):
     def _calibration_clips(self, item: Item) -> Iterator[Rendered]:
         """Yield the reference itself and its copy through the vocoder."""
         assert self._judge is not None
-        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         for kind in ("ground_truth", "copy_synthesis"):
             clip = Clip(f"clips/{item.id}-{kind}.wav", kind, "", "none", math.nan, item.id, item.text, item.text,
                         item.emotion, item.speaker, 0, 0.0, settings=self.settings)  # fmt: skip
@@ -224,7 +226,7 @@ class ListeningTask(pl.LightningModule):
             seconds=len(samples) / self.voice.facts.mel.sample_rate,
             sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
         )
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         same_words = clip.text == item.text
         recording = data.waveform(item.id) if self.distances and same_words else None
         if same_words:

@@ -150,7 +150,7 @@ def digest_of(modules: Mapping[str, nn.Module], data: Any, options: Mapping[str,
     return digest.hexdigest()[:24]
 
 
-def _ids(utterances: Any) -> Iterator[str]:  # noqa: ANN401
+def _ids(utterances: Any) -> Iterator[str]:  # noqa: ANN401 - datasets of any kind
     return (utterance.id for utterance in utterances)
 
 

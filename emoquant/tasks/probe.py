@@ -57,13 +57,13 @@ class ProbeTask(RecognitionTask):
 
     def setup(self, stage: str) -> None:
         """Take the classes from the data."""
-        self.labels = list(self.trainer.datamodule.emotions)  # type: ignore[attr-defined]
+        self.labels = list(self.trainer.datamodule.emotions)  # type: ignore[attr-defined]  # set at run time
         super().setup(stage)
 
     def configure_model(self) -> None:
         """Make the probe for the data's feature dimension and emotions."""
         if self.probe is None:
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
             self.probe = Probe(data.dim, list(data.emotions), self.hidden, self.dropout)
 
     def on_fit_start(self) -> None:
@@ -72,7 +72,7 @@ class ProbeTask(RecognitionTask):
         self._weights = self.class_weights(self.balanced)
         if self.trainer.ckpt_path:
             return  # a run that goes on has them from its checkpoint
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         sums = torch.zeros(2 * self.probe.dim + 1, dtype=torch.float64)
         for batch in data.reference_dataloader():
             vectors = means(batch).double()

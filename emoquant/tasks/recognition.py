@@ -71,7 +71,7 @@ class RecognitionTask(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Map the data's emotions to classes and its speakers to groups."""
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         known = {canonical_emotion(label) for label in self.labels}
         if missing := [emotion for emotion in data.emotions if emotion not in known]:
             raise ValueError(f"the classifier has no class for {missing}: it knows {self.labels}; leave them out")
@@ -91,7 +91,7 @@ class RecognitionTask(pl.LightningModule):
         """Return a weight per class, inverse to its utterances in training and 1 on average; None unless balanced."""
         if not balanced:
             return None
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         counts = torch.zeros(len(self.labels))
         counts.index_add_(0, self.classes(torch.from_numpy(data.dataset("train").emotions)), torch.ones(()).expand(
             len(data.dataset("train").emotions)))  # fmt: skip

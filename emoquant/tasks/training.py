@@ -218,7 +218,7 @@ class CodecTraining(pl.LightningModule):
         """Bound the norm of the gradients, here where the loss scaling of fp16 is undone."""
         self.clip_gradients(optimizer, 10.0, "norm")
 
-    def _optimizer(self) -> Any:  # noqa: ANN401
+    def _optimizer(self) -> Any:  # noqa: ANN401 - Lightning's wrapper
         return self.optimizers()
 
     def _draw_lambdas(self, count: int, generator: torch.Generator) -> Tensor:

@@ -41,6 +41,7 @@ class Reference:
             FileNotFoundError: There is no such file.
             AudioError: The file cannot be used.
         """
+        # mypy does not know that a path is what is left.
         return self.audio if isinstance(self.audio, Tensor) else read_audio(self.audio, sample_rate=sample_rate)  # type: ignore[arg-type]
 
 
