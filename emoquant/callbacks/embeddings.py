@@ -49,12 +49,22 @@ class EmbeddingProjector(Callback):
         """Begin to collect."""
         self._begin(trainer, codec_of(pl_module))
 
-    def on_validation_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:  # noqa: ANN401
+    def on_validation_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        *rest: Any,  # noqa: ANN401 - Lightning's hook
+    ) -> None:
         """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
         if self._codec is not None:
             self._collect(trainer, checked_batch(rest[1]), "validation")
 
-    def on_test_batch_end(self, trainer: Trainer, pl_module: LightningModule, *rest: Any) -> None:  # noqa: ANN401
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        *rest: Any,  # noqa: ANN401 - Lightning's hook
+    ) -> None:
         """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
         if self._codec is not None:
             self._collect(trainer, checked_batch(rest[1]), "test")

@@ -29,7 +29,13 @@ class SeededSteps(Callback):
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:  # noqa: ANN401
+    def on_train_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,  # noqa: ANN401 - Lightning's hook
+        batch_idx: int,
+    ) -> None:
         """Seed torch (all devices), numpy and Python."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
         place = [seed, trainer.global_rank, trainer.current_epoch, batch_idx]
@@ -100,7 +106,12 @@ class WholeCheckpoints(TorchCheckpointIO):
     disk: a job that is killed meanwhile is left with half a ``last.ckpt`` in place of the one before.
     """
 
-    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:  # noqa: ANN401
+    def save_checkpoint(
+        self,
+        checkpoint: dict[str, Any],
+        path: Any,  # noqa: ANN401 - Lightning's hook
+        storage_options: Any | None = None,  # noqa: ANN401 - Lightning's hook
+    ) -> None:
         """Save a checkpoint.
 
         Args:

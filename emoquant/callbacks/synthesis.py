@@ -70,7 +70,13 @@ class SynthesisSamples(Callback):
             self._write(writer, pl_module, first_items(batch, self.items), trainer.global_step)
 
     @torch.no_grad()
-    def _write(self, writer: Any, task: Any, batch: TTSBatch, step: int) -> None:  # noqa: ANN401
+    def _write(
+        self,
+        writer: Any,  # noqa: ANN401 - an untyped SummaryWriter
+        task: Any,  # noqa: ANN401 - any task that synthesises
+        batch: TTSBatch,
+        step: int,
+    ) -> None:
         voice: Voice = task.voice()
         vectors = task.emotion_vectors(batch)
         forced: Output = voice.model(batch, vectors)

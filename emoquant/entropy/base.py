@@ -141,7 +141,14 @@ class EntropyModel(nn.Module, ABC):
         """
 
     @abstractmethod
-    def advance(self, state: Any, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:  # noqa: ANN401
+    def advance(
+        self,
+        state: Any,  # noqa: ANN401 - each model has its own state
+        block: int,
+        step: int,
+        codes: Tensor,
+        parents: Tensor | None,
+    ) -> None:
         """Tell the state what a step chose.
 
         Args:

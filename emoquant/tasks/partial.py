@@ -124,7 +124,11 @@ def restore_sums(sweep: SweepMetrics, states: Mapping[str, Tensor]) -> None:
         setattr(metric, state, states[name].to(getattr(metric, state).device))
 
 
-def digest_of(modules: Mapping[str, nn.Module], data: Any, options: Mapping[str, object]) -> str:  # noqa: ANN401
+def digest_of(
+    modules: Mapping[str, nn.Module],
+    data: Any,  # noqa: ANN401 - any data module
+    options: Mapping[str, object],
+) -> str:
     """Return a digest of everything that the sums of an evaluation depend on.
 
     Args:
