@@ -1,5 +1,6 @@
 """The map of emotions as a figure: where a recording lies, and where a codec moves it."""
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from emoquant.app.atlas import Atlas
@@ -42,7 +43,7 @@ def draw_map(atlas: Atlas, hearing: Hearing | None = None, point: int = 0) -> Fi
     return figure
 
 
-def _draw_way(axes, atlas: Atlas, hearing: Hearing, point: int) -> None:  # type: ignore[no-untyped-def] # noqa: ANN001
+def _draw_way(axes: Axes, atlas: Atlas, hearing: Hearing, point: int) -> None:
     start = atlas.place(hearing.before.vector)
     way = [atlas.place(emotion.vector) for emotion in hearing.after]
     axes.plot([p[0] for p in (start, *way)], [p[1] for p in (start, *way)], "-", color="#555", lw=1, zorder=3)

@@ -85,7 +85,8 @@ class ProbeTask(RecognitionTask):
         """Store what :class:`emoquant.encoders.ProbeHead` needs beside the weights."""
         assert self.probe is not None
         checkpoint["probe"] = {"dim": self.probe.dim, "labels": self.probe.labels, "hidden": self.hidden}
-        origin: Origin = getattr(self.trainer.datamodule, "origin", None) or UNKNOWN  # type: ignore[attr-defined]
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        origin: Origin = getattr(data, "origin", None) or UNKNOWN
         checkpoint["encoder"] = origin.stored()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
