@@ -1,4 +1,7 @@
+import os
+
 import pytest
+from browser import CHROMIUM, WIDTHS
 from listening_world import EMOTIONS, POINTS, evaluation, render
 
 from emoquant.site import Sources, build_site
@@ -19,3 +22,51 @@ def sources(tmp_path_factory):
 @pytest.fixture(scope="session")
 def site(sources, tmp_path_factory):
     return build_site(tmp_path_factory.mktemp("site") / "study", sources, "A <study> & its sounds").parent
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=[*sandbox, "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def context(chromium):
+    made = chromium.new_context(viewport=WIDTHS["desktop"], accept_downloads=True)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def visit(context, site):
+    """Opens pages and, in the end, sees to it that nothing failed and nothing was asked of a network."""
+    troubles, opened = [], []
+
+    def visit(name, place=""):
+        page = context.new_page()
+        opened.append(page)
+        page.set_default_timeout(30_000)
+        page.on(
+            "console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None
+        )
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url} {request.failure}"))
+        page.on("request", lambda request: _inside(request.url, site, troubles))
+        page.goto(f"{(site / f'{name}.html').as_uri()}{place}")
+        return page
+
+    yield visit
+    for page in opened:
+        page.close()
+    assert not troubles
+
+
+def _inside(url, site, troubles):
+    if not url.startswith((site.as_uri(), "data:", "blob:")):
+        troubles.append(f"outside: {url}")

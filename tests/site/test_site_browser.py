@@ -1,93 +1,18 @@
 """The pages in a browser, opened from the disk: nothing fails, nothing is asked of a network, everything works."""
 
-import csv
-import io
-import json
-import os
 import re
-import shutil
 
 import pytest
+from browser import CHROMIUM, NO_CHROMIUM, WIDTHS, current, number, play, player, shown
 from listening_world import SEED
 from test_site_build import PAGES, page_data
 
 from emoquant.clips import read_clips
 from emoquant.results import read_results
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: apt-get install chromium")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 NUMBERS = ("bits_per_frame", "skip_rate", "similarity_reference", "similarity_own", "similarity_neutral", "f0_mean")
 LISTENING = ("lambda", "codebooks", "mixing")
-WIDTHS = {"desktop": {"width": 1280, "height": 800}, "phone": {"width": 390, "height": 844}}
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=[*sandbox, "--autoplay-policy=no-user-gesture-required", "--mute-audio"]
-        )
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(scope="module")
-def context(chromium):
-    made = chromium.new_context(viewport=WIDTHS["desktop"], accept_downloads=True)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def visit(context, site):
-    """Opens pages and, in the end, sees to it that nothing failed and nothing was asked of a network."""
-    troubles, opened = [], []
-
-    def visit(name, place=""):
-        page = context.new_page()
-        opened.append(page)
-        page.set_default_timeout(30_000)
-        page.on(
-            "console", lambda message: troubles.append(message.text) if message.type in ("error", "warning") else None
-        )
-        page.on("pageerror", lambda error: troubles.append(str(error)))
-        page.on("requestfailed", lambda request: troubles.append(f"failed: {request.url} {request.failure}"))
-        page.on("request", lambda request: _inside(request.url, site, troubles))
-        page.goto(f"{(site / f'{name}.html').as_uri()}{place}")
-        return page
-
-    yield visit
-    for page in opened:
-        page.close()
-    assert not troubles
-
-
-def _inside(url, site, troubles):
-    if not url.startswith((site.as_uri(), "data:", "blob:")):
-        troubles.append(f"outside: {url}")
-
-
-def shown(page, fact):
-    return page.locator(f'[data-fact="{fact}"] dd').inner_text().replace("\u2212", "-").replace("\u00a0", " ")
-
-
-def number(text):
-    return float(text.split()[0])
-
-
-def current(page):
-    return page.evaluate("document.body.dataset.file")
-
-
-def player(page, what):
-    return page.evaluate(f"window.emoquant.player.{what}")
-
-
-def play(page):
-    page.locator("#play").click()
-    page.wait_for_function("window.emoquant.player.playing && window.emoquant.player.place > 0")
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -220,57 +145,6 @@ def test_every_sound_and_picture_decodes(visit, site):
             [f"sounds/{sound}.{data['ending']}" for sound in data["sounds"]],
         )
         assert seconds == pytest.approx([sound["seconds"] for sound in data["sounds"].values()], abs=0.03)
-
-
-def test_abx_exports_what_was_answered(visit, site):
-    page = visit("lambda")
-    page.keyboard.press("End")
-    page.keyboard.press("b")
-    page.locator("#trials").select_option("5")
-    page.locator("#begin").click()
-    answers = []
-    for trial in range(5):
-        assert page.locator("#progress").inner_text() == f"Trial {trial + 1} of 5"
-        for key in ("a", "x", "b", "x"):
-            page.keyboard.press(key)
-        page.wait_for_function("window.emoquant.player.playing")
-        assert player(page, "sound") == page.evaluate("window.emoquant.test.voices.X.sound")
-        answers.append(trial % 2)
-        assert page.locator("#time").inner_text().startswith("0.0 of"), "the deck behind must not tell what plays"
-        page.keyboard.press("12"[trial % 2])
-    with page.expect_download() as saved:
-        page.locator("#save").click()
-    assert saved.value.suggested_filename.startswith("abx-lambda-")
-    with open(saved.value.path(), newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(io.StringIO(file.read())))
-    assert [row["trial"] for row in rows] == list("12345")
-    for row, answer in zip(rows, answers, strict=True):
-        assert row["answer"] == ("first", "second")[answer]
-        assert row["correct"] == str(int(row["answer"] == row["x_is"]))
-        assert (row["first_file"], row["second_file"]) == (
-            "clips/one-angry-A-none.wav",
-            "clips/one-angry-A-codec-100.wav",
-        )
-        assert row["text"] == 'It is, "here".'
-        assert [row[f"heard_{name}"] for name in ("first", "second", "x")] == ["1", "1", "2"]
-    right = sum(row["correct"] == "1" for row in rows)
-    assert page.locator("#score").inner_text().startswith(f"{right} of 5 right.")
-
-
-def test_pairs_are_swapped_blindly_and_undone_in_the_file(visit):
-    page = visit("lambda", "#0.0.2.A.point")
-    page.locator("#test").click()
-    page.locator("#kind").select_option("pair")
-    page.locator("#scope").select_option("shown")
-    page.locator("#begin").click()
-    picked = []
-    for _ in range(10):
-        assert page.locator("#hear-X").is_hidden()
-        picked.append(page.evaluate("window.emoquant.test.voices.A.file"))
-        page.locator("#answer-A").click()
-    log = json.loads(page.evaluate("JSON.stringify(window.emoquant.test.log)"))
-    assert [row["first_file"] if row["answer"] == "first" else row["second_file"] for row in log] == picked
-    assert all(row["correct"] == "" and row["first_file"].endswith("-none.wav") for row in log)
 
 
 def test_codebooks_are_a_grid_with_its_diagonal_marked(visit, sources):
