@@ -169,6 +169,17 @@ def test_an_aligner_that_learns_finds_the_phones_of_rendered_speech(folder, data
     assert np.mean(errors) < 0.03
 
 
+def test_what_a_learning_aligner_found_is_found_again_in_the_cache(folder, data):
+    utterance = data.dataset("train").utterances[0]
+    stamps = []
+    for settings in ({"rounds": 2}, {"rounds": 2}, {"rounds": 1}, {"rounds": 2, "utterances": 3}):
+        aligner = LearnedAligner(**settings)
+        aligner.open([corpus(folder)])
+        stamps.append(aligner.stamp(utterance))
+    assert stamps[0] == stamps[1]
+    assert len(set(stamps)) == 3
+
+
 def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
     good = data.dataset("train").utterances[0]
     (tmp_path / "cut.wav").write_bytes(good.path.read_bytes()[:3000])

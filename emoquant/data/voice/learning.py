@@ -59,10 +59,12 @@ class LearnedAligner(Aligner):
             raise ValueError(f"utterances is {utterances}, rounds {rounds}: expected at least 1")
         self.front_end = f"espeak:{voice}"
         self.voice, self.rate, self.utterances, self.rounds = voice, rate, utterances, rounds
+        self._chosen: list[Utterance] = []
+        self._source = ""
         self._models: PhoneModels | None = None
 
     def open(self, corpora: Sequence[Corpus]) -> None:
-        """Learn the models from the training splits; see the base class.
+        """Choose the utterances that the models are learned from, of the training splits; see the base class.
 
         Raises:
             ValueError: There is no training utterance with a text.
@@ -71,33 +73,44 @@ class LearnedAligner(Aligner):
         if not known:
             raise ValueError("no training utterance with a text, which an aligner that learns needs")
         rows = np.unique(np.linspace(0, len(known) - 1, min(self.utterances, len(known))).round().astype(int))
+        self._chosen, self._models = [known[row] for row in rows], None
+        what = [f"{self.rate}:{self.rounds}"]
+        what += [f"{each.path.stat().st_size}:{each.start}:{each.end}:{each.text}" for each in self._chosen]
+        self._source = hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+
+    def stamp(self, utterance: Utterance) -> str:
+        """Return a string that changes with what the models are learned from; see the base class.
+
+        The models themselves would not do: rounding differs a little from process to process.
+        """
+        assert self._source, "open() comes first"
+        return f"{super().stamp(utterance)}:{self._source}"
+
+    def align(self, utterance: Utterance, waveform: Tensor) -> Alignment:
+        """Return the likeliest times, by models that the first call learns; see the base class."""
+        assert self._chosen, "open() comes first"
+        if self._models is None:
+            self._models = self._learn()
+        plan = self._plan(utterance.text)
+        features = np.asarray(cepstra(waveform), np.float64)
+        borders = find_phones(features, plan.labels, plan.optional, self._models).edges[::STATES] / FRAME_RATE
+        borders[-1] = len(waveform) / 16_000
+        return _spans(plan, borders)
+
+    def _learn(self) -> PhoneModels:
         found, plans = [], []
-        for row in tqdm(rows, desc="first alignment", unit="utt"):
-            waveform = read_audio(known[row].path, known[row].start, known[row].end)
-            first = align_by_voice(waveform, known[row].text, self.voice, self.rate)
+        for each in tqdm(self._chosen, desc="first alignment", unit="utt"):
+            waveform = read_audio(each.path, each.start, each.end)
+            first = align_by_voice(waveform, each.text, self.voice, self.rate)
             found.append(_start(np.asarray(cepstra(waveform), np.float64), first.phones))
-            plans.append(self._plan(known[row].text))
+            plans.append(self._plan(each.text))
         for _ in range(self.rounds):
             models = learn_phones(found)
             found = [
                 find_phones(each.features, plan.labels, plan.optional, models)
                 for each, plan in zip(found, plans, strict=True)
             ]
-        self._models = learn_phones(found)
-
-    def stamp(self, utterance: Utterance) -> str:
-        """Return a string that changes with the models; see the base class."""
-        assert self._models is not None, "open() comes first"
-        return f"{super().stamp(utterance)}:{hashlib.sha256(self._models.means.round(4).tobytes()).hexdigest()[:16]}"
-
-    def align(self, utterance: Utterance, waveform: Tensor) -> Alignment:
-        """Return the likeliest times; see the base class."""
-        assert self._models is not None, "open() comes first"
-        plan = self._plan(utterance.text)
-        features = np.asarray(cepstra(waveform), np.float64)
-        borders = find_phones(features, plan.labels, plan.optional, self._models).edges[::STATES] / FRAME_RATE
-        borders[-1] = len(waveform) / 16_000
-        return _spans(plan, borders)
+        return learn_phones(found)
 
     def _plan(self, text: str) -> _Plan:
         speech = spoken(text, self.voice, self.rate)
