@@ -51,7 +51,8 @@ class ListeningTask(pl.LightningModule):
         classifier: Hears emotions in the clips by the encoder's time means; none by default.
         conditions: ``"A"``, ``"B"`` or both.
         texts: What is said; the reference's own text by default.
-        per_cell: References of each emotion and speaker, the first of the test split.
+        per_cell: References of each emotion and speaker of the test split; their sentences take turns, the same in
+            every run, whichever speakers and emotions are left out.
         speakers: Speakers whose references are taken; all by default.
         style: Local style under condition B: ``"same"`` (the reference's own, as in the study), ``"neutral"`` (the
             speaker's neutral recording of the same place in the split), ``"none"``, or an audio file.

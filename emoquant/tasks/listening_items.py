@@ -1,6 +1,7 @@
 """What a listening task renders: references of the test split, and what is known of each."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -51,12 +52,49 @@ class Item(NamedTuple):
     partner_emotion: str = ""
 
 
+def spread_over_texts(
+    speakers: Sequence[int], emotions: Sequence[int], texts: Sequence[str], per_cell: int
+) -> list[int]:
+    """Choose utterances of every speaker and emotion such that together they say as many sentences as there are.
+
+    Speaker by speaker and emotion by emotion, the sentence is taken that this emotion had least so far; among equals
+    the one that was taken least, then the one that this speaker had least, then the first. So a measure that depends on
+    the words (word errors, durations) is of many sentences, and no emotion is tied to one.
+
+    Args:
+        speakers: Speaker of each utterance, ``(N,)``.
+        emotions: Its emotion, ``(N,)``.
+        texts: What it says, ``(N,)``.
+        per_cell: Utterances of each speaker and emotion; all where there are fewer.
+
+    Returns:
+        Their rows, in order.
+
+    Example:
+        >>> spread_over_texts([0, 0, 0, 0, 1, 1], [0, 0, 1, 1, 0, 0], ["a", "b", "a", "b", "a", "b"], 1)
+        [0, 3, 5]
+    """
+    cells: dict[tuple[int, int], list[int]] = {}
+    for row, cell in enumerate(zip(speakers, emotions, strict=True)):
+        cells.setdefault(cell, []).append(row)
+    uses: Counter[tuple[str, str]] = Counter()
+    chosen = []
+    for (speaker, emotion), rows in sorted(cells.items()):
+        left, kinds = list(rows), (f"emotion {emotion}", "all", f"speaker {speaker}")
+        for _ in range(min(per_cell, len(rows))):
+            row = min(left, key=lambda row: (*(uses[kind, texts[row]] for kind in kinds), row))
+            left.remove(row)
+            chosen.append(row)
+            uses.update((kind, texts[row]) for kind in kinds)
+    return sorted(chosen)
+
+
 class ItemSource:
     """Chooses references of the test split and makes items of batches.
 
     Args:
         data: A TTS data module, which tasks do not import.
-        per_cell: References of each emotion and speaker, the first of the split.
+        per_cell: References of each emotion and speaker; sentences take turns (:func:`spread_over_texts`).
         speakers: Speakers whose references are taken; all by default.
         style: What condition B hears: one of :data:`STYLES`, or the style of a file.
         partners: Emotion of a partner by emotion, where pairs of references are mixed.
@@ -74,17 +112,18 @@ class ItemSource:
         partners: dict[str, str] | None,
     ) -> None:
         self.data, self.style = data, style
-        self.dataset, taken = data.dataset("test"), dict[tuple[int, int], int]()
+        self.dataset = data.dataset("test")
         self.partners: dict[int, int] = data.partners(partners) if partners is not None else {}
         others = {name: "neutral" for name in data.emotions if name != "neutral"}
         self.neutral: dict[int, int] = data.partners(others) if style == "neutral" else {}
-        self.rows: list[int] = []
-        for row, cell in enumerate(zip(self.dataset.speakers.tolist(), self.dataset.emotions.tolist(), strict=True)):
-            wanted = speakers is None or data.speakers[cell[0]] in speakers
-            wanted = wanted and (partners is None or row in self.partners)
-            if wanted and taken.get(cell, 0) < per_cell:
-                taken[cell] = taken.get(cell, 0) + 1
-                self.rows.append(row)
+        voices, emotions = self.dataset.speakers.tolist(), self.dataset.emotions.tolist()
+        texts = [utterance.text for utterance in self.dataset.utterances]
+        self.rows = [
+            row
+            for row in spread_over_texts(voices, emotions, texts, per_cell)
+            if (speakers is None or data.speakers[voices[row]] in speakers)
+            and (partners is None or row in self.partners)
+        ]
         if not self.rows:
             raise ValueError(f"no reference of the speakers {speakers}: the corpus has {data.speakers}")
 
