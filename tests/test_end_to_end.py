@@ -6,7 +6,8 @@ import subprocess
 import sys
 
 import pytest
-from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, config
+import torch
+from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, SMALL_EPOCHS, config
 
 from emoquant import load_codec
 from emoquant.cli import evaluate, train
@@ -21,7 +22,8 @@ def world(tmp_path_factory):
     (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        train(["fit", config("train/codec"), *SMALL_CORPUS, *SMALL_CODEC])
+        trained = train(["fit", config("train/codec"), *SMALL_CORPUS, *SMALL_CODEC])
+        torch.save(trained.model.state_dict(), folder / "trained.pt")
         evaluate(["test", config("eval/lambda_sweep"), *SMALL_CORPUS])
         yield folder
 
@@ -29,6 +31,15 @@ def world(tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(world):
     return read_results(world / "runs/lambda_sweep/version_0/results.csv")
+
+
+def test_the_checkpoint_has_the_weights_of_the_last_epoch_though_it_was_not_validated(world):
+    trained = torch.load(world / "trained.pt", weights_only=True)
+    stored = torch.load(world / "runs/codec/version_0/checkpoints/last.ckpt", weights_only=True)
+    assert stored["epoch"] == SMALL_EPOCHS - 1
+    assert SMALL_EPOCHS % 2, "the shipped training validates every other epoch: the last one here must not be one"
+    assert stored["state_dict"].keys() == trained.keys()
+    assert all(torch.equal(value, trained[name]) for name, value in stored["state_dict"].items())
 
 
 def figures(rows, codec: str, metric: str, emotion: str = "all") -> dict[float, float]:

@@ -7,10 +7,13 @@ from typing import Any, cast
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
+from emoquant.encoders.base import EmotionHead
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
+from emoquant.metrics.recognition import class_columns
 from emoquant.metrics.sweep import Classifier
 from emoquant.origin import require_origin
 from emoquant.reports import EmotionTable, SweepCurves
@@ -31,12 +34,12 @@ class LambdaSweep(Callback):
 
     Args:
         points: Operating points; the codec's own if empty.
-        classifier: Frozen classifier of utterance vectors (a head of an encoder or a probe, with its ``labels`` and
-            ``dim``); without one there is no recognition.
+        classifier: Frozen classifier of utterance vectors (a probe, say), with its ``labels`` and ``dim``; by default
+            the head of the data's own encoder, and no recognition where that has none for the data's emotions.
         every_n_epochs: Epochs from one sweep to the next.
         max_batches: Validation batches of a sweep on each process; all of them if None.
         references: Whether drift is measured; that reads the training split once.
-        reports: What is drawn; recall (with a classifier), similarity and rate by default.
+        reports: What is drawn; recall (where there is recognition), similarity and rate by default.
         replicates: Bootstrap replicates behind the intervals of the curves.
 
     Raises:
@@ -58,12 +61,24 @@ class LambdaSweep(Callback):
         self.points, self.classifier = tuple(points), classifier
         self.every_n_epochs, self.max_batches = every_n_epochs, max_batches
         self.with_references, self.replicates = references, replicates
-        metrics = ("recall", "utterance_similarity", "bits_per_frame")[classifier is None :]
-        self.reports: list[Drawing] = [kind(metric) for metric in metrics for kind in (SweepCurves, EmotionTable)]
-        if reports is not None:
-            self.reports = reports
+        self.reports = reports
         self._references: References | None = None
         self._sweep: SweepMetrics | None = None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Choose the classifier, so that one that does not fit is refused before anything is trained.
+
+        Raises:
+            ValueError: The classifier that was named belongs to another encoder or lacks an emotion of the data.
+        """
+        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        if self.classifier is None:
+            self.classifier = _own_head(data)
+        else:
+            require_origin("the classifier", getattr(self.classifier, "origin", None), getattr(data, "origin", None))
+            class_columns(data.emotions, cast(Classifier, self.classifier).labels)
+        if self.classifier is not None:
+            self.classifier.requires_grad_(False).eval()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin a sweep where one is due."""
@@ -77,9 +92,6 @@ class LambdaSweep(Callback):
             for batch in data.reference_dataloader():
                 vectors.update(move_data_to_device(batch, pl_module.device))
             self._references = vectors.compute()
-        require_origin("the classifier", getattr(self.classifier, "origin", None), getattr(data, "origin", None))
-        if self.classifier is not None:
-            self.classifier.requires_grad_(False).eval()
         self._sweep = SweepMetrics(
             [AtPoints(codec, self.points)],
             data.emotions,
@@ -118,8 +130,24 @@ class LambdaSweep(Callback):
 
     def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401 - an untyped SummaryWriter
         results = Results(rows)
-        for artifact in (artifact for report in self.reports for artifact in report.draw(results)):
+        metrics = ("recall", "utterance_similarity", "bits_per_frame")[self.classifier is None :]
+        usual: list[Drawing] = [kind(metric) for metric in metrics for kind in (SweepCurves, EmotionTable)]
+        reports = usual if self.reports is None else self.reports
+        for artifact in (artifact for report in reports for artifact in report.draw(results)):
             if artifact.figure is not None:
                 writer.add_figure(f"sweep/{artifact.stem}", artifact.figure, step)
             if ".md" in artifact.texts:
                 writer.add_text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)
+
+
+def _own_head(data: Any) -> nn.Module | None:  # noqa: ANN401 - a data module, with an encoder or without
+    """Return the head of the data's encoder; None, with a warning, where it has none or none for the emotions."""
+    if not hasattr(data, "encoder"):
+        return None
+    try:
+        head: EmotionHead = data.encoder.head()
+        class_columns(data.emotions, head.labels)
+    except ValueError as error:
+        rank_zero_warn(f"LambdaSweep goes without recognition: {error}")
+        return None
+    return head

@@ -1,7 +1,7 @@
 """emotion2vec (Ma et al. 2023, https://arxiv.org/abs/2312.15185) as a frame encoder."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from emoquant.encoders.directory import (
     weights_digest,
     write_directory,
 )
-from emoquant.encoders.heads import LinearHead
+from emoquant.encoders.heads import LinearHead, head_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
 from emoquant.origin import Origin
@@ -191,27 +191,26 @@ class Emotion2Vec(FrameEncoder):
         counts = self.frame_lengths(torch.tensor([len(waveform)], device=waveform.device))
         return self._encode(waveform[None], counts)[0]
 
+    def _weights(self) -> Mapping[str, Tensor]:
+        """Return the weights, from the directory while the network is not loaded."""
+        return read_weights(self.directory) if self.network is None else self.network.state_dict()
+
     def fingerprint(self) -> str:
         """Return a hex digest of weights and settings, for cache keys."""
-        weights = read_weights(self.directory) if self.network is None else self.network.state_dict()
-        settings = f"{self.window}:{self.overlap}:{weights_digest(self.model_conf, weights)}"
+        settings = f"{self.window}:{self.overlap}:{weights_digest(self.model_conf, self._weights())}"
         return hashlib.sha256(settings.encode()).hexdigest()
 
     def identify(self) -> Origin:
         """Return what codecs and classifiers that are trained on the features remember of the encoder."""
-        weights = read_weights(self.directory) if self.network is None else self.network.state_dict()
-        return Origin(self.model, self.fingerprint(), body_digest(self.model_conf, weights))
+        return Origin(self.model, self.fingerprint(), body_digest(self.model_conf, self._weights()))
 
     def head(self) -> EmotionHead:
-        """Return the model's own classification head.
+        """Return the model's own classification head; the rest of the model need not be loaded for it.
 
         Raises:
             ValueError: The model has none (emotion2vec_base).
         """
-        projection = self.load().proj
-        if projection is None:
-            raise ValueError(f"{self.model} has no classification head: train a probe on its features instead")
-        return LinearHead(projection.weight, projection.bias, self.labels)
+        return LinearHead(*head_weights(self.model, self.labels, self._weights()), self.labels)
 
     def export(self, directory: str | Path, dtype: torch.dtype = torch.float16) -> None:
         """Write the model with its head to a directory that funasr loads by itself.
@@ -262,15 +261,8 @@ class UntrainedEmotion2Vec(Emotion2Vec):
     def _make_network(self) -> Network:
         return build_network(self._conf, len(self._labels))
 
-    def fingerprint(self) -> str:
-        """Return a hex digest of weights and settings, for cache keys."""
-        self.load()
-        return super().fingerprint()
-
-    def identify(self) -> Origin:
-        """Return what codecs and classifiers that are trained on the features remember of the encoder."""
-        self.load()
-        return super().identify()
+    def _weights(self) -> Mapping[str, Tensor]:
+        return self.load().state_dict()
 
 
 @torch.no_grad()

@@ -1,6 +1,6 @@
 """Classifiers of utterance vectors: an emotion2vec model's own, and probes trained on a corpus."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,25 @@ class LinearHead(EmotionHead):
             return nn.functional.linear(vectors.float(), self.weight, self.bias)
 
 
+def head_weights(model: str, labels: Sequence[str], weights: Mapping[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """Return weight ``(C, D)`` and bias ``(C,)`` of a model's head.
+
+    Args:
+        model: Name of the model, for the error.
+        labels: Its classes.
+        weights: Weights of the whole model.
+
+    Raises:
+        ValueError: The model has no head.
+    """
+    if not labels or "proj.weight" not in weights:
+        raise ValueError(
+            f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
+            "on its features: python train.py fit --config configs/train/probe.yaml"
+        )
+    return weights["proj.weight"], weights["proj.bias"]
+
+
 class EncoderHead(LinearHead):
     """The classification head of an emotion2vec model, loaded without the rest of the model."""
 
@@ -66,12 +85,7 @@ class EncoderHead(LinearHead):
         """
         directory = read_directory(find_model(model, hub))
         weights = read_weights(directory)
-        if not directory.labels or "proj.weight" not in weights:
-            raise ValueError(
-                f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
-                "on its features: python train.py fit --config configs/train/probe.yaml"
-            )
-        super().__init__(weights["proj.weight"], weights["proj.bias"], directory.labels)
+        super().__init__(*head_weights(model, directory.labels, weights), directory.labels)
         digest = body_digest(directory.model_conf, weights)
         self.origin = None if any_encoder else Origin(model, digest, digest)
 

@@ -30,7 +30,7 @@ class TinyTask(LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def fit(tmp_path, task, *callbacks, epochs=3):
+def fit(tmp_path, task, *callbacks, epochs=3, data=None):
     trainer = Trainer(
         accelerator="cpu",
         logger=TensorBoardLogger(tmp_path, name="fit", version=0),
@@ -42,7 +42,7 @@ def fit(tmp_path, task, *callbacks, epochs=3):
         enable_progress_bar=False,
         use_distributed_sampler=False,
     )
-    trainer.fit(task, TinyData(folder=tmp_path))
+    trainer.fit(task, data or TinyData(folder=tmp_path))
     events = EventAccumulator(str(tmp_path / "fit" / "version_0")).Reload()
     return events, {tag: events.Scalars(tag) for tag in events.Tags()["scalars"]}
 
@@ -67,6 +67,46 @@ def test_sweep_is_logged_for_every_epoch_that_has_a_codec(watched):
     assert scalars["sweep/bits_per_frame/lmbda=9"][0].value == pytest.approx(1.0)
     assert any(tag.startswith("sweep/recall") for tag in events.Tags()["images"])
     assert any(tag.startswith("sweep/recall") for tag in events.Tags()["tensors"])
+
+
+class Headed:
+    """An encoder that has nothing but a head."""
+
+    def __init__(self, labels):
+        self.labels = labels
+
+    def head(self):
+        head = CentroidHead()
+        head.labels = self.labels
+        return head
+
+
+def test_the_head_of_the_data_recognises_where_no_classifier_is_named(tmp_path):
+    data = TinyData(folder=tmp_path)
+    data.encoder = Headed(CentroidHead().labels)
+    _, scalars = fit(tmp_path, TinyTask(), LambdaSweep([0.0], every_n_epochs=2, references=False), epochs=2, data=data)
+    assert scalars["sweep/uar/lmbda=0"][0].value == 1.0
+
+
+def test_a_head_without_the_emotions_is_left_out_aloud(tmp_path):
+    data = TinyData(folder=tmp_path)
+    data.encoder = Headed(["calm", "bored", "happy", "sad"])
+    sweep = LambdaSweep([0.0], every_n_epochs=2, references=False)
+    with pytest.warns(UserWarning, match="without recognition: the classifier has no class for angry, neutral"):
+        _, scalars = fit(tmp_path, TinyTask(), sweep, epochs=2, data=data)
+    assert "sweep/uar/lmbda=0" not in scalars
+    assert "sweep/bits_per_frame/lmbda=0" in scalars
+
+
+def test_a_classifier_that_does_not_fit_is_refused_before_the_training(tmp_path):
+    class Refusing(TinyTask):
+        def training_step(self, batch, batch_idx):
+            raise AssertionError("it was trained")
+
+    head = CentroidHead()
+    head.labels = ["calm", "bored", "happy", "sad"]
+    with pytest.raises(ValueError, match="no class for angry, neutral"):
+        fit(tmp_path, Refusing(), LambdaSweep([0.0], head))
 
 
 def test_codebooks_are_watched(watched):

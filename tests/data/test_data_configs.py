@@ -1,12 +1,15 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from fake.corpora import fake_world
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
 
 from emoquant.data.module import EmotionDataModule
-from emoquant.labels import canonical_emotion
+from emoquant.encoders.architecture import EMOTION2VEC_LABELS
+from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+from emoquant.metrics.recognition import class_columns
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
 FAKED = {"esd", "iemocap", "ravdess", "cremad", "emodb", "manifest"}
@@ -31,6 +34,16 @@ def test_configurations_find_their_corpus_in_its_place(world, monkeypatch, path)
     utterances = [utterance for corpus in module.corpora for utterance in corpus.utterances()]
     assert {u.emotion for u in utterances if u.split == "train"} & set(module.emotions)
     assert {u.emotion for u in utterances if u.split == "test"} & set(module.emotions)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_heads_of_the_public_models_know_the_emotions(path):
+    emotions = yaml.safe_load(path.read_text(encoding="utf-8"))["init_args"].get("emotions", STUDY_EMOTIONS)
+    if path.stem == "iemocap_six":
+        with pytest.raises(ValueError, match="no class for excited, frustrated"):
+            class_columns(emotions, EMOTION2VEC_LABELS)
+    else:
+        class_columns(emotions, EMOTION2VEC_LABELS)
 
 
 def test_every_corpus_has_a_configuration():
