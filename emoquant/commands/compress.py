@@ -1,6 +1,8 @@
 """``emoquant compress``: a folder of features or audio to ``.emq`` files."""
 
+import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -46,8 +48,8 @@ def compress(
 ) -> Path:
     """Compress frame features or audio to .emq files and return the manifest that lists them.
 
-    An interrupted run goes on where it was: files that the manifest lists are left alone. Every file is written whole
-    or not at all.
+    An interrupted run goes on where it was: files that the manifest lists, made with these settings, are left alone.
+    Every file is written whole or not at all.
 
     Args:
         input: Folder of .npy, .safetensors or audio files (with subfolders), or one such file.
@@ -86,14 +88,14 @@ def compress(
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / ("manifest.csv" if count == 1 else f"manifest.{number}-of-{count}.csv")
     run = _Run(trained, wave_encoder, output, manifest, 5.0 if lmbda is None else lmbda, target)
-    kept = _resume(output, manifest, run.settings(scope, origin), overwrite)
+    run.digest, kept = _resume(output, manifest, run.settings(scope, origin), overwrite)
     if target:
         run.calibrate(every, calibration, scope)
     done = {row.file for row in kept}
     todo = [source for source in every[number::count] if f"{source.name}.emq" not in done]
     for batch in _batches(todo, utterances, progress):
         kept += run.write(batch)
-    write_rows(manifest, kept)
+    write_rows(manifest, kept, CompressedRow)
     return manifest
 
 
@@ -130,6 +132,7 @@ class _Run:
     ) -> None:
         self.codec, self.encoder, self.output, self.manifest = codec, encoder, output, manifest
         self.lmbda, self.target = lmbda, target
+        self.digest = ""
         self.curve: Curves | None = None
 
     def settings(self, scope: str, origin: Origin | None) -> dict[str, object]:
@@ -183,6 +186,7 @@ class _Run:
                     encoding.lmbda,
                     similarity(features[i].to(encoding.features.device), encoding.features),
                     str(int(found.reached[i])) if self.curve is not None else "",
+                    self.digest,
                 )
             )
         append_rows(self.manifest, rows)
@@ -211,20 +215,38 @@ def _target(
     return None
 
 
-def _resume(output: Path, manifest: Path, settings: Mapping[str, object], overwrite: bool) -> list[CompressedRow]:
-    """Return the rows of an interrupted run with the same settings whose files are there."""
+def _resume(
+    output: Path, manifest: Path, settings: Mapping[str, object], overwrite: bool
+) -> tuple[str, list[CompressedRow]]:
+    """Return the settings' digest and the rows of an interrupted run with these settings whose files are there.
+
+    The first job that overwrites names the new settings; what the others left with the old ones is told by its rows.
+    """
     path = output / "settings.json"
     text = json.dumps(settings, indent=2) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     same = path.exists() and path.read_text(encoding="utf-8") == text
     if path.exists() and not same and not overwrite:
         raise ValueError(
             f"{output} holds files of other settings (see {path}): choose another folder or --overwrite=true"
         )
-    rows = read_rows(manifest) if same else []
-    kept = [row for row in rows if (output / row.file).is_file()]
-    write_rows(manifest, kept)
+    if not same:
+        _remove_others(output, manifest)
+    rows = read_rows(manifest, CompressedRow) if same else []
+    kept = [row for row in rows if row.settings == digest and (output / row.file).is_file()]
+    write_rows(manifest, kept, CompressedRow)
     write_whole(path, text.encode())
-    return kept
+    return digest, kept
+
+
+def _remove_others(output: Path, manifest: Path) -> None:
+    """Remove manifests of another division of the work: no job of this one rewrites them, and their files are old."""
+    division = re.compile(r"manifest(?:\.\d+(-of-\d+))?\.csv")
+    mine = division.fullmatch(manifest.name)
+    for path in output.glob("manifest*.csv"):
+        found = division.fullmatch(path.name)
+        if mine and found and found[1] != mine[1]:
+            path.unlink(missing_ok=True)
 
 
 def _batches(sources: Sequence[Source], most: int, progress: bool) -> Iterator[list[Source]]:

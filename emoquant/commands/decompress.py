@@ -1,15 +1,28 @@
 """``emoquant decompress``: ``.emq`` files back to frame features."""
 
+import hashlib
 from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from emoquant.commands.manifest import DecompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import find_files, place_output
 from emoquant.files import write_whole
 
 if TYPE_CHECKING:
     from emoquant.codecs.real_bits import RealBits
+
+#: The table of what the command wrote, in the folder of the features.
+MANIFEST = "decompressed.csv"
+
+
+class _Item(NamedTuple):
+    """A file to decode, where its features go, and how the manifest names them."""
+
+    path: Path
+    place: Path
+    file: str
 
 
 def decompress(
@@ -23,21 +36,22 @@ def decompress(
 ) -> Path:
     """Turn .emq files back to frame features, one .npy file (T, D) float32 each, and return their folder.
 
-    Features that are there already are left alone, so that an interrupted run goes on where it was; every file is
-    written whole or not at all.
+    An interrupted run goes on where it was: features that ``decompressed.csv`` lists as decoded from the same bytes are
+    left alone, those of other bytes are decoded anew. Every file is written whole or not at all.
 
     Args:
         input: Folder of .emq files (with subfolders), or one file.
-        output: Folder of the .npy files.
+        output: Folder of the .npy files and of decompressed.csv.
         codec: Checkpoint of the codec that compressed them.
         device: Device of the codec.
         utterances: Utterances decoded side by side.
-        overwrite: Decode files whose features are there already.
+        overwrite: Decode everything, and write over features that the command did not make.
         progress: Whether a progress bar is shown.
 
     Raises:
         FileNotFoundError: An input or the checkpoint is missing.
-        ValueError: A file is no .emq file, damaged, truncated, or of another codec; the message names it.
+        ValueError: A file is no .emq file, damaged, truncated, or of another codec, or there are features of its name
+            that the command did not make; the message names it.
     """
     from tqdm import tqdm
 
@@ -48,29 +62,58 @@ def decompress(
     files = find_files(input, [".emq"])
     trained = load_codec(codec).to(device)
     output.mkdir(parents=True, exist_ok=True)
-    places = [place_output(output, relative.with_suffix(""), ".npy") for _, relative in files]
-    todo = [(path, place) for (path, _), place in zip(files, places, strict=True) if overwrite or not place.exists()]
+    manifest = output / MANIFEST
+    known = {row.file: row.source for row in read_rows(manifest, DecompressedRow)}
+    write_rows(manifest, [DecompressedRow(*each) for each in known.items()], DecompressedRow)
+    todo = []
+    for path, relative in files:
+        name = relative.with_suffix("")
+        item = _Item(path, place_output(output, name, ".npy"), f"{name}.npy")
+        if overwrite or _lacking(item, known):
+            todo.append(item)
     with tqdm(total=len(todo), unit="utt", desc="decompress", disable=not progress) as bar:
         for first in range(0, len(todo), utterances):
             batch = todo[first : first + utterances]
-            _write(trained, batch)
+            known |= _write(trained, batch, manifest)
             bar.update(len(batch))
+    write_rows(manifest, [DecompressedRow(*each) for each in known.items()], DecompressedRow)
     return output
 
 
-def _write(codec: "RealBits", batch: Sequence[tuple[Path, Path]]) -> None:
+def _lacking(item: _Item, known: dict[str, str]) -> bool:
+    """Return whether features are not there, or not those of the file as it is."""
+    if not item.place.exists():
+        return True
+    if item.file not in known:
+        raise ValueError(
+            f"{item.place} is there, but was not decoded by this command: choose another folder or --overwrite=true"
+        )
+    return known[item.file] != _digest(item.path.read_bytes())
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write(codec: "RealBits", batch: Sequence[_Item], manifest: Path) -> dict[str, str]:
+    """Decode a batch: first it is noted that its files are being written, then they are, then of what they are."""
     import numpy as np
 
     from emoquant.codecs.bitstream import BitstreamError
 
     data = []
-    for path, _ in batch:
-        data.append(path.read_bytes())
+    for item in batch:
+        data.append(item.path.read_bytes())
         try:
             codec.check(data[-1])
         except BitstreamError as error:
-            raise BitstreamError(f"{path}: {error}") from error
-    for (_, place), features in zip(batch, codec.decompress_batch(data), strict=True):
+            raise BitstreamError(f"{item.path}: {error}") from error
+    decoded = codec.decompress_batch(data)
+    append_rows(manifest, [DecompressedRow(item.file) for item in batch])
+    for item, features in zip(batch, decoded, strict=True):
         content = BytesIO()
         np.save(content, features.cpu().numpy())
-        write_whole(place, content.getvalue())
+        write_whole(item.place, content.getvalue())
+    rows = [DecompressedRow(item.file, _digest(each)) for item, each in zip(batch, data, strict=True)]
+    append_rows(manifest, rows)
+    return {row.file: row.source for row in rows}

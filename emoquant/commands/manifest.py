@@ -5,7 +5,7 @@ import io
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from emoquant.files import write_whole
 
@@ -22,6 +22,7 @@ class CompressedRow(NamedTuple):
         lmbda: Lambda of the search.
         similarity: Cosine similarity of the time means of features and reconstruction.
         reached: 1 where the target was met, 0 where not; empty without a target of its own.
+        settings: Digest of the settings that made it, those of settings.json.
     """
 
     file: str
@@ -32,22 +33,39 @@ class CompressedRow(NamedTuple):
     lmbda: float
     similarity: float
     reached: str = ""
+    settings: str = ""
 
 
-def append_rows(path: Path, rows: Sequence[CompressedRow]) -> None:
+class DecompressedRow(NamedTuple):
+    """One ``.npy`` file; of several rows for a file the last one holds.
+
+    Attributes:
+        file: Path in the output folder, with forward slashes.
+        source: SHA-256 of the ``.emq`` file that it was decoded from; empty while it is being written.
+    """
+
+    file: str
+    source: str = ""
+
+
+#: Kind of the rows of a manifest.
+RowT = TypeVar("RowT", CompressedRow, DecompressedRow)
+
+
+def append_rows(path: Path, rows: Sequence[RowT]) -> None:
     """Append rows to a manifest, with the header if it is new, and wait until they are on disk."""
     with path.open("a", newline="", encoding="utf-8") as file:
-        file.write(_text(rows, header=file.tell() == 0))
+        file.write(_text(type(rows[0])._fields if file.tell() == 0 else None, rows) if rows else "")
         file.flush()
         os.fsync(file.fileno())
 
 
-def write_rows(path: Path, rows: Iterable[CompressedRow]) -> None:
-    """Write a manifest whole, sorted by file."""
-    write_whole(path, _text(sorted(rows), header=True).encode())
+def write_rows(path: Path, rows: Iterable[RowT], kind: type[RowT]) -> None:
+    """Write a manifest of one kind of rows whole, sorted by file."""
+    write_whole(path, _text(kind._fields, sorted(rows)).encode())
 
 
-def read_rows(path: Path) -> list[CompressedRow]:
+def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     """Return the rows of a manifest; none if there is no such file, without a last line that an interruption cut.
 
     Raises:
@@ -57,21 +75,19 @@ def read_rows(path: Path) -> list[CompressedRow]:
         return []
     text = path.read_text(encoding="utf-8")
     records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
-    if records and tuple(records[0]) != CompressedRow._fields:
-        raise ValueError(f"{path} is no manifest of compress; move it away or choose another output folder")
-    kinds = CompressedRow.__annotations__.values()
+    if records and tuple(records[0]) != kind._fields:
+        raise ValueError(f"{path} is no manifest of this command; move it away or choose another output folder")
+    types = kind.__annotations__.values()
     try:
-        return [
-            CompressedRow(*(kind(cell) for kind, cell in zip(kinds, record, strict=True))) for record in records[1:]
-        ]
+        return [kind(*(each(cell) for each, cell in zip(types, record, strict=True))) for record in records[1:]]
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
 
-def _text(rows: Iterable[CompressedRow], header: bool) -> str:
+def _text(header: Sequence[str] | None, rows: Iterable[CompressedRow | DecompressedRow]) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if header:
-        writer.writerow(CompressedRow._fields)
+        writer.writerow(header)
     writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
     return text.getvalue()

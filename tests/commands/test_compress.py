@@ -17,6 +17,7 @@ from emoquant.commands.compress import compress
 from emoquant.commands.decompress import decompress
 from emoquant.commands.sources import check_name, find_sources
 from emoquant.entropy import LightModel
+from emoquant.files import write_whole
 from emoquant.quantization import GroupedResidualVQ
 
 DIM = 8
@@ -138,6 +139,101 @@ def test_shards_share_the_work(features, checkpoint, tmp_path):
         assert manifest.name == f"manifest.{number}-of-2.csv"
         names += [row["file"] for row in rows_of(manifest)]
     assert sorted(names) == EXPECTED
+
+
+def contents(folder):
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.emq")}
+
+
+@pytest.mark.parametrize("before", [1, 2])
+def test_shards_of_other_settings_are_made_anew(features, checkpoint, tmp_path, before):
+    def run(folder, lmbda, count, **options):
+        made = [
+            compress(features, folder, checkpoint, lmbda, shard=f"{i}/{count}", progress=False, **options)
+            for i in range(count)
+        ]
+        return [row for manifest in made for row in rows_of(manifest)]
+
+    run(tmp_path / "fresh", 5.0, 1)
+    run(tmp_path / "emq", 0.1, before)
+    rows = run(tmp_path / "emq", 5.0, 2, overwrite=True)
+    assert contents(tmp_path / "emq") == contents(tmp_path / "fresh")
+    assert {row["lmbda"] for row in rows} == {"5"}
+    assert len({row["settings"] for row in rows}) == 1
+    assert sorted(path.name for path in (tmp_path / "emq").glob("*.csv")) == [
+        "manifest.0-of-2.csv", "manifest.1-of-2.csv",
+    ]  # fmt: skip
+    # And back: what the first manifests listed is not taken for done.
+    run(tmp_path / "small", 0.1, 1)
+    run(tmp_path / "emq", 0.1, before, overwrite=True)
+    assert contents(tmp_path / "emq") == contents(tmp_path / "small")
+
+
+def test_a_shard_that_was_not_there_when_settings_changed_does_not_keep_its_files(features, checkpoint, tmp_path):
+    options = {"progress": False, "shard": "1/2"}
+    compress(features, tmp_path / "emq", checkpoint, 0.1, **options)
+    compress(features, tmp_path / "emq", checkpoint, 5.0, overwrite=True, progress=False, shard="0/2")
+    manifest = compress(features, tmp_path / "emq", checkpoint, 5.0, **options)  # its own rows are of 0.1
+    assert {row["lmbda"] for row in rows_of(manifest)} == {"5"}
+
+
+def test_features_of_other_bytes_are_decoded_anew(features, checkpoint, tmp_path):
+    def decoded(folder):
+        decompress(tmp_path / "emq", folder, checkpoint, progress=False)
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.npy")}
+
+    compress(features, tmp_path / "emq", checkpoint, lmbda=0.1, progress=False)
+    before = decoded(tmp_path / "back")
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "back").rglob("*.npy")}
+    assert decoded(tmp_path / "back") == before
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    compress(features, tmp_path / "emq", checkpoint, lmbda=5.0, overwrite=True, progress=False)
+    after = decoded(tmp_path / "back")
+    assert after == decoded(tmp_path / "fresh")
+    assert all(after[name] != before[name] for name in before)
+    other = tmp_path / "other.ckpt"
+    save_codec(make_codec(seed=1), other)
+    compress(features, tmp_path / "emq", other, lmbda=5.0, overwrite=True, progress=False)
+    decompress(tmp_path / "emq", tmp_path / "back", other, progress=False)
+    decompress(tmp_path / "emq", tmp_path / "fresh of other", other, progress=False)
+    for path in (tmp_path / "fresh of other").rglob("*.npy"):
+        assert path.read_bytes() == (tmp_path / "back" / path.relative_to(tmp_path / "fresh of other")).read_bytes()
+
+
+def test_an_interrupted_decompression_goes_on(features, checkpoint, tmp_path, monkeypatch):
+    from emoquant.commands import decompress as module
+
+    compress(features, tmp_path / "emq", checkpoint, lmbda=0.5, progress=False)
+    decompress(tmp_path / "emq", tmp_path / "whole", checkpoint, progress=False)
+    written = []
+
+    def killed(path, data):
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(path)
+        write_whole(path, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "write_whole", killed)
+        with pytest.raises(KeyboardInterrupt):
+            decompress(tmp_path / "emq", tmp_path / "cut", checkpoint, utterances=2, progress=False)
+    with (tmp_path / "cut" / "decompressed.csv").open("a") as file:
+        file.write("utt 0")  # a row that was cut
+    kept = [path.stat().st_mtime_ns for path in written[:2]]
+    decompress(tmp_path / "emq", tmp_path / "cut", checkpoint, progress=False)
+    assert [path.stat().st_mtime_ns for path in written[:2]] == kept
+    for path in (tmp_path / "whole").rglob("*.*"):
+        assert path.read_bytes() == (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_features_of_others_are_not_written_over(features, checkpoint, tmp_path):
+    compress(features / "utt 0.npy", tmp_path / "emq", checkpoint, progress=False)
+    original = (features / "utt 0.npy").read_bytes()
+    with pytest.raises(ValueError, match=r"utt 0\.npy is there, but was not decoded by this command"):
+        decompress(tmp_path / "emq", features, checkpoint, progress=False)
+    assert (features / "utt 0.npy").read_bytes() == original
+    decompress(tmp_path / "emq", features, checkpoint, overwrite=True, progress=False)
+    assert (features / "utt 0.npy").read_bytes() != original
 
 
 def test_audio_goes_through_an_encoder(checkpoint, tmp_path, monkeypatch):

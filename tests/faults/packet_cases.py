@@ -135,6 +135,12 @@ def _(folder):
     compress(folder / "a.npy", folder / "emq", path, lmbda=9.0, progress=False)
 
 
+@case("Compressed files", "features of others where the decoded ones go", ValueError, "not decoded by this", "a.npy")
+def _(folder):
+    file, path = compressed(folder)
+    decompress(file, folder, path, progress=False)
+
+
 @case("Compressed files", "audio without an encoder", ValueError, "name an encoder (--encoder DIRECTORY)", "a.wav")
 def _(folder):
     compress(tone(folder / "a.wav"), folder / "out", codec(folder / "c.ckpt"), progress=False)

@@ -155,8 +155,13 @@ def compressed_rows(folder):
     write_rows(
         folder / "s.csv",
         [CompressedRow("a.emq", 9, 10.5, 3, 20, 5.0, 0.9), CompressedRow("b/ä.emq", 1, 1, 1, 1, 1, 1, "1")],
+        CompressedRow,
     )
-    return [(folder / "s.csv").read_bytes()], written(folder / "manifest.csv", read_rows), ValueError
+    return (
+        [(folder / "s.csv").read_bytes()],
+        written(folder / "manifest.csv", lambda path: read_rows(path, CompressedRow)),
+        ValueError,
+    )
 
 
 def store(folder):
