@@ -1,12 +1,14 @@
-"""What a voice does on the rendered corpus: errors, melody of the emotions, codebooks, effect of the reference, speed.
+"""What a voice does on a corpus: errors, melody of the emotions, codebooks, effect of the reference, speed.
 
     python benchmarks/voice.py checkpoints/tts-toy
+    python benchmarks/voice.py checkpoints/tts-nemo --data configs/data/nemo_speech.yaml --frames 12000
 
 Mels are those of the decoder. With true durations and melody: mel L1 (log10), F0 error (Hz, voiced frames), perplexity
 of the style codebooks over the split, as a share of the codewords. With predicted ones: mean F0 of each emotion beside
 the corpus's. The effect of the reference mel is what changes when every item is given the style reference of another
-emotion of its speaker, everything else being equal; that of the emotion vector likewise. Speed counts the model with
-its default vocoder, by CPU time of one process (one thread: set OMP_NUM_THREADS=1).
+emotion of its speaker in its batch, everything else being equal (items without one stay as they are: let batches be
+large); that of the emotion vector likewise. Speed counts the model with its default vocoder, by CPU time of one process
+(one thread: set OMP_NUM_THREADS=1).
 """
 
 import argparse
@@ -17,13 +19,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jsonargparse
 import torch
 import yaml
 from torch import Tensor
 
-from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.voice import TTSDataModule
-from emoquant.encoders import Emotion2Vec
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.bottleneck import code_perplexity
 from emoquant.tts.losses import f0_error, mel_l1
@@ -142,23 +143,40 @@ def preset_speeds(voice: Voice, batch: TTSBatch, presets: Sequence[str]) -> dict
     return found
 
 
+def read_data(path: str | None, encoder: str, cache: str, frames: int) -> TTSDataModule:
+    """Return the data module of a YAML, or that of the rendered corpus."""
+    parser = jsonargparse.ArgumentParser()
+    parser.add_subclass_arguments(TTSDataModule, "data")
+    if path is None:
+        given = ["--data=TTSDataModule", "--data.corpora=emoquant.data.RenderedCorpus"]
+        given += [f"--data.corpora.cache_dir={cache}", "--data.encoder=emoquant.encoders.Emotion2Vec"]
+        given += [f"--data.encoder.model={encoder}"]
+    else:
+        given = [f"--data={path}"]
+    given += [f"--data.cache_dir={cache}", f"--data.frames_per_batch={frames}"]
+    data: TTSDataModule = parser.instantiate_classes(parser.parse_args(given)).data
+    return data
+
+
 @torch.no_grad()
 def main() -> None:
     """Measure a voice and print the figures as JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", help="folder of a voice, of a training run, or a checkpoint")
-    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="the emotion encoder")
+    parser.add_argument("--data", help="YAML of a TTSDataModule; the rendered corpus by default")
+    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="emotion encoder without --data")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     parser.add_argument("--split", default="validation", choices=["validation", "test"])
+    parser.add_argument("--frames", type=int, default=4000, help="bound of a batch in mel frames")
     parser.add_argument("--presets", nargs="*", default=[], help="YAMLs of architectures that are timed as well")
     options = parser.parse_args()
     voice = load_voice(options.voice)
-    corpus = RenderedCorpus(cache_dir=options.cache)
-    data = TTSDataModule(corpus, encoder=Emotion2Vec(options.encoder), cache_dir=options.cache, frames_per_batch=4000)
+    data = read_data(options.data, options.encoder, options.cache, options.frames)
     data.prepare_data()
     data.setup("fit" if options.split == "validation" else "test")
     loader = data.val_dataloader() if options.split == "validation" else data.test_dataloader()
-    totals, codes = Totals(), {level: [] for level in LEVELS}
+    totals = Totals()
+    codes: dict[str, list[Tensor]] = {level: [] for level in LEVELS}
     count, last = 0, None
     for batch in loader:
         measure_batch(voice, batch, totals, codes, data.emotions)
