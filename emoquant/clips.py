@@ -42,7 +42,7 @@ class Clip(NamedTuple):
         voicing_error: Share of frames that are voiced in one of the two only.
         quality: Predicted overall quality (DNSMOS), 1 to 5.
         sha256: Digest of the samples.
-        settings: Digest of voice, vocoder, encoder and codec.
+        settings: Digest of everything that shapes clips and measures: voice, vocoder, codecs, texts, data, options.
         style: Local style that was heard under condition B: ``"same"`` (the reference's), ``"neutral"``, ``"none"`` or
             a file; empty under A and for what is not synthesised.
         partner: Id of a second reference whose frames were mixed in; empty without.

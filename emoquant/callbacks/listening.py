@@ -22,7 +22,8 @@ class ListeningWriter(Callback):
     The folder has ``clips/*.wav``, ``manifest.csv``, ``results.csv`` and, made of the latter, ``reports/``.
 
     Every run of every process notes its finished clips in a journal of its own; a clip that is noted, was made with the
-    same settings and whose file is there is not rendered again. The manifest is written once all are done.
+    same settings and whose file is there is not rendered again. The manifest is written once all are done; it lists
+    the clips that this run asks for, not what else an earlier one left in the folder.
 
     Args:
         folder: Where to write.
@@ -39,7 +40,7 @@ class ListeningWriter(Callback):
         Raises:
             TypeError: The task renders no clips.
         """
-        if not hasattr(pl_module, "done") or not hasattr(pl_module, "settings"):
+        if not all(hasattr(pl_module, name) for name in ("done", "settings", "planned")):
             raise TypeError(f"{type(pl_module).__name__} renders no clips: use ListeningWriter with a ListeningTask")
         (self.folder / "clips").mkdir(parents=True, exist_ok=True)
         done = {
@@ -77,7 +78,11 @@ class ListeningWriter(Callback):
         trainer.strategy.barrier("listening: clips written")
         if not trainer.is_global_zero:
             return
-        latest = {clip.file: clip for clip in self._journalled() if clip.settings == getattr(pl_module, "settings", "")}
+        task: Any = pl_module
+        planned = task.planned()
+        latest = {
+            clip.file: clip for clip in self._journalled() if clip.settings == task.settings and clip.file in planned
+        }
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
         name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))

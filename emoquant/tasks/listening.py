@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import lightning.pytorch as pl
@@ -17,6 +18,7 @@ from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening_items import STYLES, Item, ItemSource
+from emoquant.tasks.partial import digest_of
 from emoquant.tts.recipe import Emotion, quantize
 from emoquant.tts.references import Reference, hear_style
 from emoquant.tts.synthesis import Delivery, Speech, Synthesizer, seed_of
@@ -24,6 +26,9 @@ from emoquant.tts.vocoders.base import Vocoder
 from emoquant.tts.vocoders.source_filter import SourceFilter
 from emoquant.tts.voice import load_voice
 from emoquant.types import TTSBatch
+
+#: Calibration clips that need no synthesis.
+RECORDINGS = ("ground_truth", "copy_synthesis")
 
 
 class Rendered(NamedTuple):
@@ -70,7 +75,8 @@ class ListeningTask(pl.LightningModule):
 
     Attributes:
         done: Files that need not be rendered again; a writer fills it before the first batch.
-        settings: Digest of what shapes the clips.
+        settings: Digest of everything that shapes clips and what is measured on them, of the data too; there once
+            these stand.
 
     Raises:
         ValueError: An argument is out of range, or the vocoder was made for another mel specification.
@@ -111,19 +117,35 @@ class ListeningTask(pl.LightningModule):
         self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
         self.speaker_encoder, self.style, self.partners = speaker_encoder, style, partners
         self.done: set[str] = set()
-        self.settings = self._settings()
+        self.settings = ""
         self._source: ItemSource | None = None
         self._judge: Judge | None = None
         self._synthesizer: Synthesizer | None = None
         self.requires_grad_(False)
 
-    def _settings(self) -> str:
-        """Return a digest of what shapes the clips."""
-        what = [self.voice.facts.encoder, repr(self.delivery), str(self.voice.facts.postnet), str(self.seed)]
-        what += [self.style, str(self.partners)]
-        what += [type(self.vocoder).__name__, _digest(self.model), _digest(self.vocoder)]
-        what += [f"{codec.name}:{_digest(codec)}" for codec in self.codecs]
-        return hashlib.sha256("\n".join(what).encode()).hexdigest()[:16]
+    def setup(self, stage: str) -> None:
+        """Find out what clips made with other settings are told by, once the data stands.
+
+        Raises:
+            ValueError: The data are not for synthesis.
+        """
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        if not hasattr(data, "front_end"):
+            raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        modules: dict[str, nn.Module] = {"voice": self.model, "vocoder": self.vocoder, "codecs": self.codecs}
+        if self.classifier is not None:
+            modules["classifier"] = self.classifier
+        heard = {"judge": self.speaker_encoder, "voice": data.speaker_encoder}
+        style = Path(self.style)
+        options = {
+            "facts": self.voice.facts, "delivery": self.delivery, "seed": self.seed, "texts": self.texts,
+            "style": hashlib.sha256(style.read_bytes()).hexdigest() if style.is_file() else self.style,
+            "partners": sorted((self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
+            "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
+            "measures": (self.intelligibility, self.distances, self.quality),
+            "analysis": (data.analysis, data.front_end),
+        }  # fmt: skip
+        self.settings = digest_of(modules, data, options)[:16]
 
     def on_predict_start(self) -> None:
         """Choose the references and meet the data module's encoder.
@@ -132,8 +154,6 @@ class ListeningTask(pl.LightningModule):
             ValueError: Data, voice and codecs do not fit, or no reference is left.
         """
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        if not hasattr(data, "front_end"):
-            raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
         self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
         for codec in self.codecs:
             # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
@@ -146,6 +166,22 @@ class ListeningTask(pl.LightningModule):
         self._judge = Judge(
             data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder
         )
+
+    def planned(self) -> set[str]:
+        """Return the files of all clips that are asked for, of every process; known once predicting has started."""
+        assert self._source is not None
+        return {file for row in self._source.rows for file in self._files(self._source.id_of(row))}
+
+    def _files(self, item: str) -> Iterator[str]:
+        if self.calibration:
+            yield from (_file(item, kind) for kind in RECORDINGS)
+        for number in range(1 if self.texts is None else len(self.texts)):
+            for condition in self.conditions:
+                for codec in self.codecs:
+                    # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
+                    yield from (_file(item, number, condition, codec.name, point) for point in codec.points)  # type: ignore[union-attr]
+                if self.calibration:
+                    yield _file(item, number, condition, "random")
 
     def predict_step(self, batch: TTSBatch, batch_idx: int) -> list[Rendered]:
         """Return the clips of a batch's references that are not done yet."""
@@ -172,14 +208,14 @@ class ListeningTask(pl.LightningModule):
         plan: list[Clip] = []
         for module in self.codecs:
             for point in module.points:  # type: ignore[union-attr]  # set when it is reached
-                file = _file(item, number, condition, str(module.name), point)
+                file = _file(item.id, number, condition, str(module.name), point)
                 plan.append(base._replace(file=file, codec=str(module.name), lmbda=float(point)))
         if any(clip.file not in self.done for clip in plan):
             # As above: codecs of a ModuleList.
             emotions = [each for codec in self.codecs for each in quantize(item.mixed, codec, list(codec.points))]  # type: ignore[arg-type]
             yield from self._spoken(plan, emotions, item)
         if self.calibration:
-            file = _file(item, number, condition, "random", math.nan)
+            file = _file(item.id, number, condition, "random")
             clip = base._replace(file=file, kind="random_vector")
             if file not in self.done:
                 yield from self._spoken([clip], [self._random_emotion(seed)], item)
@@ -206,8 +242,8 @@ class ListeningTask(pl.LightningModule):
         """Yield the reference itself and its copy through the vocoder."""
         assert self._judge is not None
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        for kind in ("ground_truth", "copy_synthesis"):
-            clip = Clip(f"clips/{item.id}-{kind}.wav", kind, "", "none", math.nan, item.id, item.text, item.text,
+        for kind in RECORDINGS:
+            clip = Clip(_file(item.id, kind), kind, "", "none", math.nan, item.id, item.text, item.text,
                         item.emotion, item.speaker, 0, 0.0, settings=self.settings)  # fmt: skip
             if clip.file in self.done:
                 continue
@@ -247,13 +283,7 @@ class ListeningTask(pl.LightningModule):
         return [self._source.id_of(other) for other in self._source.others_of_speaker(row)]
 
 
-def _file(item: Item, number: int, condition: str, codec: str, point: float) -> str:
-    at = "" if math.isnan(point) else f"-{point:g}"
-    return f"clips/{item.id}-{number}-{condition}-{codec}{at}.wav"
-
-
-def _digest(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode() + value.detach().cpu().flatten().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()[:16]
+def _file(item: str, *parts: object) -> str:
+    """Return the name of a clip's file: its parts in order, numbers short, NaN left out."""
+    told = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part == part]
+    return f"clips/{'-'.join([item, *told])}.wav"

@@ -16,6 +16,7 @@ from emoquant.clips import read_clips
 from emoquant.results import read_results
 from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.listening_items import ItemSource, spread_over_texts
+from emoquant.tts.vocoders import GriffinLim, SourceFilter
 from emoquant.tts.voice import save_voice
 
 pytest.importorskip("pyworld")
@@ -42,14 +43,14 @@ def listening(world, out, emotions=None, **settings):
     return ListeningTask(str(world / "voice"), **chosen), ListeningWriter(str(out)), data
 
 
-def run(world, out, **settings):
+def run(world, out, batches=None, **settings):
     task, writer, data = listening(world, out, **settings)
     trainer = Trainer(
         accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
-        enable_model_summary=False, callbacks=[writer], default_root_dir=str(out),
+        enable_model_summary=False, callbacks=[writer], default_root_dir=str(out), limit_predict_batches=batches,
     )  # fmt: skip
     made = trainer.predict(task, datamodule=data, return_predictions=True)
-    return task, [clip for batch in made for clip in batch]
+    return task, [clip for batch in made or [] for clip in batch]
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,44 @@ def test_an_interrupted_run_goes_on(world, tmp_path):
     assert (tmp_path / "manifest.csv").read_text() == before, "the same samples again"
     _, third = run(world, tmp_path, **SHORT, seed=1)
     assert len(third) == 8, "another setting is another rendering"
+
+
+CHANGES = [
+    {},
+    {"texts": ["The boat came back."]},
+    {"texts": ["The boat came home."]},
+    {"vocoder": GriffinLim(iterations=3)},
+    {"vocoder": GriffinLim(iterations=4)},
+    {"vocoder": SourceFilter(breath=3000.0)},
+    {"codecs": [pull_codec(points=(0.0, 1.0))]},
+    {"codecs": [pull_codec(name="other")]},
+    {"classifier": None},
+    {"quality": True},
+    {"distances": True},
+    {"intelligibility": True},
+    {"speaker_encoder": BandEncoder()},
+    {"noise": 0.2},
+    {"postnet": True},
+    {"style": "none"},
+    {"emotions": ["neutral", "happy"]},
+]
+
+
+def test_whatever_shapes_a_clip_makes_it_another(world, tmp_path):
+    digests = [run(world, tmp_path, batches=0, **{**SHORT, **change})[0].settings for change in CHANGES]
+    assert len(set(digests)) == len(CHANGES)
+    again = run(world, tmp_path, batches=0, **{**SHORT, "conditions": ["B"], "vocoder": SourceFilter()})[0]
+    assert again.settings == digests[0]
+
+
+def test_the_manifest_lists_what_was_asked_for(world, tmp_path):
+    run(world, tmp_path, **{**SHORT, "emotions": ["sad"], "conditions": ["A", "B"]})
+    assert {clip.condition for clip in read_clips(tmp_path / "manifest.csv")} == {"A", "B"}
+    run(world, tmp_path, **{**SHORT, "emotions": ["sad"]})
+    clips = read_clips(tmp_path / "manifest.csv")
+    assert {clip.condition for clip in clips} == {"A"}
+    assert len(clips) == 4
+    assert {row.stratum for row in read_results(tmp_path / "results.csv")} == {"synthesis/A"}
 
 
 @pytest.mark.slow
