@@ -11,7 +11,6 @@ from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
-from emoquant.encoders.base import EmotionHead
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.recognition import class_columns
 from emoquant.metrics.sweep import Classifier
@@ -145,8 +144,8 @@ def _own_head(data: Any) -> nn.Module | None:  # noqa: ANN401 - a data module, w
     if not hasattr(data, "encoder"):
         return None
     try:
-        head: EmotionHead = data.encoder.head()
-        class_columns(data.emotions, head.labels)
+        head: nn.Module = data.encoder.head()
+        class_columns(data.emotions, cast(Classifier, head).labels)
     except ValueError as error:
         rank_zero_warn(f"LambdaSweep goes without recognition: {error}")
         return None

@@ -1,19 +1,26 @@
 """Rows of an evaluation to ``results.csv``, then the reports that its YAML lists."""
 
+import csv
 from pathlib import Path
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
+from torch import nn
 
+from emoquant.codecs.history import History, sources_of
+from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.results import Row, write_results
 
 PREVIOUS = "results.previous.csv"
+SOURCES = "codecs.csv"
 
 
 class ResultsWriter(Callback):
     """Writes ``results.csv`` beside the run's ``config.yaml`` and draws reports of it into ``reports/``.
+
+    Beside them ``codecs.csv`` says which checkpoints the codecs were loaded from, with their digests and trainings.
 
     The file is written once, whole, after the last batch; so a folder with a configuration but without results is that
     of a run that was interrupted. Results that an earlier run left in the same folder are set aside as
@@ -51,6 +58,7 @@ class ResultsWriter(Callback):
         if not trainer.is_global_zero or not rows:
             return
         write_results(folder / RESULTS, rows)
+        write_sources(folder / SOURCES, pl_module)
         rank_zero_info(f"{summary(rows)}\n{folder / RESULTS}: {len(rows)} rows")
         missing: MissingRowsError | None = None
         for report in default_reports(rows) if self.reports is None else self.reports:
@@ -60,6 +68,24 @@ class ResultsWriter(Callback):
                 missing = error
         if missing is not None:
             raise missing
+
+
+def write_sources(path: Path, module: nn.Module) -> None:
+    """Write which checkpoints the codecs of a task were loaded from; nothing if they come from none.
+
+    Args:
+        path: The CSV file.
+        module: The task.
+    """
+    found = sources_of(module)
+    if not found:
+        return
+    blank = ["" for _ in History._fields]
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["codec", "checkpoint", "sha256", *History._fields])
+        for name, source in found:
+            writer.writerow([name, source.checkpoint, source.sha256, *(source.history or blank)])
 
 
 def _folder(trainer: Trainer) -> Path:

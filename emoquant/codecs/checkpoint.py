@@ -1,5 +1,7 @@
 """Codecs from checkpoints of training runs, without running any code that a file brings along."""
 
+import hashlib
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ import torch
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
 from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
@@ -27,7 +30,10 @@ ENTROPY_MODELS: dict[str, type[EntropyModel]] = {
 
 
 def describe(
-    quantizer: GroupedResidualVQ, entropy: EntropyModel | None, origin: Origin | None = None
+    quantizer: GroupedResidualVQ,
+    entropy: EntropyModel | None,
+    origin: Origin | None = None,
+    history: History | None = None,
 ) -> dict[str, Any]:
     """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only.
 
@@ -35,8 +41,11 @@ def describe(
         quantizer: The quantizer.
         entropy: The entropy model, if there is one.
         origin: Encoder whose features they were trained on; None if it is not known.
+        history: Their training; None if it is not known.
     """
     section: dict[str, Any] = {"version": VERSION, "encoder": (origin or UNKNOWN).stored()}
+    if history is not None:
+        section["history"] = history.stored()
     section["quantizer"] = {"class": type(quantizer).__name__, "init": quantizer.settings()}
     section["entropy"] = None if entropy is None else {"class": type(entropy).__name__, "init": entropy.settings()}
     return section
@@ -53,7 +62,9 @@ def save_codec(codec: ECVQ, path: str | Path) -> None:
     state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
     state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
     with whole_file(path) as partial, partial.open("wb") as file:
-        torch.save({SECTION: describe(codec.quantizer, codec.entropy, codec.origin), "state_dict": state}, file)
+        history = codec.source.history if codec.source else None
+        section = describe(codec.quantizer, codec.entropy, codec.origin, history)
+        torch.save({SECTION: section, "state_dict": state}, file)
 
 
 def load_codec(
@@ -78,10 +89,12 @@ def load_codec(
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model.
+        ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model or an
+            untrained one.
     """
     path = find_checkpoint(checkpoint)
     content = read_checkpoint(path)
+    history = _checked_history(content, path)
     quantizer = restore_quantizer(content, path)
     if content[SECTION]["entropy"] is None:
         raise ValueError(
@@ -92,6 +105,8 @@ def load_codec(
     _fill(entropy, content["state_dict"], "entropy.", path)
     codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
+    with path.open("rb") as file:
+        codec.source = Source(str(path), hashlib.file_digest(file, "sha256").hexdigest(), history)
     return codec.requires_grad_(False).eval()
 
 
@@ -148,6 +163,20 @@ def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidual
 def origin_of(content: Mapping[str, Any]) -> Origin:
     """Return the encoder that a checkpoint's content (:func:`read_checkpoint`) was trained on features of."""
     return read_origin(content[SECTION].get("encoder"))
+
+
+def _checked_history(content: Mapping[str, Any], path: Path) -> History | None:
+    """Return the training that a checkpoint tells of; refuse an untrained entropy model, warn of a half-trained one."""
+    history = read_history(content[SECTION].get("history"))
+    if history is None or history.finished:
+        return history
+    place = f"{path} is of epoch {history.epoch} of {history.epochs} of a training on {history.corpus!r}"
+    if history.phase == "codebooks":
+        raise ValueError(f"{place}: its entropy model is not trained yet; let it go on: --ckpt_path {path}")
+    warnings.warn(
+        f"{place} that runs, was interrupted or stopped early; to go on with it: --ckpt_path {path}", stacklevel=3
+    )
+    return history
 
 
 def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401 - whatever a file holds

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS
+from emoquant.codecs.history import Source
 from emoquant.codecs.real_bits import RealBits
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel
@@ -50,6 +51,9 @@ class ECVQ(RealBits):
         self.name, self.points, self.rows = name, check_lambdas(points), rows
         self.beam, self.survivors = beam, survivors
         self.dim, self.positions, self.codewords = quantizer.dim, quantizer.positions, quantizer.codewords
+
+    #: File that it was loaded from; None for a codec that was made otherwise.
+    source: Source | None = None
 
     @property
     def mean(self) -> Tensor:

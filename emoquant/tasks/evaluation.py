@@ -6,10 +6,11 @@ from typing import cast
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 
 from emoquant.codecs.base import Codec
+from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
 from emoquant.encoders.base import EmotionHead
 from emoquant.metrics import (
@@ -116,7 +117,8 @@ class CodecEvaluationTask(LightningModule):
         place = Place(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
         self._done = partial.finished()
-        self._begun = partial.begun() if self._done is None else (0, {})
+        whole = trainer.limit_test_batches == 1.0  # a limit counts from the first batch of what is left
+        self._begun = partial.begun() if self._done is None and whole else (0, {})
         if self._begun[0]:
             rank_zero_info(f"goes on after {self._begun[0]} batches that were measured before ({folder})")
         data.share_test(number, count, self._begun[0])
@@ -170,7 +172,7 @@ class CodecEvaluationTask(LightningModule):
         if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
             return
         loader = self.trainer.datamodule.reference_dataloader()  # type: ignore[attr-defined]  # set at run time
-        stride = max(1, len(loader) // self.calibration_batches)
+        stride = max(1, -(-len(loader) // self.calibration_batches))
         for index, batch in enumerate(loader):
             if index % stride == 0:
                 sweep.calibrate(move_data_to_device(batch, self.device))
@@ -188,7 +190,11 @@ class CodecEvaluationTask(LightningModule):
                 f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
                 "take the head of the data's encoder or a probe trained on its features"
             )
-        origin = getattr(self.trainer.datamodule, "origin", None)  # type: ignore[attr-defined]  # set at run time
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set at run time
+        for name, source in sources_of(self.codecs):
+            if source.history is not None and source.history.corpus != data.name:
+                rank_zero_warn(f"codec {name!r} was trained on {source.history.corpus!r}, the data is {data.name!r}")
+        origin = getattr(data, "origin", None)
         for codec in self.codecs:
             require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
         require_origin("the classifier", self.classifier.origin, origin)

@@ -10,20 +10,18 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.checkpoint import SECTION, describe, origin_of
 from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import LARGEST_RATIO, EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
 from emoquant.quantization import training
-from emoquant.quantization.codebooks import reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.tasks.lambda_grid import LambdaGrid
 from emoquant.types import Batch
 
 Phase = Literal["codebooks", "gate", "search"]
-
-#: Lambdas of the validation, relative to the variance of the features per dimension.
-VALIDATION_RATIOS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
 
 #: Learning rate of the biases of an entropy model, relative to that of its other parameters.
 BIAS_PACE = 5.0
@@ -65,7 +63,7 @@ class CodecTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
         self._counter = torch.zeros(())
-        self._totals: Tensor | None = None
+        self._grid = LambdaGrid()
 
     @property
     def codec(self) -> Codec | None:
@@ -122,12 +120,22 @@ class CodecTraining(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
         assert self.quantizer is not None
-        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin)
+        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin, self._history())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that a run goes on with features of the same encoder; a ValueError if not."""
-        if SECTION in checkpoint:
-            require_origin("the checkpoint that the run goes on from", origin_of(checkpoint), self.origin)
+        """Check that a run goes on with the same corpus and features of the same encoder; a ValueError if not."""
+        if SECTION not in checkpoint:
+            return
+        require_origin("the checkpoint that the run goes on from", origin_of(checkpoint), self.origin)
+        if self.trainer.state.fn == "fit":
+            self._history().require_same(read_history(checkpoint[SECTION].get("history")))
+
+    def _history(self) -> History:
+        """Return how far the training is."""
+        data: Any = getattr(self.trainer, "datamodule", None)
+        utterances = len(data.dataset("train").utterances) if hasattr(data, "dataset") else 0
+        epochs = max(0, self.trainer.max_epochs or 0)
+        return History(str(getattr(data, "name", "")), utterances, self.phase(), self.current_epoch + 1, epochs)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""
@@ -255,46 +263,22 @@ class CodecTraining(pl.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Empty the sums."""
-        self._totals = torch.zeros(len(VALIDATION_RATIOS), 3, dtype=torch.float64)
+        self._grid = LambdaGrid()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up bits and distortion over a grid of lambdas; nothing before the codebooks are initialised."""
         assert self.quantizer is not None
-        assert self._totals is not None
         if not bool(self.quantizer.ready):
             return
-        with torch.autocast(self.device.type, enabled=False):
-            self._totals += self._measured(batch)
-
-    def _measured(self, batch: Batch) -> Tensor:
-        """Return bits, distortion and frames of a batch at each lambda of the grid, ``(R, 3)`` float64 on the CPU."""
-        assert self.quantizer is not None
-        order = batch.lengths.argsort(descending=True, stable=True)
-        components, lengths = self.quantizer.transform(batch.features)[order], batch.lengths[order]
         fitting = self.trainer.state.fn == "fit"
         model = self.entropy if self.phase() == "search" or not fitting else None
         if model is None:
             model = gate(layout_of(self.quantizer)).to(self.device)
-        ratios = torch.tensor(VALIDATION_RATIOS, device=self.device).float()
-        lmbda = (ratios * self.quantizer.scale).repeat(len(lengths))
-        rows = components.repeat_interleave(len(ratios), 0)
-        found = Search(self.quantizer, model)(rows, lengths.repeat_interleave(len(ratios)), lmbda)
-        valid = (found.codes[..., :1] >= 0).float()
-        error = ((found.components - rows).square() * valid).sum((1, 2))
-        sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
-        return sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
+        with torch.autocast(self.device.type, enabled=False):
+            self._grid.add(self.quantizer, model, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
         assert self.quantizer is not None
-        assert self._totals is not None
-        bits, error, frames = reduce_together(self._totals.float().to(self.device))[0].double().T.cpu()
-        if not float(frames[0]):
-            return
-        rate = bits / frames
-        distortion = error / frames / (self.quantizer.dim * float(self.quantizer.scale))
-        cost = distortion + torch.tensor(VALIDATION_RATIOS) * rate / self.quantizer.dim
-        self.log("val/lagrangian", float(cost.mean()), prog_bar=True)
-        for ratio, each_rate, each_distortion in zip(VALIDATION_RATIOS, rate, distortion, strict=True):
-            self.log(f"val/bits_per_frame/lambda_{ratio:g}", float(each_rate))
-            self.log(f"val/distortion/lambda_{ratio:g}", float(each_distortion))
+        for name, value in self._grid.figures(self.quantizer, self.device).items():
+            self.log(name, value, prog_bar=name == "val/lagrangian")

@@ -5,6 +5,7 @@ from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
 
 from emoquant.callbacks import ResultsWriter, SweepProgress
 from emoquant.callbacks.results import summary
+from emoquant.codecs.history import History, Source
 from emoquant.reports import EmotionTable, MissingRowsError
 from emoquant.results import read_results
 from emoquant.tasks.evaluation import CodecEvaluationTask
@@ -31,6 +32,23 @@ def test_results_and_listed_reports_are_written(tmp_path):
     assert rows
     assert (folder / "reports" / "recall_table.md").is_file()
     assert not (folder / "reports" / "utterance_similarity_table.md").exists()
+
+
+def test_the_checkpoints_of_the_codecs_are_told(tmp_path):
+    codec = PullCodec(CENTROIDS[2])
+    codec.source = Source("runs/pull/last.ckpt", "ab12", History("others", 9, "search", 8, 8))
+    with pytest.warns(UserWarning, match="codec 'pull' was trained on 'others', the data is 'tiny'"):
+        _, folder = run(tmp_path, ResultsWriter([]), codec=codec)
+    lines = (folder / "codecs.csv").read_text(encoding="utf-8").splitlines()
+    assert lines == [
+        "codec,checkpoint,sha256,corpus,utterances,phase,epoch,epochs",
+        "pull,runs/pull/last.ckpt,ab12,others,9,search,8,8",
+    ]
+
+
+def test_codecs_without_a_file_leave_none(tmp_path):
+    _, folder = run(tmp_path, ResultsWriter([]))
+    assert not (folder / "codecs.csv").exists()
 
 
 def test_a_report_that_cannot_be_drawn_costs_neither_results_nor_the_others(tmp_path):

@@ -57,11 +57,12 @@ def task(**options):
     return CodecEvaluationTask(codecs, CentroidHead(), **settings)
 
 
-def run(folder, data=None, callbacks=(), **options):
+def run(folder, data=None, callbacks=(), limit=None, **options):
     made, data = task(**options), data or Data()
     trainer = Trainer(
         accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False, callbacks=[*callbacks],
         enable_model_summary=False, use_distributed_sampler=False, default_root_dir=folder,
+        limit_test_batches=limit,
     )  # fmt: skip
     trainer.test(made, data, verbose=False)
     return [str(row) for row in made.rows], data
@@ -77,6 +78,14 @@ def test_an_interrupted_sweep_goes_on_and_gives_the_same_rows(tmp_path):
     rows, rest = run(tmp_path / "parts")
     assert rest.read == data.read - 5
     assert rows == whole, "to the last bit"
+
+
+@pytest.mark.parametrize("limit", [5, 0.5])
+def test_a_limited_sweep_begins_anew_since_the_limit_counts_what_is_left(tmp_path, limit):
+    whole, _ = run(tmp_path / "whole", limit=limit)
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run(tmp_path / "parts", callbacks=[Stop(2)], limit=limit)
+    assert run(tmp_path / "parts", limit=limit)[0] == whole
 
 
 def test_another_evaluation_begins_anew(tmp_path):

@@ -1,5 +1,7 @@
 """Training of codecs on a tiny corpus of features: phases, rate control by lambda, resuming, checkpoints."""
 
+from types import SimpleNamespace
+
 import lightning.pytorch as pl
 import pytest
 import torch
@@ -7,6 +9,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from emoquant.codecs import load_codec
+from emoquant.codecs.history import History
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.tasks import CodebookTask, CodecTask, EntropyTask
@@ -20,7 +23,7 @@ pytestmark = [
 
 
 class Features(pl.LightningDataModule):
-    dim = 12
+    dim, name = 12, "planted"
 
     def __init__(self, utterances=24, frames=30):
         super().__init__()
@@ -41,6 +44,9 @@ class Features(pl.LightningDataModule):
 
         return DataLoader(range(first, last), batch_size=6, shuffle=shuffle, collate_fn=collate)
 
+    def dataset(self, split):
+        return SimpleNamespace(utterances=range(18 if split == "train" else 6))
+
     def train_dataloader(self):
         return self._loader(0, 18, shuffle=True)
 
@@ -48,7 +54,7 @@ class Features(pl.LightningDataModule):
         return self._loader(18, 24)
 
 
-def fit(task, folder, epochs, resume=None, **settings):
+def fit(task, folder, epochs, resume=None, data=None, **settings):
     pl.seed_everything(3)
     trainer = pl.Trainer(
         max_epochs=epochs,
@@ -60,7 +66,7 @@ def fit(task, folder, epochs, resume=None, **settings):
         enable_model_summary=False,
         **settings,
     )
-    trainer.fit(task, Features(), ckpt_path=resume, weights_only=True if resume else None)
+    trainer.fit(task, data or Features(), ckpt_path=resume, weights_only=True if resume else None)
     return trainer
 
 
@@ -110,6 +116,15 @@ def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
     for name, value in whole.quantizer.state_dict().items():
         torch.testing.assert_close(second.quantizer.state_dict()[name], value, msg=name)
     assert int(second.quantizer.ready)
+
+
+def test_checkpoints_tell_of_the_training_and_another_corpus_is_refused(tmp_path):
+    fit(make_task(), tmp_path, epochs=3)
+    assert load_codec(tmp_path / "last.ckpt").source.history == History("planted", 18, "gate", 3, 3)
+    other = Features()
+    other.name = "others"
+    with pytest.raises(ValueError, match=r"was trained on 'planted' \(18 utterances\), the data is 'others'"):
+        fit(make_task(), tmp_path, epochs=5, resume=tmp_path / "last.ckpt", data=other)
 
 
 def test_two_stages_and_every_entropy_model(tmp_path):

@@ -1,0 +1,61 @@
+"""Rate and distortion over a grid of lambdas, which tells how good a codec in training is."""
+
+import torch
+
+from emoquant.codecs.search import Search
+from emoquant.entropy.base import EntropyModel
+from emoquant.quantization.codebooks import reduce_together
+from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.types import Batch
+
+#: Lambdas of the validation, relative to the variance of the features per dimension.
+RATIOS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
+
+
+class LambdaGrid:
+    """Sums of bits, squared errors and frames of a validation, at every lambda of the grid."""
+
+    def __init__(self) -> None:
+        self._sums = torch.zeros(len(RATIOS), 3, dtype=torch.float64)
+
+    def add(self, quantizer: GroupedResidualVQ, model: EntropyModel, batch: Batch) -> None:
+        """Code a batch at every lambda and add it up.
+
+        Args:
+            quantizer: An initialised quantizer.
+            model: The entropy model.
+            batch: Frame features.
+        """
+        order = batch.lengths.argsort(descending=True, stable=True)
+        components, lengths = quantizer.transform(batch.features)[order], batch.lengths[order]
+        ratios = torch.tensor(RATIOS, device=components.device).float()
+        lmbda = (ratios * quantizer.scale).repeat(len(lengths))
+        rows = components.repeat_interleave(len(ratios), 0)
+        found = Search(quantizer, model)(rows, lengths.repeat_interleave(len(ratios)), lmbda)
+        valid = (found.codes[..., :1] >= 0).float()
+        error = ((found.components - rows).square() * valid).sum((1, 2))
+        sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
+        self._sums += sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
+
+    def figures(self, quantizer: GroupedResidualVQ, device: torch.device) -> dict[str, float]:
+        """Return figures by their names in the log, of all processes (a collective call); none without any frames.
+
+        Args:
+            quantizer: The quantizer, for the dimension and the scale of the features.
+            device: Device on which the processes add up.
+
+        Returns:
+            Bits a frame and distortion at every lambda, and the mean Lagrangian a dimension; distortion and lambda are
+            relative to the variance of the features.
+        """
+        bits, error, frames = reduce_together(self._sums.float().to(device))[0].double().T.cpu()
+        if not float(frames[0]):
+            return {}
+        rate = bits / frames
+        distortion = error / frames / (quantizer.dim * float(quantizer.scale))
+        cost = distortion + torch.tensor(RATIOS) * rate / quantizer.dim
+        figures = {"val/lagrangian": float(cost.mean())}
+        for ratio, each_rate, each_distortion in zip(RATIOS, rate, distortion, strict=True):
+            figures[f"val/bits_per_frame/lambda_{ratio:g}"] = float(each_rate)
+            figures[f"val/distortion/lambda_{ratio:g}"] = float(each_distortion)
+        return figures

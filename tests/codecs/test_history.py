@@ -1,0 +1,64 @@
+"""What a codec's checkpoint tells of its training, and what becomes of it when the codec is loaded."""
+
+import hashlib
+
+import pytest
+import torch
+from test_checkpoint import make_codec
+
+from emoquant.codecs import load_codec, save_codec
+from emoquant.codecs.checkpoint import SECTION, describe
+from emoquant.codecs.history import History, read_history, sources_of
+from emoquant.entropy import LightModel
+
+DONE = History("esd", 90, "search", 8, 8)
+
+
+def write(path, history):
+    codec = make_codec(LightModel(8))
+    save_codec(codec, path)
+    content = torch.load(path, weights_only=True)
+    content[SECTION] = describe(codec.quantizer, codec.entropy, None, history)
+    torch.save(content, path)
+
+
+def test_a_loaded_codec_knows_its_file_and_its_training(tmp_path):
+    path = tmp_path / "a.ckpt"
+    write(path, DONE)
+    codec = load_codec(path, any_encoder=True)
+    assert codec.source == (str(path), hashlib.sha256(path.read_bytes()).hexdigest(), DONE)
+    save_codec(codec, tmp_path / "again.ckpt")
+    again = load_codec(tmp_path / "again.ckpt", any_encoder=True)
+    assert again.source.history == DONE
+    both = torch.nn.ModuleList([codec, torch.nn.Sequential(again), codec])
+    assert sources_of(both) == [("a", codec.source), ("again", again.source)]
+
+
+def test_a_codec_that_was_never_a_file_has_no_source():
+    assert sources_of(make_codec(LightModel(8))) == []
+
+
+def test_a_half_trained_codec_is_loaded_with_a_warning(tmp_path):
+    write(tmp_path / "a.ckpt", DONE._replace(epoch=5))
+    with pytest.warns(UserWarning, match="is of epoch 5 of 8 of a training on 'esd' that runs, was interrupted"):
+        load_codec(tmp_path / "a.ckpt", any_encoder=True)
+
+
+def test_a_codec_whose_entropy_model_was_not_trained_is_refused(tmp_path):
+    write(tmp_path / "a.ckpt", DONE._replace(phase="codebooks", epoch=2))
+    with pytest.raises(ValueError, match="entropy model is not trained yet; let it go on: --ckpt_path "):
+        load_codec(tmp_path / "a.ckpt", any_encoder=True)
+
+
+@pytest.mark.parametrize("stored", [None, {}, {"corpus": "esd"}, {**DONE.stored(), "epoch": "8"}, 3])
+def test_what_tells_nothing_is_taken_for_nothing(stored):
+    assert read_history(stored) is None
+    assert read_history(DONE.stored()) == DONE
+
+
+def test_another_corpus_is_not_the_same_training():
+    DONE.require_same(None)
+    DONE.require_same(DONE._replace(epoch=3, phase="gate"))
+    for change in ({"corpus": "rendered"}, {"utterances": 91}):
+        with pytest.raises(ValueError, match="the data is 'esd' \\(90\\): name the corpus of that run, or begin"):
+            DONE.require_same(DONE._replace(**change))
