@@ -69,7 +69,8 @@ class VoiceFacts:
         """Check that data fit a trained voice.
 
         Raises:
-            ValueError: They differ in something that the weights depend on; the message says in what.
+            ValueError: They differ in something that the weights depend on, or that vectors, speakers and emotions
+                mean; the message says in what.
         """
         self.mel.require(other.mel, "the data")
         if self.phones != other.phones:
@@ -78,7 +79,7 @@ class VoiceFacts:
                 f"the voice was trained with other phones than the data have (only in one of them: {strange}); "
                 "use the corpus and the text front end that it was trained with, or train a new voice"
             )
-        for name in ("front_end", "emotion_dim", "speaker_dim", "architecture"):
+        for name in ("front_end", "encoder", "emotions", "speakers", "emotion_dim", "speaker_dim", "architecture"):
             mine, theirs = getattr(self, name), getattr(other, name)
             if mine != theirs:
                 raise ValueError(

@@ -1,6 +1,7 @@
 """Checkpoints of codecs, probes, encoders, voices and vocoders."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -142,6 +143,27 @@ def _(folder):
 def _(folder):
     torch.save({"emoquant_voice": Malicious(folder), "state_dict": {}}, folder / "v.ckpt")
     load_voice(folder / "v.ckpt")
+
+
+OTHER_VOICE = "use what it was trained with, or train a new voice"
+
+
+@case("Checkpoints", "training of a voice that goes on with another encoder", ValueError, OTHER_VOICE, "'Other:00'")
+def _(folder):
+    facts = load_voice("checkpoints/tts-toy").facts
+    facts.require(replace(facts, encoder="Other:00"))
+
+
+@case("Checkpoints", "training of a voice that goes on with other speakers", ValueError, OTHER_VOICE, "'somebody'")
+def _(folder):
+    facts = load_voice("checkpoints/tts-toy").facts
+    facts.require(replace(facts, speakers=("somebody",)))
+
+
+@case("Checkpoints", "training of a voice that goes on with emotions in another order", ValueError, OTHER_VOICE, "sad")
+def _(folder):
+    facts = load_voice("checkpoints/tts-toy").facts
+    facts.require(replace(facts, emotions=facts.emotions[::-1]))
 
 
 @case("Checkpoints", "a codec where a vocoder is wanted", ValueError, "is of another kind: it lacks", "c.ckpt")

@@ -153,6 +153,21 @@ def test_resuming_on_other_phones_is_refused(trained):
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "says"),
+    [
+        ("encoder_name", "another", "encoder 'random', the data or the configuration say 'another'"),
+        ("speakers", ["one", "three"], r"speakers \('one', 'two'\), .* say \('one', 'three'\)"),
+        ("emotions", ["angry", "happy", "neutral", "surprise", "sad"], "emotions"),
+    ],
+)
+def test_resuming_on_another_encoder_other_speakers_or_emotions_is_refused(trained, name, other, says):
+    data = VoiceData()
+    setattr(data, name, other)
+    with pytest.raises(ValueError, match=f"the voice was trained with {says}"):
+        trainer(trained[2], max_epochs=3).fit(task(), datamodule=data, ckpt_path=trained[2] / "voice.ckpt")
+
+
 class HalfCodec(Codec):
     """Halves every frame at point 1 and keeps it at point 0."""
 
