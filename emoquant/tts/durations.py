@@ -34,7 +34,7 @@ class ConvPredictor(nn.Module):
 
 
 class DurationPredictor(ConvPredictor):
-    """Predicts ``log(frames + 1)`` of each phone.
+    """Predicts ``log(frames + 1)`` of each phone, in float32 whatever the precision around it.
 
     Args:
         hidden: Width of the content.
@@ -46,7 +46,8 @@ class DurationPredictor(ConvPredictor):
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Return ``log(frames + 1)`` of each phone, ``(B, L)`` float32, from content and conditions ``(B, L, H)``."""
-        return super().forward(frames, mask).squeeze(-1).float()
+        with torch.autocast(frames.device.type, enabled=False):
+            return super().forward(frames.float(), mask).squeeze(-1)
 
 
 def whole_frames(log_durations: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:

@@ -198,6 +198,15 @@ def test_bfloat16_stays_finite_and_keeps_the_exact_parts_in_float32():
     assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
 
 
+def test_durations_are_predicted_in_float32():
+    predictor, mask = started().duration, torch.tensor([[True] * 7, [True] * 4 + [False] * 3])
+    for dtype in (torch.float32, torch.bfloat16):
+        content = torch.randn(2, 7, TINY["hidden"]).to(dtype)
+        exact = predictor(content.float(), mask)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(predictor(content, mask), exact)
+
+
 def test_emotion_norms():
     frames = voice_batch().emotion_frames
     vectors, nobody = frames.mean(1), torch.zeros(3, dtype=torch.bool)
