@@ -1,42 +1,44 @@
-"""Every command on the page about scaling is one that the parsers know."""
+"""The page about scaling: its scripts are what bash and sbatch take, its commands belong together."""
 
 import re
 import shlex
 import subprocess
-from pathlib import Path
 
 import pytest
+import yaml
+from page_commands import ROOT, commands, fenced
 from torch.distributed.run import get_args_parser
 
-from emoquant.__main__ import main
-from emoquant.cli import evaluate, train
-
-ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "scaling.md"
+CACHE_AND_HEAD = ("data.init_args.cache_dir", "model.init_args.classifier.init_args.model")
 
 
-def blocks():
-    return re.findall(r"```bash\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-
-
-def commands():
-    text = "\n".join(blocks())
-    text = text.replace("\\\n", " ")
-    text = text.replace("$SLURM_ARRAY_TASK_ID", "3").replace("$SLURM_ARRAY_TASK_COUNT", "16").replace("$HEAD", "head")
-    for line in text.splitlines():
-        for begin in ("train.py ", "eval.py ", "emoquant "):
-            if begin in line and not line.startswith("#"):
-                yield begin.strip(), shlex.split(line[line.index(begin) + len(begin) :])
-                break
+BLOCKS = fenced(PAGE)
 
 
 def test_the_page_has_commands_of_every_kind():
-    kinds = [kind for kind, _ in commands()]
-    assert {"train.py", "eval.py", "emoquant"} == set(kinds)
-    assert len(kinds) >= 7
+    programs = [command.program for command in commands(PAGE)]
+    assert {"train.py", "eval.py", "emoquant"} == set(programs)
+    assert len(programs) >= 7
 
 
-@pytest.mark.parametrize("block", blocks(), ids=range(len(blocks())))
+def test_every_command_is_of_one_encoder_and_one_cache():
+    """What the extraction puts into the store is what training and sweep look for, and classify with."""
+    encoder, cache, head = (f"--{name} " for name in ("data.init_args.encoder.init_args.model", *CACHE_AND_HEAD))
+    extractions = [command for command in commands(PAGE) if command.words[0] == "extract"]
+    found = {str(yaml.safe_load(command.words[2])["init_args"]["model"]) for command in extractions}
+    caches = {command.words[command.words.index("--cache_dir") + 1] for command in extractions}
+    assert (len(found), len(caches)) == (1, 1)
+    (model,), (folder,) = found, caches
+    runs = [command for command in commands(PAGE) if command.program != "emoquant"]
+    assert len(runs) >= 5
+    for command in runs:
+        assert encoder + model in str(command)
+        assert cache + folder in str(command)
+        assert command.program == "train.py" or head + model in str(command)
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
 def test_blocks_are_bash(block):
     done = subprocess.run(["bash", "-n"], input=block, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -51,23 +53,13 @@ SBATCH = {"job-name", "array", "nodes", "ntasks-per-node", "gpus-per-node", "gpu
 
 
 def test_options_of_sbatch_are_those_of_its_manual():
-    options = [word for block in blocks() for line in re.findall(r"#SBATCH (.*)", block) for word in line.split()]
+    options = [word for block in BLOCKS for line in re.findall(r"#SBATCH (.*)", block) for word in line.split()]
     assert {word.removeprefix("--").partition("=")[0] for word in options} <= SBATCH | {"requeue", "signal"}
 
 
 def test_torchrun_takes_its_options():
-    lines = [line for line in "\n".join(blocks()).replace("\\\n", " ").splitlines() if line.startswith("torchrun")]
+    lines = [line for line in "\n".join(BLOCKS).replace("\\\n", " ").splitlines() if line.startswith("torchrun")]
     assert len(lines) >= 2
     for line in lines:
         found = get_args_parser().parse_args(shlex.split(line)[1:])
         assert found.training_script in ("emoquant", "train.py")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(("kind", "words"), list(commands()), ids=lambda value: value if isinstance(value, str) else "")
-def test_commands_parse(kind, words, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    run = {"train.py": train, "eval.py": evaluate, "emoquant": main}[kind]
-    with pytest.raises(SystemExit) as ended:
-        run([*words, "--print_config"])
-    assert ended.value.code in (0, None), capsys.readouterr().err
