@@ -17,6 +17,10 @@ from emoquant.speech.alignment import segments_of_frames
 from emoquant.speech.text import encode_phones
 from emoquant.types import StyleReference, TTSBatch
 
+#: Longest reference of another utterance, relative to the longest utterance of the batch: what batches are bounded by
+#: (their padded size) bounds the references too.
+REFERENCE_ROOM = 1.5
+
 
 class VoiceLabels(NamedTuple):
     """What is known of the utterances of a split.
@@ -42,7 +46,9 @@ class VoiceDataset(SplitDataset):
         labels: Emotions, speakers and speaker vectors.
         phones: Symbols; the id of a phone is its index + 1.
         reference: Whether style and emotion are those of the utterance, of another of its speaker and emotion, or of
-            the one for half of the items and of the other for half.
+            the one for half of the items and of the other for half. The other is one of those that are at most
+            :data:`REFERENCE_ROOM` times as long as the longest utterance of the batch; the utterance itself where there
+            is none.
         seed: Seeds the choice of the other, together with epoch and row.
     """
 
@@ -61,14 +67,16 @@ class VoiceDataset(SplitDataset):
         self.items, self.frames, self.vectors = items, frames, labels.vectors
         self.reference, self.seed = reference, seed
         self._ids = [encode_phones(item.symbols, phones) for item in items]
-        self._groups: dict[tuple[int, int], list[int]] = {}
+        groups: dict[tuple[int, int], list[int]] = {}
         for row, group in enumerate(zip(labels.speakers.tolist(), labels.emotions.tolist(), strict=True)):
-            self._groups.setdefault(group, []).append(row)
+            groups.setdefault(group, []).append(row)
+        self._groups = {group: np.array(rows) for group, rows in groups.items()}
 
     def __getitem__(self, index: Rows) -> TTSBatch:
         """Return a collated batch."""
         rows = [int(row) for row in index.rows]
-        references = [self._reference(row, index.epoch) for row in rows]
+        longest = int(REFERENCE_ROOM * self.lengths[index.rows].max())
+        references = [self._reference(row, index.epoch, longest) for row in rows]
         items = [self.items[row] for row in rows]
         mels = [torch.from_numpy(item.mels).float() for item in items]
         phones = [self._ids[row] for row in rows]
@@ -96,15 +104,15 @@ class VoiceDataset(SplitDataset):
         """Return what the local style encoders hear of an utterance, a batch of one."""
         return style_of([self.items[row]])
 
-    def _reference(self, row: int, epoch: int) -> int:
+    def _reference(self, row: int, epoch: int, longest: int) -> int:
         if self.reference == "same":
             return row
         group = self._groups[int(self.speakers[row]), int(self.emotions[row])]
-        others = [other for other in group if other != row]
+        others = group[(group != row) & (self.lengths[group] <= longest)]
         random = np.random.default_rng([self.seed, epoch, row])
-        if not others or (self.reference == "both" and random.random() < 0.5):
+        if not len(others) or (self.reference == "both" and random.random() < 0.5):
             return row
-        return others[int(random.integers(len(others)))]
+        return int(others[int(random.integers(len(others)))])
 
 
 def style_of(items: Sequence[VoiceItem]) -> StyleReference:

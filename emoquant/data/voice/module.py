@@ -45,8 +45,9 @@ class TTSDataModule(SpeechDataModule):
             which is a closed set that leaks nothing of the emotion.
         speaker_vectors: Whether an utterance comes with its own vector or with its speaker's centroid.
         reference: What is heard of style and emotion in training: ``"same"``, the utterance itself, or ``"other"``,
-            another of the same speaker and emotion (the same where there is none), or ``"both"``, each for half of the
-            items. Validation takes the utterance itself.
+            another of the same speaker and emotion, or ``"both"``, each for half of the items. The other is at most
+            half as long again as the longest utterance of the batch, since references are padded like these; where
+            there is none, it is the utterance itself. Validation takes the utterance itself.
         boundaries: Whether a symbol of no length stands between words that no pause divides, as in GenerSpeech.
         mel: Mel specification.
         f0_floor: Lowest F0 in Hz.
