@@ -139,6 +139,25 @@ class MelSpec:
         if wrong:
             raise ValueError(f"{what} has other mel settings: {', '.join(wrong)}; use one made with the same")
 
+    def require_rate(self, what: str, rate: int = 16_000) -> None:
+        """Check that the mel spectrograms are of the rate at which audio is read.
+
+        Args:
+            what: What reads the audio, for the message.
+            rate: Its samples a second; that of the emotion encoders.
+
+        Raises:
+            ValueError: They are of another rate.
+
+        Example:
+            >>> MelSpec(sample_rate=22_050).require_rate("the corpus")
+            Traceback (most recent call last):
+            ValueError: mel.sample_rate is 22050, but the corpus is read at 16000 samples a second: leave it at that
+        """
+        if self.sample_rate != rate:
+            given = f"mel.sample_rate is {self.sample_rate}"
+            raise ValueError(f"{given}, but {what} is read at {rate} samples a second: leave it at that")
+
 
 def _mel_of(frequency: float) -> float:
     """Return Slaney's mel scale: linear below 1 kHz, logarithmic above."""

@@ -48,7 +48,7 @@ class VocoderTask(pl.LightningModule):
         gradient_clip: Greatest norm of the gradients of each side.
 
     Raises:
-        ValueError: Generator and mel specification do not fit, or a number is out of range.
+        ValueError: Generator and mel specification do not fit, the mel is not of 16 kHz, or a number is out of range.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class VocoderTask(pl.LightningModule):
     ) -> None:
         super().__init__()
         self.mel = mel if mel is not None else MelSpec()
+        self.mel.require_rate("audio of the data modules")
         if generator.hop != self.mel.hop or generator.settings["mels"] != self.mel.mels:
             raise ValueError(
                 f"the generator makes {generator.hop} samples of {generator.settings['mels']} mel bands, the mel "

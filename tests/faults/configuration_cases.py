@@ -7,9 +7,13 @@ from cases import case
 
 from emoquant.cli import train
 from emoquant.codecs import load_codec
+from emoquant.data import RenderedCorpus, TTSDataModule
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
 from emoquant.sharding import parse_shard
+from emoquant.speech.mel import MelSpec
+from emoquant.tasks import VocoderTask
+from emoquant.tts.vocos import VocosGenerator
 
 
 def config(folder: Path, text: str) -> None:
@@ -39,6 +43,19 @@ def _(folder):
 @case("Configurations", "a file that is not there", SystemExit, "does not exist", "run.yaml")
 def _(folder):
     train(["fit", f"--config={folder / 'run.yaml'}"])
+
+
+OTHER_RATE = "is read at 16000 samples a second"
+
+
+@case("Configurations", "a voice with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 22050")
+def _(folder):
+    TTSDataModule(RenderedCorpus(cache_dir=str(folder)), mel=MelSpec(sample_rate=22_050))
+
+
+@case("Configurations", "a vocoder with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 24000")
+def _(folder):
+    VocoderTask(VocosGenerator(dim=16, layers=1), mel=MelSpec(sample_rate=24_000))
 
 
 @case("Configurations", "a negative lambda", ValueError, "lambdas must be finite and at least 0", "-1.0")

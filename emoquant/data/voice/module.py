@@ -49,7 +49,7 @@ class TTSDataModule(SpeechDataModule):
             half as long again as the longest utterance of the batch, since references are padded like these; where
             there is none, it is the utterance itself. Validation takes the utterance itself.
         boundaries: Whether a symbol of no length stands between words that no pause divides, as in GenerSpeech.
-        mel: Mel specification.
+        mel: Mel specification, of 16 kHz.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
         emotions: Emotions that are kept, in the order of their indices.
@@ -105,6 +105,7 @@ class TTSDataModule(SpeechDataModule):
         self.speaker_encoder, self.speaker_vectors, self.reference = speaker_encoder, speaker_vectors, reference
         self.analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
         self.mel, self.boundaries = self.analysis.mel, boundaries
+        self.mel.require_rate(f"corpus {self.name!r}")
         self.front_end = f"words:{self.aligner.front_end}" if boundaries else self.aligner.front_end
         self.dim = self.encoder.dim
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
