@@ -20,7 +20,8 @@ class CodebookChoice(Metric):
     ``1 - similarity``. Codebooks differ in general quality, so one of them may lose least on everything; with a codec
     trained on all emotions as reference, an utterance's loss is taken relative to the reference's, and from that is
     subtracted what this codebook's relative loss is on average on speech of the training split, where every emotion
-    counts the same. So what decides is whether a codebook does better than usual.
+    counts the same. So what decides is whether a codebook does better than usual. The reference itself is the same for
+    every codebook and cancels out of the choice: with another codec in its place, of another architecture, it is alike.
 
     Args:
         codebooks: Name of the codec of each emotion, as in the sweep.

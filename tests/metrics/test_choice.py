@@ -61,6 +61,14 @@ def test_a_codebook_that_is_better_on_everything_is_only_outweighed_with_a_refer
     assert found["relative"].low > 0.9
 
 
+def test_what_the_reference_is_does_not_decide():
+    unequal = codecs(CENTROIDS, shares=(0.05, 0.5, 0.3, 0.5))
+    choice = [CodebookChoice(BIASED, "balanced", by=by, name=by) for by in ("distortion", "utterance_similarity")]
+    found = uar(unequal, *choice)
+    other = uar([*unequal[:-1], Coarse(CENTROIDS[0], 0.9, "balanced")], *choice)
+    assert {name: row.value for name, row in found.items()} == {name: row.value for name, row in other.items()}
+
+
 def test_calibration_counts_every_emotion_the_same():
     few = [b._replace(emotions=torch.where(b.utterances < 40, 0, b.emotions)) for b in planted_batches(seed=9)]
     choice = CodebookChoice(BIASED, "balanced")
