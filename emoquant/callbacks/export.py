@@ -6,11 +6,17 @@ from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.utilities import rank_zero_info
+
+from emoquant.files import read_tensors
 
 
 class EncoderExport(Callback):
     """Writes the trained encoder in funasr's format when training ends, with features of a chosen variance.
+
+    Where a checkpoint is kept by a figure (a ``ModelCheckpoint`` with ``monitor``) its weights, the best ones, are
+    written, else those of the last step.
 
     The features of an encoder that ends with a layer norm have an arbitrary scale; multiplying them and dividing the
     head by the same factor changes no class. With a total variance of about 1000, the study's Lagrange multipliers
@@ -33,6 +39,10 @@ class EncoderExport(Callback):
         if not trainer.is_global_zero:
             return
         task: Any = pl_module
+        for keeper in trainer.checkpoint_callbacks:
+            if isinstance(keeper, ModelCheckpoint) and keeper.monitor and keeper.best_model_path:
+                task.load_state_dict(read_tensors(Path(keeper.best_model_path))["state_dict"])
+                rank_zero_info(f"{self.directory} gets the weights of {keeper.best_model_path}")
         factor = 1.0 if self.variance is None else math.sqrt(self.variance / self._measure(trainer, task))
         task.export(self.directory, factor)
 

@@ -37,12 +37,18 @@ class BalancedSampler(Sampler[Rows]):
                 f"not {batches} batches of {batch_size} and weights that sum to {weights.sum()}"
             )
         self._shares = weights / weights.sum()
-        self._batches, self._size, self.seed, self.epoch = batches // world_size, batch_size, seed, 0
+        self._batches, self._size, self.seed = batches // world_size, batch_size, seed
+        self.epoch, self._begin = 0, 0
         self._rank, self._ranks = rank, world_size
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch (Lightning calls it)."""
-        self.epoch = epoch
+        if epoch != self.epoch:
+            self.epoch, self._begin = epoch, 0
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
+        self.epoch, self._begin = epoch, batches
 
     def __len__(self) -> int:
         """Batches of this rank in an epoch."""
@@ -52,7 +58,7 @@ class BalancedSampler(Sampler[Rows]):
         """Yield the batches of this rank."""
         random = np.random.default_rng([self.seed, self.epoch])
         drawn = random.choice(len(self._shares), (self._batches, self._ranks, self._size), p=self._shares)
-        for rows in drawn[:, self._rank]:
+        for rows in drawn[self._begin :, self._rank]:
             yield Rows(rows, self.epoch)
 
 
@@ -118,7 +124,7 @@ class BalancedAudioDataModule(AudioDataModule):
         dataset, (rank, world) = self._some("train"), self._ranks()
         batches = self.batches_per_epoch // world * world
         sampler = BalancedSampler(self._draw_weights(dataset), batches, self.batch_size, self.seed, rank, world)
-        return self._loader(dataset, sampler)  # type: ignore[arg-type]  # a batch sampler of our own
+        return self._training_loader(dataset, sampler)
 
     def _open(self) -> dict[str, SplitDataset]:
         datasets = super()._open()

@@ -207,7 +207,8 @@ class AudioDataModule(SpeechDataModule):
         seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds.
         crop_seconds: Longest training utterance; of longer ones every epoch hears another random part. Validation and
             test are never cropped.
-        in_memory: Whether decoded waveforms are kept in memory, 64 kB a second, so that later epochs decode nothing.
+        in_memory: Whether decoded waveforms are kept in memory, 64 kB a second in every process that loads (ranks times
+            workers), so that later epochs decode nothing.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches and the crops.
 

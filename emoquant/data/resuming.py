@@ -1,11 +1,17 @@
 """Training that goes on within an epoch with the batch after the last one."""
 
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-from emoquant.data.sampling import BucketSampler
+
+@runtime_checkable
+class GoOn(Protocol):
+    """A sampler of batches that can begin within an epoch."""
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
 
 
 class TrainingLoader(DataLoader[Any]):
@@ -15,7 +21,7 @@ class TrainingLoader(DataLoader[Any]):
     workers load ahead the order of the first epoch.
 
     Args:
-        loader: A loader of whole batches (``batch_size=None``) with a :class:`BucketSampler`.
+        loader: A loader of whole batches (``batch_size=None``) with a sampler that can :class:`GoOn`.
         trainer: Knows how many batches were trained on; None leaves the loader at the beginning.
     """
 
@@ -44,5 +50,5 @@ class TrainingLoader(DataLoader[Any]):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from there."""
-        assert isinstance(self.sampler, BucketSampler)
+        assert isinstance(self.sampler, GoOn)
         self.sampler.go_on(state["epoch"], state["batches"])

@@ -11,7 +11,7 @@ import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.resuming import TrainingLoader
@@ -199,12 +199,12 @@ class SpeechDataModule(LightningDataModule, ABC):
         dataset, rank, world = self._some(split), *self._ranks()
         return self._loader(dataset, ExactSampler(dataset.lengths, self.budget, rank, world))
 
-    def _loader(self, dataset: SplitDataset, sampler: BucketSampler | ExactSampler) -> DataLoader[Any]:
+    def _loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
-    def _training_loader(self, dataset: SplitDataset, sampler: BucketSampler) -> DataLoader[Any]:
+    def _training_loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         return TrainingLoader(self._loader(dataset, sampler), self.trainer)
 
     def _open(self) -> dict[str, SplitDataset]:

@@ -93,13 +93,20 @@ def measure_rows(
         for figure, replicates in zip(estimates, measure.figures(drawn), strict=True):
             if about.metrics is not None and figure.metric not in about.metrics:
                 continue
-            ends = percentile_interval(replicates.values, blocks[1] if figure.pooled else blocks[0])
-            rows += _figure_rows(subject, figure, *ends, sampling.kind, about.stratum)
+            of = blocks[1] if figure.pooled else blocks[0]
+            ends = percentile_interval(replicates.values, of)
+            rows += _figure_rows(subject, figure, *ends, sampling.kind, of, about.stratum)
     return rows
 
 
 def _figure_rows(
-    subject: Subject, figure: Figure, low: Tensor, high: Tensor, kind: str, stratum: str = "all"
+    subject: Subject,
+    figure: Figure,
+    low: Tensor,
+    high: Tensor,
+    kind: str,
+    blocks: Tensor | None = None,
+    stratum: str = "all",
 ) -> Iterator[Row]:
     emotions = ("all",) if figure.pooled else subject.emotions
     for o, point in enumerate(subject.points):
@@ -107,7 +114,8 @@ def _figure_rows(
             value, n = float(figure.values[o, e]), round(float(figure.counts[o, e]))
             ends = float(low[o, e]), float(high[o, e])
             if figure.share and value in (0.0, 1.0) and n:
-                ends = certain_share_interval(value, n)
+                # Utterances of one speaker are no independent draws: where speakers are resampled, they are counted.
+                ends = certain_share_interval(value, int(blocks[e]) if blocks is not None and kind == "speakers" else n)
             name = "" if math.isnan(ends[0]) else kind
             yield Row(subject.corpus, subject.codec, point, emotion, figure.metric, value, *ends, n, stratum, name)
 

@@ -38,7 +38,7 @@ class CodecTraining(pl.LightningModule):
     Args:
         quantizer: The quantizer; its feature dimension comes from the data.
         entropy: The entropy model; None to train codebooks only.
-        learning_rate: Peak learning rate of the entropy model (Adam, warm-up, then cosine to zero at the last epoch).
+        learning_rate: Peak learning rate of the entropy model (Adam, warm-up, then cosine to 1 % at the last epoch).
         splits: Gradient steps that the frames of one searched batch are dealt out to.
         sample_frames: Frames that codebooks are initialised from, over all processes.
         seed: Seed of the initialisation, of the lambdas and of the order of frames.
@@ -255,7 +255,7 @@ class CodecTraining(pl.LightningModule):
         return codes, error / (self.quantizer.dim * self.quantizer.scale)
 
     def _rate(self, batch_idx: int) -> float:
-        """Learning rate: a short warm-up, then cosine to zero over the epochs that train the entropy model."""
+        """Learning rate: a short warm-up, then cosine to 1 % over the epochs that train the entropy model."""
         first, last = self.entropy_epochs()
         steps = max(1, int(self.trainer.num_training_batches))
         done = ((self.current_epoch - first) * steps + batch_idx + 1) / max(1, (last - first) * steps)

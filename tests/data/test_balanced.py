@@ -86,6 +86,27 @@ def test_ranks_draw_different_rows_of_one_epoch_and_repeat_with_the_seed():
     assert first != [batch.rows.tolist() for batch in samplers[0]]
 
 
+def test_an_interrupted_epoch_goes_on_with_the_next_batch():
+    sampler = BalancedSampler(np.arange(1, 101.0), 8, 5, 3)
+    sampler.set_epoch(2)
+    whole = [batch.rows.tolist() for batch in sampler]
+    again = BalancedSampler(np.arange(1, 101.0), 8, 5, 3)
+    again.go_on(2, 5)
+    again.set_epoch(2)
+    assert [batch.rows.tolist() for batch in again] == whole[5:]
+    again.set_epoch(3)
+    assert len(list(again)) == 8
+
+
+def test_the_place_in_an_epoch_is_part_of_the_checkpoint(corpora):
+    module = BalancedAudioDataModule(corpora, batch_size=6, batches_per_epoch=4, crop_seconds=0.25)
+    module.setup()
+    whole = [batch.utterances.tolist() for batch in module.train_dataloader()]
+    rest = module.train_dataloader()
+    rest.load_state_dict({"epoch": 0, "batches": 3})
+    assert [batch.utterances.tolist() for batch in rest] == whole[3:]
+
+
 @pytest.mark.parametrize(
     "wrong", [{"corpus_shares": {"huge": 1}}, {"emotion_shares": {"fear": 1}}, {"train_on": ["test"]}, {"train_on": []}]
 )

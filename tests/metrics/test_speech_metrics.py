@@ -141,6 +141,16 @@ def test_summary_of_clips(tmp_path):
     assert "trend/quality" not in trends, "what was not measured has no trend"
 
 
+def test_an_item_without_pitch_is_left_out_of_its_trend_and_counted_out():
+    clips = [
+        clip(f"r{item}", lmbda, True, 5)._replace(f0_mean=math.nan if (item, lmbda) == (2, 1.0) else 200 - lmbda)
+        for item in range(4)
+        for lmbda in (0.0, 1.0, 9.0)
+    ]
+    (row,) = [r for r in clip_rows(clips, "corpus") if (r.metric, r.emotion) == ("trend/f0_mean", "sad")]
+    assert (row.value, row.n) == (-1, 3)
+
+
 def test_trend_agrees_with_scipy():
     stats = pytest.importorskip("scipy.stats")
     random = np.random.default_rng(0)

@@ -5,6 +5,7 @@ import pytest
 import soundfile
 import torch
 from lightning.pytorch import Trainer, seed_everything
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import TensorBoardLogger
 
 from emoquant.callbacks import ConfusionFigures, EncoderExport
@@ -75,6 +76,25 @@ def trainer(folder, epochs, *callbacks, **options):
         max_epochs=epochs, logger=logger, callbacks=list(callbacks), log_every_n_steps=1, num_sanity_val_steps=0,
         use_distributed_sampler=False, default_root_dir=folder, **settings, **options,
     )  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_weights_of_the_best_checkpoint_are_exported(tmp_path, corpus, model):
+    class Falling(ModelCheckpoint):
+        """Takes the first epoch for the best."""
+
+        def _monitor_candidates(self, trainer):
+            return super()._monitor_candidates(trainer) | {"val/uar": torch.tensor(1.0 - trainer.current_epoch / 10)}
+
+    keeper = Falling(tmp_path, "best", monitor="val/uar", mode="max")
+    task = ClassificationTask(Emotion2Vec(model), learning_rate=3e-3, warmup_steps=1, front_end=0.0)
+    data = AudioDataModule(corpus, list(PITCHES), seconds_per_batch=5.0, in_memory=True)
+    trainer(tmp_path, 2, keeper, EncoderExport(str(tmp_path / "out"))).fit(task, datamodule=data)
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert best["epoch"] == 0
+    name = "encoder.network.proj.weight"
+    exported = Emotion2Vec(str(tmp_path / "out")).load().proj.weight
+    torch.testing.assert_close(exported.float(), best["state_dict"][name], atol=1e-3, rtol=1e-3)
 
 
 @pytest.mark.filterwarnings("ignore")

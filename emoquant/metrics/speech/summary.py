@@ -117,7 +117,8 @@ def _trends(clips: Sequence[Clip], corpus: str, replicates: int, seed: int) -> l
             continue
         for name, read in FIGURES.items():
             values = np.array([[read(by_point[point]) for point in points] for by_point in items.values()])
-            if np.isfinite(values).all():
+            values = values[np.isfinite(values).all(1)]  # without items that lack the figure, as unvoiced ones lack F0
+            if len(values):
                 rho, low, high = trend(points, values, replicates, seed)
                 stratum, count = f"synthesis/{condition}", len(values)
                 rows.append(
