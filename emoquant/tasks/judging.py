@@ -27,6 +27,7 @@ class Judge:
         intelligibility: Whether a recogniser of English hears every clip.
         quality: Whether DNSMOS rates every clip.
         speaker_encoder: Its time means say who speaks; None for none.
+        device: Device that encoders and classifier hear on; they are moved there.
 
     Raises:
         ImportError: A package that a measure needs is not installed.
@@ -41,14 +42,17 @@ class Judge:
         intelligibility: bool = False,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
+        device: torch.device | str = "cpu",
     ) -> None:
         if classifier is not None and classifier.dim != encoder.dim:
             raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
-        self.encoder, self.classifier, self.quality = encoder.eval(), classifier, quality
+        self.encoder, self.quality, self.device = encoder.to(device).eval(), quality, torch.device(device)
+        self.classifier = None if classifier is None else classifier.to(device).eval()
         self.mel: MelSpec = data.mel
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
         self.recognizer = Recognizer() if intelligibility else None
-        self.data, self.speaker_encoder = data, speaker_encoder
+        self.data = data
+        self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
         self._voices: dict[str, Tensor] = {}
 
     @torch.no_grad()
@@ -69,7 +73,7 @@ class Judge:
         )
         length = torch.tensor([len(waveform)])
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
-            vector = _mean_frame(self.encoder, waveform)
+            vector = _mean_frame(self.encoder, waveform, self.device)
             clip = clip._replace(
                 predicted=self._predicted(vector),
                 similarity_reference=float(cosine(vector, reference.cpu())),
@@ -102,27 +106,25 @@ class Judge:
         """
         if self.speaker_encoder is None:
             raise ValueError("voices are compared by a speaker encoder: give one")
-        self.speaker_encoder.eval()
         for name in others:
             if name not in self._voices:
-                self._voices[name] = _mean_frame(self.speaker_encoder, self.data.waveform(name))
+                self._voices[name] = _mean_frame(self.speaker_encoder, self.data.waveform(name), self.device)
         if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
             return math.nan
         known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)
-        return float(cosine(_mean_frame(self.speaker_encoder, waveform), known))
+        return float(cosine(_mean_frame(self.speaker_encoder, waveform, self.device), known))
 
     def _predicted(self, vector: Tensor) -> str:
         if self.classifier is None:
             return ""
-        logits = self.classifier.cpu()(vector[None])[0]
+        logits = self.classifier(vector[None].to(self.device))[0]
         return canonical_emotion(self.classifier.labels[int(logits.argmax())])
 
     def _similarity(self, vector: Tensor, emotion: str) -> float:
         return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
 
 
-def _mean_frame(encoder: FrameEncoder, waveform: Tensor) -> Tensor:
-    """Return the time mean ``(D,)`` of an encoder's frames, on CPU."""
-    device = next((value.device for value in encoder.parameters()), torch.device("cpu"))
+def _mean_frame(encoder: FrameEncoder, waveform: Tensor, device: torch.device) -> Tensor:
+    """Return the time mean ``(D,)`` of the frames of an encoder on a device, on CPU."""
     frames, _ = encoder(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
     return frames[0].mean(0).cpu()

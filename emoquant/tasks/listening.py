@@ -164,8 +164,12 @@ class ListeningTask(pl.LightningModule):
         style = self.style if self.style in STYLES else hear_style(Reference(self.style), facts.mel, facts.front_end)
         self._source = ItemSource(data, self.per_cell, self.speakers, style, self.partners)
         self._judge = Judge(
-            data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder
+            data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device
         )
+
+    def on_predict_end(self) -> None:
+        """Give the data module's encoder back to the CPU."""
+        self.trainer.datamodule.encoder.to("cpu")  # type: ignore[attr-defined]  # set by the trainer at run time
 
     def planned(self) -> set[str]:
         """Return the files of all clips that are asked for, of every process; known once predicting has started."""
@@ -271,9 +275,10 @@ class ListeningTask(pl.LightningModule):
             if isinstance(speech, Speech) and speech.durations.shape == item.durations.shape:
                 apart = (speech.durations - item.durations).abs().double().mean() / data.mel.frame_rate
                 clip = clip._replace(duration_error=1000 * float(apart))
-        clip = self._judge(clip, waveform, item.frames.mean(0), recording)
-        if self.speaker_encoder is not None:
-            clip = clip._replace(speaker_similarity=self._judge.same_voice(waveform, self._others(item)))
+        with torch.autocast(self.device.type, enabled=False):  # heard as the corpus was
+            clip = self._judge(clip, waveform, item.frames.mean(0), recording)
+            if self.speaker_encoder is not None:
+                clip = clip._replace(speaker_similarity=self._judge.same_voice(waveform, self._others(item)))
         return Rendered(clip, waveform)
 
     def _others(self, item: Item) -> list[str]:

@@ -12,8 +12,9 @@ from lightning.pytorch import Trainer
 from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_voice, speech_data
 
 from emoquant.callbacks.listening import ListeningWriter
-from emoquant.clips import read_clips
+from emoquant.clips import Clip, read_clips
 from emoquant.results import read_results
+from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.listening_items import ItemSource, spread_over_texts
 from emoquant.tts.vocoders import GriffinLim, SourceFilter
@@ -136,6 +137,30 @@ def test_an_interrupted_run_goes_on(world, tmp_path):
     assert (tmp_path / "manifest.csv").read_text() == before, "the same samples again"
     _, third = run(world, tmp_path, **SHORT, seed=1)
     assert len(third) == 8, "another setting is another rendering"
+
+
+def test_encoders_and_classifier_hear_on_the_tasks_device(world):
+    heard = []
+
+    class There(BandEncoder):
+        def forward(self, waveforms, lengths):
+            assert waveforms.device.type == lengths.device.type == "meta"
+            heard.append("encoder")
+            return torch.zeros(1, 2, self.dim), torch.tensor([2])
+
+    class Classes(LoudestHead):
+        def forward(self, vectors):
+            assert vectors.device.type == "meta"
+            heard.append("classifier")
+            return torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]])
+
+    data = speech_data(world)
+    data.setup()
+    judge = Judge(There(), Classes(), data, speaker_encoder=There(), device="meta")
+    clip = Clip("", "synthesis", "A", "none", 0.0, "", "", "", "sad", "", 0, 1.0)
+    assert judge(clip, torch.randn(16_000), torch.zeros(BandEncoder.dim)).predicted == "sad"
+    judge.same_voice(torch.randn(16_000), [data.dataset("test").utterances[0].id])
+    assert heard == ["encoder", "classifier", "encoder", "encoder"]
 
 
 CHANGES = [
@@ -264,6 +289,10 @@ def test_two_references_are_mixed(world, tmp_path):
     assert all(clip.partner and clip.partner != clip.reference for clip in clips)
     assert all(math.isfinite(clip.similarity_partner) for clip in clips)
     assert len(clips) == 2 * 4
+    rows = [row for row in read_results(tmp_path / "results.csv") if row.metric == "predicted/partner"]
+    rows = [row for row in rows if row.emotion == "all" and row.codec == "none"]
+    heard = [clip.predicted == clip.partner_emotion for clip in clips if clip.codec == "none"]
+    assert [(row.value, row.n) for row in rows] == [(sum(heard) / 2, 2)]
 
 
 def test_voices_and_durations_are_compared(world, tmp_path):
