@@ -22,6 +22,7 @@ class _Column(NamedTuple):
 #: Metric, heading and digits of the columns behind the recall of each emotion.
 _MEASURES = (
     ("predicted/neutral", "heard as neutral", 2),
+    ("predicted/partner", "as the partner's emotion", 2),
     ("similarity_own", "cosine to own emotion", 2),
     ("similarity_neutral", "to neutral", 2),
     ("similarity_partner", "to the partner's", 2),

@@ -13,6 +13,9 @@ from emoquant.results import Row
 FIGURES: dict[str, Callable[[Clip], float]] = {
     "recall": lambda clip: float(clip.predicted == clip.emotion) if clip.predicted else math.nan,
     "predicted/neutral": lambda clip: float(clip.predicted == "neutral") if clip.predicted else math.nan,
+    "predicted/partner": lambda clip: (
+        float(clip.predicted == clip.partner_emotion) if clip.predicted and clip.partner_emotion else math.nan
+    ),
     "similarity_reference": lambda clip: clip.similarity_reference,
     "similarity_own": lambda clip: clip.similarity_own,
     "similarity_neutral": lambda clip: clip.similarity_neutral,
