@@ -7,6 +7,7 @@ K. Zhou, B. Sisman, R. Liu, H. Li: Emotional voice conversion: theory, databases
 import logging
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -103,12 +104,23 @@ class ESD(Corpus):
         return found
 
     def _files(self, folder: Path) -> list[tuple[Path, str]]:
-        """Return the audio files of an emotion with their official splits."""
+        """Return the audio files of an emotion with their official splits.
+
+        Raises:
+            ValueError: An utterance is there twice.
+        """
         files = [(path, _official_split(path)) for path in audio_files(folder)]
         for name, split in _SPLITS.items():
             if (folder / name).is_dir():
                 files += [(path, split) for path in audio_files(folder / name)]
-        return sorted(files, key=lambda item: item[0].name)
+        files.sort(key=lambda item: item[0].name)
+        for (path, _), (other, _) in pairwise(files):
+            if path.stem == other.stem:
+                raise ValueError(
+                    f"{path} and {other} are one utterance: the two published layouts lie in one folder; "
+                    "keep the audio of one of them"
+                )
+        return files
 
 
 def _official_split(path: Path) -> str:

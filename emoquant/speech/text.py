@@ -124,6 +124,7 @@ class DictionaryFrontEnd(LexiconFrontEnd):
 
     Raises:
         FileNotFoundError: There is no such file.
+        ValueError: A word has no phones; the message names the line.
     """
 
     def __init__(self, path: str) -> None:
@@ -131,9 +132,15 @@ class DictionaryFrontEnd(LexiconFrontEnd):
         if not self.path.is_file():
             raise FileNotFoundError(f"{path}: no such dictionary; expected lines of a word and its phones")
         self._entries: dict[str, list[str]] = {}
-        for line in self.path.read_text(encoding="utf-8").splitlines():
+        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+            if not line.strip():
+                continue
             word, *phones = line.split()
             kept = [phone for phone in phones if not re.fullmatch(r"[\d.]+", phone)]
+            if not kept:
+                raise ValueError(
+                    f"{path}, line {number}: {word!r} has no phones; write them after it or remove the line"
+                )
             self._entries.setdefault(word.lower(), kept)
 
     def pronounce(self, word: str) -> list[str]:

@@ -2,12 +2,14 @@
 
 from bad_world import LINES, manifest
 from cases import case
-from fake.corpora import write_tone
+from fake.corpora import fake_esd, write_tone
 from fake.encoder import FakeEncoder
 
 from emoquant.data.esd import ESD
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import EmotionDataModule
+from emoquant.data.voice import TTSDataModule, VoiceAligner
+from emoquant.speech.text import front_end
 
 
 @case("Corpora", "a manifest that is not there", FileNotFoundError, "no such manifest; expected a CSV file", "m.csv")
@@ -121,3 +123,22 @@ def _(folder):
 @case("Corpora", "an emotion in the configuration that nobody knows", ValueError, "unknown emotion", "hapy")
 def _(folder):
     EmotionDataModule(manifest(folder, LINES), FakeEncoder(), ["hapy"], str(folder / "cache"))
+
+
+@case("Corpora", "ESD in both published layouts at once", ValueError, "keep the audio of one of them", "0011_000351")
+def _(folder):
+    for layout in ("flat", "parts"):
+        fake_esd(folder, speakers=("0011",), sentences=(1, 21, 51), layout=layout)
+    ESD(str(folder)).utterances()
+
+
+@case("Corpora", "corpora of a voice that share an id", ValueError, "ids of their own (the column id", "'a'")
+def _(folder):
+    corpora = [manifest(folder / name, LINES, name=name) for name in ("one", "two")]
+    TTSDataModule(corpora, aligner=VoiceAligner(), encoder=FakeEncoder(), cache_dir=str(folder), min_frames=1).setup()
+
+
+@case("Corpora", "a pronouncing dictionary with a word without phones", ValueError, "has no phones", "line 3: 'nie'")
+def _(folder):
+    (folder / "polish.dict").write_text("tak t a k\n\nnie\n")
+    front_end(f"dictionary:{folder / 'polish.dict'}")

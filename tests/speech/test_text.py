@@ -38,7 +38,7 @@ def test_other_languages_and_mistakes():
 
 def test_dictionary(tmp_path):
     path = tmp_path / "polish.dict"
-    path.write_text("tak\t0.99\t0.2\tt a k\nnie ɲ ɛ\ntak t a\n")
+    path.write_text("tak\t0.99\t0.2\tt a k\n\nnie ɲ ɛ\n  \ntak t a\n")
     phones = front_end(f"dictionary:{path}")("Tak, nie!")
     assert phones.symbols == ["<BOS>", "t", "a", "k", "_", "ɲ", "ɛ", "<EOS>"]
     assert phones.words == [1, 2, 2, 2, 3, 4, 4, 5]

@@ -73,7 +73,8 @@ class TTSDataModule(SpeechDataModule):
         encoder_name: The emotion encoder in words, for the checkpoint.
 
     Raises:
-        ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
+        ValueError: A number is out of range, the mel is not of 16 kHz, or see
+            :class:`~emoquant.data.speech.SpeechDataModule`. :meth:`setup`: two utterances have one id.
     """
 
     def __init__(
@@ -136,6 +137,7 @@ class TTSDataModule(SpeechDataModule):
 
     def _prepare_splits(self, found: Mapping[str, Sequence[Utterance]]) -> None:
         """Fill the caches, every rank its share, and read the items."""
+        _require_own_ids(found)
         utterances = [utterance for split in found.values() for utterance in split if self._is_long(utterance)]
         total = sum(len(split) for split in found.values())
         if len(utterances) < total:
@@ -242,6 +244,18 @@ class TTSDataModule(SpeechDataModule):
                     f"utterance {utterance.id!r}: {count} frames of the encoder at {self.encoder.frame_rate} Hz and "
                     f"{len(item.mels)} mel frames are {apart:.2f} s apart; expected at most 0.1 s"
                 )
+
+
+def _require_own_ids(found: Mapping[str, Sequence[Utterance]]) -> None:
+    """Check that no two utterances of joined corpora have one id, by which clips are named."""
+    seen: dict[str, Path] = {}
+    for utterance in (utterance for split in found.values() for utterance in split):
+        if utterance.id in seen:
+            raise ValueError(
+                f"{seen[utterance.id]} and {utterance.path} have the same id {utterance.id!r}, by which clips are "
+                "named: give the utterances of joined corpora ids of their own (the column id of a manifest)"
+            )
+        seen[utterance.id] = utterance.path
 
 
 def _default_encoder() -> FrameEncoder:
