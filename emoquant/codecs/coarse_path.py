@@ -6,10 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.entropy.base import EntropyModel
-
-#: Rows below which matrix products take another kernel, so that a row would depend on their number.
-MINIMUM_ROWS = 8
+from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, distinct_lambdas
 
 
 class Prices(NamedTuple):
@@ -77,8 +74,7 @@ def _trace(codes: Tensor, parents: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _prices(entropy: EntropyModel, lmbda: Tensor, vocabulary: int) -> Prices:
-    distinct, index = lmbda.unique(return_inverse=True)
-    distinct = torch.cat([distinct, distinct[:1].expand(max(0, MINIMUM_ROWS - len(distinct)))])
+    distinct, index = distinct_lambdas(lmbda)
     first = _bits(entropy, entropy.start(distinct))
     state = entropy.start(distinct.repeat_interleave(vocabulary))
     layout = entropy.layout

@@ -86,7 +86,7 @@ class ECVQ(RealBits):
     def _code(self, features: Tensor, lengths: Tensor, lambdas: Tensor) -> Coded:
         batch, frames, _ = features.shape
         count = len(lambdas)
-        search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
+        search = Search(self.quantizer, self.entropy, self.beam, self.survivors, self.rows)
         components = self.quantizer.transform(features)
         order = lengths.argsort(descending=True, stable=True)
         each = max(1, self.rows // count if search.sequential else self.rows // (count * frames))

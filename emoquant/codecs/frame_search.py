@@ -30,7 +30,7 @@ def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
     words = fine.transpose(0, 1) if parallel else fine.flatten(0, 1).unsqueeze(1)
     for table in ([quantizer.coarse_table().unsqueeze(1)] if quantizer.coarse else []) + [words]:
         table = table.contiguous()
-        fresh = quantizer.layers if table is not None and table.shape[-1] != quantizer.dim else len(table)
+        fresh = quantizer.layers if table.shape[-1] != quantizer.dim else len(table)
         blocks.append(Tables(table, table.square().sum(-1)[:, :, None, None, :], fresh))
     return blocks
 
@@ -110,11 +110,11 @@ class FrameSearch:
                 bits = bits + _bits(logits, code)
             else:
                 logits = logits.expand(cost.shape)
-                normal = torch.logsumexp(logits, -1, keepdim=True)
-                cost = cost + weight * normal + spent.unsqueeze(-1)
+                normal = torch.logsumexp(logits, -1)
+                cost = cost + (weight.squeeze(-1) * normal + spent).unsqueeze(-1)
                 code, parents, spent = _best(cost, self.beam)
-                picked = _gather_beams(logits, parents).gather(-1, code.unsqueeze(-1)) - _gather_beams(normal, parents)
-                bits = bits.gather(2, parents) - picked.squeeze(-1) / math.log(2)
+                chosen = logits.flatten(2).gather(2, parents * logits.shape[3] + code)
+                bits = bits.gather(2, parents) + (normal.gather(2, parents) - chosen) / math.log(2)
                 residual, path = _gather_beams(residual, parents), _gather_beams(path, parents)
             path = torch.cat([path, code.unsqueeze(-1)], -1)
             self.entropy.advance(state, number, step, code, parents)

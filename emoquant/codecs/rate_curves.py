@@ -154,7 +154,7 @@ def meet(
     above, middle, below = falling[after - 1], wanted, falling[after]
     if quantity == "bits_per_frame":
         above, middle, below = np.log(np.maximum([above, middle, below], NO_BITS))
-    share = (above - middle) / (above - below)
+    share = (above - middle) / (above - below) if above > below else 1.0  # rates that count as 0 on both sides
     low, high = lmbdas[after - 1], lmbdas[after]
     return float(high * share if low == 0 else low * (high / low) ** share)
 

@@ -230,7 +230,7 @@ class RealBits(Codec):
         padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
         with torch.autocast(padded.device.type, enabled=False):
             components = self.quantizer.transform(padded)
-            search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
+            search = Search(self.quantizer, self.entropy, self.beam, self.survivors, self.rows)
             found = search(components, lengths, torch.tensor(lmbdas, device=padded.device))
             restored = self.quantizer.transform.inverse(found.components)
         return [

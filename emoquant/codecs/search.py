@@ -6,9 +6,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.codecs.coarse_path import MINIMUM_ROWS, best_coarse_path
+from emoquant.codecs.coarse_path import best_coarse_path
 from emoquant.codecs.frame_search import FrameSearch
-from emoquant.entropy.base import EntropyModel, Layout
+from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, Layout
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 
@@ -51,9 +51,9 @@ class Search:
     the best ``beam`` paths of a frame (in a parallel model of each group) are kept, and the frame ends with the best.
 
     A row is an utterance at one lambda. Rows are computed side by side and time is a loop, unless neither the entropy
-    model nor the quantizer looks back: then every frame is a row. On CPU a row's result does not depend, to the last
-    bit, on the rows beside it; on a GPU matrix products differ in the last bits with the number of rows, which changes
-    a code only where two costs are equal to seven digits.
+    model nor the quantizer looks back: then every frame is a row, and ``rows`` of them go side by side. On CPU a row's
+    result does not depend, to the last bit, on the rows beside it; on a GPU matrix products differ in the last bits
+    with the number of rows, which changes a code only where two costs are equal to seven digits.
 
     A search that looks one position ahead can end in a fixed path of codes at large lambda, and where lambda is so
     small that the rate hardly falls it can lose more bits by accident than it wins. So a row that SKIP everywhere would
@@ -72,12 +72,15 @@ class Search:
         entropy: An entropy model built for the quantizer's layout.
         beam: Paths kept in a frame; 1 for greedy search.
         survivors: Paths of coarse codes kept over time, 16 are nearly as good as all; 1 for frame by frame.
+        rows: Frames searched side by side where frames are rows: a bound of the memory.
     """
 
-    def __init__(self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int = 1, survivors: int = 1) -> None:
-        if min(beam, survivors) < 1:
-            raise ValueError(f"beam and survivors must be at least 1, not {beam} and {survivors}")
-        self.quantizer, self.entropy = quantizer, entropy
+    def __init__(
+        self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int = 1, survivors: int = 1, rows: int = 1024
+    ) -> None:
+        if min(beam, survivors, rows) < 1:
+            raise ValueError(f"beam, survivors and rows must be at least 1, not {beam}, {survivors} and {rows}")
+        self.quantizer, self.entropy, self.rows = quantizer, entropy, rows
         self.frame = FrameSearch(quantizer, entropy, beam)
         self.survivors = min(survivors, quantizer.codewords + 1)
         self.sequential = entropy.memory > 0 or quantizer.predictive
@@ -99,13 +102,12 @@ class Search:
                 return self._best_of(components, lengths, lmbda)
             rows, frames = components.shape[:2]
             valid = torch.arange(frames, device=components.device) < lengths.unsqueeze(1)
-            flat = self._best_of(
-                components[valid].unsqueeze(1), torch.ones(int(valid.sum()), dtype=torch.int64),
-                lmbda.unsqueeze(1).expand(-1, frames)[valid],
-            )  # fmt: skip
             found = self._empty(rows, frames, components)
-            for whole, part in zip(found, flat, strict=True):
-                whole[valid] = part[:, 0]
+            for row, frame in zip(*(each.split(self.rows) for each in valid.nonzero(as_tuple=True)), strict=True):
+                ends = torch.ones(len(row), dtype=torch.int64)
+                flat = self._best_of(components[row, frame].unsqueeze(1), ends, lmbda[row])
+                for whole, part in zip(found, flat, strict=True):
+                    whole[row, frame] = part[:, 0]
             return found
 
     def _empty(self, rows: int, frames: int, like: Tensor) -> Found:

@@ -7,6 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+#: Rows below which matrix products take another kernel, so that a row would depend on their number.
+MINIMUM_ROWS = 8
+
 #: Largest lambda that codecs are made for, relative to the variance of the features per dimension.
 LARGEST_RATIO = 600.0
 
@@ -186,6 +189,12 @@ class EntropyModel(nn.Module, ABC):
             )
         self.layout = layout
         return built is None
+
+
+def distinct_lambdas(lmbda: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the distinct lambdas, at least :data:`MINIMUM_ROWS` (the first repeated), and the place of each."""
+    distinct, index = lmbda.unique(return_inverse=True)
+    return torch.cat([distinct, distinct[:1].expand(max(0, MINIMUM_ROWS - len(distinct)))]), index
 
 
 def frames_before(codes: Tensor, memory: int) -> Tensor:

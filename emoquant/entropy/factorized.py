@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout
+from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_lambdas
 
 
 class FactorizedState:
@@ -53,7 +53,7 @@ class FactorizedModel(EntropyModel):
 
     def start(self, lmbda: Tensor, width: int = 1) -> FactorizedState:
         """Return the state of rows; see :meth:`EntropyModel.start`."""
-        distinct, index = lmbda.unique(return_inverse=True)
+        distinct, index = distinct_lambdas(lmbda)
         return FactorizedState(index, torch.einsum("uj,jpv->puv", self.basis(distinct), self.bias))
 
     def logits(self, state: FactorizedState, block: int, step: int) -> Tensor:

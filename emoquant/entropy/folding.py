@@ -1,5 +1,6 @@
 """Entropy models as tables that are indexed by codes, from which integer twins are made."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -18,14 +19,25 @@ def integer_twin(model: EntropyModel) -> IntegerTwin:
     Raises:
         ValueError: The model has no twin, so that its rate is an estimate only, or its weights are too large for one.
     """
+    unit = lmbda_unit(model)
+    lmbdas = [knot * unit for knot in lmbda_knots()]
     if isinstance(model, LightModel):
-        return IntegerTwin(fold_light(model, lmbda_knots()))
+        return IntegerTwin(fold_light(model, lmbdas), unit)
     if isinstance(model, FactorizedModel):
-        return IntegerTwin(fold_factorized(model, lmbda_knots()))
+        return IntegerTwin(fold_factorized(model, lmbdas), unit)
     raise ValueError(
         f"{type(model).__name__} gives estimated bits only: its float probabilities change in their last digits with "
         f"batch and device, and a decoder would lose track; for real bits train a LightModel or a FactorizedModel"
     )
+
+
+def lmbda_unit(model: EntropyModel) -> float:
+    """Return the power of two that lambdas are tabulated in: 1 unless the model's range does not fit the table then."""
+    basis, (_, first, *_, last) = model.basis, lmbda_knots()
+    low, high = basis.low * float(basis.scale), basis.high * float(basis.scale)
+    if basis.knots == 1 or first <= low <= high <= last:
+        return 1.0
+    return 2.0 ** math.ceil(math.log2(high / last))
 
 
 def fold_light(model: LightModel, lmbdas: Sequence[float]) -> list[FoldedBlock]:

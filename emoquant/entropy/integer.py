@@ -83,6 +83,7 @@ class IntegerTwin:
 
     Args:
         blocks: The model as float tables, in the order of coding.
+        unit: What the lambdas of the tables are multiples of, a power of two.
 
     Raises:
         ValueError: The weights are not finite or too large for exact sums, or the blocks do not fit each other.
@@ -95,7 +96,8 @@ class IntegerTwin:
         digest: SHA-256 over every table.
     """
 
-    def __init__(self, blocks: Sequence[FoldedBlock]) -> None:
+    def __init__(self, blocks: Sequence[FoldedBlock], unit: float = 1.0) -> None:
+        self.unit = unit
         self._blocks = [_Block(block) for block in blocks]
         ends = [block.first + block.streams * block.length for block in self._blocks]
         if [0, *ends[:-1]] != [block.first for block in self._blocks]:
@@ -104,14 +106,14 @@ class IntegerTwin:
         self.memory = self._blocks[0].memory
         self._places = [(block, step) for block in self._blocks for step in range(block.length)]
         self.steps = tuple(tuple(block.step_positions(step).tolist()) for block, step in self._places)
-        digest = hashlib.sha256()
+        digest = hashlib.sha256(b"" if unit == 1 else repr(math.frexp(unit)[1]).encode())
         for block in self._blocks:
             block.digest(digest)
         self.digest = digest.digest()
 
     def bias(self, lmbdas: Sequence[float]) -> "Bias":
         """Return the terms that depend on lambda, for one utterance each."""
-        places = [knot_position(lmbda) for lmbda in lmbdas]
+        places = [knot_position(lmbda / self.unit) for lmbda in lmbdas]
         knots = np.array([knot for knot, _ in places], dtype=np.int64)
         share = np.array([share for _, share in places], dtype=np.int64)
         return Bias([block.bias(knots, share) for block in self._blocks])

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout
+from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_lambdas
 
 
 class LightState:
@@ -166,7 +166,7 @@ class LightModel(EntropyModel):
 
     def start(self, lmbda: Tensor, width: int = 1) -> LightState:
         """Return the state of rows before their first frame; see :meth:`EntropyModel.start`."""
-        distinct, index = lmbda.unique(return_inverse=True)
+        distinct, index = distinct_lambdas(lmbda)
         weights = self.basis(distinct)
         hidden, bias = [], []
         for number in range(len(self.blocks)):

@@ -114,6 +114,14 @@ def test_the_wanted_lambda_lies_between_the_neighbours():
     assert choose(rising, Target(30.0)) == [1.0]
 
 
+def test_a_rate_of_next_to_nothing_has_a_lambda():
+    lmbdas, bits = np.array([0.0, 1.0, 4.0, 16.0]), np.array([[40.0, 9e-4, 2e-4, 1e-5]])
+    curves = Curves(lmbdas, bits, np.ones_like(bits), np.array([10]))
+    assert choose(curves, Target(5e-4)) == [4.0]
+    assert choose(curves, Target(1e-4)) == [16.0]
+    assert 0 < choose(curves, Target(2.0))[0] < 1
+
+
 def test_bad_arguments_have_clear_errors(codec, utterances, curves):
     with pytest.raises(ValueError, match=r"bits_per_frame must lie in \[0, inf\], got -1"):
         encode_by_bisection(codec, utterances, Target(-1.0))

@@ -229,6 +229,19 @@ def test_below_the_known_lambdas_no_row_spends_more_bits_than_at_zero(memory):
     assert (unit[1] <= unit[0]).all()
 
 
+@pytest.mark.parametrize("kind", ["light", "light intra", "factorized"])
+def test_a_row_does_not_depend_on_the_lambdas_of_the_others(kind):
+    quantizer = make_quantizer(dim=24, codewords=16, coarse=1)
+    model_class, settings = MODELS[kind]
+    codec = ECVQ(quantizer, make_model(quantizer, model_class, **settings))
+    features, lmbdas = torch.randn(9, 24), [0.0, 0.02, 0.1, 0.5, 2.0, 7.0, 30.0, 80.0, 200.0, 400.0]
+    whole = codec(features.unsqueeze(0), torch.tensor([9]), lmbdas)
+    for number in (1, 4, 6):
+        alone = codec.encode(features, lmbdas[number])
+        assert torch.equal(alone.codes, whole.codes[number, 0])
+        assert torch.equal(alone.bits, whole.bits[number, 0])
+
+
 def test_equal_codes_cost_the_same_beyond_the_last_knot():
     quantizer = make_quantizer(dim=24, codewords=16, layers=3, coarse=1)
     model = make_model(quantizer, width=16, high=2.0)
@@ -270,7 +283,24 @@ def test_wrong_input_is_named(features, lengths, points, said):
         ECVQ(quantizer, make_model(quantizer, width=4))(features, lengths, points)
 
 
-def test_beam_must_be_positive():
+@pytest.mark.parametrize("name", ["beam", "survivors", "rows"])
+def test_sizes_of_a_search_must_be_positive(name):
     quantizer = make_quantizer()
-    with pytest.raises(ValueError, match="beam"):
-        Search(quantizer, make_model(quantizer, width=4), beam=0)
+    with pytest.raises(ValueError, match=name):
+        Search(quantizer, make_model(quantizer, width=4), **{name: 0})
+
+
+@pytest.mark.parametrize("beam", [1, 3])
+def test_without_context_no_more_frames_than_rows_are_searched_at_once(beam, monkeypatch):
+    quantizer = make_quantizer(codewords=16)
+    model = make_model(quantizer, width=16, memory=0, parallel=False)
+    components, lengths = torch.randn(5, 30, 8), torch.tensor([30, 30, 21, 9, 1])
+    lmbda = torch.tensor([0.0, 1e-3, 0.1, 1.0, 5.0])
+    whole = Search(quantizer, model, beam, rows=1000)(components, lengths, lmbda)
+    seen, start = [], model.start
+    monkeypatch.setattr(model, "start", lambda rows, width=1: (seen.append(len(rows)), start(rows, width))[1])
+    parts = Search(quantizer, model, beam, rows=16)(components, lengths, lmbda)
+    assert max(seen) <= 2 * 16  # a row at a lambda that the model takes for 0 is searched at 0, too
+    assert len(seen) == 6
+    for one, other in zip(whole, parts, strict=True):
+        assert torch.equal(one, other)

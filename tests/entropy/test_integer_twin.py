@@ -112,6 +112,20 @@ def test_lambda_lies_between_its_knots(lmbda):
     assert math.isclose(low + (high - low) * share / 256, min(lmbda, knots[-1]), rel_tol=1e-3, abs_tol=1e-7)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e4, 3e9])
+@pytest.mark.parametrize("kind", ["parallel", "histogram"])
+def test_twin_follows_the_model_over_lambda_at_any_variance_of_the_features(kind, scale):
+    model = make(kind)
+    model.basis.scale.fill_(scale)
+    codes = torch.randint(0, 7, (8, 6, model.layout.positions), generator=torch.Generator().manual_seed(0))
+    lmbdas = [0.0, *(float(np.float32(ratio * scale)) for ratio in np.geomspace(2e-3, 600, 7))]
+    before = frames_before(codes, model.memory).flatten(0, 1)
+    expected = -model.bits(codes.flatten(0, 1), before, torch.tensor(lmbdas).repeat_interleave(6)).view(codes.shape)
+    assert (
+        np.abs(walk(integer_twin(model), codes.numpy(), lmbdas) - expected.numpy()).max() < 0.15
+    )  # the model bends between lambdas of the table
+
+
 def test_models_without_a_twin_say_so():
     with pytest.raises(ValueError, match="AutoregressiveModel gives estimated bits only"):
         integer_twin(AutoregressiveModel(layout=LAYOUT))
