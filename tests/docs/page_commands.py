@@ -89,7 +89,7 @@ def _own(words: Sequence[str]) -> Iterator[Command]:
 
 
 def named_files(page: Path) -> list[str]:
-    """Return the configurations and scripts of the repository that a page names, braces written out."""
+    """Return the configurations and scripts of the repository that a page or a YAML names, braces written out."""
     text = page.read_text(encoding="utf-8")
     names = re.findall(r"(?<![\w/.])(?:configs|benchmarks|checkpoints|docs|tests)/[\w{},./-]+\.(?:yaml|py|md)\b", text)
     found = []

@@ -44,6 +44,14 @@ def test_the_files_that_a_page_names_are_there(page):
     assert [name for name in named_files(page) if not (ROOT / name).is_file()] == []
 
 
+CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
+
+
+def test_the_files_that_configurations_and_their_comments_name_are_there():
+    lacking = {(path.name, name) for path in CONFIGS for name in named_files(path) if not list(ROOT.glob(name))}
+    assert lacking == set()
+
+
 @pytest.mark.parametrize("command", ALL)
 def test_commands_parse(command, monkeypatch):
     monkeypatch.chdir(ROOT)
