@@ -238,7 +238,9 @@ def _unclear(results: Results, codec: str, emotion: str, least: str, most: str) 
         return []
     scaled = [[(r.low / b, r.high / b) for r, b in zip(pair, before, strict=True)] for pair in losses]
     apart = [pair[0].lmbda for pair, (a, b) in zip(losses, scaled, strict=True) if a[1] < b[0] or b[1] < a[0]]
-    return [Case(emotion, not apart, f"apart at λ = {', '.join(map(point_text, apart))}" if apart else "overlap")]
+    visible = min((a[1] - a[0] + b[1] - b[0]) / 2 for a, b in scaled)
+    overlap = f"overlap; a difference below {visible:.2f} of the recall would not show"
+    return [Case(emotion, not apart, f"apart at λ = {', '.join(map(point_text, apart))}" if apart else overlap)]
 
 
 def _synthesised(results: Results) -> Finding | None:

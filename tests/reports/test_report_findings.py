@@ -80,6 +80,11 @@ def test_a_finding_holds_where_it_is_planted_only(world, statement, cases, plant
         assert found.verdict == ("holds" if planted else "does not hold")
 
 
+def test_no_clear_effect_says_how_large_an_effect_would_have_been_missed():
+    (found,) = [finding for finding in findings(voted(True)) if finding.statement.startswith(AGREED)]
+    assert {case.figure for case in found.cases} == {"overlap; a difference below 0.10 of the recall would not show"}
+
+
 def test_what_holds_for_some_holds_in_part():
     (found,) = [finding for finding in findings(swept(False)) if finding.statement.startswith(FAR)]
     assert found.verdict == "in part"
