@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import yaml
 from spoken_world import BandEncoder, corpus, speech_data
 
 from emoquant.audio import read_audio
@@ -15,7 +16,10 @@ from emoquant.data.voice.check import check_data
 from emoquant.data.voice.dataset import REFERENCE_ROOM, VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import VoiceItem, check_item
 from emoquant.speech.alignment import SILENCES, timed_phones
+from emoquant.speech.mel import MelSpec
 from emoquant.speech.text import front_end
+
+CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
 pytest.importorskip("pyworld")
 
@@ -231,6 +235,30 @@ def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
     strict = TTSDataModule(manifest(tmp_path, lines), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path / "c"))
     with pytest.raises((CorpusError, ValueError), match="mute: it has no text"):
         strict.setup()
+
+
+def test_what_is_checked_is_kept_for_a_training_with_the_same_settings(folder, tmp_path):
+    settings = {"mel": MelSpec(mels=40), "f0_floor": 70.0, "f0_ceiling": 600.0}
+    rendered = corpus(folder)
+    check_data(rendered, cache_dir=str(tmp_path), at_most=2, **settings)
+    kept = sorted((tmp_path / "voice").rglob("*.npz"))
+    module = speech_data(tmp_path, corpora=rendered, **settings)
+    found = [module._cache.read(utterance) for utterance in rendered.utterances()]
+    assert len(kept) == sum(item is not None for item in found) == 2
+    assert {item.mels.shape[1] for item in found if item is not None} == {40}
+
+
+@pytest.mark.parametrize("name", ["esd", "nemo"])
+def test_what_is_checked_is_what_a_voice_is_trained_on(name):
+    checked = yaml.safe_load((CONFIGS / "check" / f"{name}.yaml").read_text())
+    trained = yaml.safe_load((CONFIGS / "data" / f"{name}_speech.yaml").read_text())["init_args"]
+    voice = "base" if name == "esd" else name
+    run = yaml.safe_load((CONFIGS / "train" / f"tts_{voice}.yaml").read_text())
+    assert run["data"] == f"../data/{name}_speech.yaml"
+    assert set(checked) == {"corpora", "aligner"}
+    assert checked["corpora"] == trained["corpora"]
+    assert checked["aligner"] == trained["aligner"]
+    assert not {"mel", "f0_floor", "f0_ceiling", "cache_dir"} & set(trained), "check-data needs them too"
 
 
 def test_textgrids_that_are_missing_are_named(data, tmp_path):

@@ -16,6 +16,7 @@ from emoquant.data.voice.cache import ItemCache
 from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.speech.alignment import BEGIN, END
 from emoquant.speech.espeak import PAUSE
+from emoquant.speech.mel import MelSpec
 
 #: Utterances that a finding names before it only counts them.
 _NAMED = 5
@@ -43,10 +44,14 @@ def check_data(
     cache_dir: str = ".cache/emoquant",
     longest: float = 20.0,
     at_most: int | None = None,
+    mel: MelSpec | None = None,
+    f0_floor: float = 60.0,
+    f0_ceiling: float = 750.0,
 ) -> list[Finding]:
     """Print and return what is wrong with corpora for the training of a voice.
 
-    Every utterance is read, aligned and analysed; what is sound is kept in the cache, so training need not do it again.
+    Every utterance is read, aligned and analysed; what is sound is kept in the cache, so a training with the same
+    aligner, mel and bounds of F0 need not do it again.
 
     Args:
         corpora: The corpora.
@@ -55,10 +60,18 @@ def check_data(
         cache_dir: Folder of the caches.
         longest: Seconds from which on an utterance is called long.
         at_most: Utterances that are looked at, evenly spread; all by default.
+        mel: Mel specification of the training, of 16 kHz.
+        f0_floor: Lowest F0 in Hz.
+        f0_ceiling: Highest F0 in Hz.
 
     Returns:
         Findings, errors first; empty for a corpus without fault.
+
+    Raises:
+        ValueError: The mel is not of 16 kHz.
     """
+    analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
+    analysis.mel.require_rate("the corpus")
     listed = [corpora] if isinstance(corpora, Corpus) else list(corpora)
     findings: list[Finding] = []
     utterances: list[Utterance] = []
@@ -74,7 +87,8 @@ def check_data(
         aligner.open(listed)
     findings += check_labels(utterances)
     chosen = _spread(utterances, at_most)
-    findings += _check_sound(chosen, aligner, cache_dir, longest, whole=len(chosen) == len(utterances))
+    cache = ItemCache(cache_dir, aligner, analysis) if aligner is not None else None
+    findings += _check_sound(chosen, cache, longest, whole=len(chosen) == len(utterances))
     findings.sort(key=lambda finding: ("error", "warning", "note").index(finding.severity))
     _print(findings, len(chosen), len(utterances), aligner)
     return findings
@@ -91,17 +105,22 @@ def check_labels(utterances: Sequence[Utterance]) -> list[Finding]:
         if ids:
             severity = "error" if what.startswith("text") else "warning"
             findings.append(Finding(severity, f"{len(ids)} utterances without {what}", tuple(ids)))
+    names = Counter(utterance.id for utterance in utterances)
+    if shared := [name for name, count in names.items() if count > 1]:
+        findings.append(
+            Finding("error", f"{len(shared)} ids are of several utterances; give each its own", tuple(shared))
+        )
     counts = Counter(utterance.split for utterance in utterances)
     findings += [Finding("error", f"no utterance in the split {split!r}") for split in SPLITS if not counts[split]]
     splits = defaultdict(set)
     for utterance in utterances:
         splits[utterance.text.strip().lower()].add(utterance.split)
-    shared = [text for text, where in splits.items() if text and "train" in where and len(where) > 1]
-    if shared:
+    leaks = [text for text, where in splits.items() if text and "train" in where and len(where) > 1]
+    if leaks:
         findings.append(
             Finding(
                 "warning",
-                f"{len(shared)} of {len(splits)} sentences are in training and in another split, e.g. {shared[0]!r}: a "
+                f"{len(leaks)} of {len(splits)} sentences are in training and in another split, e.g. {leaks[0]!r}: a "
                 "voice is then judged on sentences that it has heard; split by text",
             )
         )
@@ -115,11 +134,10 @@ def check_labels(utterances: Sequence[Utterance]) -> list[Finding]:
 
 
 def _check_sound(
-    utterances: Sequence[Utterance], aligner: Aligner | None, cache_dir: str, longest: float, whole: bool
+    utterances: Sequence[Utterance], cache: ItemCache | None, longest: float, whole: bool
 ) -> list[Finding]:
     broken: dict[str, list[str]] = defaultdict(list)
     suspect: dict[str, list[str]] = defaultdict(list)
-    cache = ItemCache(cache_dir, aligner, Analysis()) if aligner is not None else None
     items: dict[str, VoiceItem] = {}
     for utterance in tqdm(utterances, desc="checking", unit="utt", disable=not utterances):
         try:
