@@ -27,17 +27,15 @@ class GatedConvs(nn.Module):
         channels: Channels of input and output.
         kernel: Width of the convolutions.
         layers: How many.
-        dropout: Dropout before each gate.
     """
 
-    def __init__(self, channels: int, kernel: int, layers: int, dropout: float = 0.0) -> None:
+    def __init__(self, channels: int, kernel: int, layers: int) -> None:
         super().__init__()
         self.channels = channels
         self.inputs = nn.ModuleList(MaskedConv(channels, 2 * channels, kernel, True) for _ in range(layers))
         self.outputs = nn.ModuleList(
             weight_norm(nn.Linear(channels, channels * (1 if layer == layers - 1 else 2))) for layer in range(layers)
         )
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, frames: Tensor, mask: Tensor, conditions: Tensor | None = None) -> Tensor:
         """Return the sum of the layers' skip outputs.
@@ -53,7 +51,7 @@ class GatedConvs(nn.Module):
         parts = [None] * len(self.inputs) if conditions is None else conditions.chunk(len(self.inputs), -1)
         skipped = torch.zeros_like(frames)
         for widen, narrow, condition in zip(self.inputs, self.outputs, parts, strict=True):
-            inner = self.dropout(widen(frames, mask))
+            inner = widen(frames, mask)
             left, right = (inner if condition is None else inner + condition).chunk(2, -1)
             out = narrow(left.tanh() * right.sigmoid())
             if out.shape[-1] == self.channels:

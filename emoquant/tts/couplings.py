@@ -1,6 +1,6 @@
 """The invertible layers of the post-net: frames in, frames and log-determinant out, and back."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, distributed, nn
@@ -45,17 +45,24 @@ class ActNorm(nn.Module):
         self.log_scale = nn.Parameter(torch.zeros(channels))
         self.shift = nn.Parameter(torch.zeros(channels))
         self.register_buffer("started", torch.tensor(False))
+        self._seen = False  # that it has started, known without asking the device
 
     def forward(self, frames: Tensor, mask: Tensor) -> Flowed:
         """Return ``frames * exp(log_scale) + shift``."""
-        if self.training and not bool(self.started):
-            self._start(frames, mask)
+        if self.training and not self._seen:
+            self._seen = bool(self.started)
+            if not self._seen:
+                self._start(frames, mask)
         log_determinant = self.log_scale.sum() * mask.sum(1)
         return Flowed(masked(frames * self.log_scale.exp() + self.shift, mask), log_determinant)
 
     def inverse(self, frames: Tensor, mask: Tensor) -> Tensor:
         """Return the frames that :meth:`forward` maps to these."""
         return masked((frames - self.shift) * torch.exp(-self.log_scale), mask)
+
+    def _load_from_state_dict(self, *args: Any) -> None:  # noqa: ANN401 - torch's hook
+        super()._load_from_state_dict(*args)
+        self._seen = False
 
     @torch.no_grad()
     def _start(self, frames: Tensor, mask: Tensor) -> None:

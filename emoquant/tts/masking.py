@@ -52,6 +52,14 @@ def segment_mean(frames: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def segment_sum(values: Tensor, segments: Tensor) -> Tensor:
-    """Return the sum of values ``(B, L)`` over each segment (numbered as for :func:`segment_mean`): ``(B, S)``."""
-    sums = values.new_zeros(len(values), int(segments.max()) + 1)
+    """Return the sum of values over each segment, numbered as for :func:`segment_mean`.
+
+    Args:
+        values: Values, ``(B, L)``.
+        segments: Segment of each, ``(B, L)`` int64.
+
+    Returns:
+        Sums ``(B, L)``, since there cannot be more segments than values; zeros past a sequence's last segment.
+    """
+    sums = values.new_zeros(len(values), values.shape[1] + 1)
     return sums.scatter_add(1, segments, values)[:, 1:]

@@ -108,6 +108,13 @@ def test_act_norm_normalises_the_first_batch_without_its_padding():
     before = norm.log_scale.clone()
     norm(frames * 2, mask)
     assert torch.equal(norm.log_scale, before)
+    started, norm.started = norm.started, norm.started.to("meta")
+    norm(frames, mask)  # would fail if the device were asked at every step
+    norm.started = started
+    norm.load_state_dict(ActNorm(4).state_dict())
+    norm(frames * 3, mask)
+    assert bool(norm.started), "weights that had not started do so again"
+    assert not torch.equal(norm.log_scale, before)
 
 
 def test_mixing_mixes_both_halves():

@@ -44,7 +44,8 @@ def test_segments():
     means, counts = segment_mean(frames, segments)
     assert counts.tolist() == [2, 1]
     assert means[..., 0].tolist() == [[2, 5], [pytest.approx(11 / 3), 0]]
-    assert segment_sum(frames[..., 0], segments).tolist() == [[4, 5], [11, 0]]
+    assert segment_sum(frames[..., 0], segments).tolist() == [[4, 5, 0, 0], [11, 0, 0, 0]]
+    assert segment_sum(frames[..., 0].to("meta"), segments.to("meta")).shape == (2, 4), "nothing is asked of the device"
 
 
 def test_masked_mean_ignores_padding_whatever_it_holds():
