@@ -143,7 +143,7 @@ class ListeningTask(pl.LightningModule):
             "partners": sorted((self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
             "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
             "measures": (self.intelligibility, self.distances, self.quality),
-            "analysis": (data.analysis, data.front_end),
+            "analysis": (data.analysis, data.front_end, data.precision),
         }  # fmt: skip
         self.settings = digest_of(modules, data, options)[:16]
 

@@ -9,6 +9,7 @@ from spoken_world import BandEncoder, corpus, speech_data
 from emoquant.audio import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.module import EmotionDataModule
 from emoquant.data.sampling import BucketSampler, Rows
 from emoquant.data.voice import LearnedAligner, TextGridAligner, TTSDataModule, VoiceAligner
 from emoquant.data.voice.cache import CorpusError
@@ -140,6 +141,18 @@ def test_half_of_the_references_are_others(folder):
     dataset = both.dataset("train")
     same = [dataset._reference(row, epoch, 10_000) == row for row in range(len(dataset)) for epoch in range(20)]
     assert 0.35 < np.mean(same) < 0.65
+
+
+def test_frames_of_the_codecs_data_are_not_encoded_again(folder, tmp_path, monkeypatch):
+    codecs = EmotionDataModule(corpus(folder), BandEncoder(), cache_dir=str(tmp_path), precision="float16")
+    codecs.setup()
+    monkeypatch.setattr(BandEncoder, "forward", None)
+    shared = speech_data(tmp_path, corpora=corpus(folder), precision="float16")
+    shared.setup()
+    frames = shared.dataset("train").frames[0]
+    assert torch.equal(frames, frames.half().float())
+    with pytest.raises(TypeError, match="not callable"):  # the other store is empty
+        speech_data(tmp_path, corpora=corpus(folder)).setup()
 
 
 def test_the_cache_repairs_what_is_damaged_or_out_of_date(folder, data):

@@ -16,7 +16,7 @@ from emoquant.data.extraction import ExtractionSettings, extract, open_store
 from emoquant.data.pairing import partner_rows
 from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.speech import SpeechDataModule, SplitDataset
-from emoquant.data.store import FeatureStore
+from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.voice.aligners import Aligner, RenderedAligner
 from emoquant.data.voice.cache import ItemCache
 from emoquant.data.voice.dataset import VoiceDataset, VoiceLabels
@@ -56,12 +56,13 @@ class TTSDataModule(SpeechDataModule):
         cache_dir: Folder of the caches.
         frames_per_batch: Bound of a batch: utterances times the longest of them, in mel frames.
         min_frames: Shorter utterances are left out; their number is logged.
+        precision: Number format of the stores of frames; that of the codecs' data, so that both share them.
+        extraction_seconds: Bound of a batch of the encoders, in seconds of audio.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches and the references.
 
     Attributes:
         phones: Symbols of all splits, sorted; a phone's id in a batch is its index + 1.
-        front_end: Name of the front end that gives these symbols for new texts.
         dim: Dimensions of the emotion frames.
         speaker_dim: Dimensions of the speaker vectors.
         f0_mean: Mean F0 of the training split's voiced frames, Hz.
@@ -70,7 +71,6 @@ class TTSDataModule(SpeechDataModule):
         emotion_std: Their standard deviation, ``(D,)``.
         emotion_centroids: Their mean over each emotion, ``(emotions, D)``; NaN for one without training utterances.
         speaker_centroids: Mean speaker vectors of the training split, unit norm, ``(speakers, S)``.
-        encoder_name: The emotion encoder in words, for the checkpoint.
 
     Raises:
         ValueError: A number is out of range, the mel is not of 16 kHz, or see
@@ -95,10 +95,15 @@ class TTSDataModule(SpeechDataModule):
         min_frames: int = 32,
         num_workers: int = 0,
         seed: int = 0,
+        precision: Precision = "float32",
+        extraction_seconds: float = 60.0,
     ) -> None:
         super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed)
-        if frames_per_batch < 1 or min_frames < 1:
-            raise ValueError(f"frames_per_batch is {frames_per_batch}, min_frames {min_frames}: expected at least 1")
+        if frames_per_batch < 1 or min_frames < 1 or extraction_seconds <= 0:
+            raise ValueError(
+                f"frames_per_batch, min_frames and extraction_seconds are {frames_per_batch}, {min_frames} and "
+                f"{extraction_seconds}: expected at least 1, at least 1 and more than 0"
+            )
         if reference not in ("same", "other", "both") or speaker_vectors not in ("utterance", "centroid"):
             raise ValueError(f"reference {reference!r} or speaker_vectors {speaker_vectors!r} is unknown")
         self.aligner = aligner if aligner is not None else self._default_aligner()
@@ -107,13 +112,10 @@ class TTSDataModule(SpeechDataModule):
         self.analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
         self.mel, self.boundaries = self.analysis.mel, boundaries
         self.mel.require_rate(f"corpus {self.name!r}")
-        self.front_end = f"words:{self.aligner.front_end}" if boundaries else self.aligner.front_end
         self.dim = self.encoder.dim
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
-        self.min_frames = min_frames
-        self.encoder_name = f"{type(self.encoder).__name__}:{self.encoder.fingerprint()[:16]}"
-        self.phones: list[str] = []
-        self.f0_mean, self.f0_std = 0.0, 1.0
+        self.min_frames, self.precision, self.extraction_seconds = min_frames, precision, extraction_seconds
+        self.phones, self.f0_mean, self.f0_std = list[str](), 0.0, 1.0
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
         self.speaker_centroids = torch.zeros(0, self.speaker_dim)
@@ -121,6 +123,16 @@ class TTSDataModule(SpeechDataModule):
         self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
+
+    @property
+    def front_end(self) -> str:
+        """Name of the front end that gives the symbols of :attr:`phones` for new texts."""
+        return f"words:{self.aligner.front_end}" if self.boundaries else self.aligner.front_end
+
+    @cached_property
+    def encoder_name(self) -> str:
+        """The emotion encoder in words, for the checkpoint."""
+        return f"{type(self.encoder).__name__}:{self.encoder.fingerprint()[:16]}"
 
     @cached_property
     def origin(self) -> Origin:
@@ -156,11 +168,12 @@ class TTSDataModule(SpeechDataModule):
         self.phones = sorted({symbol for item in self._items.values() for symbol in item.symbols})
 
     def _frames_of(self, encoder: FrameEncoder, utterances: Sequence[Utterance]) -> FeatureStore:
-        store = open_store(encoder, self.cache_dir)
+        store = open_store(encoder, self.cache_dir, self.precision)
         (rank, world), trainer = self._ranks(), self.trainer
         device = trainer.strategy.root_device if trainer is not None else "cpu"
         self._wait()
-        extract(utterances, encoder, store, rank, world, ExtractionSettings(device))
+        settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
+        extract(utterances, encoder, store, rank, world, settings)
         self._wait()
         if rank == 0:
             store.merge()
