@@ -14,9 +14,11 @@ from emoquant.codecs.real_bits import Features, RealBits
 from emoquant.entropy.base import LARGEST_RATIO
 
 Quantity = Literal["bits_per_frame", "similarity"]
+QUANTITIES: tuple[Quantity, Quantity] = ("bits_per_frame", "similarity")
 
 #: Frames times lambdas, padding included, that a sweep holds at once.
 SWEEP_FRAMES = 1 << 17
+#: Lambdas of a sweep whose lambdas are not given.
 GRID_POINTS = 32
 
 #: Bits a frame below which a rate counts as 0 on a logarithmic axis.
@@ -79,7 +81,7 @@ class Curves(NamedTuple):
         return Curves(self.lmbdas, bits, similarity, self.frames.sum(keepdims=True))
 
 
-def lmbda_grid(codec: RealBits, points: int = GRID_POINTS) -> list[float]:
+def lmbda_grid(codec: RealBits, points: int) -> list[float]:
     """Return 0 and a geometric grid over the range of lambdas that the codec was trained for."""
     if points < 3:
         raise ValueError(f"a grid needs at least 3 points, got {points}")
@@ -92,19 +94,45 @@ def similarity(features: Tensor, coded: Tensor) -> float:
     return float(nn.functional.cosine_similarity(features.double().mean(0), coded.double().mean(0), dim=0))
 
 
-@torch.no_grad()
 def sweep(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float] | None = None) -> Curves:
     """Return rate and similarity of utterances over lambda.
 
     Args:
         codec: The codec.
         features: Frame features of each utterance, ``(T, D)``.
-        lmbdas: Lambdas in rising order; :func:`lmbda_grid` by default.
+        lmbdas: Lambdas in rising order; by default half of :data:`GRID_POINTS` from :func:`lmbda_grid`, and as many
+            again where the rate of all utterances together falls fastest between those.
 
     Raises:
         ValueError: There are no utterances, lambdas do not rise, or features do not fit the codec.
     """
-    grid = [float(np.float32(lmbda)) for lmbda in (lmbda_grid(codec) if lmbdas is None else lmbdas)]
+    if lmbdas is not None:
+        return _measured(codec, features, lmbdas)
+    coarse = _measured(codec, features, lmbda_grid(codec, GRID_POINTS // 2))
+    fine = _measured(codec, features, _between(coarse, GRID_POINTS - GRID_POINTS // 2))
+    lmbdas_of_both = np.concatenate([coarse.lmbdas, fine.lmbdas])
+    order = np.argsort(lmbdas_of_both)
+    bits, similar = (np.concatenate([coarse.of(each), fine.of(each)], axis=1)[:, order] for each in QUANTITIES)
+    return Curves(lmbdas_of_both[order], bits, similar, coarse.frames)
+
+
+def _between(curves: Curves, count: int) -> list[float]:
+    """Return more lambdas, each in the middle of the widest gap that is left in the square root of the common rate."""
+    roots = np.sqrt(np.minimum.accumulate(curves.pooled().bits_per_frame[0]))
+    points = list(zip(curves.lmbdas.tolist(), roots.tolist(), strict=True))
+    added = []
+    for _ in range(count):
+        gaps = [above - below for (_, above), (_, below) in itertools.pairwise(points)]
+        place = int(np.argmax(gaps))
+        (low, above), (high, below) = points[place : place + 2]
+        added.append(math.sqrt(low * high) if low else high / 4)
+        points.insert(place + 1, (added[-1], (above + below) / 2))
+    return sorted(added)
+
+
+@torch.no_grad()
+def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float]) -> Curves:
+    grid = [float(np.float32(lmbda)) for lmbda in lmbdas]
     if len(grid) < 2 or any(low >= high for low, high in itertools.pairwise(grid)):
         raise ValueError("lambdas of a sweep must rise, two of them at least")
     if not features:
@@ -136,9 +164,9 @@ def choose(curves: Curves, target: Target) -> list[float]:
 
 
 def lmbda_range(codec: RealBits) -> tuple[float, float]:
-    """Return the lambdas between which the rate of a codec changes: from 0.005 of the features' variance up."""
+    """Return the lambdas between which the rate of a codec changes, from what its entropy model takes for 0 up."""
     scale, basis = float(codec.quantizer.scale), codec.entropy.basis
-    return scale * max(basis.low, 0.005), scale * max(basis.high, LARGEST_RATIO)
+    return scale * min(basis.low, 0.001), scale * max(basis.high, LARGEST_RATIO)
 
 
 def meet(

@@ -56,6 +56,16 @@ def test_a_sweep_measures_what_encoding_gives(codec, utterances, curves):
         assert np.isclose(curves.similarity[row, place], similarity(utterances[row], encoding.features), atol=1e-6)
 
 
+def test_a_sweep_looks_closer_where_the_rate_falls(codec, utterances, curves):
+    assert (np.diff(curves.lmbdas) > 0).all()
+    assert set(np.float32(lmbda_grid(codec, 16))) <= set(np.float32(curves.lmbdas))
+
+    def widest(found):
+        return -np.diff(np.sqrt(found.pooled().bits_per_frame[0])).min()
+
+    assert widest(curves) < 0.8 * widest(sweep(codec, utterances, lmbda_grid(codec, 32)))
+
+
 def test_the_pooled_curve_weights_by_frames():
     pooled = Curves(np.array([0.0, 1.0]), np.array([[4.0, 2.0], [10.0, 6.0]]), np.ones((2, 2)), np.array([300, 100]))
     np.testing.assert_allclose(pooled.pooled().bits_per_frame, [[5.5, 3.0]])
