@@ -61,12 +61,15 @@ class Memory(pl.LightningDataModule):
         return Batch(pad_sequence(features, batch_first=True), lengths, *[nothing] * 3, torch.zeros(len(rows), 1))
 
 
-def trained(features: sources.Features, quantizer: GroupedResidualVQ, entropy: EntropyModel, epochs: int) -> ECVQ:
+def trained(
+    features: sources.Features, quantizer: GroupedResidualVQ, entropy: EntropyModel, epochs: int, beam: int = 1
+) -> ECVQ:
     """Train a codec: codebooks for a quarter of the epochs, then the entropy model; the codebooks follow its codes."""
     pl.seed_everything(0, verbose=False)
     first = max(1, epochs // 4)
     joint = epochs // 3 if entropy.basis.knots > 1 else 0  # the study's codebooks stand when its entropy model learns
-    task = CodecTask(quantizer, entropy, codebook_epochs=first, gate_epochs=first, joint_epochs=joint, splits=8)
+    settings = {"codebook_epochs": first, "gate_epochs": first, "joint_epochs": joint, "splits": 8, "beam": beam}
+    task = CodecTask(quantizer, entropy, **settings)
     trainer = pl.Trainer(
         max_epochs=epochs, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False,
@@ -105,8 +108,9 @@ def bd_rate(ours: tuple[np.ndarray, np.ndarray], theirs: tuple[np.ndarray, np.nd
     return 100 * (np.exp(np.nanmean(np.subtract(*logs))) - 1)
 
 
-def codecs(groups: int) -> dict[str, tuple[GroupedResidualVQ, EntropyModel]]:
+def codecs(groups: int, dim: int) -> dict[str, tuple[GroupedResidualVQ, EntropyModel]]:
     """The schemes: quantizer and entropy model; the study's recipe first."""
+    only_coarse = dim / groups / 2  # lambda over the variance: a codeword of a group of many dimensions saves more
     return {
         "study's recipe": (GroupedResidualVQ(groups, rotation="none"), LightModel(256, 0, False, knots=1)),
         "raw groups, intra-frame, lambda as condition": (
@@ -117,7 +121,7 @@ def codecs(groups: int) -> dict[str, tuple[GroupedResidualVQ, EntropyModel]]:
         "KLT groups, frame before, prediction": (GroupedResidualVQ(groups, prediction=True), LightModel()),
         "**the default: the same and a coarse stage**": (
             GroupedResidualVQ(groups, prediction=True, coarse=1),
-            LightModel(knots=10, low=1e-4, high=2.0),
+            LightModel(knots=12, low=1e-4, high=only_coarse),
         ),
     }
 
@@ -168,15 +172,21 @@ def main() -> None:
     parser.add_argument("--groups", type=int, default=12, help="groups of all quantizers")
     parser.add_argument("--only", type=int, nargs="*", help="numbers of the schemes to run; the study's, 0, always is")
     parser.add_argument("--beam", type=int, default=4, help="beam of the last row, searched with the last scheme")
+    parser.add_argument(
+        "--trained-beam", type=int, default=1, help="beam of the search whose codes all but the study's learn"
+    )
+    parser.add_argument("--measured", type=int, help="test utterances to measure on, about; all by default")
     parser.add_argument("--without-faiss", action="store_true", help="leave out the rivals of faiss")
     arguments = parser.parse_args()
     features = sources.load(arguments.source, arguments.utterances)
+    every = max(1, len(features.test) // (arguments.measured or len(features.test)))
+    features = features._replace(test=features.test[::every])
     curves: dict[str, Curve] = {}
-    for number, (name, (quantizer, entropy)) in enumerate(codecs(arguments.groups).items()):
+    for number, (name, (quantizer, entropy)) in enumerate(codecs(arguments.groups, features.train[0].shape[1]).items()):
         if number and arguments.only is not None and number not in arguments.only:
             continue
         started = time.perf_counter()
-        codec = trained(features, quantizer, entropy, arguments.epochs)
+        codec = trained(features, quantizer, entropy, arguments.epochs, arguments.trained_beam if number else 1)
         curves[name] = curve(codec, features, started)
         print(f"{name}: " + " ".join(f"{r:.1f}:{d:.2f}" for r, d in zip(*curves[name][:2], strict=True)), flush=True)
         if not number:

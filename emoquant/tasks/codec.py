@@ -21,6 +21,7 @@ class CodecTask(CodecTraining):
         seed: Seed of everything that is drawn.
         survivors: Paths of coarse codes that the training's own search keeps over time: with 16 the entropy model
             learns the codes of a search that looks ahead, which pays where such a search is used; 1 for frame by frame.
+        beam: Paths that it keeps in a frame; as with ``survivors``, what is learnt should be what will be used.
     """
 
     def __init__(
@@ -35,8 +36,9 @@ class CodecTask(CodecTraining):
         sample_frames: int = 40_000,
         seed: int = 0,
         survivors: int = 1,
+        beam: int = 1,
     ) -> None:
-        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed, survivors)
+        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed, survivors, beam)
         self.codebook_epochs, self.gate_epochs, self.joint_epochs = codebook_epochs, gate_epochs, joint_epochs
 
     def phase(self) -> Phase:

@@ -24,6 +24,7 @@ class EntropyTask(CodecTraining):
         seed: Seed of the lambdas and of the order of frames.
         any_encoder: Whether the codebooks may have been trained on features of another encoder than the data's.
         survivors: Paths of coarse codes that the search keeps over time; as in :class:`CodecTask`.
+        beam: Paths that it keeps in a frame; as in :class:`CodecTask`.
     """
 
     def __init__(
@@ -36,8 +37,9 @@ class EntropyTask(CodecTraining):
         seed: int = 0,
         any_encoder: bool = False,
         survivors: int = 1,
+        beam: int = 1,
     ) -> None:
-        super().__init__(None, entropy, learning_rate, splits, sample_frames=2, seed=seed, survivors=survivors)
+        super().__init__(None, entropy, learning_rate, splits, 2, seed, survivors, beam)
         self.codebooks, self.gate_epochs, self.any_encoder = Path(codebooks), gate_epochs, any_encoder
 
     def configure_model(self) -> None:

@@ -43,6 +43,7 @@ class CodecTraining(pl.LightningModule):
         sample_frames: Frames that codebooks are initialised from, over all processes.
         seed: Seed of the initialisation, of the lambdas and of the order of frames.
         survivors: Look-ahead of the search whose codes are learnt (:class:`Search`); 1 for frame by frame.
+        beam: Paths that this search keeps in a frame; 1 for greedy search.
     """
 
     def __init__(
@@ -54,11 +55,12 @@ class CodecTraining(pl.LightningModule):
         sample_frames: int,
         seed: int,
         survivors: int = 1,
+        beam: int = 1,
     ) -> None:
         super().__init__()
         if splits < 1 or sample_frames < 2 or not learning_rate > 0:
             raise ValueError("splits must be at least 1, sample_frames at least 2 and learning_rate above 0")
-        self.quantizer, self.entropy, self.survivors = quantizer, entropy, survivors
+        self.quantizer, self.entropy, self.survivors, self.beam = quantizer, entropy, survivors, beam
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
@@ -243,8 +245,10 @@ class CodecTraining(pl.LightningModule):
         """Codes ``(B, T, P)`` of a batch, -1 at padding, and the summed distortion relative to the variance."""
         assert self.quantizer is not None
         assert self.entropy is not None
-        model = self.entropy if phase == "search" else gate(layout_of(self.quantizer)).to(self.device)
-        search = Search(self.quantizer, model, survivors=self.survivors)
+        if phase == "search":
+            search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
+        else:
+            search = Search(self.quantizer, gate(layout_of(self.quantizer)).to(self.device))
         components = self.quantizer.transform(batch.features)
         order = batch.lengths.argsort(descending=True, stable=True)
         found = search(components[order], batch.lengths[order], lmbda[order])

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 
 from emoquant.codecs import load_codec
 from emoquant.codecs.history import History
+from emoquant.codecs.search import Search
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.tasks import CodebookTask, CodecTask, EntropyTask
@@ -104,6 +105,19 @@ def test_look_ahead_can_be_trained_for(tmp_path):
         costs.append(error + torch.tensor(codec.points) * coded.bits.sum((1, 2)))
     assert (costs[1] <= costs[0] * (1 + 1e-5)).all()
     assert costs[1].sum() < costs[0].sum()
+
+
+def test_a_beam_can_be_trained_for(tmp_path, monkeypatch):
+    beams = []
+
+    class Watched(Search):
+        def __init__(self, quantizer, entropy, beam=1, survivors=1):
+            super().__init__(quantizer, entropy, beam, survivors)
+            beams.append((type(entropy), beam))
+
+    monkeypatch.setattr("emoquant.tasks.training.Search", Watched)
+    fit(make_task(beam=3), tmp_path, epochs=5)
+    assert set(beams) == {(FactorizedModel, 1), (LightModel, 3)}  # the gate needs none
 
 
 def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
