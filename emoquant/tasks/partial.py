@@ -159,7 +159,7 @@ def _ids(utterances: Any) -> Iterator[str]:  # noqa: ANN401 - datasets of any ki
 
 
 def _is_plain(key: str, value: object) -> bool:
-    if key.startswith("_") or key == "training":
+    if key.startswith("_") or key in ("training", "source"):  # a checkpoint may be moved, its weights count
         return False
     if isinstance(value, list | tuple):
         return all(isinstance(each, bool | int | float | str | None) for each in value)

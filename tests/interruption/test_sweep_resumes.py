@@ -8,9 +8,10 @@ from lightning.pytorch import Callback, Trainer
 from tiny_world import CENTROIDS, EMOTIONS, CentroidHead, PullCodec, TinyData
 from torch.utils.data import DataLoader
 
+from emoquant.codecs.history import Source
 from emoquant.metrics import CodebookChoice, SweepMetrics
 from emoquant.tasks.evaluation import CodecEvaluationTask
-from emoquant.tasks.partial import add_sums
+from emoquant.tasks.partial import add_sums, digest_of
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 pytestmark = pytest.mark.filterwarnings("ignore:The 'test_dataloader' does not have many workers")
@@ -96,6 +97,15 @@ def test_another_evaluation_begins_anew(tmp_path):
         with pytest.raises((KeyboardInterrupt, SystemExit)):
             run(tmp_path, data, callbacks=[Stop(1)], **change)
         assert data.share[2] == (0 if change or data.whole < 60 else 3), change
+
+
+def test_a_checkpoint_that_was_moved_is_the_same_codec():
+    module, data = PullCodec(CENTROIDS[2]), Data()
+    before = digest_of({"codecs": module}, data, {})
+    module.source = Source("elsewhere.ckpt", "ab12", None)
+    assert digest_of({"codecs": module}, data, {}) == before
+    module.points = (3.0,)
+    assert digest_of({"codecs": module}, data, {}) != before
 
 
 def test_jobs_of_an_array_add_up_whichever_ends_last(tmp_path):
