@@ -1,65 +1,22 @@
-"""The commands compress and decompress: files there and back, resumed, contained, with clear errors."""
+"""The command compress: files there and back, resumed, contained, with clear errors."""
 
-import csv
 import json
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from packed_world import DIM, make_codec, rows_of
 from safetensors.torch import save_file
 
 from emoquant.__main__ import main
-from emoquant.codecs import ECVQ, save_codec
+from emoquant.codecs import save_codec
 from emoquant.codecs.bitstream import BitstreamError
-from emoquant.codecs.search import layout_of
 from emoquant.commands.compress import compress
 from emoquant.commands.decompress import decompress
 from emoquant.commands.sources import check_name, find_sources
-from emoquant.entropy import LightModel
-from emoquant.files import write_whole
-from emoquant.quantization import GroupedResidualVQ
-
-DIM = 8
-
-
-def make_codec(seed=0):
-    torch.manual_seed(seed)
-    quantizer = GroupedResidualVQ(groups=4, layers=2, codewords=15, rotation="none", dim=DIM)
-    quantizer.fine.set(torch.randn_like(quantizer.fine.vectors))
-    quantizer.ready.fill_(True)
-    model = LightModel(8, knots=2)
-    model.build(layout_of(quantizer))
-    model.requires_grad_(False).blocks[0].bias[..., 15] = 4.0
-    return ECVQ(quantizer, model)
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory):
-    path = tmp_path_factory.mktemp("codec") / "codec.ckpt"
-    save_codec(make_codec(), path)
-    return path
-
-
-@pytest.fixture
-def features(tmp_path):
-    folder = tmp_path / "features"
-    (folder / "speaker 1" / "Ärger").mkdir(parents=True)
-    generator = np.random.default_rng(0)
-    arrays = {f"utt {i}": generator.normal(size=(20 + 7 * i, DIM)).astype(np.float32) for i in range(5)}
-    for name in ("utt 0", "utt 1"):
-        np.save(folder / f"{name}.npy", arrays[name])
-    np.save(folder / "speaker 1" / "Ärger" / "utt 2.npy", arrays["utt 2"])
-    save_file({name: torch.from_numpy(arrays[name]) for name in ("utt 3", "utt 4")}, folder / "shard.safetensors")
-    return folder
-
 
 EXPECTED = ["shard/utt 3.emq", "shard/utt 4.emq", "speaker 1/Ärger/utt 2.emq", "utt 0.emq", "utt 1.emq"]
-
-
-def rows_of(manifest):
-    with manifest.open(newline="", encoding="utf-8") as file:
-        return list(csv.DictReader(file))
 
 
 def test_there_and_back(features, checkpoint, tmp_path):
@@ -175,65 +132,6 @@ def test_a_shard_that_was_not_there_when_settings_changed_does_not_keep_its_file
     compress(features, tmp_path / "emq", checkpoint, 5.0, overwrite=True, progress=False, shard="0/2")
     manifest = compress(features, tmp_path / "emq", checkpoint, 5.0, **options)  # its own rows are of 0.1
     assert {row["lmbda"] for row in rows_of(manifest)} == {"5"}
-
-
-def test_features_of_other_bytes_are_decoded_anew(features, checkpoint, tmp_path):
-    def decoded(folder):
-        decompress(tmp_path / "emq", folder, checkpoint, progress=False)
-        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*.npy")}
-
-    compress(features, tmp_path / "emq", checkpoint, lmbda=0.1, progress=False)
-    before = decoded(tmp_path / "back")
-    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "back").rglob("*.npy")}
-    assert decoded(tmp_path / "back") == before
-    assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    compress(features, tmp_path / "emq", checkpoint, lmbda=5.0, overwrite=True, progress=False)
-    after = decoded(tmp_path / "back")
-    assert after == decoded(tmp_path / "fresh")
-    assert all(after[name] != before[name] for name in before)
-    other = tmp_path / "other.ckpt"
-    save_codec(make_codec(seed=1), other)
-    compress(features, tmp_path / "emq", other, lmbda=5.0, overwrite=True, progress=False)
-    decompress(tmp_path / "emq", tmp_path / "back", other, progress=False)
-    decompress(tmp_path / "emq", tmp_path / "fresh of other", other, progress=False)
-    for path in (tmp_path / "fresh of other").rglob("*.npy"):
-        assert path.read_bytes() == (tmp_path / "back" / path.relative_to(tmp_path / "fresh of other")).read_bytes()
-
-
-def test_an_interrupted_decompression_goes_on(features, checkpoint, tmp_path, monkeypatch):
-    from emoquant.commands import decompress as module
-
-    compress(features, tmp_path / "emq", checkpoint, lmbda=0.5, progress=False)
-    decompress(tmp_path / "emq", tmp_path / "whole", checkpoint, progress=False)
-    written = []
-
-    def killed(path, data):
-        if len(written) == 3:
-            raise KeyboardInterrupt
-        written.append(path)
-        write_whole(path, data)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(module, "write_whole", killed)
-        with pytest.raises(KeyboardInterrupt):
-            decompress(tmp_path / "emq", tmp_path / "cut", checkpoint, utterances=2, progress=False)
-    with (tmp_path / "cut" / "decompressed.csv").open("a") as file:
-        file.write("utt 0")  # a row that was cut
-    kept = [path.stat().st_mtime_ns for path in written[:2]]
-    decompress(tmp_path / "emq", tmp_path / "cut", checkpoint, progress=False)
-    assert [path.stat().st_mtime_ns for path in written[:2]] == kept
-    for path in (tmp_path / "whole").rglob("*.*"):
-        assert path.read_bytes() == (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes()
-
-
-def test_features_of_others_are_not_written_over(features, checkpoint, tmp_path):
-    compress(features / "utt 0.npy", tmp_path / "emq", checkpoint, progress=False)
-    original = (features / "utt 0.npy").read_bytes()
-    with pytest.raises(ValueError, match=r"utt 0\.npy is there, but was not decoded by this command"):
-        decompress(tmp_path / "emq", features, checkpoint, progress=False)
-    assert (features / "utt 0.npy").read_bytes() == original
-    decompress(tmp_path / "emq", features, checkpoint, overwrite=True, progress=False)
-    assert (features / "utt 0.npy").read_bytes() != original
 
 
 def test_audio_goes_through_an_encoder(checkpoint, tmp_path, monkeypatch):
