@@ -74,8 +74,8 @@ class AutoregressiveModel(EntropyModel):
         memory: int = 0,
         knots: int = 1,
         layout: Layout | None = None,
-        low: float = 2e-3,
-        high: float = 512.0,
+        low: float = 1e-4,
+        high: float = 32.0,
     ) -> None:
         super().__init__()
         if width % heads:

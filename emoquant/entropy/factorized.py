@@ -28,7 +28,7 @@ class FactorizedModel(EntropyModel):
 
     parallel = True
 
-    def __init__(self, knots: int = 12, layout: Layout | None = None, low: float = 2e-3, high: float = 512.0) -> None:
+    def __init__(self, knots: int = 12, layout: Layout | None = None, low: float = 1e-4, high: float = 32.0) -> None:
         super().__init__()
         self.knots, self.low, self.high = knots, low, high
         self.basis = LambdaBasis(knots, low, high)

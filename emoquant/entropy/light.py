@@ -112,8 +112,8 @@ class LightModel(EntropyModel):
         parallel: bool = True,
         knots: int = 12,
         layout: Layout | None = None,
-        low: float = 2e-3,
-        high: float = 512.0,
+        low: float = 1e-4,
+        high: float = 32.0,
     ) -> None:
         super().__init__()
         if width < 1 or memory < 0 or knots < 1:
