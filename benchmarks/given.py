@@ -36,7 +36,9 @@ def load(arguments: argparse.Namespace) -> tuple[ECVQ, list[Tensor], list[Tensor
         test, train = found[: arguments.measured], found[arguments.measured :] or found
     else:
         features = sources.load(arguments.source, arguments.utterances)
-        test, train = features.test[: arguments.measured], features.train
+        count = min(len(features.test), arguments.measured)
+        test = [features.test[row * len(features.test) // count] for row in range(count)]
+        train = features.train
     if arguments.codec:
         return load_codec(arguments.codec), test, train
     from rate_distortion import trained

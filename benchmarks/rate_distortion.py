@@ -169,7 +169,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", default="s1", help="s1, s2 or the YAML of a data module")
     parser.add_argument(
-        "--utterances", type=int, default=200, help="training utterances; an eighth more are measured on"
+        "--utterances",
+        type=int,
+        default=200,
+        help="training utterances; an eighth more are measured on, of a YAML a quarter",
     )
     parser.add_argument("--epochs", type=int, default=8, help="epochs of every codec")
     parser.add_argument("--groups", type=int, default=12, help="groups of all quantizers")

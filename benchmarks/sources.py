@@ -1,5 +1,6 @@
 """Frame features to measure rate and distortion on: two synthetic sources with known bounds, and real features."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,6 +9,8 @@ import torch
 from jsonargparse import ArgumentParser
 from lightning.pytorch import LightningDataModule
 from torch import Tensor
+
+from emoquant.types import Batch
 
 
 class Features(NamedTuple):
@@ -104,12 +107,16 @@ def _of_data_module(path: Path, utterances: int) -> tuple[list[Tensor], list[Ten
     module.prepare_data()
     module.setup("fit")
     module.setup("test")
-    splits = []
-    for loader, count in ((module.train_dataloader(), utterances), (module.test_dataloader(), utterances // 4)):
-        found: list[Tensor] = []
-        for batch in loader:
-            found.extend(f[:length].clone() for f, length in zip(batch.features, batch.lengths.tolist(), strict=True))
-            if len(found) >= count:
-                break
-        splits.append(found[:count])
-    return splits[0], splits[1]
+    test = _read(module.test_dataloader(), None)  # longest first: rows spread over all of them, not the first
+    count = min(len(test), utterances // 4)
+    return _read(module.train_dataloader(), utterances), [test[row * len(test) // count] for row in range(count)]
+
+
+def _read(loader: Iterable[Batch], count: int | None) -> list[Tensor]:
+    """Features ``(T, D)`` of the first utterances of a loader, or of all."""
+    found: list[Tensor] = []
+    for batch in loader:
+        found.extend(f[:length].clone() for f, length in zip(batch.features, batch.lengths.tolist(), strict=True))
+        if count and len(found) >= count:
+            break
+    return found[:count]

@@ -2,10 +2,13 @@
 
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+
+from emoquant.types import Batch
 
 sys.path.insert(0, str(Path(__file__).parent.parent.parent / "benchmarks"))
 sources = pytest.importorskip("sources")
@@ -41,3 +44,32 @@ def test_counted_bits_of_uniform_codes():
     assert rivals.counted_bits(codes, codes, 16) == pytest.approx(4, abs=1e-3)
     packed = np.packbits(np.array([[1, 0, 1, 0, 1, 1, 0, 0]], np.uint8), axis=1, bitorder="little")
     assert rivals.unpack(packed, 2, 3).tolist() == [[5, 6]]
+
+
+def test_measured_utterances_are_of_every_length(monkeypatch, tmp_path):
+    class Module:
+        def prepare_data(self):
+            pass
+
+        def setup(self, stage):
+            pass
+
+        def train_dataloader(self):
+            return [batch_of([5, 4, 3])]
+
+        def test_dataloader(self):
+            return [batch_of([40, 39, 38, 37]), batch_of([4, 3, 2, 1])]  # longest first
+
+    def batch_of(lengths):
+        return Batch(torch.zeros(len(lengths), 40, 3), torch.tensor(lengths), *[torch.zeros(len(lengths))] * 4)
+
+    class Parser(sources.ArgumentParser):
+        def instantiate_classes(self, *_):
+            return SimpleNamespace(data=Module())
+
+        def parse_args(self, *_):
+            return None
+
+    monkeypatch.setattr(sources, "ArgumentParser", Parser)
+    _, test = sources._of_data_module(tmp_path, 16)
+    assert [len(each) for each in test] == [40, 38, 4, 2]
