@@ -145,7 +145,8 @@ def report(curves: dict[str, Curve], features: sources.Features) -> None:
         at_rates = " / ".join(f"{np.interp(bits, rate[order], db[order]):.2f}" for bits in (10, 25, 50, 100, 150))
         equal = [bits_at(rate, db, at[bits]) for bits in (50, 100)]
         saved = " / ".join(
-            f"{bits:.1f} ({100 * bits / whole - 100:+.0f} %)" for bits, whole in zip(equal, (50, 100), strict=True)
+            "-" if np.isnan(bits) else f"{bits:.1f} ({100 * bits / whole - 100:+.0f} %)"
+            for bits, whole in zip(equal, (50, 100), strict=True)
         )
         made = curves.get(name)
         ends = f"{made.rate[-1]:.3f}, {10 ** (made.db[-1] / 10):.3f}" if made else ""
