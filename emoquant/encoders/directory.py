@@ -1,7 +1,7 @@
 """Model directories in funasr's own format: reading them, checking their weights, writing them.
 
-A directory holds ``configuration.json``, ``config.yaml`` (``model_conf`` is the network), ``model.pt`` (weights) and,
-for a model with a classification head, ``tokens.txt`` with one label a line.
+A directory holds ``configuration.json``, ``config.yaml`` (``model_conf`` is the network), the weights (``model.pt``, or
+what ``configuration.json`` names) and, for a model with a classification head, ``tokens.txt`` with one label a line.
 """
 
 import hashlib
@@ -57,15 +57,16 @@ def read_directory(path: Path) -> ModelDirectory:
 
     Raises:
         FileNotFoundError: The directory or one of its files is missing.
-        ValueError: The configuration is not one of emotion2vec.
+        ValueError: The configuration is not one of emotion2vec, or names no file of weights in the directory.
     """
     from omegaconf import OmegaConf  # reads funasr's YAML as funasr does (1e-5 is a number)
 
-    for name in ("config.yaml", "model.pt"):
+    weights = _name_of_weights(path / "configuration.json")
+    for name in ("config.yaml", weights):
         if not (path / name).is_file():
             raise FileNotFoundError(
                 f"{path} is no emotion2vec model: it has no {name}; expected a directory in funasr's format "
-                "(configuration.json, config.yaml, model.pt, tokens.txt) as the model hubs give it"
+                f"(configuration.json, config.yaml, {weights}, tokens.txt) as the model hubs give it"
             )
     conf = OmegaConf.to_container(OmegaConf.load(path / "config.yaml"), resolve=True)
     if not isinstance(conf, dict) or conf.get("model") != "Emotion2vec" or "model_conf" not in conf:
@@ -73,7 +74,20 @@ def read_directory(path: Path) -> ModelDirectory:
     tokens = path / "tokens.txt"
     labels = tokens.read_text(encoding="utf-8").split("\n") if tokens.is_file() else []
     labels = [label.strip() for label in labels if label.strip()]
-    return ModelDirectory(path, conf["model_conf"], labels, path / "model.pt")
+    return ModelDirectory(path, conf["model_conf"], labels, path / weights)
+
+
+def _name_of_weights(configuration: Path) -> str:
+    """Return the file name that a ``configuration.json`` gives to the weights, ``model.pt`` where it gives none."""
+    if not configuration.is_file():
+        return "model.pt"
+    try:
+        name = json.loads(configuration.read_text(encoding="utf-8")).get("file_path_metas", {}).get("init_param")
+    except (ValueError, AttributeError) as error:
+        raise ValueError(f"{configuration} is no description of a model ({error}); fetch the model again") from error
+    if name is not None and (not isinstance(name, str) or name != Path(name).name):
+        raise ValueError(f"{configuration} names {name!r} as init_param; expected a file in the same folder")
+    return name or "model.pt"
 
 
 def read_weights(directory: ModelDirectory) -> dict[str, Tensor]:
@@ -115,7 +129,7 @@ def load_weights(network: Network, weights: Mapping[str, Tensor], source: Path) 
         more = f" and {len(problems) - 4} more" if len(problems) > 4 else ""
         raise ValueError(
             f"the weights of {source} do not fit its config.yaml: {'; '.join(problems[:4])}{more}; "
-            "fetch the model again, or give the config.yaml that belongs to model.pt"
+            "fetch the model again, or give the config.yaml that belongs to them"
         )
     network.load_state_dict({name: weights[name].float().clone() for name in wanted}, assign=True)
 

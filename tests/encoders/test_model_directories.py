@@ -1,3 +1,4 @@
+import json
 import sys
 import types
 
@@ -88,6 +89,34 @@ def test_a_file_that_holds_no_weights_is_refused(model):
 def test_a_missing_file_is_named(model, name):
     (model / name).unlink()
     with pytest.raises(FileNotFoundError, match=f"has no {name}"):
+        read_directory(model)
+
+
+def name_weights(model, name):
+    (model / "configuration.json").write_text(json.dumps({"file_path_metas": {"init_param": name}}))
+
+
+def test_the_weights_are_those_that_the_configuration_names(model):
+    """The public emotion2vec_base keeps its weights in emotion2vec_base.pt."""
+    expected = Emotion2Vec(str(model)).fingerprint()
+    name_weights(model, "emotion2vec_base.pt")
+    with pytest.raises(FileNotFoundError, match=r"has no emotion2vec_base\.pt"):
+        read_directory(model)
+    (model / "model.pt").rename(model / "emotion2vec_base.pt")
+    assert Emotion2Vec(str(model)).fingerprint() == expected
+
+
+def test_without_a_name_the_weights_are_model_pt(model):
+    (model / "configuration.json").write_text('{"framework": "pytorch"}')
+    assert read_directory(model).weights == model / "model.pt"
+    (model / "configuration.json").unlink()
+    assert read_directory(model).weights == model / "model.pt"
+
+
+@pytest.mark.parametrize("name", ["../model.pt", "/model.pt", 3])
+def test_weights_elsewhere_are_refused(model, name):
+    name_weights(model, name)
+    with pytest.raises(ValueError, match="expected a file in the same folder"):
         read_directory(model)
 
 

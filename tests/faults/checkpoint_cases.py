@@ -121,6 +121,22 @@ def _(folder):
     EncoderHead(str(folder))
 
 
+@case(
+    "Checkpoints", "an encoder whose configuration.json is cut off", ValueError, "fetch the model again", "uration.json"
+)
+def _(folder):
+    (model_directory(folder) / "configuration.json").write_text('{"file_path_metas": {"init')
+    EncoderHead(str(folder))
+
+
+@case(
+    "Checkpoints", "an encoder with weights elsewhere", ValueError, "expected a file in the same folder", "uration.json"
+)
+def _(folder):
+    (model_directory(folder) / "configuration.json").write_text('{"file_path_metas": {"init_param": "../model.pt"}}')
+    EncoderHead(str(folder))
+
+
 @case("Checkpoints", "an encoder with code to run", ValueError, UNREADABLE, "model.pt")
 def _(folder):
     torch.save({"model": Malicious(folder)}, model_directory(folder) / "model.pt")
