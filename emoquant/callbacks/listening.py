@@ -22,8 +22,9 @@ class ListeningWriter(Callback):
     The folder has ``clips/*.wav``, ``manifest.csv``, ``results.csv`` and, made of the latter, ``reports/``.
 
     Every run of every process notes its finished clips in a journal of its own; a clip that is noted, was made with the
-    same settings and whose file is there is not rendered again. The manifest is written once all are done; it lists
-    the clips that this run asks for, not what else an earlier one left in the folder.
+    same settings and whose file is there is not rendered again. A run with other settings writes over clips of the same
+    names, so it first throws away what was noted before it, and the manifest and figures of that. The manifest is
+    written once all are done; it lists the clips that this run asks for, not what else an earlier one left there.
 
     Args:
         folder: Where to write.
@@ -43,11 +44,10 @@ class ListeningWriter(Callback):
         if not all(hasattr(pl_module, name) for name in ("done", "settings", "planned")):
             raise TypeError(f"{type(pl_module).__name__} renders no clips: use ListeningWriter with a ListeningTask")
         (self.folder / "clips").mkdir(parents=True, exist_ok=True)
-        done = {
-            clip.file
-            for clip in self._journalled()
-            if clip.settings == pl_module.settings and (self.folder / clip.file).is_file()
-        }
+        if trainer.is_global_zero:
+            self._forget_others(str(pl_module.settings))
+        trainer.strategy.barrier("listening: journals of other settings gone")
+        done = {clip.file for clip in self._journalled() if (self.folder / clip.file).is_file()}
         setattr(pl_module, "done", done)  # noqa: B010 (a plain attribute, not a module or tensor)
         trainer.strategy.barrier("listening: journals read")
 
@@ -80,9 +80,7 @@ class ListeningWriter(Callback):
             return
         task: Any = pl_module
         planned = task.planned()
-        latest = {
-            clip.file: clip for clip in self._journalled() if clip.settings == task.settings and clip.file in planned
-        }
+        latest = {clip.file: clip for clip in self._journalled() if clip.file in planned}
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
         name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
@@ -91,10 +89,22 @@ class ListeningWriter(Callback):
         SpeechTable().write(rows, self.folder / "reports")
         rank_zero_info(f"{len(clips)} clips: {self.folder / 'manifest.csv'}")
 
+    def _forget_others(self, settings: str) -> None:
+        """Remove the journals of other settings, and what was made of them, before a clip is overwritten."""
+        for path in self._journals():
+            if any(clip.settings != settings for clip in _clips_of(path)):
+                for name in ("manifest.csv", "results.csv"):
+                    (self.folder / name).unlink(missing_ok=True)
+                path.unlink()
+
+    def _journals(self) -> list[Path]:
+        return sorted(self.folder.glob("journal-*.jsonl"))
+
     def _journalled(self) -> list[Clip]:
-        clips = []
-        for path in sorted(self.folder.glob("journal-*.jsonl")):
-            for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
-                if line.endswith("\n"):  # an interrupted run may leave half a line
-                    clips.append(parse_clip(json.loads(line)))
-        return clips
+        return [clip for path in self._journals() for clip in _clips_of(path)]
+
+
+def _clips_of(journal: Path) -> list[Clip]:
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    # An interrupted run may leave half a line.
+    return [parse_clip(json.loads(line)) for line in lines if line.endswith("\n")]

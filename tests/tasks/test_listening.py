@@ -139,6 +139,21 @@ def test_an_interrupted_run_goes_on(world, tmp_path):
     assert len(third) == 8, "another setting is another rendering"
 
 
+def test_a_run_does_not_count_what_another_wrote_over(world, tmp_path, monkeypatch):
+    run(world, tmp_path, **SHORT)
+    told = (tmp_path / "manifest.csv").read_text()
+    held = {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
+    with monkeypatch.context() as patch:
+        patch.setattr(ListeningWriter, "on_predict_end", lambda *_: None)
+        run(world, tmp_path, **SHORT, texts=["The boat came back."])
+    assert not (tmp_path / "manifest.csv").exists(), "a run that broke off left other clips than it told of"
+    assert not (tmp_path / "results.csv").exists()
+    assert held != {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
+    run(world, tmp_path, **SHORT)
+    assert (tmp_path / "manifest.csv").read_text() == told
+    assert held == {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
+
+
 def test_encoders_and_classifier_hear_on_the_tasks_device(world):
     heard = []
 
