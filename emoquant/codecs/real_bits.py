@@ -95,7 +95,7 @@ class RealBits(Codec):
     def encode_batch(self, features: Sequence[Features], lmbda: float | Sequence[float]) -> list[Encoding]:
         """Return what :meth:`encode` returns for each of several utterances, at one lambda or one for each."""
         lmbdas = self._lambdas(lmbda, len(features))
-        checked = [self._checked(each) for each in features]
+        checked = [self.checked(each) for each in features]
         found: dict[int, Encoding] = {}
         for chosen in _batches([len(each) for each in checked], self.rows):
             found |= zip(chosen, self._search([checked[i] for i in chosen], [lmbdas[i] for i in chosen]), strict=True)
@@ -200,16 +200,13 @@ class RealBits(Codec):
         return packet
 
     def _lambdas(self, lmbda: float | Sequence[float], count: int) -> list[float]:
-        given = [lmbda] * count if isinstance(lmbda, int | float) else list(lmbda)
+        given = list(lmbda) if isinstance(lmbda, Iterable) else [lmbda] * count
         if len(given) != count:
             raise ValueError(f"lmbda must be one number or one for each utterance: {count}, got {len(given)}")
-        rounded = [float(np.float32(each)) for each in given]
-        wrong = [each for each in rounded if not math.isfinite(each) or each < 0]
-        if wrong:
-            raise ValueError(f"lmbda must be finite and at least 0, got {wrong[0]}")
-        return rounded
+        return [stored_lmbda(each) for each in given]
 
-    def _checked(self, features: Features) -> Tensor:
+    def checked(self, features: Features) -> Tensor:
+        """Return features ``(T, D)`` as float32 on the codec's device; errors as in :meth:`encode`."""
         found = torch.as_tensor(features)
         if found.ndim != 2 or found.shape[1] != self.dim or not len(found):
             raise ValueError(
@@ -237,6 +234,19 @@ class RealBits(Codec):
             Encoding(found.codes[i, :end].clone(), restored[i, :end].clone(), found.bits[i, :end].clone(), lmbdas[i])
             for i, end in enumerate(lengths.tolist())
         ]
+
+
+def stored_lmbda(lmbda: float) -> float:
+    """Return a lambda as ``.emq`` bytes hold it, a float32.
+
+    Raises:
+        ValueError: It is not finite, negative, or beyond what a float32 can hold.
+    """
+    with np.errstate(over="ignore"):
+        found = float(np.float32(lmbda))
+    if not math.isfinite(found) or found < 0:
+        raise ValueError(f"lmbda must be finite and at least 0, got {lmbda}")
+    return found
 
 
 def _batches(lengths: Sequence[int], rows: int) -> Iterable[list[int]]:

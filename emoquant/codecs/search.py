@@ -101,7 +101,7 @@ class Search:
             if self.sequential:
                 return self._best_of(components, lengths, lmbda)
             rows, frames = components.shape[:2]
-            valid = torch.arange(frames, device=components.device) < lengths.unsqueeze(1)
+            valid = torch.arange(frames, device=components.device) < lengths.to(components.device).unsqueeze(1)
             found = self._empty(rows, frames, components)
             for row, frame in zip(*(each.split(self.rows) for each in valid.nonzero(as_tuple=True)), strict=True):
                 ends = torch.ones(len(row), dtype=torch.int64)

@@ -10,6 +10,9 @@ from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.transform import FrameTransform, Kind
 from emoquant.types import Quantized
 
+#: Codewords of a position at most: codes, of which SKIP is one more, are kept as int16.
+MOST_CODEWORDS = 32_767
+
 
 class GroupedResidualVQ(Quantizer):
     """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
@@ -26,7 +29,7 @@ class GroupedResidualVQ(Quantizer):
     Args:
         groups: Groups ``G``; must divide the feature dimension.
         layers: Residual layers ``L`` of a group.
-        codewords: Codewords ``K`` of a position, without SKIP.
+        codewords: Codewords ``K`` of a position, without SKIP; 32,767 at most.
         coarse: Stages over all dimensions before the groups.
         rotation: ``"klt"`` (interleaved), ``"contiguous"`` or ``"none"``; see :class:`FrameTransform`.
         prediction: Code what the frame before does not predict.
@@ -59,8 +62,12 @@ class GroupedResidualVQ(Quantizer):
         dim: int = 0,
     ) -> None:
         super().__init__()
-        if min(groups, layers, codewords) < 1 or coarse < 0:
+        if min(groups, layers, codewords) < 1:
             raise ValueError(f"groups, layers and codewords must be at least 1, not {groups}, {layers}, {codewords}")
+        if coarse < 0:
+            raise ValueError(f"coarse must be at least 0, not {coarse}")
+        if codewords > MOST_CODEWORDS:
+            raise ValueError(f"codewords must be at most {MOST_CODEWORDS}, since codes are int16, not {codewords}")
         self.groups, self.layers, self.codewords, self.coarse = groups, layers, codewords, coarse
         self.positions = coarse + groups * layers
         self.rotation: Kind = rotation

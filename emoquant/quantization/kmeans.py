@@ -19,7 +19,7 @@ def nearest(vectors: Tensor, codewords: Tensor) -> Tensor:
 
 
 def kmeans(vectors: Tensor, codewords: int, iterations: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Cluster ``Q`` sets of vectors separately (Lloyd's algorithm, empty clusters re-seeded from far vectors).
+    """Cluster ``Q`` sets of vectors separately (Lloyd's algorithm, an empty cluster gets a random vector).
 
     Args:
         vectors: Vectors, ``(Q, N, d)`` float32.

@@ -7,10 +7,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from emoquant.codecs import ECVQ
 from emoquant.codecs.bitstream import BitstreamError, pack, parse
-from emoquant.codecs.search import layout_of
+from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy import AutoregressiveModel, FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
 
@@ -128,6 +129,8 @@ def test_numpy_features_and_other_precisions_are_taken():
         codec.compress(features.numpy(), 1.0) == codec.compress(features, 1.0) == codec.compress(features.double(), 1.0)
     )
     assert codec.decompress(codec.compress(features.numpy().astype(np.float16), 1.0)).shape == (20, DIM)
+    assert codec.compress(features, np.float32(1)) == codec.compress(features, 1) == codec.compress(features, 1.0)
+    assert codec.compress_batch([features], np.ones(1)) == [codec.compress(features, 1.0)]
 
 
 def test_a_strong_lambda_costs_almost_nothing():
@@ -208,6 +211,7 @@ def test_fuzz_decompress():
         (torch.full((3, DIM), float("nan")), 1.0, "NaN or infinity"),
         (torch.zeros(3, DIM), -1.0, "at least 0"),
         (torch.zeros(3, DIM), float("inf"), "finite"),
+        (torch.zeros(3, DIM), 1e39, "finite"),
     ],
 )
 def test_bad_input_has_a_clear_error(features, lmbda, message):
@@ -227,9 +231,26 @@ def test_a_transformer_says_that_its_bits_are_estimates():
         codec.compress(utterances([3])[0], 1.0)
 
 
+@pytest.mark.parametrize("kind", ["the study's", "histogram"])
+def test_lengths_on_the_cpu_serve_features_on_a_gpu(kind, monkeypatch):
+    class EndError(Exception):
+        """Tensors without data do not tell how many frames become rows."""
+
+    def end(*_, **__):
+        raise EndError
+
+    monkeypatch.setattr(torch.Tensor, "nonzero", end)
+    codec = make_codec(**CODECS[kind])
+    search, lengths = Search(codec.quantizer, codec.entropy), torch.tensor([5, 3])
+    assert not search.sequential
+    with FakeTensorMode(allow_non_fake_inputs=True), pytest.raises(EndError):  # which checks devices as a GPU does
+        search(torch.empty(2, 5, DIM, device="cuda"), lengths, torch.ones(2, device="cuda"))
+
+
 @pytest.mark.gpu
-def test_codes_from_a_gpu_decode_on_the_cpu_and_back():
-    codec = make_codec()
+@pytest.mark.parametrize("kind", CODECS)
+def test_codes_from_a_gpu_decode_on_the_cpu_and_back(kind):
+    codec = make_codec(**CODECS[kind])
     features = utterances([50, 20, 90])
     cpu = codec.compress_batch(features, 1.0)
     codes = codec.read(cpu)

@@ -197,6 +197,9 @@ def test_two_processes_equal_one_with_twice_the_batch(tmp_path):
 def test_wrong_use_is_named():
     with pytest.raises(ValueError, match="do not divide"):
         GroupedResidualVQ(5, dim=24)
+    for wrong in ({"coarse": -1}, {"codewords": 0}, {"codewords": 32_768}):
+        with pytest.raises(ValueError, match="".join(wrong) + " must be"):
+            GroupedResidualVQ(3, 2, **({"codewords": 8} | wrong))
     quantizer = GroupedResidualVQ(3, 2, 8, dim=24)
     with pytest.raises(ValueError, match="24 dimensions"):
         quantizer.build(32)
