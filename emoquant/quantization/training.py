@@ -12,6 +12,9 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
 from emoquant.types import Batch
 
+#: Moving count from which codewords start at least, over 4, also where none ever counts as dead: at 0 they would vanish.
+LEAST_COUNT = 2.0
+
 
 class Progress(NamedTuple):
     """What one training step of the codebooks saw, over all processes.
@@ -134,7 +137,8 @@ def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch
         grouped = grouped - means.gather(1, chosen)
     means, counts = (torch.stack(each, 1).flatten(0, 1) for each in zip(*books, strict=True))
     share = counts / counts.sum(-1, keepdim=True)
-    quantizer.fine.set(means, share * quantizer.dead_below * 4 * quantizer.codewords)
+    weight = 4 * max(quantizer.dead_below, LEAST_COUNT)  # a codeword of average use stays well above a dead one's count
+    quantizer.fine.set(means, (share * weight * quantizer.codewords).clamp(min=1.0))
 
 
 @torch.no_grad()

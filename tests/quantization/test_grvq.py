@@ -140,6 +140,19 @@ def test_the_sample_comes_from_all_over_the_batches():
     assert sample(batches(100), 100, frames=400)[0][:, 0, 0].unique().numel() == 10  # an eighth of a batch at least
 
 
+def test_codewords_that_a_batch_does_not_choose_stay_where_they_are():
+    features, lengths = speech_like(utterances=16)
+    quantizer = GroupedResidualVQ(3, 2, 16, dead_below=0, dim=24)
+    initialise(quantizer, features, lengths, rounds=2)
+    before = quantizer.fine.vectors.clone()
+    train_step(quantizer, features[:1, :4], torch.tensor([4]), torch.Generator())
+    codes = quantizer.assign(quantizer.transform(features[:1, :4]), skip=False)[0][0]
+    kept = torch.ones(before.shape[:2], dtype=torch.bool)
+    kept[torch.arange(6), codes] = False
+    assert kept.sum() >= 6 * 12
+    torch.testing.assert_close(quantizer.fine.vectors[kept], before[kept], rtol=1e-3, atol=1e-4)
+
+
 def test_dead_codewords_come_back():
     features, lengths = speech_like(utterances=16)
     quantizer = GroupedResidualVQ(3, 1, 8, dim=24)
