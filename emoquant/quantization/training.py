@@ -12,7 +12,7 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
 from emoquant.types import Batch
 
-#: Moving count from which codewords start at least, over 4, also where none ever counts as dead: at 0 they would vanish.
+#: The smallest ``dead_below`` that first moving counts are made for: with counts of 0 codewords would vanish.
 LEAST_COUNT = 2.0
 
 
