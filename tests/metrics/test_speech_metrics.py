@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from emoquant.clips import Clip, read_clips, write_clips
+from emoquant.metrics.intervals import certain_share_interval
 from emoquant.metrics.speech import (
     CharacterErrorRate,
     DurationError,
@@ -139,6 +140,56 @@ def test_summary_of_clips(tmp_path):
     assert trends["trend/bits_per_frame"].value == -1
     assert trends["trend/recall"].value < -0.8
     assert "trend/quality" not in trends, "what was not measured has no trend"
+
+
+def coverage(speakers, references, texts, trials=150):
+    """Share of trials in which the interval of the clips' length holds the true mean, 1 s."""
+    random, held = np.random.default_rng(1), 0
+    for _ in range(trials):
+        clips = []
+        for s in range(speakers):
+            voice = random.normal()
+            for r in range(references):
+                lengths = 1 + voice + random.normal() + 0.1 * random.normal(size=texts)
+                first = clip(f"{s}-{r}", math.nan, True, math.nan)._replace(emotion=f"e{r}", speaker=f"s{s}")
+                clips += [first._replace(text=f"t{t}", seconds=length) for t, length in enumerate(lengths)]
+        rows = clip_rows(clips, "corpus", replicates=200)
+        (row,) = [row for row in rows if (row.metric, row.emotion) == ("seconds", "all")]
+        assert row.n == speakers * references * texts
+        assert row.interval == ("speakers" if speakers >= 10 else "utterances")
+        held += row.low <= 1 <= row.high
+    return held / trials
+
+
+@pytest.mark.parametrize(("speakers", "references", "texts"), [(6, 1, 4), (5, 1, 1), (12, 4, 2)])
+def test_intervals_hold_the_truth_as_often_as_they_say(speakers, references, texts):
+    assert coverage(speakers, references, texts) > 0.88
+
+
+def test_a_share_that_is_sure_and_a_cell_that_is_too_small_say_so():
+    clips = [clip(f"r{item}", 0.0, True, 5)._replace(text=text) for item in range(5) for text in "ab"]
+    sure = {(row.metric, row.emotion): row for row in clip_rows(clips, "corpus")}["recall", "all"]
+    assert (sure.low, sure.high) == pytest.approx(certain_share_interval(1.0, 5)), "five references, not ten clips"
+    for row in clip_rows([clip(f"r{item}", 0.0, True, 5) for item in range(2)], "corpus"):
+        assert math.isnan(row.low)
+        assert row.interval == ""
+    several = [each._replace(lmbda=lmbda) for each in clips for lmbda in (1.0, 2.0, 3.0) if each.reference < "r2"]
+    assert {row.interval for row in clip_rows(several, "corpus")} == {""}, "six clips at a lambda of two references"
+
+
+def test_trends_resample_all_texts_of_a_reference_together():
+    lmbdas, random = [0.0, 1.0, 2.0, 5.0, 9.0], np.random.default_rng(3)
+    values = random.normal(size=(4, 5))
+    blocks = [f"r{item}" for item in range(4) for _ in range(6)]
+    assert trend(lmbdas, values.repeat(6, 0), blocks=blocks) == trend(lmbdas, values)
+    clips = [
+        clip(f"r{item}", lmbda, True, values[item, point])._replace(text=text)
+        for item in range(4)
+        for point, lmbda in enumerate(lmbdas)
+        for text in "abcdef"
+    ]
+    (row,) = [r for r in clip_rows(clips, "c") if (r.metric, r.emotion) == ("trend/bits_per_frame", "all")]
+    assert row[5:9] == (*trend(lmbdas, values), 24)
 
 
 def test_an_item_without_pitch_is_left_out_of_its_trend_and_counted_out():
