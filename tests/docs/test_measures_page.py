@@ -1,0 +1,41 @@
+"""The page of measures names every metric and column that is written, and no other."""
+
+import re
+
+from page_commands import ROOT
+from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, planted_batches
+
+from emoquant.labels import canonical_emotion
+from emoquant.metrics import ReferenceVectors, SweepMetrics
+from emoquant.metrics.agreement import Agreement
+from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate, Recognition
+from emoquant.metrics.speech.summary import FIGURES
+from emoquant.results import Row
+
+HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
+
+
+def named(section):
+    """Return the names in the first column of a section's tables."""
+    cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_every_measure_of_a_sweep_is_explained():
+    shipped = {kind for kind in Measure.__subclasses__() if kind.__module__.startswith("emoquant.")}
+    assert shipped == {Agreement, Direction, Fidelity, Rate, Recognition}, "measure the new one below"
+    head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
+    batches = planted_batches()
+    for batch in batches:
+        references.update(batch)
+    more = [Agreement(EMOTIONS, head.labels), Rate(2, coded=True)]
+    sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, references.compute(), head, replicates=2, measures=more)
+    sweep.update(batches[0])
+    classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
+    written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
+    assert sorted(named(SWEEP)) == sorted(written)
+
+
+def test_every_measure_of_clips_and_every_column_is_explained():
+    assert named(CLIPS) == list(FIGURES)
+    assert named(HEAD) == list(Row._fields)
