@@ -1,5 +1,7 @@
 """Work divided among jobs that know nothing of each other, such as those of an array."""
 
+import hashlib
+
 
 def parse_shard(shard: str) -> tuple[int, int]:
     """Return number and count of a part of the work.
@@ -18,3 +20,14 @@ def parse_shard(shard: str) -> tuple[int, int]:
     if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
         raise ValueError(f"shard must be NUMBER/COUNT with NUMBER from 0 to COUNT - 1, got {shard!r}")
     return int(number), int(count)
+
+
+def share_of(name: str, count: int) -> int:
+    """Return the number, below ``count``, of the job that a piece of work belongs to, by its name alone.
+
+    Example:
+        >>> sorted({share_of(f"utterance {number}", 3) for number in range(20)})
+        [0, 1, 2]
+    """
+    digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % count

@@ -16,7 +16,7 @@ from emoquant.entropy.base import LARGEST_RATIO
 Quantity = Literal["bits_per_frame", "similarity"]
 QUANTITIES: tuple[Quantity, Quantity] = ("bits_per_frame", "similarity")
 
-#: Frames times lambdas, padding included, that a sweep holds at once.
+#: Frames times lambdas, padding included, that a sweep holds at once; one utterance at one lambda at least.
 SWEEP_FRAMES = 1 << 17
 #: Lambdas of a sweep whose lambdas are not given.
 GRID_POINTS = 32
@@ -143,12 +143,16 @@ def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[fl
     for chosen in _chunks(frames, SWEEP_FRAMES // len(grid)):
         batch = [utterances[i] for i in chosen]
         lengths = torch.from_numpy(frames[chosen])
-        coded = codec(nn.utils.rnn.pad_sequence(batch, batch_first=True), lengths, grid)
-        bits[chosen] = (coded.bits.double().sum(2).cpu() / lengths).T.numpy()
-        for row, index in enumerate(chosen):
-            means = coded.features[:, row, : frames[index]].double().mean(1)
-            own = batch[row].double().mean(0, keepdim=True)
-            similar[index] = nn.functional.cosine_similarity(means, own).cpu().numpy()
+        padded = nn.utils.rnn.pad_sequence(batch, batch_first=True)
+        side_by_side = max(1, SWEEP_FRAMES // (len(chosen) * padded.shape[1]))
+        for first in range(0, len(grid), side_by_side):
+            part = slice(first, first + side_by_side)
+            coded = codec(padded, lengths, grid[part])
+            bits[chosen, part] = (coded.bits.double().sum(2).cpu() / lengths).T.numpy()
+            for row, index in enumerate(chosen):
+                means = coded.features[:, row, : frames[index]].double().mean(1)
+                own = batch[row].double().mean(0, keepdim=True)
+                similar[index, part] = nn.functional.cosine_similarity(means, own).cpu().numpy()
     return Curves(np.array(grid), bits, similar, frames)
 
 

@@ -1,13 +1,13 @@
 """``emoquant decompress``: ``.emq`` files back to frame features."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.commands.manifest import DecompressedRow, append_rows, read_rows, write_rows
-from emoquant.commands.sources import find_files, place_output
+from emoquant.commands.sources import FRAMES, find_files, place_output
 from emoquant.files import write_whole
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def decompress(
         output: Folder of the .npy files and of decompressed.csv.
         codec: Checkpoint of the codec that compressed them.
         device: Device of the codec.
-        utterances: Utterances decoded side by side.
+        utterances: Utterances decoded side by side at most; fewer where they are long.
         overwrite: Decode everything, and write over features that the command did not make.
         progress: Whether a progress bar is shown.
 
@@ -72,8 +72,7 @@ def decompress(
         if overwrite or _lacking(item, known):
             todo.append(item)
     with tqdm(total=len(todo), unit="utt", desc="decompress", disable=not progress) as bar:
-        for first in range(0, len(todo), utterances):
-            batch = todo[first : first + utterances]
+        for batch in _batches(trained, todo, utterances):
             known |= _write(trained, batch, manifest)
             bar.update(len(batch))
     write_rows(manifest, [DecompressedRow(*each) for each in known.items()], DecompressedRow)
@@ -95,25 +94,37 @@ def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _write(codec: "RealBits", batch: Sequence[_Item], manifest: Path) -> dict[str, str]:
+def _batches(codec: "RealBits", items: Sequence[_Item], most: int) -> Iterator[list[tuple[_Item, bytes]]]:
+    """Yield files with their bytes, ``most`` of them and :data:`FRAMES` frames at most, one file at least."""
+    from emoquant.codecs.bitstream import BitstreamError
+
+    batch: list[tuple[_Item, bytes]] = []
+    held = 0
+    for item in items:
+        data = item.path.read_bytes()
+        try:
+            frames = codec.check(data).frames
+        except BitstreamError as error:
+            raise BitstreamError(f"{item.path}: {error}") from error
+        if batch and (len(batch) == most or held + frames > FRAMES):
+            yield batch
+            batch, held = [], 0
+        batch.append((item, data))
+        held += frames
+    if batch:
+        yield batch
+
+
+def _write(codec: "RealBits", batch: Sequence[tuple[_Item, bytes]], manifest: Path) -> dict[str, str]:
     """Decode a batch: first it is noted that its files are being written, then they are, then of what they are."""
     import numpy as np
 
-    from emoquant.codecs.bitstream import BitstreamError
-
-    data = []
-    for item in batch:
-        data.append(item.path.read_bytes())
-        try:
-            codec.check(data[-1])
-        except BitstreamError as error:
-            raise BitstreamError(f"{item.path}: {error}") from error
-    decoded = codec.decompress_batch(data)
-    append_rows(manifest, [DecompressedRow(item.file) for item in batch])
-    for item, features in zip(batch, decoded, strict=True):
+    decoded = codec.decompress_batch([data for _, data in batch])
+    append_rows(manifest, [DecompressedRow(item.file) for item, _ in batch])
+    for (item, _), features in zip(batch, decoded, strict=True):
         content = BytesIO()
         np.save(content, features.cpu().numpy())
         write_whole(item.place, content.getvalue())
-    rows = [DecompressedRow(item.file, _digest(each)) for item, each in zip(batch, data, strict=True)]
+    rows = [DecompressedRow(item.file, _digest(data)) for item, data in batch]
     append_rows(manifest, rows)
     return {row.file: row.source for row in rows}

@@ -22,6 +22,7 @@ class CompressedRow(NamedTuple):
         lmbda: Lambda of the search.
         similarity: Cosine similarity of the time means of features and reconstruction.
         reached: 1 where the target was met, 0 where not; empty without a target of its own.
+        source: SHA-256 of the input that it was made from (:func:`~emoquant.commands.sources.source_digest`).
         settings: Digest of the settings that made it, those of settings.json.
     """
 
@@ -33,6 +34,7 @@ class CompressedRow(NamedTuple):
     lmbda: float
     similarity: float
     reached: str = ""
+    source: str = ""
     settings: str = ""
 
 
@@ -82,6 +84,20 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
         return [kind(*(each(cell) for each, cell in zip(types, record, strict=True))) for record in records[1:]]
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
+
+
+def listed_files(path: Path) -> dict[str, str]:
+    """Return the files that a manifest lists, of any version, with their settings; an empty text where it says none.
+
+    Raises:
+        ValueError: It is no CSV file.
+    """
+    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
+    except csv.Error as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
+    return {row["file"]: row.get("settings") or "" for row in rows if row.get("file")}
 
 
 def _text(header: Sequence[str] | None, rows: Iterable[CompressedRow | DecompressedRow]) -> str:

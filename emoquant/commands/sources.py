@@ -1,6 +1,8 @@
 """What a command reads: feature and audio files of a folder, each with a safe name for its output."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,6 +13,11 @@ if TYPE_CHECKING:
 
 FEATURE_SUFFIXES = (".npy", ".safetensors")
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
+
+#: Frames of a batch at most, one utterance at least.
+FRAMES = 50_000
+#: Seconds of audio, padding included, that go through the encoder at once; one utterance at least.
+SECONDS = 60.0
 
 
 class Source(NamedTuple):
@@ -111,58 +118,137 @@ def place_output(folder: Path, name: PurePosixPath, suffix: str) -> Path:
     return path
 
 
+def source_digest(source: Source) -> str:
+    """Return the SHA-256 of what an utterance is read from: of the file, or of the tensor in a safetensors file.
+
+    Raises:
+        FileNotFoundError: The file is gone.
+        ValueError: It is damaged.
+    """
+    with _reading(source):
+        if source.key:
+            import torch
+            from safetensors import safe_open
+
+            with safe_open(source.path, framework="pt") as file:
+                tensor = file.get_tensor(source.key).contiguous()
+            found = hashlib.sha256(f"{tuple(tensor.shape)} {tensor.dtype}".encode())
+            found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+            return found.hexdigest()
+        with source.path.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def require_encoder(sources: Sequence[Source], encoder: "FrameEncoder | None") -> None:
+    """Check that there is an encoder for audio.
+
+    Raises:
+        ValueError: There is audio and no encoder.
+    """
+    audio = next((source for source in sources if _is_audio(source)), None)
+    if audio is not None and encoder is None:
+        raise ValueError(f"{audio.path} is audio: name an encoder (--encoder DIRECTORY) to turn it to features")
+
+
 def read_features(sources: Sequence[Source], encoder: "FrameEncoder | None") -> "list[Tensor]":
-    """Return the frame features ``(T, D)`` float32 of utterances; audio goes through the encoder in one batch.
+    """Return the frame features ``(T, D)`` float32 of utterances; audio goes through the encoder.
 
     Raises:
         FileNotFoundError: A file is gone.
         ValueError: A file is damaged or of another kind, or there is audio and no encoder.
     """
-    found: dict[int, Tensor] = {}
-    audio = [i for i, source in enumerate(sources) if source.path.suffix.lower() in AUDIO_SUFFIXES]
-    if audio and encoder is None:
-        raise ValueError(
-            f"{sources[audio[0]].path} is audio: name an encoder (--encoder DIRECTORY) to turn it to features"
-        )
-    if audio and encoder is not None:
-        found |= zip(audio, _encode([sources[i].path for i in audio], encoder), strict=True)
-    return [found[i] if i in found else _read(source) for i, source in enumerate(sources)]
+    require_encoder(sources, encoder)
+    return _as_features([_read(source, encoder) for source in sources], encoder)
 
 
-def _encode(paths: Sequence[Path], encoder: "FrameEncoder") -> "list[Tensor]":
+def read_batches(
+    sources: Sequence[Source], encoder: "FrameEncoder | None", most: int
+) -> "Iterator[list[tuple[Source, Tensor]]]":
+    """Yield utterances with their frame features ``(T, D)`` float32 in batches that fit into memory, in their order.
+
+    Args:
+        sources: The utterances.
+        encoder: Turns audio to features.
+        most: Utterances of a batch at most; their frames are at most :data:`FRAMES`, or it is a single one.
+
+    Raises:
+        FileNotFoundError: A file is gone.
+        ValueError: A file is damaged or of another kind, or there is audio and no encoder.
+    """
+    require_encoder(sources, encoder)
+    batch: list[Source] = []
+    held: list[Tensor] = []
+    frames = 0.0
+    for source in sources:
+        found = _read(source, encoder)
+        rate = encoder.frame_rate / encoder.sample_rate if encoder is not None and found.ndim == 1 else 1.0
+        if batch and (len(batch) == most or frames + rate * len(found) > FRAMES):
+            yield list(zip(batch, _as_features(held, encoder), strict=True))
+            batch, held, frames = [], [], 0.0
+        batch.append(source)
+        held.append(found)
+        frames += rate * len(found)
+    if batch:
+        yield list(zip(batch, _as_features(held, encoder), strict=True))
+
+
+def _is_audio(source: Source) -> bool:
+    return source.path.suffix.lower() in AUDIO_SUFFIXES
+
+
+def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "list[Tensor]":
+    """Return features ``(T, D)`` as they are, and waveforms ``(N,)`` after the encoder: :data:`SECONDS` at once."""
     import torch
 
-    from emoquant.audio import read_audio
+    features = dict(enumerate(found))
+    order = sorted((i for i, each in features.items() if each.ndim == 1), key=lambda i: -len(found[i]))
+    while order and encoder is not None:
+        count = max(1, int(SECONDS * encoder.sample_rate) // len(found[order[0]]))
+        chosen, order = order[:count], order[count:]
+        waveforms = [found[i] for i in chosen]
+        lengths = torch.tensor([len(each) for each in waveforms])
+        with torch.inference_mode():
+            coded, frames = encoder(torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), lengths)
+        for i, each, end in zip(chosen, coded, frames.tolist(), strict=True):
+            features[i] = each[:end].float().clone()
+    return [features[i] for i in range(len(found))]
 
-    waveforms = [read_audio(path, sample_rate=encoder.sample_rate) for path in paths]
-    lengths = torch.tensor([len(each) for each in waveforms])
-    padded = torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True)
-    with torch.inference_mode():
-        features, frames = encoder(padded, lengths)
-    return [each[:count].float().clone() for each, count in zip(features, frames.tolist(), strict=True)]
 
+def _read(source: Source, encoder: "FrameEncoder | None") -> "Tensor":
+    """Return the features ``(T, D)`` of an utterance, or the waveform ``(N,)`` of audio."""
+    if encoder is not None and _is_audio(source):
+        from emoquant.audio import read_audio
 
-def _read(source: Source) -> "Tensor":
-    from tokenize import TokenError  # what numpy lets through of a damaged header
-
+        return read_audio(source.path, sample_rate=encoder.sample_rate)
     import numpy as np
     import torch
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
+    with _reading(source):
         if source.key:
             with safe_open(source.path, framework="pt") as file:
                 features = file.get_tensor(source.key)
         else:
             features = torch.from_numpy(np.array(np.load(source.path, mmap_mode="r", allow_pickle=False)))
-    except FileNotFoundError:
-        raise FileNotFoundError(f"{source.path}: the file is gone") from None
-    except (SafetensorError, ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError) as error:
-        raise ValueError(f"{source}: cannot be read as frame features ({error}); write the file again") from error
     if features.ndim != 2 or not features.is_floating_point():
         kind = f"{tuple(features.shape)} {features.dtype}"
         raise ValueError(f"{source}: expected frame features (T, D) in floating point, got {kind}")
     return features.float()
+
+
+@contextmanager
+def _reading(source: Source) -> Iterator[None]:
+    """Turn whatever goes wrong while a file is read into an error that names it."""
+    from tokenize import TokenError  # what numpy lets through of a damaged header
+
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except FileNotFoundError:
+        raise FileNotFoundError(f"{source.path}: the file is gone") from None
+    except (SafetensorError, ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError) as error:
+        raise ValueError(f"{source}: cannot be read as frame features ({error}); write the file again") from error
 
 
 def _keys(path: Path) -> list[str]:

@@ -66,6 +66,21 @@ def test_a_sweep_looks_closer_where_the_rate_falls(codec, utterances, curves):
     assert widest(curves) < 0.8 * widest(sweep(codec, utterances, lmbda_grid(codec, 32)))
 
 
+def test_a_sweep_of_long_utterances_holds_few_lambdas_at_once(codec, utterances, curves, monkeypatch):
+    held = []
+
+    def watched(features, lengths, points):
+        held.append(features.shape[0] * features.shape[1] * len(points))
+        return ECVQ.forward(codec, features, lengths, points)
+
+    monkeypatch.setattr("emoquant.codecs.rate_curves.SWEEP_FRAMES", 250)
+    monkeypatch.setattr(codec, "forward", watched)
+    found = sweep(codec, utterances, curves.lmbdas.tolist())
+    assert max(held) <= 250
+    np.testing.assert_allclose(found.bits_per_frame, curves.bits_per_frame)
+    np.testing.assert_allclose(found.similarity, curves.similarity, atol=1e-6)
+
+
 def test_the_pooled_curve_weights_by_frames():
     pooled = Curves(np.array([0.0, 1.0]), np.array([[4.0, 2.0], [10.0, 6.0]]), np.ones((2, 2)), np.array([300, 100]))
     np.testing.assert_allclose(pooled.pooled().bits_per_frame, [[5.5, 3.0]])

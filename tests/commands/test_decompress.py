@@ -4,6 +4,7 @@ import pytest
 from packed_world import make_codec
 
 from emoquant.codecs import save_codec
+from emoquant.codecs.real_bits import RealBits
 from emoquant.commands.compress import compress
 from emoquant.commands.decompress import decompress
 from emoquant.files import write_whole
@@ -56,6 +57,23 @@ def test_an_interrupted_decompression_goes_on(features, checkpoint, tmp_path, mo
     assert [path.stat().st_mtime_ns for path in written[:2]] == kept
     for path in (tmp_path / "whole").rglob("*.*"):
         assert path.read_bytes() == (tmp_path / "cut" / path.relative_to(tmp_path / "whole")).read_bytes()
+
+
+def test_long_files_are_decoded_a_few_at_a_time(features, checkpoint, tmp_path, monkeypatch):
+    from emoquant.codecs import ECVQ
+    from emoquant.commands import decompress as module
+
+    batches = []
+
+    def watched(codec, data):
+        batches.append([codec.check(each).frames for each in data])
+        return RealBits.decompress_batch(codec, data)
+
+    compress(features, tmp_path / "emq", checkpoint, progress=False)
+    monkeypatch.setattr(ECVQ, "decompress_batch", watched)
+    monkeypatch.setattr(module, "FRAMES", 89)
+    decompress(tmp_path / "emq", tmp_path / "back", checkpoint, progress=False)
+    assert batches == [[41, 48], [34, 20, 27]]
 
 
 def test_features_of_others_are_not_written_over(features, checkpoint, tmp_path):

@@ -76,7 +76,13 @@ def _(folder):
     compress(tone(folder / "a.wav"), folder / "out", path, encoder=TINY, progress=False)
 
 
-@case("Checkpoints", "features of another dimension than the codec's", ValueError, "use its encoder", "a.npy")
+@case(
+    "Checkpoints",
+    "features of another dimension than the codec's",
+    ValueError,
+    "use the encoder that the codec was trained on",
+    "a.npy",
+)
 def _(folder):
     np.save(folder / "a.npy", np.ones((5, DIM + 1), np.float32))
     compress(folder / "a.npy", folder / "out", codec(folder / "c.ckpt"), progress=False)

@@ -96,13 +96,13 @@ def _(folder):
     compress(folder / "a.npy", folder / "out", codec(folder / "c.ckpt"), progress=False)
 
 
-@case("Compressed files", "features that are NaN", ValueError, "features hold NaN or infinity", "check what made them")
+@case("Compressed files", "features that are NaN", ValueError, "features hold NaN or infinity", "a.npy")
 def _(folder):
     np.save(folder / "a.npy", np.full((4, DIM), np.nan, np.float32))
     compress(folder / "a.npy", folder / "out", codec(folder / "c.ckpt"), progress=False)
 
 
-@case("Compressed files", "features without a frame", ValueError, "must be (T, 8) with T >= 1, got (0, 8)")
+@case("Compressed files", "features without a frame", ValueError, "must be (T, 8) with T >= 1, got (0, 8)", "a.npy")
 def _(folder):
     np.save(folder / "a.npy", np.ones((0, DIM), np.float32))
     compress(folder / "a.npy", folder / "out", codec(folder / "c.ckpt"), progress=False)
@@ -139,6 +139,25 @@ def _(folder):
 def _(folder):
     file, path = compressed(folder)
     decompress(file, folder, path, progress=False)
+
+
+@case("Compressed files", "a lambda below 0, before the folder is touched", ValueError, "finite and at least 0", "-1")
+def _(folder):
+    _, path = compressed(folder)
+    before = {each: each.read_bytes() for each in (folder / "emq").iterdir()}
+    try:
+        compress(folder / "a.npy", folder / "emq", path, lmbda=-1.0, overwrite=True, progress=False)
+    finally:
+        assert {each: each.read_bytes() for each in (folder / "emq").iterdir()} == before
+
+
+@case("Compressed files", "an input that changed since it was compressed", None, "compressed anew")
+def _(folder):
+    file, path = compressed(folder)
+    before = file.read_bytes()
+    np.save(folder / "a.npy", np.random.default_rng(1).normal(size=(50, DIM)).astype(np.float32))
+    compress(folder / "a.npy", folder / "emq", path, progress=False)
+    assert file.read_bytes() != before
 
 
 @case("Compressed files", "audio without an encoder", ValueError, "name an encoder (--encoder DIRECTORY)", "a.wav")
