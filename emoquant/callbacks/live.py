@@ -45,12 +45,16 @@ def codec_of(module: LightningModule) -> Codec | None:
 
 
 def due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Return whether this validation is to be looked at: every so many epochs, and never the sanity check.
+    """Return whether this validation is to be looked at: every so many epochs of a training, never its sanity check.
+
+    A validation outside of a training, of a checkpoint, always is.
 
     Args:
         trainer: The trainer.
         every_n_epochs: Epochs from one look to the next, at least 1.
     """
+    if trainer.state.fn != "fit":
+        return True
     return not trainer.sanity_checking and (trainer.current_epoch + 1) % every_n_epochs == 0
 
 

@@ -81,7 +81,7 @@ def load_codec(
         checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, or the folder of a run
             (:func:`find_checkpoint`).
         points: Lambdas that an evaluation runs, in squared feature units per bit.
-        name: Name in the tables; the name of the run or of the file, without its ending, by default.
+        name: Name in the tables; by default that of the run's folder, or of the file without its ending.
         beam: Paths that the search keeps within a frame; 1 for greedy search.
         any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
             whatever brings both together raises an error.
@@ -94,16 +94,18 @@ def load_codec(
     """
     path = find_checkpoint(checkpoint)
     content = read_checkpoint(path)
-    history = _checked_history(content, path)
     quantizer = restore_quantizer(content, path)
     if content[SECTION]["entropy"] is None:
         raise ValueError(
             f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
         )
+    history = _checked_history(content, path)
     entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
     entropy.build(layout_of(quantizer))
     _fill(entropy, content["state_dict"], "entropy.", path)
-    codec = ECVQ(quantizer, entropy, points, name or Path(checkpoint).stem, beam, survivors=survivors)
+    given = Path(checkpoint)
+    known_as = name or (given.name if given.is_dir() else given.stem)
+    codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
     with path.open("rb") as file:
         codec.source = Source(str(path), hashlib.file_digest(file, "sha256").hexdigest(), history)
@@ -168,11 +170,14 @@ def origin_of(content: Mapping[str, Any]) -> Origin:
 def _checked_history(content: Mapping[str, Any], path: Path) -> History | None:
     """Return the training that a checkpoint tells of; refuse an untrained entropy model, warn of a half-trained one."""
     history = read_history(content[SECTION].get("history"))
-    if history is None or history.finished:
-        return history
+    if history is None:
+        return None
     place = f"{path} is of epoch {history.epoch} of {history.epochs} of a training on {history.corpus!r}"
     if history.phase == "codebooks":
-        raise ValueError(f"{place}: its entropy model is not trained yet; let it go on: --ckpt_path {path}")
+        more = " with more --trainer.max_epochs" if history.finished else ""
+        raise ValueError(f"{place}: its entropy model is not trained yet; let it go on{more}: --ckpt_path {path}")
+    if history.finished:
+        return history
     warnings.warn(
         f"{place} that runs, was interrupted or stopped early; to go on with it: --ckpt_path {path}", stacklevel=3
     )

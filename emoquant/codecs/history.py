@@ -14,7 +14,7 @@ class History(NamedTuple):
         utterances: Utterances of its training split.
         phase: What the last epoch trained: ``"codebooks"``, ``"gate"`` or ``"search"``.
         epoch: Epochs that are over.
-        epochs: Epochs that the training was to have; 0 if it counts steps.
+        epochs: Epochs that the training was to have; 0 if it counted steps.
     """
 
     corpus: str

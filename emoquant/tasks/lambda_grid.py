@@ -1,15 +1,33 @@
-"""Rate and distortion over a grid of lambdas, which tells how good a codec in training is."""
+"""The lambdas that a codec is trained at, and rate and distortion over a grid of them, which tell how good it is."""
 
 import torch
+from torch import Tensor
 
 from emoquant.codecs.search import Search
-from emoquant.entropy.base import EntropyModel
+from emoquant.entropy.base import LARGEST_RATIO, EntropyModel, LambdaBasis
 from emoquant.quantization.codebooks import reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Batch
 
 #: Lambdas of the validation, relative to the variance of the features per dimension.
 RATIOS = (0.0, 0.05, 0.2, 0.5, 1.0, 2.0, 5.0, 20.0)
+
+
+def draw_lambdas(basis: LambdaBasis, scale: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Return lambdas ``(N,)`` of the utterances of a batch, stratified over it in a random order.
+
+    They are log-uniform from the first knot of the basis to the last, at least to 600 times the variance of the
+    features per dimension, where a codec shall spend nothing.
+
+    Args:
+        basis: The entropy model's basis.
+        scale: Variance of the features per dimension, a scalar.
+        count: Utterances ``N``.
+        generator: A CPU generator.
+    """
+    place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
+    ratio = basis.low * (max(basis.high, LARGEST_RATIO) / basis.low) ** place
+    return (ratio.to(scale.device) * scale).float()
 
 
 class LambdaGrid:

@@ -13,12 +13,12 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
-from emoquant.entropy.base import LARGEST_RATIO, EntropyModel, frames_before
+from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.tasks.lambda_grid import LambdaGrid
+from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.types import Batch
 
 Phase = Literal["codebooks", "gate", "search"]
@@ -32,7 +32,7 @@ class CodecTraining(pl.LightningModule):
 
     An epoch belongs to a phase (:meth:`phase`): in ``"codebooks"`` the codebooks follow the frames by moving averages;
     in ``"gate"`` the entropy model learns codes that skip what gains too little; in ``"search"`` it learns the codes of
-    its own search. Every utterance of a batch is searched at a lambda of its own, drawn log-uniformly, so that the
+    its own search. Every utterance of a batch is searched at a lambda of its own (:func:`draw_lambdas`), so that the
     model knows the whole range and reaches rate 0 at its end.
 
     Args:
@@ -60,6 +60,8 @@ class CodecTraining(pl.LightningModule):
         super().__init__()
         if splits < 1 or sample_frames < 2 or not learning_rate > 0:
             raise ValueError("splits must be at least 1, sample_frames at least 2 and learning_rate above 0")
+        if min(survivors, beam) < 1:
+            raise ValueError(f"survivors and beam must be at least 1, not {survivors} and {beam}")
         self.quantizer, self.entropy, self.survivors, self.beam = quantizer, entropy, survivors, beam
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
@@ -69,18 +71,25 @@ class CodecTraining(pl.LightningModule):
 
     @property
     def codec(self) -> Codec | None:
-        """The codec of the present weights; nearest codewords without an entropy model, None before there is any."""
+        """The codec of the present weights; nearest codewords without an entropy model, None before there is any.
+
+        While codebooks are fitted there is none; a checkpoint that is validated is one in whatever phase it was saved.
+        """
         if self.quantizer is None or not self.quantizer.dim or not bool(self.quantizer.ready):
             return None
         if self.entropy is None:
             return Nearest(self.quantizer)
-        return ECVQ(self.quantizer, self.entropy) if self.phase() != "codebooks" else None
+        return ECVQ(self.quantizer, self.entropy) if self.phase() != "codebooks" or not self._fits() else None
 
     @property
     def origin(self) -> Origin | None:
         """Encoder of the data's features; None for data that says none."""
         found: Origin | None = getattr(getattr(self.trainer, "datamodule", None), "origin", None)
         return found
+
+    def _fits(self) -> bool:
+        """Whether a training runs: only then do epochs, and with them phases, tell of the weights."""
+        return self._trainer is None or self._trainer.state.fn == "fit"
 
     def phase(self) -> Phase:
         """Return the phase of the current epoch."""
@@ -93,6 +102,18 @@ class CodecTraining(pl.LightningModule):
     def joint_until(self) -> int:
         """Return the epoch before which the codebooks follow the codes that the entropy model learns."""
         return 0
+
+    def setup(self, stage: str) -> None:
+        """Check that the training has an end in epochs, which phases and learning rate go by.
+
+        Raises:
+            ValueError: It counts steps only.
+        """
+        if stage == "fit" and (self.trainer.max_epochs or 0) < 1:
+            raise ValueError(
+                f"max_epochs of the trainer is {self.trainer.max_epochs}: a codec's phases and learning rate go by "
+                "epochs; set how many it shall have (--trainer.max_epochs 8; max_steps may end it earlier)"
+            )
 
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
@@ -182,20 +203,14 @@ class CodecTraining(pl.LightningModule):
         for name, values in {"perplexity": perplexity, "usage": usage}.items():
             self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
             for position, value in enumerate(values.tolist()):
-                tag = f"codebook_{name}/{self._position_name(position)}"
+                tag = f"codebook_{name}/{self.quantizer.position_name(position)}"
                 self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
-
-    def _position_name(self, position: int) -> str:
-        assert self.quantizer is not None
-        if position < self.quantizer.coarse:
-            return f"coarse_{position}"
-        group, layer = divmod(position - self.quantizer.coarse, self.quantizer.layers)
-        return f"group_{group:02d}_layer_{layer}"
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None
+        assert self.quantizer is not None
         generator = torch.Generator().manual_seed(hash((self.seed, self.current_epoch, batch_idx, self.global_rank)))
-        lmbda = self._draw_lambdas(len(batch.lengths), generator)
+        lmbda = draw_lambdas(self.entropy.basis, self.quantizer.scale, len(batch.lengths), generator)
         codes, distortion = self._search(batch, lmbda, self.phase())
         if self.current_epoch < self.joint_until():
             self._follow(batch, codes)
@@ -231,15 +246,6 @@ class CodecTraining(pl.LightningModule):
     def _optimizer(self) -> Any:  # noqa: ANN401 - Lightning's wrapper
         return self.optimizers()
 
-    def _draw_lambdas(self, count: int, generator: torch.Generator) -> Tensor:
-        """Lambdas of utterances: log-uniform over the model's range, stratified over the batch in a random order."""
-        assert self.quantizer is not None
-        assert self.entropy is not None
-        basis = self.entropy.basis
-        place = (torch.randperm(count, generator=generator) + torch.rand(count, generator=generator)) / count
-        ratio = basis.low * (LARGEST_RATIO / basis.low) ** place
-        return (ratio.to(self.device) * self.quantizer.scale).float()
-
     @torch.no_grad()
     def _search(self, batch: Batch, lmbda: Tensor, phase: Phase) -> tuple[Tensor, Tensor]:
         """Codes ``(B, T, P)`` of a batch, -1 at padding, and the summed distortion relative to the variance."""
@@ -274,8 +280,7 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         if not bool(self.quantizer.ready):
             return
-        fitting = self.trainer.state.fn == "fit"
-        model = self.entropy if self.phase() == "search" or not fitting else None
+        model = self.entropy if self.phase() == "search" or not self._fits() else None
         if model is None:
             model = gate(layout_of(self.quantizer)).to(self.device)
         with torch.autocast(self.device.type, enabled=False):

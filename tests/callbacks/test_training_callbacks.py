@@ -109,6 +109,23 @@ def test_a_classifier_that_does_not_fit_is_refused_before_the_training(tmp_path)
         fit(tmp_path, Refusing(), LambdaSweep([0.0], head))
 
 
+def test_a_checkpoint_that_is_validated_is_looked_at(tmp_path):
+    class Trained(TinyTask):
+        codec = PullCodec(CENTROIDS[2])
+
+    trainer = Trainer(
+        accelerator="cpu",
+        logger=TensorBoardLogger(tmp_path, name="fit", version=0),
+        callbacks=[LambdaSweep([0.0], CentroidHead(), every_n_epochs=5), CodebookMonitor(every_n_epochs=5)],
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+    )
+    trainer.validate(Trained(), TinyData(folder=tmp_path), verbose=False)
+    assert trainer.callback_metrics["sweep/uar/lmbda=0"] == 1.0
+    assert trainer.callback_metrics["codebook/perplexity"] >= 1.0
+
+
 def test_codebooks_are_watched(watched):
     events, scalars, _ = watched
     assert 1.0 <= scalars["codebook/perplexity"][0].value <= 5.0

@@ -50,6 +50,29 @@ def test_a_codec_whose_entropy_model_was_not_trained_is_refused(tmp_path):
         load_codec(tmp_path / "a.ckpt", any_encoder=True)
 
 
+@pytest.mark.parametrize("epochs", [0, 2])
+def test_a_training_that_ended_before_the_entropy_model_is_refused_too(tmp_path, epochs):
+    write(tmp_path / "a.ckpt", DONE._replace(phase="codebooks", epoch=2, epochs=epochs))
+    with pytest.raises(ValueError, match=r"not trained yet; let it go on with more --trainer\.max_epochs: "):
+        load_codec(tmp_path / "a.ckpt", any_encoder=True)
+
+
+def test_codebooks_in_training_are_told_from_a_codec_in_training(tmp_path):
+    write(tmp_path / "a.ckpt", DONE._replace(phase="codebooks", epoch=2))
+    content = torch.load(tmp_path / "a.ckpt", weights_only=True)
+    content[SECTION]["entropy"] = None
+    torch.save(content, tmp_path / "a.ckpt")
+    with pytest.raises(ValueError, match="without an entropy model: train one on it"):
+        load_codec(tmp_path / "a.ckpt", any_encoder=True)
+
+
+def test_a_run_is_called_what_its_folder_is_called(tmp_path):
+    for run in ("sad_0.5", "sad_0.7"):
+        (tmp_path / run / "version_0" / "checkpoints").mkdir(parents=True)
+        write(tmp_path / run / "version_0" / "checkpoints" / "last.ckpt", DONE)
+        assert load_codec(tmp_path / run, any_encoder=True).name == run
+
+
 @pytest.mark.parametrize("stored", [None, {}, {"corpus": "esd"}, {**DONE.stored(), "epoch": "8"}, 3])
 def test_what_tells_nothing_is_taken_for_nothing(stored):
     assert read_history(stored) is None

@@ -12,8 +12,10 @@ from emoquant.codecs import load_codec
 from emoquant.codecs.history import History
 from emoquant.codecs.search import Search
 from emoquant.entropy import FactorizedModel, LightModel
+from emoquant.entropy.base import LambdaBasis
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.tasks import CodebookTask, CodecTask, EntropyTask
+from emoquant.tasks.lambda_grid import draw_lambdas
 from emoquant.types import Batch
 
 pytestmark = [
@@ -141,6 +143,28 @@ def test_checkpoints_tell_of_the_training_and_another_corpus_is_refused(tmp_path
         fit(make_task(), tmp_path, epochs=5, resume=tmp_path / "last.ckpt", data=other)
 
 
+@pytest.mark.parametrize("make", [make_task, lambda: CodebookTask(GroupedResidualVQ(2, 2, 8), sample_frames=200)])
+def test_a_training_that_counts_steps_only_is_refused(tmp_path, make):
+    with pytest.raises(ValueError, match=r"max_epochs of the trainer is -1: .* go by epochs"):
+        fit(make(), tmp_path, epochs=None, max_steps=4)
+    with pytest.raises(ValueError, match=r"max_epochs of the trainer is -1"):
+        fit(make(), tmp_path, epochs=-1)
+
+
+@pytest.mark.parametrize("search", [{"beam": 0}, {"survivors": 0}])
+def test_a_search_without_paths_is_refused(search):
+    with pytest.raises(ValueError, match="survivors and beam must be at least 1"):
+        make_task(**search)
+
+
+@pytest.mark.parametrize("high", [32.0, 5000.0])
+def test_lambdas_are_drawn_up_to_the_last_knot(high):
+    scale = torch.tensor(3.0)
+    ratio = draw_lambdas(LambdaBasis(4, 1e-4, high), scale, 1000, torch.Generator()) / scale
+    assert float(ratio.max()) == pytest.approx(max(high, 600.0), rel=0.02)
+    assert float(ratio.min()) == pytest.approx(1e-4, rel=0.02)
+
+
 def test_two_stages_and_every_entropy_model(tmp_path):
     fit(CodebookTask(GroupedResidualVQ(2, 2, 8, rotation="none"), sample_frames=200), tmp_path / "books", epochs=2)
     with pytest.raises(ValueError, match="without an entropy model"):
@@ -179,4 +203,5 @@ def test_validation_of_a_checkpoint_measures_its_entropy_model(tmp_path):
             task.phase = lambda: "search"
         trainer.validate(task, Features(), ckpt_path=tmp_path / "last.ckpt", weights_only=True, verbose=False)
         measured.append(float(trainer.callback_metrics["val/lagrangian"]))
+        assert type(task.codec).__name__ == "ECVQ"
     assert measured[0] == measured[1]
