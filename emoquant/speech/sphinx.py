@@ -105,6 +105,7 @@ class Recognizer:
 
     def __call__(self, waveform: Tensor) -> list[str]:
         """Return the words that are heard in samples at 16 kHz, ``(N,)``; none where nothing is understood."""
+        self._decoder.reinit_feat()  # else what it heard before shifts what it hears now
         _decode(self._decoder, _padded(waveform))
         heard = self._decoder.hyp()
         return [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()] if heard is not None else []

@@ -77,3 +77,12 @@ def test_recogniser_hears_something_of_clear_speech():
     pytest.importorskip("pocketsphinx")
     heard = Recognizer()(speech("I really feel this way now."))
     assert all(isinstance(word, str) and "(" not in word for word in heard)
+
+
+def test_what_was_heard_before_does_not_matter():
+    pytest.importorskip("pocketsphinx")
+    words, recognizer, scores = speech("Hello there."), Recognizer(), []
+    for sound in (words, words, torch.full((2000,), 0.9), words):
+        recognizer(sound)
+        scores.append(recognizer._decoder.hyp().score)
+    assert scores[0] == scores[1] == scores[3]
