@@ -11,6 +11,7 @@ from cases import case
 
 from emoquant.codecs import load_codec
 from emoquant.codecs.checkpoint import SECTION
+from emoquant.codecs.history import History
 from emoquant.commands.compress import compress
 from emoquant.encoders import Emotion2Vec, EncoderHead, ProbeHead
 from emoquant.origin import Origin
@@ -65,6 +66,14 @@ def _(folder):
 def _(folder):
     content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
     content[SECTION]["entropy"] = None
+    torch.save(content, folder / "c.ckpt")
+    load_codec(folder / "c.ckpt")
+
+
+@case("Checkpoints", "a codec whose entropy model is not trained yet", ValueError, "let it go on", "--ckpt_path")
+def _(folder):
+    content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
+    content[SECTION]["history"] = History("esd", 90, "codebooks", epoch=1, epochs=0).stored()
     torch.save(content, folder / "c.ckpt")
     load_codec(folder / "c.ckpt")
 

@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import lightning.pytorch as pl
 from bad_world import codec
 from cases import case
 
 from emoquant.cli import train
 from emoquant.codecs import load_codec
 from emoquant.data import RenderedCorpus, TTSDataModule
+from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
 from emoquant.sharding import parse_shard
 from emoquant.speech.mel import MelSpec
-from emoquant.tasks import VocoderTask
+from emoquant.tasks import CodebookTask, VocoderTask
 from emoquant.tts.vocos import VocosGenerator
 
 
@@ -56,6 +58,18 @@ def _(folder):
 @case("Configurations", "a vocoder with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 24000")
 def _(folder):
     VocoderTask(VocosGenerator(dim=16, layers=1), mel=MelSpec(sample_rate=24_000))
+
+
+@case("Configurations", "a codec's training that counts steps only", ValueError, "go by epochs", "max_epochs")
+def _(folder):
+    task = CodebookTask(GroupedResidualVQ())
+    task.trainer = pl.Trainer(max_steps=9, logger=False, enable_checkpointing=False, accelerator="cpu")
+    task.setup("fit")
+
+
+@case("Configurations", "more codewords than codes can name", ValueError, "codewords must be at most 32767", "40000")
+def _(folder):
+    GroupedResidualVQ(codewords=40_000)
 
 
 @case("Configurations", "a negative lambda", ValueError, "lambdas must be finite and at least 0", "-1.0")
