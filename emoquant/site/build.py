@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from emoquant.files import write_whole
 from emoquant.reports.pages import Section
-from emoquant.results import Row
 from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
 from emoquant.site.provenance import as_tables, run_config, versions, weights_of
@@ -46,12 +45,13 @@ def build_site(out: Path, sources: Sources, title: str, form: Format = "opus") -
 
     Raises:
         FileNotFoundError: A run has no manifest or a clip has no file.
-        ValueError: There is nothing to show, a run is damaged, or the folder holds something else.
+        ValueError: There is nothing to show, a run is damaged or without codecs, or the folder holds something else.
     """
     if not any(sources):
         raise ValueError("a site needs a listening run or a study: name at least one folder of a run")
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
         raise ValueError(f"{out} is there and is no site: give another folder, or remove it")
+    out = out.resolve()  # "." has no name to make another of
     partial = out.with_name(f".{out.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -76,7 +76,8 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     data = {kind: page_data(kind, found, bank) for kind, found in runs.items()}
     if "codebooks" in data:
         rows = [row for section in sources.study for row in section.rows]
-        data["codebooks"]["attractions"] = _attraction(rows, data["codebooks"])
+        page = data["codebooks"]
+        page["attractions"] = attractions(rows, [codec["name"] for codec in page["codecs"]], page["corpora"])
     sounds = bank.write(folder)
     pages = [*((kind, words.PAGES[kind].short) for kind in data), *([("report", "Report")] if sources.study else [])]
     template = Template(folder, title, [("index", "Overview"), *pages, ("provenance", "Provenance")])
@@ -105,10 +106,6 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     )
     write_whole(folder / MARK, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     shutil.copytree(ASSETS, folder / "assets")
-
-
-def _attraction(rows: Sequence[Row], page: Mapping[str, Any]) -> list[list[Any]]:
-    return attractions(rows, [codec["name"] for codec in page["codecs"]])
 
 
 def _copied(folder: Path, kind: str, runs: Sequence[ListeningRun]) -> list[tuple[str, str]]:

@@ -77,7 +77,13 @@ def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict
         kind: Which page.
         runs: Its runs.
         bank: Takes the sounds.
+
+    Raises:
+        ValueError: A run has no codec, so that there is nothing to choose on the page.
     """
+    for run in runs:
+        if not any(clip.kind == "synthesis" and clip.codec != "none" for clip in run.clips):
+            raise ValueError(f"{run.folder} has no clips through a codec, which pages are about: leave this run out")
     placed = [(number, clip) for number, run in enumerate(runs) for clip in run.clips]
     emotions = sorted({clip.emotion for _, clip in placed})
     items = sorted({_item(clip) for _, clip in placed if clip.kind == "synthesis"})
@@ -125,7 +131,7 @@ def figures(run: int, rows: Iterable[Row]) -> list[list[Any]]:
     ]
 
 
-def attractions(rows: Iterable[Row], codecs: Sequence[str]) -> list[list[Any]]:
+def attractions(rows: Iterable[Row], codecs: Sequence[str], corpora: Sequence[str]) -> list[list[Any]]:
     """Return how far each codebook draws each emotion: codec, lambda, emotion, value, low, high, n, corpus.
 
     Attraction is the change of the angle to the centroid of the codebook's emotion, in degrees, negative: drawn there.
@@ -133,8 +139,10 @@ def attractions(rows: Iterable[Row], codecs: Sequence[str]) -> list[list[Any]]:
     Args:
         rows: Results of an evaluation of these codecs.
         codecs: Codecs of the page.
+        corpora: Corpora of the page; rows of others are left out, as codecs of another corpus may bear the same names.
+            Where none is known, all rows are taken.
     """
-    rows = list(rows)
+    rows = [row for row in rows if not corpora or row.corpus in corpora]
     emotions = sorted({row.emotion for row in rows} - {"all"})
     target = {codec: codebook_emotion(codec, emotions) for codec in codecs}
     return [

@@ -85,7 +85,7 @@ def render(folder, codecs, conditions=("A", "B"), emotions=EMOTIONS, **more):
     return run.close()
 
 
-def evaluation(folder):
+def evaluation(folder, corpus="tones"):
     """Rows of an evaluation of biased codebooks, drawn by one report."""
     rows = []
     for codec in EMOTIONS:
@@ -93,9 +93,9 @@ def evaluation(folder):
             for e, emotion in enumerate(EMOTIONS):
                 for target in EMOTIONS:
                     value = -point / 10 - e if target == codec else 1.0
-                    rows.append(Row("tones", codec, point, emotion, f"attraction/{target}", value, -9.0, 9.0, 7))
+                    rows.append(Row(corpus, codec, point, emotion, f"attraction/{target}", value, -9.0, 9.0, 7))
                 rows.append(
-                    Row("tones", codec, point, emotion, "recall", 1 / (1 + point), 0.1, 0.9, 7, "all", "speakers")
+                    Row(corpus, codec, point, emotion, "recall", 1 / (1 + point), 0.1, 0.9, 7, "all", "speakers")
                 )
     SweepCurves("recall").write(rows, folder / "reports")
     write_results(folder / "results.csv", rows)

@@ -5,11 +5,12 @@ import math
 import re
 import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
-from listening_world import RATE, SEED, render, tone
+from listening_world import RATE, SEED, evaluation, render, tone
 
 from emoquant.clips import read_clips
 from emoquant.commands.site import site as site_command
@@ -102,6 +103,29 @@ def test_pages_know_the_manifest(site, sources):
     truth = next(clip for clip in clips_of(data) if clip["kind"] == "ground_truth")
     voiced = [hertz for hertz in data["sounds"][truth["sound"]]["f0"] if hertz]
     assert np.median(voiced) == pytest.approx(truth["f0_mean"], rel=0.03)
+
+
+def test_attraction_on_another_corpus_is_left_out(sources, tmp_path):
+    study = [*sources.study, evaluation(tmp_path / "elsewhere", "elsewhere")]
+    run = render(tmp_path / "codebooks", {"angry": [0.0]}, ["A"], ["angry"])
+    page = build_site(tmp_path / "site", Sources(codebooks=[run], study=study), "two corpora")
+    found = page_data(page.parent, "codebooks")["attractions"]
+    assert len(found) == 3 * 3, "points, emotions"
+    assert {row[-1] for row in found} == {"tones"}
+
+
+def test_a_run_without_codecs_is_refused(tmp_path):
+    run = render(tmp_path / "quality", {}, ["A"], ["sad"])
+    with pytest.raises(ValueError, match="quality has no clips through a codec"):
+        build_site(tmp_path / "site", Sources(sweep=[run]), "no codecs")
+
+
+def test_a_site_in_the_working_folder(tmp_path, monkeypatch):
+    run = render(tmp_path / "lambda", {"codec": [0.0]}, ["A"], ["sad"])
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    build_site(Path(), Sources(sweep=[run]), "here")
+    assert (tmp_path / "here" / "index.html").is_file()
 
 
 def test_attraction_is_that_of_the_evaluation(site, sources):
