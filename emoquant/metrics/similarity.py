@@ -69,7 +69,7 @@ def utterance_vectors(features: Tensor, lengths: Tensor) -> Tensor:
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:
-    """Return the cosine of the angle between vectors, 0 where one of them is the zero vector.
+    """Return the cosine of the angle between vectors, 0 where one of them is the zero vector, NaN where one is unknown.
 
     Args:
         first: Vectors, ``(..., D)``.
@@ -85,7 +85,7 @@ def cosine(first: Tensor, second: Tensor) -> Tensor:
     a, b = first.double(), second.double()
     norms = torch.linalg.vector_norm(a, dim=-1) * torch.linalg.vector_norm(b, dim=-1)
     dots = (a * b).sum(-1)
-    return torch.where(norms > 0, dots / norms.clamp_min(torch.finfo(torch.float64).tiny), 0.0).clamp(-1.0, 1.0)
+    return torch.where(norms == 0, 0.0, dots / norms.clamp_min(torch.finfo(torch.float64).tiny)).clamp(-1.0, 1.0)
 
 
 def utterance_similarity(features: Tensor, coded: Tensor, lengths: Tensor) -> Tensor:
@@ -122,7 +122,7 @@ def frame_fidelity(features: Tensor, coded: Tensor, lengths: Tensor) -> FrameFid
     mask = frame_mask(lengths, features.shape[-2])
     with torch.autocast(features.device.type, enabled=False):
         dots, norms, errors = _frame_products(features.float(), coded.float())
-    cosines = torch.where(norms > 0, dots / norms.clamp_min(torch.finfo(torch.float64).tiny), 0.0).clamp(-1.0, 1.0)
+    cosines = torch.where(norms == 0, 0.0, dots / norms.clamp_min(torch.finfo(torch.float64).tiny)).clamp(-1.0, 1.0)
     return FrameFidelity((errors * mask).sum(-1), (cosines * mask).sum(-1))
 
 

@@ -83,3 +83,9 @@ def test_shapes_that_do_not_fit_raise():
         utterance_vectors(torch.zeros(2, 4, 5), torch.tensor([4, 4, 4]))
     with pytest.raises(ValueError, match="shape"):
         distortion(torch.zeros(2, 4, 5), torch.zeros(2, 4, 6), torch.tensor([4, 4]))
+
+
+def test_what_is_unknown_is_not_unlike():
+    unknown = torch.tensor([[torch.nan, 1.0, 1.0], [1.0, 1.0, 1.0]])
+    assert cosine(unknown, torch.ones(3)).isnan().tolist() == [True, False]
+    assert frame_similarity(torch.ones(1, 2, 3), unknown[None], torch.tensor([2])).isnan().all()
