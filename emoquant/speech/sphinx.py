@@ -37,7 +37,7 @@ def align_english(waveform: Tensor, text: str) -> Alignment:
     Raises:
         ImportError: pocketsphinx is not installed.
         RecognitionError: The text does not fit the audio.
-        ValueError: The text has no word.
+        ValueError: The text has no word, or a number in digits.
     """
     words = words_of(text)
     if not words:

@@ -20,6 +20,7 @@ from emoquant.speech.decoder import load_decoder
 from emoquant.speech.espeak import PAUSE, Espeak, Speech
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_FIGURES = re.compile(r"\w*\d\w*")
 _BREAK = re.compile(r"[,.;:!?…—]")
 
 #: Kind of the front ends that mark words.
@@ -40,7 +41,8 @@ class FrontEnd(ABC):
         """Return the phones of a text.
 
         Raises:
-            ValueError: The text has nothing that could be spoken, or a word has no known pronunciation.
+            ValueError: The text has nothing that could be spoken, or a word has no known pronunciation; of a number
+                only espeak-ng knows one.
         """
 
 
@@ -220,10 +222,15 @@ def encode_phones(symbols: Sequence[str], phones: Sequence[str]) -> Tensor:
 def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case, without punctuation.
 
+    Raises:
+        ValueError: There is a digit, of which nobody can say how it is spoken.
+
     Example:
         >>> words_of("It's eleven, isn’t it?")
         ["it's", 'eleven', "isn't", 'it']
     """
+    if figures := _FIGURES.findall(text):
+        raise ValueError(f"text {text!r} has {', '.join(figures)}: write numbers as words, as they are spoken")
     return [word.replace("\u2019", "'").lower() for word in _WORD.findall(text)]
 
 

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 import torch
 
+from emoquant.metrics.speech import word_errors
 from emoquant.speech.alignment import timed_phones
 from emoquant.speech.arpabet import arpabet_of
 from emoquant.speech.sphinx import RecognitionError, Recognizer, align_english
@@ -44,6 +45,12 @@ def test_dictionary(tmp_path):
     assert phones.words == [1, 2, 2, 2, 3, 4, 4, 5]
     with pytest.raises(ValueError, match="no pronunciation of 'może'"):
         front_end(f"dictionary:{path}")("może")
+    for text in ("Tak 101 nie.", "Tak, 1.5 nie.", "R2D2 tak"):
+        with pytest.raises(ValueError, match="write numbers as words"):
+            front_end(f"dictionary:{path}")(text)
+        with pytest.raises(ValueError, match="write numbers as words"):
+            word_errors(["tak", "nie"], text)
+    assert front_end("espeak:en-us")("101").symbols[1:3] == ["w", "ˈʌ"]
     with pytest.raises(FileNotFoundError, match="no such dictionary"):
         front_end("dictionary:/nowhere")
 
@@ -71,6 +78,8 @@ def test_sphinx_aligns_and_says_when_it_cannot():
     assert np.median(errors) < 0.03
     with pytest.raises((RecognitionError, ValueError)):
         align_english(torch.zeros(4000), text)
+    with pytest.raises(ValueError, match="has 3: write numbers as words"):
+        align_english(speech(text), "Take 3 apples.")
 
 
 def test_recogniser_hears_something_of_clear_speech():

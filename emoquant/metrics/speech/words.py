@@ -22,7 +22,7 @@ def word_errors(preds: Sequence[str], target: str) -> Errors:
 
     Raises:
         ImportError: jiwer is not installed.
-        ValueError: The target has no word.
+        ValueError: The target has no word, or a number in digits.
 
     Example:
         >>> word_errors(["the", "goat"], "The boat came.")
