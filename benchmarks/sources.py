@@ -107,16 +107,13 @@ def _of_data_module(path: Path, utterances: int) -> tuple[list[Tensor], list[Ten
     module.prepare_data()
     module.setup("fit")
     module.setup("test")
-    test = _read(module.test_dataloader(), None)  # longest first: rows spread over all of them, not the first
-    count = min(len(test), utterances // 4)
-    return _read(module.train_dataloader(), utterances), [test[row * len(test) // count] for row in range(count)]
+    return _spread(module.train_dataloader(), utterances), _spread(module.test_dataloader(), utterances // 4)
 
 
-def _read(loader: Iterable[Batch], count: int | None) -> list[Tensor]:
-    """Features ``(T, D)`` of the first utterances of a loader, or of all."""
+def _spread(loader: Iterable[Batch], count: int) -> list[Tensor]:
+    """Features ``(T, D)`` of utterances from all over a loader, whose batches are of similar lengths each."""
     found: list[Tensor] = []
     for batch in loader:
         found.extend(f[:length].clone() for f, length in zip(batch.features, batch.lengths.tolist(), strict=True))
-        if count and len(found) >= count:
-            break
-    return found[:count]
+    count = min(len(found), count)
+    return [found[row * len(found) // count] for row in range(count)]

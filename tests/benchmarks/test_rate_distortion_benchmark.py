@@ -55,7 +55,7 @@ def test_measured_utterances_are_of_every_length(monkeypatch, tmp_path):
             pass
 
         def train_dataloader(self):
-            return [batch_of([5, 4, 3])]
+            return [batch_of([5] * 16), batch_of([9] * 16)]
 
         def test_dataloader(self):
             return [batch_of([40, 39, 38, 37]), batch_of([4, 3, 2, 1])]  # longest first
@@ -71,5 +71,6 @@ def test_measured_utterances_are_of_every_length(monkeypatch, tmp_path):
             return None
 
     monkeypatch.setattr(sources, "ArgumentParser", Parser)
-    _, test = sources._of_data_module(tmp_path, 16)
+    train, test = sources._of_data_module(tmp_path, 16)
+    assert [len(each) for each in train] == [5] * 8 + [9] * 8
     assert [len(each) for each in test] == [40, 38, 4, 2]
