@@ -73,9 +73,10 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
-    if not path.exists():
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
         return []
-    text = path.read_text(encoding="utf-8")
     records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
     if records and tuple(records[0]) != kind._fields:
         raise ValueError(f"{path} is no manifest of this command; move it away or choose another output folder")
@@ -89,10 +90,15 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
 def listed_files(path: Path) -> dict[str, str]:
     """Return the files that a manifest lists, of any version, with their settings; an empty text where it says none.
 
+    Of a manifest that another job has removed there are none.
+
     Raises:
         ValueError: It is no CSV file.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return {}
     try:
         rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
     except csv.Error as error:

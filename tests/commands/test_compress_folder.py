@@ -10,6 +10,7 @@ from packed_world import DIM, rows_of
 from safetensors.torch import load_file, save_file
 
 from emoquant.commands.compress import compress
+from emoquant.commands.compress_folder import CompressedFolder
 from emoquant.commands.decompress import decompress
 
 
@@ -136,6 +137,16 @@ def test_a_corpus_keeps_its_lambda_when_inputs_are_added(features, checkpoint, t
     assert lmbdas(count=2) == {first}
     (again,) = lmbdas(overwrite=True)
     assert again != first
+
+
+def test_a_manifest_that_another_job_removes_meanwhile_is_none(features, checkpoint, tmp_path, monkeypatch):
+    run(features, tmp_path / "emq", checkpoint)
+    gone = tmp_path / "emq" / "manifest.csv"
+    gone.unlink()
+    monkeypatch.setattr(CompressedFolder, "_manifests", lambda folder: [folder.manifest, gone])
+    rows = [row for manifest in run(features, tmp_path / "emq", checkpoint, count=2) for row in rows_of(manifest)]
+    assert len(rows) == 5
+    run(features, tmp_path / "emq", checkpoint, count=2, overwrite=True)
 
 
 def test_settings_that_cannot_be_read_are_of_others(features, checkpoint, tmp_path):
