@@ -1,12 +1,15 @@
 """The command ``app``: a local page to try codecs and a voice on one's own speech."""
 
+import warnings
+
 from emoquant.app.atlas import atlas_of
 from emoquant.app.page import Page
 from emoquant.app.workbench import Workbench
 from emoquant.codecs.base import Codec
 from emoquant.data.base import Corpus
 from emoquant.data.module import EmotionDataModule
-from emoquant.encoders.base import FrameEncoder
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.origin import require_origin
 from emoquant.tts.synthesis import load_synthesizer
 from emoquant.tts.vocoders.base import Vocoder
 
@@ -21,6 +24,7 @@ def app(
     port: int | None = None,
     cache_dir: str = ".cache/emoquant",
     wait: bool = True,
+    classifier: EmotionHead | None = None,
 ) -> str:
     """Serve a page where one records speech, moves lambda and codebook, and hears the synthesis.
 
@@ -34,14 +38,28 @@ def app(
         port: Port; a free one from 7860 on by default.
         cache_dir: Folder of the feature store.
         wait: Whether to serve until it is stopped.
+        classifier: Hears emotions in vectors of the encoder; the encoder's own head by default. Without either the page
+            does not say how a recording is heard.
 
     Returns:
         Address of the page.
 
     Raises:
         ImportError: Gradio is not installed.
-        ValueError: Codecs, voice and encoder do not fit each other.
+        ValueError: Codecs, voice, classifier and encoder do not fit each other.
     """
+    if classifier is not None:
+        require_origin("the classifier", classifier.origin, encoder.identify())
     synthesizer = load_synthesizer(voice, encoder, vocoder) if voice is not None else None
     atlas = atlas_of(EmotionDataModule(corpora, encoder, cache_dir=cache_dir))
-    return Page(Workbench(encoder, codecs, atlas, encoder.head(), synthesizer)).launch(host, port, wait)
+    head = classifier if classifier is not None else _own_head(encoder)
+    return Page(Workbench(encoder, codecs, atlas, head, synthesizer)).launch(host, port, wait)
+
+
+def _own_head(encoder: FrameEncoder) -> EmotionHead | None:
+    """Return the encoder's head; None, with a warning, where it has none."""
+    try:
+        return encoder.head()
+    except ValueError as error:
+        warnings.warn(f"the page goes without recognition: {error}", stacklevel=2)
+        return None

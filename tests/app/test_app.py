@@ -17,6 +17,7 @@ from emoquant.app.workbench import CHARACTERS, LONGEST, REMEMBERED, Workbench
 from emoquant.audio import AudioError
 from emoquant.commands.app import app
 from emoquant.data.module import EmotionDataModule
+from emoquant.origin import Origin
 from emoquant.tts.synthesis import Synthesizer
 
 EMOTIONS = ("angry", "happy", "sad")
@@ -109,6 +110,27 @@ def test_the_shipped_configuration_fits_the_command():
     options = parser.parse_args(["--config", "configs/app/rendered.yaml", "--voice", "null"])
     assert options.host == "127.0.0.1"
     assert [codec.init_args.name for codec in options.codecs] == ["balanced"]
+
+
+def test_an_encoder_without_a_head_has_a_page_too(tmp_path, monkeypatch):
+    class NoPage:
+        def __init__(self, bench):
+            benches.append(bench)
+
+        def launch(self, *_):
+            return ""
+
+    benches = []
+    monkeypatch.setattr("emoquant.commands.app.Page", NoPage)
+    rest = {"corpora": corpus(tmp_path), "encoder": BandEncoder(), "codecs": [pull_codec()], "cache_dir": str(tmp_path)}
+    with pytest.warns(UserWarning, match="without recognition: no head"):
+        app(**rest)
+    own = LoudestHead()
+    app(**rest, classifier=own)
+    assert [bench.head for bench in benches] == [None, own]
+    own.origin = Origin("another", "0" * 16)
+    with pytest.raises(ValueError, match="the classifier"):
+        app(**rest, classifier=own)
 
 
 def test_something_is_said(recording, tmp_path):
