@@ -18,6 +18,9 @@ from emoquant.files import write_whole
 RUNS = Path("runs")
 STATE, LOG = "run.json", "log.txt"
 SCRIPTS = {"fit": "train.py", "test": "eval.py"}
+REPOSITORY = Path(__file__).parent.parent.parent
+#: What the scripts read before a run's own YAML.
+DEFAULTS = REPOSITORY / "configs" / "trainer.yaml"
 
 
 class Run(NamedTuple):
@@ -41,7 +44,7 @@ class Run(NamedTuple):
         return self.root / self.config.stem
 
     def digest(self) -> str:
-        """Return a digest of everything that decides the run: YAMLs, flags, and the state of the runs it builds on.
+        """Return a digest of what decides the run: YAMLs, the default one too, flags, and the runs it builds on.
 
         Raises:
             FileNotFoundError: There is no such YAML.
@@ -49,7 +52,7 @@ class Run(NamedTuple):
         if not self.config.is_file():
             raise FileNotFoundError(f"no configuration at {self.config}: expected the YAML of a run")
         seen: dict[Path, str] = {}
-        for path in (self.config, *(Path(flag.partition("=")[2] or flag) for flag in self.flags)):
+        for path in (DEFAULTS, self.config, *(Path(flag.partition("=")[2] or flag) for flag in self.flags)):
             if path.suffix == ".yaml":
                 _read(path, seen)
         needed = [(self.root / name / STATE) for text in [*seen.values()] for name in built_on(text)]
@@ -71,13 +74,18 @@ class Run(NamedTuple):
 
     def arguments(self, launch: Sequence[str]) -> list[str]:
         """Return the command line; a training that was interrupted goes on from its last checkpoint."""
-        script = Path(__file__).parent.parent.parent / SCRIPTS[self.command]
-        line = [*launch, str(script), self.command, "--config", str(self._moved()), *self._folder(), *self.flags]
+        script = str(REPOSITORY / SCRIPTS[self.command])
+        line = [*launch, script, self.command, "--config", str(self._moved()), *self._folder(), *self.flags]
+        last = self.interrupted()
+        return [*line, "--ckpt_path", str(last)] if last else line
+
+    def interrupted(self) -> Path | None:
+        """Return the checkpoint that a training goes on from which was interrupted; None for one that begins."""
         state, last = _state(self.folder), self.result()
         resumed = state.get("digest") == self.digest() and state.get("state") == "started"
         if self.command == "fit" and resumed and last and last.stat().st_mtime >= float(str(state["begun"])):
-            line += ["--ckpt_path", str(last)]
-        return line
+            return last
+        return None
 
     def _folder(self) -> list[str]:
         return [] if self.root == RUNS else ["--trainer.logger.init_args.save_dir", str(self.root)]
@@ -139,9 +147,8 @@ def run_all(runs: Sequence[Run], launch: Sequence[str] = (), jobs: int = 1, agai
 def _execute(run: Run, launch: Sequence[str], jobs: int, logged: bool) -> None:
     run.folder.mkdir(parents=True, exist_ok=True)
     command, digest, begun = run.arguments(launch), run.digest(), time.time()
-    earlier = _state(run.folder)
-    if "--ckpt_path" in command:
-        begun = float(str(earlier["begun"]))
+    if run.interrupted():
+        begun = float(str(_state(run.folder)["begun"]))
     _note(run, digest, "started", begun)
     environment = dict(os.environ)
     if jobs > 1:

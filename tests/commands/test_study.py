@@ -2,11 +2,12 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from emoquant.__main__ import main
-from emoquant.commands.runs import Run, built_on, run_all
+from emoquant.commands.runs import DEFAULTS, Run, built_on, run_all
 from emoquant.commands.study import EXPERIMENTS, trainings_of
 from emoquant.results import Row, write_results
 
@@ -89,6 +90,29 @@ def test_an_interrupted_training_goes_on_and_the_others_wait(world):
     main(["train-all", *CONFIGS, *launcher()])
     assert calls(world) == ["train.py fit one --ckpt_path runs/one/version_0/checkpoints/last.ckpt", "train.py fit two"]
     assert json.loads((world / "runs/one/run.json").read_text())["state"] == "finished"
+
+
+def test_a_checkpoint_that_the_user_names_is_no_interrupted_training(world):
+    main(["train-all", CONFIGS[0], *launcher(), "--", "--ckpt_path", "mine.ckpt"])
+    assert calls(world) == ["train.py fit one --ckpt_path mine.ckpt"]
+    assert json.loads((world / "runs/one/run.json").read_text())["state"] == "finished"
+
+
+def test_the_defaults_of_every_run_decide_too(world, monkeypatch):
+    defaults = world / "configs/trainer.yaml"
+    defaults.write_text("trainer: {precision: 32-true}\n")
+    monkeypatch.setattr("emoquant.commands.runs.DEFAULTS", defaults)
+    for precision, due in (("32-true", 1), ("32-true", 0), ("bf16-mixed", 1)):
+        defaults.write_text(f"trainer: {{precision: {precision}}}\n")
+        main(["train-all", CONFIGS[0], *launcher()])
+        assert len(calls(world)) == due
+
+
+def test_the_defaults_are_those_that_the_scripts_read():
+    from emoquant.cli import TRAINER_DEFAULTS
+
+    assert Path(TRAINER_DEFAULTS) == DEFAULTS
+    assert DEFAULTS.is_file()
 
 
 def test_other_settings_do_not_go_on_from_a_checkpoint(world):
