@@ -10,7 +10,6 @@ from emoquant.reports.defaults import default_reports
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import CONFIG, FOLDER, RESULTS, configured_reports
-from emoquant.reports.rows import MissingRowsError
 from emoquant.results import Row, read_results
 
 
@@ -37,7 +36,7 @@ def main(args: Sequence[str] | None = None) -> int:
         sections = [_redraw(run, rows, reports, _target(run, options)) for run, rows, reports in loaded]
         if options.page:
             print(write_file(options.page, study_page(options.title, sections)))
-    except (OSError, MissingRowsError) as error:
+    except (OSError, ValueError) as error:
         return _fail(error)
     return 0
 
