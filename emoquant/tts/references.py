@@ -50,20 +50,22 @@ def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleRefer
 
     Segments of phones and words come from the alignment if there is one, else from the text by comparison with
     espeak-ng's voice. Where the text is unknown they come from what pocketsphinx understands, if it is installed and
-    the voice speaks English, else they are cut at even distances (5 and 18 frames).
+    the voice speaks English. Else, and where the voice reads a dictionary, whose language nobody tells, they are cut at
+    even distances (5 and 18 frames).
 
     Args:
         reference: The recording.
         mel: Mel specification of the voice.
-        front_end: The voice's front end; one of espeak-ng says which voice speaks the language.
+        front_end: The voice's front end; one of espeak-ng says which voice speaks the language, ``cmu`` is English.
     """
     waveform = reference.waveform(mel.sample_rate)
     mels = mel(waveform[None])[0]
     alignment = reference.alignment
-    kind, _, voice = spoken_front_end(front_end).partition(":")
+    name = spoken_front_end(front_end)
+    kind, _, voice = ("espeak:en-us" if name == "cmu" else name).partition(":")
     if alignment is None and reference.text.strip() and kind == "espeak":
         alignment = align_by_voice(waveform, reference.text, voice)
-    elif alignment is None and not reference.text.strip() and (kind == "cmu" or voice.startswith("en")):
+    elif alignment is None and not reference.text.strip() and kind == "espeak" and voice.startswith("en"):
         alignment = align_unknown(waveform) if is_installed() else None
     if alignment is None:
         frames = torch.arange(len(mels))

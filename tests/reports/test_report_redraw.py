@@ -132,7 +132,7 @@ def test_several_runs_make_one_page(rows, tmp_path):
         (
             lambda run: (run / "config.yaml").write_text(
                 "class_path: ResultsWriter\n"
-                f"init_args: {{reports: [{{class_path: SweepCurves, init_args: {{reference: {run / 'results.csv'}}}}}]}}"
+                f"init_args: {{reports: [{{class_path: SweepCurves, init_args: {{reference: {run}/results.csv}}}}]}}"
             ),
             "line 2: could not convert string to float",
         ),
