@@ -145,6 +145,8 @@ class ListeningTask(pl.LightningModule):
             "measures": (self.intelligibility, self.distances, self.quality),
             "analysis": (data.analysis, data.front_end, data.precision),
         }  # fmt: skip
+        if self.speaker_encoder is not None:
+            options["per_cell"] = self.per_cell  # voices are compared with the other chosen recordings
         self.settings = digest_of(modules, data, options)[:16]
 
     def on_predict_start(self) -> None:

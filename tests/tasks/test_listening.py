@@ -192,6 +192,7 @@ CHANGES = [
     {"distances": True},
     {"intelligibility": True},
     {"speaker_encoder": BandEncoder()},
+    {"speaker_encoder": BandEncoder(), "per_cell": 2},
     {"noise": 0.2},
     {"postnet": True},
     {"style": "none"},
@@ -202,7 +203,9 @@ CHANGES = [
 def test_whatever_shapes_a_clip_makes_it_another(world, tmp_path):
     digests = [run(world, tmp_path, batches=0, **{**SHORT, **change})[0].settings for change in CHANGES]
     assert len(set(digests)) == len(CHANGES)
-    again = run(world, tmp_path, batches=0, **{**SHORT, "conditions": ["B"], "vocoder": SourceFilter()})[0]
+    again = run(world, tmp_path, batches=0, **{**SHORT, "conditions": ["B"], "vocoder": SourceFilter(), "per_cell": 2})[
+        0
+    ]
     assert again.settings == digests[0]
 
 
