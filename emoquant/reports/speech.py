@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import interval_text
 from emoquant.reports.quantities import point_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.results import Row
@@ -76,7 +77,7 @@ class SpeechTable(Drawing):
         trends = [row for row in results.rows if row.metric.startswith("trend/") and row.emotion == ALL]
         if not trends:
             return [table]
-        caption = "Spearman's rho of the mean over clips with λ, and its 95 % interval over clips."
+        caption = "Spearman's rho of the mean over clips with λ. " + interval_text(trends, "Intervals")
         alt = f"Table of {len(trends)} trends."
         return [table, Artifact(f"{self.name}_trends", "Trends over λ", caption, alt, trends, None,
                                 {".md": _trends(trends)})]  # fmt: skip

@@ -39,6 +39,12 @@ def test_calibration_stands_around_synthesis_and_lambda_rises(tmp_path):
     assert trends[2:] == [["A", "c", "recall", "4", "-1.00", ""]]
 
 
+def test_the_caption_of_trends_says_what_was_resampled(tmp_path):
+    trends = [each._replace(low=-1.0, high=0.5, interval="speakers") for each in ROWS if each.metric == "trend/recall"]
+    SpeechTable().write([*ROWS[:4], *trends], tmp_path)
+    assert "resampling speakers" in (tmp_path / "captions.json").read_text(encoding="utf-8")
+
+
 def test_rows_of_a_sweep_without_clips_are_refused(tmp_path):
     with pytest.raises(MissingRowsError, match="no rows of clips"):
         SpeechTable().write([row("all", "recall", 0.5)], tmp_path)

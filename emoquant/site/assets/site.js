@@ -509,7 +509,7 @@
     const { label, unit } = measure.get(name);
     const head = make("tr", {}, make("th", { scope: "col" }, "emotion"), ...points.map((point) => make("th", { scope: "col" }, point === null ? "unquantized" : pointText(point))));
     const body = [...data.emotions, "all"].map((emotion) => make("tr", {}, make("th", { scope: "row" }, emotion), ...points.map((point) => cell(point, emotion))));
-    const text = `${label}${unit ? ` (${unit})` : ""} over ${axis}, ${codecText(codec.name)}, condition ${state.condition}: means over clips with 95 % bootstrap intervals (over these clips).`;
+    const text = `${label}${unit ? ` (${unit})` : ""} over ${axis}, ${codecText(codec.name)}, condition ${state.condition}: means over clips with 95 % bootstrap intervals.`;
     $("figures").replaceChildren(make("caption", {}, text), make("thead", {}, head), make("tbody", {}, ...body));
   }
 
