@@ -146,7 +146,7 @@ def test_a_voice_refuses_recipes_with_codecs_of_another_encoder(tmp_path):
     data = speech_data(tmp_path)
     data.prepare_data()
     data.setup()
-    pytest.importorskip("pyworld")
+    pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
     synthesizer = Synthesizer(random_voice(data))
     broken, fitting = PullCodec(CENTROIDS[2]), PullCodec(CENTROIDS[2])
     broken.origin, fitting.origin = OTHERS, data.origin

@@ -36,7 +36,7 @@ def test_what_is_wrong_is_named(partners, message):
         partner_rows(LABELS, VOICES, NAMES, partners)
 
 
-def test_pairs_hold_both_references(module):  # noqa: F811
+def test_pairs_hold_both_references(module):  # noqa: F811 - the fixture
     alone = {}
     for batch in module.test_dataloader():
         for row, utterance in enumerate(batch.utterances.tolist()):

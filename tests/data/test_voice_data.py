@@ -22,7 +22,7 @@ from emoquant.speech.text import front_end
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
 
-pytest.importorskip("pyworld")
+pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 
 
 @pytest.fixture(scope="module")

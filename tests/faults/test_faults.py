@@ -3,13 +3,13 @@
 import os
 from pathlib import Path
 
-import audio_cases  # noqa: F401 - these modules fill the table
-import checkpoint_cases  # noqa: F401
-import configuration_cases  # noqa: F401
-import corpus_cases  # noqa: F401
-import disk_cases  # noqa: F401
-import feature_cases  # noqa: F401
-import packet_cases  # noqa: F401
+import audio_cases  # noqa: F401 - fills the table
+import checkpoint_cases  # noqa: F401 - fills the table
+import configuration_cases  # noqa: F401 - fills the table
+import corpus_cases  # noqa: F401 - fills the table
+import disk_cases  # noqa: F401 - fills the table
+import feature_cases  # noqa: F401 - fills the table
+import packet_cases  # noqa: F401 - fills the table
 import pytest
 from cases import CASES
 

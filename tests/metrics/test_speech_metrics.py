@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+import soxr
 import torch
 
 from emoquant.clips import Clip, read_clips, write_clips
@@ -21,12 +22,11 @@ from emoquant.metrics.speech.distance import WARP, mel_cepstra
 from emoquant.metrics.speech.summary import clip_rows, trend
 from emoquant.speech.text import spoken
 
-pytest.importorskip("pyworld")
-pytest.importorskip("jiwer")
+pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
+pytest.importorskip("jiwer", reason="the extra `speech` is not installed")
 
 
 def speech(text="The boat came back.", voice="en-us", rate=170):
-    soxr = pytest.importorskip("soxr")
     made = spoken(text, voice, rate)
     return torch.from_numpy(soxr.resample(made.samples.astype(np.float32) / 32768, made.rate, 16_000))
 
@@ -109,8 +109,8 @@ def test_words_and_letters():
 
 
 def test_quality_prefers_speech_to_noise():
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("speechmos")
+    pytest.importorskip("onnxruntime", reason="the extra `speech` is not installed")
+    pytest.importorskip("speechmos", reason="the extra `speech` is not installed")
     good, bad = SpeechQuality(), SpeechQuality()
     one = speech()
     good.update([one])

@@ -13,9 +13,7 @@ from emoquant.codecs.identity import Identity
 from emoquant.entropy import LightModel
 from emoquant.metrics import Blocks, BySpeaker, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.intervals import certain_share_interval
-from emoquant.metrics.references import utterance_vectors
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.types import Batch
 
 NEUTRAL = CENTROIDS[2]
 
@@ -228,18 +226,6 @@ def test_memory_is_that_of_the_shapes_and_not_of_the_utterances():
     assert before
 
 
-def test_references_are_means_of_the_split():
-    batches = planted_batches(seed=9)
-    found, whole = references(batches), joined(batches)
-    vectors = utterance_vectors(whole.features, whole.lengths)
-    for index in range(4):
-        expected = vectors[whole.emotions == index].double().mean(0)
-        torch.testing.assert_close(found.centroids[index], expected, atol=1e-6, rtol=1e-6)
-    frames = torch.cat([x[:n] for x, n in zip(whole.features, whole.lengths, strict=True)])
-    torch.testing.assert_close(found.mean, frames.double().mean(0), atol=1e-6, rtol=1e-6)
-    assert found.counts.tolist() == [15, 15, 15, 15]
-
-
 @pytest.mark.filterwarnings("ignore:The ``compute`` method")
 def test_empty_input_raises():
     with pytest.raises(ValueError, match="no utterance was measured"):
@@ -276,11 +262,6 @@ def test_no_references_or_classifier_leaves_out_what_needs_them():
     metrics = {row.metric for row in sweep.compute()}
     assert {"utterance_similarity", "bits_per_frame"} <= metrics
     assert not {"recall", "drift_to_neutral"} & metrics
-
-
-def test_types_are_as_documented():
-    assert isinstance(planted_batches(count=7)[0], Batch)
-    assert isinstance(references(), References)
 
 
 def test_real_lengths_stand_beside_the_estimate_where_a_codec_writes_them():

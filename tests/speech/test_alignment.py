@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import soxr
 import torch
 
 from emoquant.speech.alignment import Alignment, Span, frame_durations, segments_of_frames, timed_phones
@@ -72,7 +73,7 @@ item []:
 @pytest.mark.parametrize("silence", ["", "sil", "sp"])
 @pytest.mark.parametrize("speaker", ["", "0011 - "])
 def test_textgrids_of_every_mfa_version_read_alike(tmp_path, silence, speaker):
-    pytest.importorskip("praatio")
+    pytest.importorskip("praatio", reason="the extra `align` is not installed")
     path = tmp_path / "a.TextGrid"
     path.write_text(MFA.format(silence=silence, speaker=speaker))
     phones, borders = timed_phones(read_textgrid(path))
@@ -82,7 +83,7 @@ def test_textgrids_of_every_mfa_version_read_alike(tmp_path, silence, speaker):
 
 
 def test_bad_textgrids_are_named(tmp_path):
-    pytest.importorskip("praatio")
+    pytest.importorskip("praatio", reason="the extra `align` is not installed")
     with pytest.raises(FileNotFoundError, match="run the aligner"):
         read_textgrid(tmp_path / "none.TextGrid")
     (tmp_path / "b.TextGrid").write_text("nonsense")
@@ -137,7 +138,6 @@ def test_warping_path_is_the_cheapest_and_monotone():
 
 
 def test_a_voice_finds_phones_in_speech_of_another_rate():
-    soxr = pytest.importorskip("soxr")
     from emoquant.speech.text import spoken
 
     text = "The boat came back before the rain."

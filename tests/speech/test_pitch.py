@@ -5,7 +5,7 @@ import torch
 from emoquant.speech.mel import MelSpec
 from emoquant.speech.pitch import interpolated, melody
 
-pytest.importorskip("pyworld")
+pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 
 
 def buzz(f0):

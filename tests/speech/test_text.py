@@ -1,6 +1,7 @@
 # ruff: noqa: RUF001 (IPA)
 import numpy as np
 import pytest
+import soxr
 import torch
 
 from emoquant.metrics.speech import word_errors
@@ -11,7 +12,6 @@ from emoquant.speech.text import encode_phones, front_end, spoken
 
 
 def speech(text, voice="en-us"):
-    soxr = pytest.importorskip("soxr")
     made = spoken(text, voice)
     return torch.from_numpy(soxr.resample(made.samples.astype(np.float32) / 32768, made.rate, 16_000))
 
@@ -56,7 +56,7 @@ def test_dictionary(tmp_path):
 
 
 def test_cmu_knows_words_and_asks_espeak_for_others():
-    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     phones = front_end("cmu")("Hello, zorblax.")
     assert phones.symbols[:6] == ["<BOS>", "HH", "AH", "L", "OW", "_"]
     assert phones.symbols[6] == "Z"
@@ -66,7 +66,7 @@ def test_cmu_knows_words_and_asks_espeak_for_others():
 
 
 def test_sphinx_aligns_and_says_when_it_cannot():
-    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     text = "There are eleven apples left in the basket."
     made = spoken(text, "en-us")
     found = align_english(speech(text), text)
@@ -83,13 +83,13 @@ def test_sphinx_aligns_and_says_when_it_cannot():
 
 
 def test_recogniser_hears_something_of_clear_speech():
-    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     heard = Recognizer()(speech("I really feel this way now."))
     assert all(isinstance(word, str) and "(" not in word for word in heard)
 
 
 def test_what_was_heard_before_does_not_matter():
-    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     words, recognizer, scores = speech("Hello there."), Recognizer(), []
     for sound in (words, words, torch.full((2000,), 0.9), words):
         recognizer(sound)

@@ -10,7 +10,7 @@ from emoquant.tts.synthesis import Delivery, Synthesizer, encoder_name, load_syn
 from emoquant.tts.vocoders import GriffinLim, SourceFilter
 from emoquant.tts.voice import save_voice
 
-pytest.importorskip("pyworld")
+pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 TEXT = "The boat came back before the rain."
 
 
@@ -122,7 +122,7 @@ def test_style_segments_follow_what_is_known(wav):
 
 
 def test_what_is_heard_of_an_unknown_text_divides_it(wav):
-    pytest.importorskip("pocketsphinx")
+    pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     spec = MelSpec()
     guessed, told = (hear_style(Reference(wav, text), spec, "espeak:en-us") for text in ("", TEXT))
     assert torch.equal(guessed.mels, told.mels)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import soxr
 import torch
 
 from emoquant.speech.mel import MelSpec
@@ -7,13 +8,12 @@ from emoquant.speech.pitch import interpolated, melody
 from emoquant.speech.text import spoken
 from emoquant.tts.vocoders import GriffinLim, SourceFilter
 
-pytest.importorskip("pyworld")
+pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 SPEC = MelSpec()
 
 
 @pytest.fixture(scope="module")
 def utterance():
-    soxr = pytest.importorskip("soxr")
     made = spoken("The boat came back before the rain.", "en-us")
     waveform = torch.from_numpy(soxr.resample(made.samples.astype(np.float32) / 32768, made.rate, 16_000))
     track = melody(waveform, SPEC)
