@@ -1,6 +1,6 @@
-"""Evaluation: ``python eval.py test --config configs/eval/lambda_sweep.yaml``."""
+"""Evaluation, as ``emoquant test``: ``python eval.py test lambda_sweep``."""
 
-from emoquant.cli import evaluate
+from emoquant.__main__ import main
 
 if __name__ == "__main__":
-    evaluate()
+    main()

@@ -1,6 +1,6 @@
-"""Training: ``python train.py fit --config configs/train/codec.yaml``."""
+"""Training, as ``emoquant fit``: ``python train.py fit codec``."""
 
-from emoquant.cli import train
+from emoquant.__main__ import main
 
 if __name__ == "__main__":
-    train()
+    main()

@@ -1,8 +1,31 @@
-"""The command ``emoquant``: extract, check-data, compress, decompress, train-all, study, site, app."""
+"""The command ``emoquant``."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any
+
+import emoquant
+from emoquant.errors import debugging, error_block
+from emoquant.shipped import did_you_mean
+
+#: Command -> module and function, and what it is for. Modules are imported when their command is used.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "fit": ("emoquant.cli:run", "train a codec, a probe, a voice: emoquant fit codec --data esd --folder runs/esd"),
+    "validate": ("emoquant.cli:run", "measure a training's checkpoint on validation data"),
+    "test": ("emoquant.cli:run", "evaluate codecs on test data: emoquant test lambda_sweep --folder runs/esd"),
+    "predict": ("emoquant.cli:run", "synthesise speech from quantized references: emoquant predict lambda"),
+    "study": ("emoquant.commands.study:study", "train and evaluate all that the data allow, and write one page"),
+    "manifest": ("emoquant.commands.manifest:manifest", "list a folder of recordings with their emotions as a table"),
+    "extract": ("emoquant.commands.extract:extract", "put the frame features of corpora into the feature store"),
+    "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
+    "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),
+    "site": ("emoquant.commands.site:site", "build a website of listening pages, report and provenance"),
+    "reports": ("emoquant.commands.reports:reports", "draw the reports of a finished evaluation again"),
+    "app": ("emoquant.commands.app:app", "try codecs and a voice on your own speech, in the browser"),
+    "check-data": ("emoquant.data.voice.check:check_data", "say what is wrong with a corpus for training a voice"),
+}
+_LIGHTNING = ("fit", "validate", "test", "predict")
 
 
 def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the command's function returns
@@ -12,70 +35,76 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
         args: Command-line arguments; those of the process by default.
 
     Raises:
-        SystemExit: The arguments are wrong, help was asked for, or the command failed with a message for its user.
+        SystemExit: Help was asked for (status 0), the arguments are wrong (2), or the command failed (1).
     """
-    from jsonargparse import auto_cli
-
-    args = list(sys.argv[1:] if args is None else args)
+    words = list(sys.argv[1:] if args is None else args)
+    if not words or words[0] in ("-h", "--help"):
+        print(_usage())
+        raise SystemExit(0)
+    if words[0] == "--version":
+        print(f"emoquant {emoquant.__version__}")
+        raise SystemExit(0)
+    name = words[0]
+    if name not in COMMANDS:
+        near = did_you_mean(name, COMMANDS)
+        print(f"emoquant: no command {name!r}{near and '; ' + near}\n(emoquant --help lists them)", file=sys.stderr)
+        raise SystemExit(2)
+    shown = " ".join(["emoquant", *(word for word in words[:2] if not word.startswith("-"))])
     try:
-        if args and args[0] in ("train-all", "study"):
-            from emoquant.commands import study as module
-
-            return (module.train_all if args[0] == "train-all" else module.study)(args[1:])
-        if args and args[0] == "site":
-            from emoquant.commands.site import site as build
-
-            return build(args[1:])
-        return auto_cli(_commands(args[0] if args else ""), args=args, prog="emoquant")
-    except (ValueError, OSError) as error:
-        raise SystemExit(f"emoquant {args[0] if args else ''}: {error}") from error
+        return _run(name, words)
+    except _user_errors() as error:
+        if debugging():
+            raise
+        print(error_block(shown, error), file=sys.stderr)
+        raise SystemExit(2 if type(error).__name__ == "UsageError" else 1) from error
 
 
-def _commands(chosen: str) -> dict[str, Any]:
-    from emoquant.commands.compress import compress
-    from emoquant.commands.decompress import decompress
+def _run(name: str, words: list[str]) -> Any:  # noqa: ANN401 - what the command's function returns
+    if name in _LIGHTNING:
+        if {"-h", "--help"} & set(words):
+            from emoquant.commands.helping import task_help
 
-    commands: dict[str, Any] = {
-        "extract": extract, "check-data": check_data, "compress": compress, "decompress": decompress,
-        "train-all": train_all, "study": study, "site": site, "app": app,
-    }  # fmt: skip
-    if chosen == "extract":
-        from emoquant.data.extraction import extract_corpora
+            print(task_help(words))
+            raise SystemExit(0)
+        return _load(name)(words)
+    from emoquant.commands.parsing import call
 
-        commands["extract"] = extract_corpora
-    if chosen == "check-data":
-        from emoquant.data.voice.check import check_data as check
-
-        commands["check-data"] = check
-    if chosen == "app":
-        from emoquant.commands.app import app as serve
-
-        commands["app"] = serve
-    return commands
+    return call(_load(name), name, words[1:])
 
 
-def extract() -> None:
-    """Put the frame features of corpora into the feature store (``emoquant extract --help`` for its options)."""
+def _load(name: str) -> Callable[..., Any]:
+    module, _, function = COMMANDS[name][0].partition(":")
+    found: Callable[..., Any] = getattr(import_module(module), function)
+    return found
 
 
-def check_data() -> None:
-    """Tell what is wrong with corpora for the training of a voice (``emoquant check-data --help``)."""
+def _user_errors() -> tuple[type[BaseException], ...]:
+    """Return the kinds of errors whose message is for the user; Lightning's only where it was imported."""
+    found: list[type[BaseException]] = [ValueError, OSError, ImportError, RuntimeError, TypeError]
+    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return tuple([*found, lightning.MisconfigurationException] if lightning else found)
 
 
-def train_all() -> None:
-    """Train from several YAMLs, skipping what is finished (``emoquant train-all --help``)."""
-
-
-def study() -> None:
-    """Run experiments with the trainings that they need and write one page (``emoquant study --help``)."""
-
-
-def site() -> None:
-    """Build a website of listening pages, report and provenance (``emoquant site --help``)."""
-
-
-def app() -> None:
-    """Serve a page to try codecs and a voice on your own speech (``emoquant app --help``)."""
+def _usage() -> str:
+    lines = [f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: emoquant COMMAND [CONFIGURATION] [WORDS] [OPTIONS]",
+            "",
+            "How discrete codes carry emotion in speech.",
+            "",
+            *lines,
+            "",
+            "words of every command that has a use for them:",
+            "  --data NAME|YAML|CSV   the corpus: a shipped name, a YAML, or a table with the columns path and emotion",
+            "  --encoder NAME|FOLDER|YAML   the encoder of frame features",
+            "  --emotions A B ...     the emotions that are kept",
+            "  --folder FOLDER        where runs are kept and found (default: runs)",
+            "  --seed N   --devices N",
+            "",
+            "options: emoquant COMMAND --help, emoquant fit codec --help; emoquant --version",
+        ]
+    )
 
 
 if __name__ == "__main__":

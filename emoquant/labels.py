@@ -22,6 +22,10 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
     "unknown": ("<unk>", "unk", "xxx"),
 }
 
+#: Emotion that an emotion is brought together with where two references are mixed.
+_OPPOSITES = {"happy": "sad", "sad": "happy", "angry": "neutral", "neutral": "angry", "surprise": "sad", "fear": "angry",
+              "disgust": "happy", "calm": "angry", "boredom": "happy", "excited": "sad", "frustrated": "happy"}  # fmt: skip
+
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
 
 
@@ -68,3 +72,17 @@ def emotion_index(emotion: str, emotions: Sequence[str]) -> int:
     if wanted not in names:
         raise ValueError(f"emotion {emotion!r} is not among {list(emotions)}")
     return names.index(wanted)
+
+
+def opposite_emotions(emotions: Sequence[str]) -> dict[str, str]:
+    """Return the emotion that each one is mixed with: its opposite where the corpus has it, else the next one.
+
+    Args:
+        emotions: Canonical names of the corpus's emotions, at least two.
+
+    Example:
+        >>> opposite_emotions(["angry", "happy", "sad"])
+        {'angry': 'happy', 'happy': 'sad', 'sad': 'happy'}
+    """
+    following = dict(zip(emotions, [*emotions[1:], emotions[0]], strict=True))
+    return {name: other if (other := _OPPOSITES.get(name, "")) in emotions else following[name] for name in emotions}

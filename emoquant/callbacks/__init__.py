@@ -8,11 +8,9 @@ from emoquant.callbacks.export import EncoderExport
 from emoquant.callbacks.lambda_sweep import LambdaSweep
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
-from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
 from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
 from emoquant.callbacks.synthesis import SynthesisSamples
-from emoquant.callbacks.training_emotions import TrainingEmotions
 
 __all__ = [
     "AudioSamples",
@@ -22,12 +20,10 @@ __all__ = [
     "EncoderExport",
     "LambdaSweep",
     "ListeningWriter",
-    "PairedReferences",
     "Preemption",
     "ResultsWriter",
     "SeededSteps",
     "SweepProgress",
     "SynthesisSamples",
-    "TrainingEmotions",
     "WholeCheckpoints",
 ]

@@ -7,10 +7,10 @@ from typing import Any, cast
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
+from emoquant.encoders.heads import head_or_none
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.recognition import class_columns
 from emoquant.metrics.sweep import Classifier
@@ -72,7 +72,7 @@ class LambdaSweep(Callback):
         """
         data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if self.classifier is None:
-            self.classifier = _own_head(data)
+            self.classifier = head_or_none(data.encoder, data.emotions)
         else:
             require_origin("the classifier", getattr(self.classifier, "origin", None), getattr(data, "origin", None))
             class_columns(data.emotions, cast(Classifier, self.classifier).labels)
@@ -137,16 +137,3 @@ class LambdaSweep(Callback):
                 writer.add_figure(f"sweep/{artifact.stem}", artifact.figure, step)
             if ".md" in artifact.texts:
                 writer.add_text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)
-
-
-def _own_head(data: Any) -> nn.Module | None:  # noqa: ANN401 - a data module, with an encoder or without
-    """Return the head of the data's encoder; None, with a warning, where it has none or none for the emotions."""
-    if not hasattr(data, "encoder"):
-        return None
-    try:
-        head: nn.Module = data.encoder.head()
-        class_columns(data.emotions, cast(Classifier, head).labels)
-    except ValueError as error:
-        rank_zero_warn(f"LambdaSweep goes without recognition: {error}")
-        return None
-    return head

@@ -11,9 +11,11 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
+from emoquant.metrics.described import codec_rows
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
+from emoquant.runs import place_of
 
 
 class ListeningWriter(Callback):
@@ -27,12 +29,13 @@ class ListeningWriter(Callback):
     written once all are done; it lists the clips that this run asks for, not what else an earlier one left there.
 
     Args:
-        folder: Where to write.
+        folder: Where to write; the run's folder (``runs/listen/NAME``) by default.
         sample_rate: Samples a second of the clips.
     """
 
-    def __init__(self, folder: str = "runs/listening", sample_rate: int = 16_000) -> None:
-        self.folder, self.sample_rate = Path(folder), sample_rate
+    def __init__(self, folder: str | None = None, sample_rate: int = 16_000) -> None:
+        self._given, self.sample_rate = folder, sample_rate
+        self.folder = Path(folder or "")
         self._run = secrets.token_hex(4)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -43,6 +46,7 @@ class ListeningWriter(Callback):
         """
         if not all(hasattr(pl_module, name) for name in ("done", "settings", "planned")):
             raise TypeError(f"{type(pl_module).__name__} renders no clips: use ListeningWriter with a ListeningTask")
+        self.folder = Path(self._given or place_of(trainer.default_root_dir))
         (self.folder / "clips").mkdir(parents=True, exist_ok=True)
         if trainer.is_global_zero:
             self._forget_others(str(pl_module.settings))
@@ -84,7 +88,7 @@ class ListeningWriter(Callback):
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
         name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
-        rows = clip_rows(clips, name)
+        rows = [*clip_rows(clips, name), *codec_rows(task.codecs, name)]
         write_results(self.folder / "results.csv", rows)
         SpeechTable().write(rows, self.folder / "reports")
         rank_zero_info(f"{len(clips)} clips: {self.folder / 'manifest.csv'}")

@@ -1,7 +1,8 @@
 """What every codec offers: features in, coded features out, at any number of operating points."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ class Codec(nn.Module, ABC):
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
         points: Operating points that an evaluation runs, in the order of its tables.
         origin: Encoder whose features it was trained on; None where any features will do.
+        trained_on: Share of each emotion in its training; empty where that is not known or does not matter.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Codec(nn.Module, ABC):
     codewords: int
     points: tuple[float, ...]
     origin: Origin | None = None
+    trained_on: Mapping[str, float] = MappingProxyType({})
 
     #: Whether :meth:`coded_bits` can say what a coder writes.
     writes_bits: bool = False

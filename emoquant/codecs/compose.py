@@ -50,6 +50,7 @@ class Cascade(Codec):
         require_origin(f"codec {then.name!r}", then.origin, first.origin)
         self.dim, self.positions, self.codewords = then.dim or first.dim, then.positions, then.codewords
         self.origin = then.origin or first.origin
+        self.trained_on = then.trained_on
         self.points = then.points
 
     @property
@@ -69,8 +70,8 @@ class Cascade(Codec):
 class Mixture(Codec):
     """Brings several references together through one codec's codebooks.
 
-    An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other (as the callback
-    :class:`~emoquant.callbacks.references.PairedReferences` lays them out); the mixed frames come back ``R`` times, so
+    An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other (as the data option
+    ``partners`` lays them out); the mixed frames come back ``R`` times, so
     that input and output are of equal length, and the unquantized input's time mean is the references' plain average.
 
     ``rule`` says what is brought together, frame by frame:
@@ -107,7 +108,7 @@ class Mixture(Codec):
             raise ValueError(f"rule is {rule!r}: expected 'average', 'interpolate', 'distance' or 'vote'")
         self.codec, self.rule, self.name, self.points = codec, rule, name or rule, codec.points
         self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin = codec.origin
+        self.origin, self.trained_on = codec.origin, codec.trained_on
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32) / sum(weights))
 
     def skip_vector(self) -> Tensor:
@@ -130,7 +131,7 @@ class Mixture(Codec):
         if bool((lengths % count).any()):
             raise ValueError(
                 f"a mixture of {count} references needs lengths that are multiples of {count}, not {lengths.tolist()}: "
-                "add the callback PairedReferences to the run"
+                "give the data the option `partners`, as with --partners opposite"
             )
         each = lengths.to(features.device) // count
         parts = _apart(features, each, count)  # (R, B, n, D)

@@ -56,7 +56,7 @@ class Greedy(Codec):
         self.codec, self.points = codec, check_targets(points)
         self.rounds, self.tolerance, self.priced_at, self.name = rounds, tolerance, priced_at, name
         self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin = codec.origin
+        self.origin, self.trained_on = codec.origin, codec.trained_on
 
     @property
     def nominal_bits(self) -> float:

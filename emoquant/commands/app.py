@@ -1,7 +1,5 @@
 """The command ``app``: a local page to try codecs and a voice on one's own speech."""
 
-import warnings
-
 from emoquant.app.atlas import atlas_of
 from emoquant.app.page import Page
 from emoquant.app.workbench import Workbench
@@ -9,6 +7,7 @@ from emoquant.codecs.base import Codec
 from emoquant.data.base import Corpus
 from emoquant.data.module import EmotionDataModule
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.encoders.heads import head_or_none
 from emoquant.origin import require_origin
 from emoquant.tts.synthesis import load_synthesizer
 from emoquant.tts.vocoders.base import Vocoder
@@ -52,14 +51,6 @@ def app(
         require_origin("the classifier", classifier.origin, encoder.identify())
     synthesizer = load_synthesizer(voice, encoder, vocoder) if voice is not None else None
     atlas = atlas_of(EmotionDataModule(corpora, encoder, cache_dir=cache_dir))
-    head = classifier if classifier is not None else _own_head(encoder)
+    head = classifier if classifier is not None else head_or_none(encoder)
     return Page(Workbench(encoder, codecs, atlas, head, synthesizer)).launch(host, port, wait)
 
-
-def _own_head(encoder: FrameEncoder) -> EmotionHead | None:
-    """Return the encoder's head; None, with a warning, where it has none."""
-    try:
-        return encoder.head()
-    except ValueError as error:
-        warnings.warn(f"the page goes without recognition: {error}", stacklevel=2)
-        return None

@@ -9,7 +9,7 @@ from emoquant.codecs.rate_control import Controlled, encode_by_curve
 from emoquant.codecs.rate_curves import Curves, Target, choose, lmbda_grid, similarity, sweep
 from emoquant.codecs.real_bits import RealBits
 from emoquant.commands.compress_folder import Made
-from emoquant.commands.manifest import CompressedRow
+from emoquant.commands.compress_manifest import CompressedRow
 from emoquant.commands.sources import Source, read_batches, source_digest
 from emoquant.encoders.base import FrameEncoder
 

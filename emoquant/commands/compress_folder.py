@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from emoquant.commands.manifest import CompressedRow, append_rows, listed_files, read_rows, write_rows
+from emoquant.commands.compress_manifest import CompressedRow, append_rows, listed_files, read_rows, write_rows
 from emoquant.commands.sources import Source, place_output, source_digest
 from emoquant.files import write_whole
 from emoquant.sharding import share_of

@@ -6,7 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from emoquant.commands.manifest import DecompressedRow, append_rows, read_rows, write_rows
+from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output
 from emoquant.files import write_whole
 

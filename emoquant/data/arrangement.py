@@ -1,54 +1,86 @@
 """What experiments change about splits: training on some emotions only, test references in pairs."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
+from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
+from emoquant.data.base import Corpus
 from emoquant.data.pairing import PairedDataset, partner_rows
 from emoquant.data.sampling import BucketSampler
 from emoquant.data.selection import SelectedDataset, rows_by_share
 from emoquant.data.speech import SpeechDataModule
+from emoquant.labels import STUDY_EMOTIONS, opposite_emotions
 
 
 class ArrangedDataModule(SpeechDataModule):
     """A data module whose training split can be restricted to emotions and whose test split can be paired.
 
-    The callbacks ``TrainingEmotions`` and ``PairedReferences`` call what is here; without them nothing is changed.
+    Args:
+        corpora: A corpus or several, which are joined split by split.
+        emotions: Emotions that are kept, in the order of their indices; None for all that occur.
+        cache_dir: Folder for what is derived from the corpora.
+        budget: Largest padded size of a batch.
+        num_workers: Processes that load batches; 0 loads in the training process.
+        seed: Seeds the order of the training batches.
+        train_emotions: Share of each emotion of the training split, of which only the ratios count: ``{angry: 1}`` for
+            a codebook of one emotion, ``{happy: 1, sad: 1}`` for a mixed one. Validation and test keep every emotion.
+            None trains on all utterances.
+        train_utterances: Most training utterances under ``train_emotions``, to give every codebook equally many; as
+            many as the proportions allow by default.
+        partners: Makes every test item two references, one after the other: an utterance and its partner, of the same
+            speaker and another emotion. The emotion of the partner by emotion (``{happy: sad, sad: happy}``; emotions
+            that are not named are left out), or ``"opposite"`` (:func:`~emoquant.labels.opposite_emotions`). None for
+            single utterances.
     """
 
-    _training: SelectedDataset | None = None
+    def __init__(
+        self,
+        corpora: Corpus | list[Corpus],
+        emotions: Sequence[str] | None = STUDY_EMOTIONS,
+        cache_dir: str = ".cache/emoquant",
+        budget: int = 1,
+        num_workers: int = 0,
+        seed: int = 0,
+        train_emotions: Mapping[str, float] | None = None,
+        train_utterances: int | None = None,
+        partners: dict[str, str] | Literal["opposite"] | None = None,
+    ) -> None:
+        super().__init__(corpora, emotions, cache_dir, budget, num_workers, seed)
+        self.train_emotions, self.train_utterances, self.partners = train_emotions, train_utterances, partners
+        self._training: SelectedDataset | None = None
 
-    def restrict_training(self, shares: Mapping[str, float], utterances: int | None = None, seed: int = 0) -> None:
-        """Train on some emotions only, in given proportions; every other loader stays whole.
-
-        Args:
-            shares: Share of each emotion; only their ratios count.
-            utterances: Most training utterances in all; as many as the proportions allow by default.
-            seed: Seeds the choice of utterances.
-
-        Raises:
-            ValueError: See :func:`~emoquant.data.selection.rows_by_share`.
-            RuntimeError: :meth:`setup` was not called.
-        """
-        whole = self.dataset("train")
-        self._training = SelectedDataset(whole, rows_by_share(whole.emotions, self.emotions, shares, utterances, seed))
-
-    def pair_references(self, partners: Mapping[str, str] | None = None) -> None:
-        """Pair each test utterance with one of the same speaker and another emotion; a second call does nothing.
-
-        Args:
-            partners: Emotion of the partner by emotion; see :func:`~emoquant.data.pairing.partner_rows`.
+    def setup(self, stage: str | None = None) -> None:
+        """Open the splits, restrict the training split and pair the test split; a second call does nothing.
 
         Raises:
-            ValueError: Partners are wrong or missing.
-            RuntimeError: :meth:`setup` was not called.
+            FileNotFoundError: A corpus is not where it should be.
+            ValueError: A corpus has a wrong label, a split lacks an emotion that is asked for, or partners are wrong.
         """
-        whole = self.dataset("test")
+        opened = self._datasets is None
+        super().setup(stage)
         assert self._datasets is not None
-        if not isinstance(whole, PairedDataset):
-            rows = partner_rows(whole.emotions, whole.speakers, self.emotions, partners)
+        if opened and self.train_emotions is not None:
+            whole, shares = self._datasets["train"], dict(self.train_emotions)
+            rows = rows_by_share(whole.emotions, self.emotions, shares, self.train_utterances, self.seed)
+            self._training = SelectedDataset(whole, rows)
+            rank_zero_info(f"training on {len(rows)} utterances of {', '.join(shares)}")
+        if opened and self.partners is not None:
+            whole = self._datasets["test"]
+            wanted = opposite_emotions(self.emotions) if self.partners == "opposite" else self.partners
+            rows = partner_rows(whole.emotions, whole.speakers, self.emotions, wanted)
             self._datasets["test"] = PairedDataset(whole, *rows)
+
+    @property
+    def training_shares(self) -> dict[str, float]:
+        """Share of each emotion among the utterances that are trained on; emotions without any are left out."""
+        emotions = (self._training or self.dataset("train")).emotions
+        return {
+            name: round(float((emotions == index).mean()), 4)
+            for index, name in enumerate(self.emotions)
+            if (emotions == index).any()
+        }
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split or what it was restricted to; see :class:`SpeechDataModule`."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import torch
@@ -65,13 +66,16 @@ class EmotionDataModule(ArrangedDataModule):
     Args:
         corpora: A corpus or several, which are joined split by split.
         encoder: The encoder; emotion2vec-tiny from ``checkpoints/`` by default.
-        emotions: Emotions that are kept, in the order of their indices.
+        emotions: Emotions that are kept, in the order of their indices; None for all that occur.
         cache_dir: Folder of the feature store.
         frames_per_batch: Bound of a batch: utterances times the longest of them, in frames.
         precision: Number format of the store; ``"float16"`` halves it at a relative error of at most 2^-11.
         extraction_seconds: Bound of a batch of the encoder, in seconds of audio.
         num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
-        seed: Seeds the order of the training batches.
+        seed: Seeds the order of the training batches and the choice of utterances by ``train_emotions``.
+        train_emotions: See :class:`ArrangedDataModule`, also for the two that follow.
+        train_utterances: Most training utterances under ``train_emotions``.
+        partners: Second reference of every test item.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -81,15 +85,21 @@ class EmotionDataModule(ArrangedDataModule):
         self,
         corpora: Corpus | list[Corpus],
         encoder: FrameEncoder | None = None,
-        emotions: Sequence[str] = STUDY_EMOTIONS,
+        emotions: Sequence[str] | None = STUDY_EMOTIONS,
         cache_dir: str = ".cache/emoquant",
         frames_per_batch: int = 8000,
         precision: Precision = "float32",
         extraction_seconds: float = 60.0,
         num_workers: int = 0,
         seed: int = 0,
+        train_emotions: Mapping[str, float] | None = None,
+        train_utterances: int | None = None,
+        partners: dict[str, str] | Literal["opposite"] | None = None,
     ) -> None:
-        super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed)
+        budget = frames_per_batch
+        super().__init__(
+            corpora, emotions, cache_dir, budget, num_workers, seed, train_emotions, train_utterances, partners
+        )
         if frames_per_batch < 1 or extraction_seconds <= 0:
             raise ValueError(
                 f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"

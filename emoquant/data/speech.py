@@ -17,7 +17,7 @@ from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
 from emoquant.data.table import UtteranceTable
-from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
 
 class SplitDataset(Dataset[Any], ABC):
@@ -62,14 +62,15 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     Args:
         corpora: A corpus or several, which are joined split by split.
-        emotions: Emotions that are kept, in the order of their indices.
+        emotions: Emotions that are kept, in the order of their indices; None for all that occur, those of the study
+            first.
         cache_dir: Folder for what is derived from the corpora.
         budget: Largest padded size of a batch.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches.
 
     Attributes:
-        emotions: Canonical names of the emotions; labels index into it.
+        emotions: Canonical names of the emotions; labels index into it. Empty before :meth:`setup` where all are kept.
         speakers: Names of the speakers of all splits after :meth:`setup`, sorted; with several corpora each is
             preceded by its corpus (``"esd/0011"``).
         name: Names of the corpora joined by ``+``.
@@ -81,7 +82,7 @@ class SpeechDataModule(LightningDataModule, ABC):
     def __init__(
         self,
         corpora: Corpus | list[Corpus],
-        emotions: Sequence[str] = STUDY_EMOTIONS,
+        emotions: Sequence[str] | None = STUDY_EMOTIONS,
         cache_dir: str = ".cache/emoquant",
         budget: int = 1,
         num_workers: int = 0,
@@ -92,9 +93,9 @@ class SpeechDataModule(LightningDataModule, ABC):
         names = [corpus.name for corpus in self.corpora]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"expected corpora of different names, not {names}; give each its own name")
-        self.emotions = [canonical_emotion(emotion) for emotion in emotions]
-        if not self.emotions or len(set(self.emotions)) < len(self.emotions):
-            raise ValueError(f"expected emotions of different names, not {list(emotions)}")
+        self.emotions = [canonical_emotion(emotion) for emotion in emotions or ()]
+        if (emotions is not None and not self.emotions) or len(set(self.emotions)) < len(self.emotions):
+            raise ValueError(f"expected emotions of different names, not {list(emotions or ())}")
         self.name = "+".join(names)
         self.speakers: list[str] = []
         self.cache_dir = cache_dir
@@ -210,9 +211,12 @@ class SpeechDataModule(LightningDataModule, ABC):
     def _open(self) -> dict[str, SplitDataset]:
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
         left_out: Counter[str] = Counter()
-        for corpus in self.corpora:
+        tables = [UtteranceTable.of(corpus.utterances()) for corpus in self.corpora]
+        if not self.emotions:
+            present = {kind for table in tables for kind in table.names("emotion").kinds}
+            self.emotions = [emotion for emotion in SPELLINGS if emotion in present]
+        for corpus, table in zip(self.corpora, tables, strict=True):
             prefix = f"{corpus.name}/" if len(self.corpora) > 1 else ""
-            table = UtteranceTable.of(corpus.utterances())
             kept = table.names("emotion").among(self.emotions)
             left_out.update(table.select(np.flatnonzero(~kept)).names("emotion"))
             for split in SPLITS:
@@ -223,7 +227,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         if left_out:
             text = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
             rank_zero_info(f"{self.name}: utterances of other emotions are left out: {text}")
-        del table
+        del table, tables
         return self._labelled(found)
 
     def _labelled(self, found: Mapping[str, Sequence[tuple[UtteranceTable, str]]]) -> dict[str, SplitDataset]:

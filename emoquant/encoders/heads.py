@@ -1,5 +1,6 @@
 """Classifiers of utterance vectors: an emotion2vec model's own, and probes trained on a corpus."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from emoquant.encoders.base import EmotionHead
+from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import body_digest, read_directory, read_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.files import read_tensors
+from emoquant.labels import emotion_index
 from emoquant.origin import Origin, read_origin
+from emoquant.runs import BEST, RUNS, find_checkpoint, newest
 
 
 class LinearHead(EmotionHead):
@@ -61,7 +64,7 @@ def head_weights(model: str, labels: Sequence[str], weights: Mapping[str, Tensor
     if not labels or "proj.weight" not in weights:
         raise ValueError(
             f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
-            "on its features: python train.py fit --config configs/train/probe.yaml"
+            "on its features: emoquant fit probe"
         )
     return weights["proj.weight"], weights["proj.bias"]
 
@@ -88,6 +91,43 @@ class EncoderHead(LinearHead):
         super().__init__(*head_weights(model, directory.labels, weights), directory.labels)
         digest = body_digest(directory.model_conf, weights)
         self.origin = None if any_encoder else Origin(model, digest, digest)
+
+
+def default_head(encoder: FrameEncoder, emotions: Sequence[str], folder: str | Path = RUNS) -> EmotionHead:
+    """Return the classifier of an encoder's features where none is named: its own head, or else the folder's probe.
+
+    Args:
+        encoder: The encoder.
+        emotions: Emotions that the classifier must know.
+        folder: Folder of runs; the newest run ``probe`` in it counts.
+
+    Raises:
+        ValueError: The encoder has no head that knows the emotions, and no probe was trained in the folder.
+    """
+    try:
+        head = encoder.head()
+        for emotion in emotions:
+            emotion_index(emotion, head.labels)
+        return head
+    except ValueError as error:
+        run = newest(Path(folder) / "probe", BEST)
+        if run is None:
+            flag = "" if str(folder) == RUNS else f" --folder {folder}"
+            raise ValueError(
+                f"the encoder's own head will not do ({error}): train a probe with emoquant fit probe{flag}"
+            ) from error
+        return ProbeHead(str(run.best))
+
+
+def head_or_none(
+    encoder: FrameEncoder, emotions: Sequence[str] = (), folder: str | Path = RUNS
+) -> EmotionHead | None:
+    """Return :func:`default_head`, or None with a warning where there is neither a head nor a probe."""
+    try:
+        return default_head(encoder, emotions, folder)
+    except ValueError as error:
+        warnings.warn(f"goes without recognition: {error}", stacklevel=2)
+        return None
 
 
 class Probe(EmotionHead):
@@ -134,7 +174,7 @@ class ProbeHead(EmotionHead):
         """Load the probe.
 
         Args:
-            checkpoint: File ``*.ckpt`` of a training run of a probe.
+            checkpoint: File ``*.ckpt`` of a training run of a probe, or the run's folder.
             any_encoder: Whether it may read features of another encoder than it was trained on.
 
         Raises:
@@ -142,11 +182,10 @@ class ProbeHead(EmotionHead):
             ValueError: It is no checkpoint of a probe.
         """
         super().__init__()
-        if not Path(checkpoint).is_file():
-            raise FileNotFoundError(
-                f"no probe at {checkpoint}: train one with python train.py fit --config configs/train/probe.yaml"
-            )
-        stored: Any = read_tensors(Path(checkpoint))
+        path = find_checkpoint(checkpoint, best=True)
+        if not path.is_file():
+            raise FileNotFoundError(f"no probe at {checkpoint}: train one with emoquant fit probe")
+        stored: Any = read_tensors(path)
         if not isinstance(stored, dict) or "probe" not in stored:
             raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
         self.probe = Probe(**stored["probe"])

@@ -5,21 +5,20 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
+from emoquant.shipped import CHECKPOINTS, shipped_path
+
 Hub = Literal["auto", "ms", "hf", "path"]
 
 #: Owners of the public emotion2vec models and the hub (ModelScope, Hugging Face) that their names belong to.
 _OWNERS: dict[str, Literal["ms", "hf"]] = {"iic": "ms", "emotion2vec": "hf"}
-
-#: The folder that holds ``checkpoints/`` in a source tree.
-_SOURCE_TREE = Path(__file__).resolve().parents[2]
 
 
 def find_model(model: str, hub: Hub = "auto") -> Path:
     """Return the directory of a model; a public one is downloaded on its first use.
 
     Args:
-        model: Directory in funasr's format, relative to the working folder or to the source tree; or the name of a
-            model on a hub, such as ``iic/emotion2vec_plus_base``.
+        model: Directory in funasr's format; a shipped model (``emotion2vec-tiny``); or the name of a model on a hub,
+            such as ``iic/emotion2vec_plus_base``.
         hub: Where a name that is no directory is looked up: ``"ms"`` (ModelScope), ``"hf"`` (Hugging Face),
             ``"path"`` (nowhere), or ``"auto"``: by its owner, for the owners of the public emotion2vec models.
 
@@ -27,7 +26,7 @@ def find_model(model: str, hub: Hub = "auto") -> Path:
         FileNotFoundError: There is no such directory and the name is none that a hub is asked for.
         ConnectionError: The download failed; the message says how to fetch the model elsewhere.
     """
-    for path in (Path(model).expanduser(), _SOURCE_TREE / model):
+    for path in (shipped_path(model), CHECKPOINTS / model):
         if path.is_dir():
             return path
     owner = model.split("/")[0]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.runs import find_checkpoint
 from emoquant.speech.mel import MelSpec
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
@@ -170,7 +171,7 @@ class LSTMEncoder(FrameEncoder):
             raise ValueError(f"lengths must be in [1, {waveforms.shape[1]}] samples, not {lengths.tolist()}")
 
     def _load(self, weights: str) -> None:
-        path = _resemblyzer() if weights == "resemblyzer" else Path(weights)
+        path = _resemblyzer() if weights == "resemblyzer" else find_checkpoint(weights)
         if not path.is_file():
             raise FileNotFoundError(
                 f"no weights at {path}: expected 'resemblyzer', a file, or a checkpoint of a GE2E training"

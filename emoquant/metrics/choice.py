@@ -24,7 +24,8 @@ class CodebookChoice(Metric):
     every codebook and cancels out of the choice: with another codec in its place, of another architecture, it is alike.
 
     Args:
-        codebooks: Name of the codec of each emotion, as in the sweep.
+        codebooks: Name of the codec of each emotion, as in the sweep; every codec that was trained on one emotion by
+            default (:meth:`choose`).
         reference: Name of the codec trained on all emotions; None to compare plain losses.
         by: What is lost.
         name: Name in the column ``codec`` of the rows.
@@ -42,18 +43,40 @@ class CodebookChoice(Metric):
 
     def __init__(
         self,
-        codebooks: dict[str, str],
+        codebooks: dict[str, str] | None = None,
         reference: str | None = None,
         by: Criterion = "distortion",
         name: str = "choice",
     ) -> None:
         super().__init__()
+        self.emotions: list[str] = []
+        self.codecs: list[str] = []
+        self.reference, self.by, self.name = reference, by, name
+        if codebooks is not None:
+            self._take(codebooks)
+        self.points: tuple[float, ...] = ()
+        self.offsets: Tensor | None = None
+
+    def choose(self, trained: Mapping[str, Mapping[str, float]]) -> None:
+        """Take every codec that was trained on one emotion, unless the codebooks were named.
+
+        Args:
+            trained: Share of each emotion in the training, by codec.
+
+        Raises:
+            ValueError: There are fewer than two such codecs, or two of one emotion.
+        """
+        if not self.codecs:
+            single = [(next(iter(shares)), codec) for codec, shares in trained.items() if len(shares) == 1]
+            if len({emotion for emotion, _ in single}) < len(single):
+                raise ValueError(f"{self.name}: two codecs were trained on one emotion: name one each by `codebooks`")
+            self._take(dict(single))
+
+    def _take(self, codebooks: Mapping[str, str]) -> None:
         self.emotions = [canonical_emotion(emotion) for emotion in codebooks]
         if len(self.emotions) < 2 or len(set(self.emotions)) < len(self.emotions):
             raise ValueError(f"a choice needs at least two codebooks of different emotions, got {list(codebooks)}")
-        self.codecs, self.reference, self.by, self.name = list(codebooks.values()), reference, by, name
-        self.points: tuple[float, ...] = ()
-        self.offsets: Tensor | None = None
+        self.codecs = list(codebooks.values())
 
     @property
     def needed(self) -> list[str]:

@@ -1,6 +1,5 @@
 """Codebooks of one emotion: what they make of every emotion."""
 
-import re
 from collections.abc import Mapping, Sequence
 
 from emoquant.reports.base import Artifact, Drawing
@@ -20,50 +19,32 @@ from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import line_style, paper_style
 
 
-def codebook_emotion(codec: str, emotions: Sequence[str], given: Mapping[str, str] | None = None) -> str | None:
-    """Return the emotion that a codec's codebook was trained on, by its name unless it is given.
-
-    Args:
-        codec: Name of the codec.
-        emotions: Emotions of the corpus.
-        given: Emotion by codec.
-
-    Returns:
-        The emotion; None if the name holds none or several.
-
-    Example:
-        >>> codebook_emotion("ecvq_happy", ["happy", "sad"]), codebook_emotion("happy_sad", ["happy", "sad"])
-        ('happy', None)
-    """
-    if given and codec in given:
-        return given[codec]
-    named = [emotion for emotion in emotions if emotion in re.split(r"[^a-z]+", codec.lower())]
-    return named[0] if len(named) == 1 else None
-
-
 def trained_emotions(
+    results: Results,
     codecs: Sequence[str],
-    emotions: Sequence[str],
     given: Mapping[str, str] | None = None,
     required: Sequence[str] | None = None,
 ) -> dict[str, str]:
-    """Return the emotion of every codec that has one.
+    """Return the emotion of every codec that was trained on one.
 
     Args:
+        results: The results, whose rows ``trained_on`` say it.
         codecs: Names of codecs.
-        emotions: Emotions of the corpus.
-        given: Emotion by codec, where the name does not say it.
+        given: Emotion by codec, for results of earlier versions, which do not say it.
         required: Codecs that must have one.
 
     Raises:
         MissingRowsError: No codec, or not every required one, has an emotion.
     """
-    known = {codec: codebook_emotion(codec, emotions, given) for codec in codecs}
+    known = {codec: (given or {}).get(codec) or results.codebook_emotion(codec) for codec in codecs}
     trained = {codec: emotion for codec, emotion in known.items() if emotion is not None}
     unknown = [codec for codec in required or () if codec not in trained]
     if unknown or not trained:
         names = ", ".join(unknown or codecs)
-        raise MissingRowsError(f"no emotion of the corpus in the codec names {names}; give each one's by `codebooks`")
+        raise MissingRowsError(
+            f"the results name no single emotion that {names} was trained on (rows trained_on): give each codec's by "
+            "`codebooks`, or evaluate again with codecs of this version"
+        )
     return trained
 
 
@@ -76,7 +57,7 @@ class SimilarityPanel(Drawing):
         columns: ``"codebook"``: a column for each codebook, lines are emotions; ``"emotion"``: the other way round.
         similarity: Metric of the upper row.
         codecs: Codecs; all in the file whose emotion is known by default.
-        codebooks: Emotion of each codec's codebook, where its name does not say it.
+        codebooks: Emotion of each codec's codebook, where the results do not say it.
         emotions: Emotions of the utterances; all in the file by default.
         linear_below: Where the horizontal axis turns from logarithmic to linear.
         stratum: Part of the corpus.
@@ -108,7 +89,7 @@ class SimilarityPanel(Drawing):
         """Return one figure of two rows."""
         results.need(self.similarity)
         emotions = results.emotions(self.similarity, self.emotions)
-        trained = self._trained(results, emotions)
+        trained = self._trained(results)
         heads = list(trained) if self.columns == "codebook" else emotions
         lines = emotions if self.columns == "codebook" else list(trained)
         panels = []
@@ -132,9 +113,9 @@ class SimilarityPanel(Drawing):
         title = "Every emotion under every codebook"
         return [Artifact(self.name, title, caption, curves_text(panels, "λ"), rows, figure, {})]
 
-    def _trained(self, results: Results, emotions: Sequence[str]) -> dict[str, str]:
+    def _trained(self, results: Results) -> dict[str, str]:
         codecs = results.codecs(self.similarity, self.codecs)
-        trained = trained_emotions(codecs, emotions, self.codebooks, required=self.codecs)
+        trained = trained_emotions(results, codecs, self.codebooks, required=self.codecs)
         for codec, emotion in trained.items():
             results.codecs(f"attraction/{emotion}", [codec])
         return trained
@@ -162,7 +143,7 @@ class CrossMatrix(Drawing):
         metric: Metric of the cells. One that ends in a slash (``attraction/``) is completed by the codebook's emotion.
         lmbda: Operating point, one that every codec was evaluated at; the largest common one by default.
         codecs: Rows; all in the file by default.
-        codebooks: Emotion of each codec's codebook; the codec's name by default.
+        codebooks: Emotion of each codec's codebook, where the results do not say it.
         stratum: Part of the corpus.
         name: Stem of the files; ``cross_<metric>`` by default.
     """
@@ -186,7 +167,7 @@ class CrossMatrix(Drawing):
         emotions = results.emotions(metrics[codecs[0]])
         cells = [[results.find(metrics[c], c, point, e, self.stratum) for e in emotions] for c in codecs]
         measure = quantity(self.metric.strip("/"))
-        own = [codebook_emotion(codec, emotions, self.codebooks) for codec in codecs]
+        own = [(self.codebooks or {}).get(codec) or results.codebook_emotion(codec) for codec in codecs]
         grid = Grid("", measure, cells, codecs, emotions, "codebook", "emotion of the utterances", own)
         rows = shown_rows([grid])
         with paper_style():
@@ -216,7 +197,7 @@ class CrossMatrix(Drawing):
         stem = self.metric.strip("/")
         emotions = results.targets(stem)
         codecs = results.codecs(f"{stem}/{emotions[0]}" if emotions else self.metric, self.codecs)
-        trained = trained_emotions(codecs, emotions, self.codebooks, required=self.codecs)
+        trained = trained_emotions(results, codecs, self.codebooks, required=self.codecs)
         return {codec: self.metric + emotion for codec, emotion in trained.items()}
 
     def _point(self, results: Results, metrics: Mapping[str, str]) -> float:

@@ -173,20 +173,22 @@ def _lost_at(results: Results, emotion: str) -> float | None:
     return max((r.lmbda for r in results.series("recall", DIRECT, emotion) if r.value < LOST * before), default=-1.0)
 
 
-def _biased(results: Results) -> list[str]:
-    codecs = results.codecs("recall")
-    if len(codecs) < 3 or not set(codecs) <= set(results.emotions("recall")) or not results.targets("attraction"):
+def _biased(results: Results) -> dict[str, str]:
+    """Return the emotion of every codec of a run whose codecs were trained on one emotion each."""
+    codecs = {codec: results.codebook_emotion(codec) for codec in results.codecs("recall")}
+    trained = {codec: emotion for codec, emotion in codecs.items() if emotion is not None}
+    if len(trained) < 3 or len(trained) < len(codecs) or not results.targets("attraction"):
         raise MissingRowsError("no codebooks of single emotions")
-    return codecs
+    return trained
 
 
 def _own_kept(results: Results) -> Finding | None:
     codecs = _biased(results)
-    last = results.points("recall", codecs[0])[-1]
+    last = results.points("recall", next(iter(codecs)))[-1]
     cases = []
-    for codec in codecs:
-        own = _row(results, "recall", codec, last, codec)
-        foreign = [_row(results, "recall", other, last, codec).value for other in codecs if other != codec]
+    for codec, emotion in codecs.items():
+        own = _row(results, "recall", codec, last, emotion)
+        foreign = [_row(results, "recall", other, last, emotion).value for other in codecs if other != codec]
         average = sum(foreign) / len(foreign)
         figure = f"{_text(own)} % against {100 * average:.1f} % by the others"
         cases.append(Case(codec, own.value >= 0.5 and own.low > average, figure))
@@ -199,9 +201,9 @@ def _own_kept(results: Results) -> Finding | None:
 
 def _attracted(results: Results) -> Finding | None:
     codecs = _biased(results)
-    first, emotions = results.points("recall", codecs[0])[0], results.emotions("recall")
-    pairs = [(codec, emotion) for codec in codecs for emotion in emotions if emotion != codec]
-    rows = [(codec, _row(results, f"attraction/{codec}", codec, first, emotion)) for codec, emotion in pairs]
+    first, emotions = results.points("recall", next(iter(codecs)))[0], results.emotions("recall")
+    pairs = [(codec, emotion) for codec in codecs for emotion in emotions if emotion != codecs[codec]]
+    rows = [(codec, _row(results, f"attraction/{codecs[codec]}", codec, first, e)) for codec, e in pairs]
     return Finding(
         "It pulls every other emotion towards its own, already at λ 0.",
         f"the angle to the centroid of the codebook's emotion falls at λ = {point_text(first)}, with its interval",

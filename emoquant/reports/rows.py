@@ -9,6 +9,8 @@ from emoquant.results import Row
 UNQUANTIZED = "none"
 #: Emotion and stratum of figures over everything.
 ALL = "all"
+#: Metric of the rows that say what a codec was trained on: the share of an emotion.
+TRAINED_ON = "trained_on"
 
 
 class MissingRowsError(ValueError):
@@ -107,6 +109,11 @@ class Results:
         rows = (self.find(metric, codec, point, emotion, stratum) for point in self.points(metric, codec))
         return [row for row in rows if row is not None]
 
+    def codebook_emotion(self, codec: str) -> str | None:
+        """Return the one emotion that a codec was trained on; None for several, or where the results do not say it."""
+        shares = {row.emotion: row.value for row in self.rows if row.metric == TRAINED_ON and row.codec == codec}
+        return next(iter(shares)) if len(shares) == 1 else None
+
     def need(self, *metrics: str) -> None:
         """Check that metrics are in the results.
 
@@ -118,7 +125,7 @@ class Results:
                 raise MissingRowsError(self._lack(metric, metric))
 
     def _lack(self, what: str, metric: str) -> str:
-        there = sorted({row.codec for row in self.rows if row.metric == metric})
+        there = sorted({row.codec for row in self.rows if row.metric == metric != TRAINED_ON})
         having = f"{metric} is there for the codecs {', '.join(there)}" if there else _listed(self.metrics)
         return f"the results have no rows of {what}: {having}; evaluate with that measure or drop the report"
 

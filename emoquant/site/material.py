@@ -1,13 +1,12 @@
 """Listening runs read from their folders, and what a page needs to know of them."""
 
 import math
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from emoquant.clips import Clip, read_clips
-from emoquant.reports.codebooks import codebook_emotion
+from emoquant.reports.rows import Results
 from emoquant.results import Row, read_results
 from emoquant.site.sounds import Sound, Soundbank
 
@@ -99,7 +98,7 @@ def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict
         "corpora": list(dict.fromkeys(name for run in runs for name in run.corpora)),
         "emotions": emotions,
         "items": [dict(zip(("emotion", "speaker", "reference", "said", "text"), item, strict=True)) for item in items],
-        "codecs": [_codec(number, name, runs[number], emotions) for number, name in codecs],
+        "codecs": [_codec(number, name, runs[number]) for number, name in codecs],
         "columns": ["item", "run", "codec", *WORDS, *NUMBERS, "sound"],
         "clips": clips,
         "figures": [row for number, run in enumerate(runs) for row in figures(number, run.rows)],
@@ -127,7 +126,7 @@ def figures(run: int, rows: Iterable[Row]) -> list[list[Any]]:
     return [
         [run, row.stratum, row.codec, _number(row.lmbda), row.emotion, row.metric, *map(_number, row[5:8]), row.n]
         for row in rows
-        if not row.metric.startswith("trend/")
+        if not row.metric.startswith(("trend/", "trained_on", "partner_share/"))
     ]
 
 
@@ -143,8 +142,8 @@ def attractions(rows: Iterable[Row], codecs: Sequence[str], corpora: Sequence[st
             Where none is known, all rows are taken.
     """
     rows = [row for row in rows if not corpora or row.corpus in corpora]
-    emotions = sorted({row.emotion for row in rows} - {"all"})
-    target = {codec: codebook_emotion(codec, emotions) for codec in codecs}
+    results = Results(rows) if rows else None
+    target = {codec: results.codebook_emotion(codec) for codec in codecs} if results else {}
     return [
         [row.codec, _number(row.lmbda), row.emotion, *map(_number, row[5:8]), row.n, row.corpus]
         for row in rows
@@ -155,28 +154,29 @@ def attractions(rows: Iterable[Row], codecs: Sequence[str], corpora: Sequence[st
     ]
 
 
-def _codec(number: int, name: str, run: ListeningRun, emotions: Sequence[str]) -> dict[str, Any]:
+def _codec(number: int, name: str, run: ListeningRun) -> dict[str, Any]:
     points = {clip.lmbda for clip in run.clips if clip.codec == name and clip.kind == "synthesis"}
-    family, share = _family(name)
+    family, share = _family(name, run.rows)
     return {
         "name": name,
         "run": number,
         "points": sorted(point for point in points if not math.isnan(point)),
-        "emotion": codebook_emotion(name, emotions),
+        "emotion": Results(run.rows).codebook_emotion(name) if run.rows else None,
         "family": family,
         "share": share,
     }
 
 
-def _family(name: str) -> tuple[str, float | None]:
-    """Return what a codec does and, for one of several proportions, the share of the second reference.
+def _family(name: str, rows: Iterable[Row]) -> tuple[str, float | None]:
+    """Return how a codec mixes two references and the share of the second, where the run has several shares.
 
-    Example:
-        >>> _family("vote@0.25"), _family("neutral@20>happy")
-        (('vote', 0.25), ('neutral@20>happy', None))
+    Without them, the codec's own name and None.
     """
-    family, _, share = name.rpartition("@")
-    return (family, float(share)) if family and re.fullmatch(r"[01]|0?\.\d+|1\.0*", share) else (name, None)
+    shares = [row for row in rows if row.metric.startswith("partner_share/")]
+    own = next((row for row in shares if row.codec == name), None)
+    if own is None or sum(row.metric == own.metric for row in shares) < 2:
+        return name, None
+    return own.metric.partition("/")[2], own.value
 
 
 def _item(clip: Clip) -> tuple[str, str, str, str, str]:

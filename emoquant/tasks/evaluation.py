@@ -1,7 +1,6 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
-from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
@@ -12,7 +11,9 @@ from torch import nn
 from emoquant.codecs.base import Codec
 from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
+from emoquant.codecs.specs import Place, open_codecs
 from emoquant.encoders.base import EmotionHead
+from emoquant.encoders.heads import default_head
 from emoquant.metrics import (
     Agreement,
     Blocks,
@@ -24,23 +25,28 @@ from emoquant.metrics import (
     Strata,
     SweepMetrics,
 )
+from emoquant.metrics.described import codec_rows
 from emoquant.metrics.recognition import class_columns
 from emoquant.origin import require_origin
 from emoquant.results import Row
+from emoquant.runs import RUNS, place_of
 from emoquant.sharding import parse_shard
-from emoquant.tasks.partial import PartialSums, Place, States, add_sums, digest_of, restore_sums
+from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.types import Batch
 
 
 class CodecEvaluationTask(LightningModule):
     """Measures codecs on the test split in one pass over the data, for all operating points together.
 
-    The unquantized features are measured beside the codecs, as codec ``"none"``. Codecs and classifier come ready from
-    the YAML; there is nothing to train and no checkpoint to load.
+    The unquantized features are measured beside the codecs, as codec ``"none"``. There is nothing to train and no
+    checkpoint of the task to load.
 
     Args:
-        codecs: The codecs, each with its operating points.
-        classifier: Frozen classifier of utterance vectors: the encoder's own head or a probe.
+        codecs: The codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
+        classifier: Frozen classifier of utterance vectors. By default the head of the data's encoder, or for an encoder
+            without one the probe that was trained in the folder of runs (``emoquant fit probe``).
+        points: Lambdas of every codec that names none; those of the study by default.
+        folder: Folder of the runs that the codecs are named in; ``runs`` by default.
         closed_set: Whether the classifier may only choose among the corpus's emotions; by default its other classes are
             left in.
         by_speaker: Whether each speaker is measured apart, besides the whole.
@@ -66,8 +72,10 @@ class CodecEvaluationTask(LightningModule):
 
     def __init__(
         self,
-        codecs: list[Codec],
-        classifier: EmotionHead,
+        codecs: list[dict[str, Any] | str | Codec],
+        classifier: EmotionHead | None = None,
+        points: list[float] | None = None,
+        folder: str | None = None,
         closed_set: bool = False,
         by_speaker: bool = False,
         agreement: list[float] | None = None,
@@ -80,9 +88,9 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: bool = False,
     ) -> None:
         super().__init__()
-        named = {codec.name for codec in codecs}
-        self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        self.classifier = classifier
+        self.specs, self.place = list(codecs), Place(folder or RUNS, points)
+        self.codecs = nn.ModuleList()
+        self._classifier = classifier
         self.closed_set = closed_set
         self.by_speaker, self.agreement = by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
@@ -97,13 +105,14 @@ class CodecEvaluationTask(LightningModule):
 
     @property
     def codec(self) -> Codec:
-        """The first codec that is not the identity, for callbacks that look at one."""
+        """The first codec that is not the identity, for callbacks that look at one; there after :meth:`setup`."""
         codecs = [cast(Codec, codec) for codec in self.codecs]
         return next((codec for codec in codecs if codec.name != "none"), codecs[0])
 
     def setup(self, stage: str) -> None:
-        """Find out what was measured before, once the data stands."""
+        """Open the codecs and the classifier, and read the sums of an interrupted run."""
         data, trainer = self.trainer.datamodule, self.trainer  # type: ignore[attr-defined]  # set at run time
+        self._open(data)
         number, count = self.shard
         if not hasattr(data, "share_test"):
             if count > 1:
@@ -113,8 +122,8 @@ class CodecEvaluationTask(LightningModule):
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
                    "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits}  # fmt: skip
-        folder = Path(getattr(trainer.logger, "root_dir", trainer.default_root_dir)) / "sums"
-        place = Place(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
+        folder = place_of(trainer.default_root_dir) / "sums"
+        place = Share(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
         self._done = partial.finished()
         whole = trainer.limit_test_batches == 1.0  # a limit counts from the first batch of what is left
@@ -123,6 +132,17 @@ class CodecEvaluationTask(LightningModule):
             rank_zero_info(f"goes on after {self._begun[0]} batches that were measured before ({folder})")
         data.share_test(number, count, self._begun[0])
         self._partial = partial
+
+    def _open(self, data: Any) -> None:  # noqa: ANN401
+        """Open the codecs under the folder of runs, and the classifier."""
+        codecs = open_codecs(self.specs, data.emotions, self.place)
+        named = {codec.name for codec in codecs}
+        self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
+        self.classifier = self._classifier or default_head(data.encoder, data.emotions, self.place.folder)
+        trained = {codec.name: codec.trained_on for codec in codecs}
+        for choice in self.choices:
+            cast(CodebookChoice, choice).choose(trained)
+        self.requires_grad_(False)
 
     def on_test_start(self) -> None:
         """Check that codecs, classifier and data fit, and take the centroids from the training split.
@@ -224,7 +244,8 @@ class CodecEvaluationTask(LightningModule):
         assert self.sweep is not None
         if self._partial is not None and self.shard[1] > 1 and not self._add_jobs(self._partial):
             return
-        self.rows = self.sweep.compute()
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set at run time
+        self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
 
     def _add_jobs(self, partial: PartialSums) -> bool:
         """Write down this job's sums, and add those of the others if all of them are done."""

@@ -13,9 +13,12 @@ from torch import Tensor, nn
 from emoquant.clips import Clip
 from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
+from emoquant.codecs.specs import Place, open_codecs
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.encoders.heads import head_or_none
 from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
+from emoquant.runs import RUNS
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening_items import STYLES, Item, ItemSource
 from emoquant.tasks.partial import digest_of
@@ -39,7 +42,7 @@ class Rendered(NamedTuple):
 
 
 class ListeningTask(pl.LightningModule):
-    """Synthesises references of the test split over codecs and operating points (``eval.py predict``).
+    """Synthesises references of the test split over codecs and operating points (``emoquant predict``).
 
     Everything but the emotion vector is the same along a sweep: text, speaker, style, noise. Condition ``"A"`` closes
     all other paths (speaker centroid, no local style), so that only it supports a claim about the quantizer; ``"B"``
@@ -51,9 +54,12 @@ class ListeningTask(pl.LightningModule):
 
     Args:
         voice: Folder or checkpoint of a voice.
-        codecs: Codecs with their operating points.
+        codecs: Codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
         vocoder: The vocoder; the one without weights by default.
-        classifier: Hears emotions in the clips by the encoder's time means; none by default.
+        classifier: Hears emotions in the clips by the encoder's time means. By default the encoder's own head or the
+            folder's probe; none, with a warning, where there is neither.
+        points: Lambdas of every codec that names none.
+        folder: Folder of the runs that the codecs are named in; ``runs`` by default.
         conditions: ``"A"``, ``"B"`` or both.
         texts: What is said; the reference's own text by default.
         per_cell: References of each emotion and speaker of the test split; their sentences take turns, the same in
@@ -85,9 +91,11 @@ class ListeningTask(pl.LightningModule):
     def __init__(
         self,
         voice: str,
-        codecs: list[Codec],
+        codecs: list[dict[str, Any] | str | Codec],
         vocoder: Vocoder | None = None,
         classifier: EmotionHead | None = None,
+        points: list[float] | None = None,
+        folder: str | None = None,
         conditions: Sequence[Literal["A", "B"]] = ("A", "B"),
         texts: list[str] | None = None,
         per_cell: int = 1,
@@ -110,7 +118,8 @@ class ListeningTask(pl.LightningModule):
         self.voice, self.model = loaded, loaded.model
         self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
         loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
-        self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
+        self.specs, self.place = list(codecs), Place(folder or RUNS, points)
+        self.codecs = nn.ModuleList()
         self.classifier = classifier
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
@@ -121,17 +130,21 @@ class ListeningTask(pl.LightningModule):
         self._source: ItemSource | None = None
         self._judge: Judge | None = None
         self._synthesizer: Synthesizer | None = None
-        self.requires_grad_(False)
 
     def setup(self, stage: str) -> None:
-        """Find out what clips made with other settings are told by, once the data stands.
+        """Open the codecs, and compute the digest of everything that changes a clip.
 
         Raises:
-            ValueError: The data are not for synthesis.
+            ValueError: The data are not for synthesis, or a codec cannot be opened.
         """
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "front_end"):
             raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        codecs = open_codecs(self.specs, data.emotions, self.place)
+        self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
+        if self.classifier is None:
+            self.classifier = head_or_none(data.encoder, data.emotions, self.place.folder)
+        self.requires_grad_(False)
         modules: dict[str, nn.Module] = {"voice": self.model, "vocoder": self.vocoder, "codecs": self.codecs}
         if self.classifier is not None:
             modules["classifier"] = self.classifier

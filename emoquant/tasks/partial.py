@@ -22,7 +22,7 @@ FORMAT = 1
 States = dict[str, Tensor]
 
 
-class Place(NamedTuple):
+class Share(NamedTuple):
     """Which share of the work a process has.
 
     Attributes:
@@ -44,7 +44,7 @@ class PartialSums:
         seconds: Least time between two writings, which bounds what an interruption costs.
     """
 
-    def __init__(self, folder: Path, digest: str, place: Place, seconds: float) -> None:
+    def __init__(self, folder: Path, digest: str, place: Share, seconds: float) -> None:
         self.folder, self.digest, self.place, self.seconds = folder, digest, place, seconds
         self._written = time.monotonic()
 

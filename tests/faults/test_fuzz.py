@@ -18,7 +18,7 @@ from emoquant.clips import Clip, read_clips, write_clips
 from emoquant.codecs import ECVQ, load_codec, save_codec
 from emoquant.codecs.bitstream import BitstreamError, parse
 from emoquant.codecs.search import layout_of
-from emoquant.commands.manifest import CompressedRow, read_rows, write_rows
+from emoquant.commands.compress_manifest import CompressedRow, read_rows, write_rows
 from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.index import Part, Source
 from emoquant.data.manifest import ManifestCorpus

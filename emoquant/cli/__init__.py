@@ -1,0 +1,162 @@
+"""The commands ``fit``, ``validate``, ``test`` and ``predict``: LightningCLI behind plain words."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch import LightningDataModule, LightningModule
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+
+import emoquant.callbacks
+import emoquant.data
+import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
+from emoquant.cli.placing import apply_words
+from emoquant.commands.parsing import UsageError, readable
+from emoquant.files import read_tensors
+from emoquant.runs import LAST, begin, newest, place_of
+from emoquant.shipped import CONFIGS, did_you_mean
+from emoquant.words import Setting, parse_line, settle
+
+TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
+COMMANDS = ("fit", "validate", "test", "predict")
+
+
+class _Parser(LightningArgumentParser):
+    """Refuses with one line instead of the usage of several hundred options."""
+
+    def error(self, message: str, *args: object, **kwargs: object) -> NoReturn:
+        """Raise the reason.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(readable(message, self._option_string_actions))
+
+
+class EmoquantCLI(LightningCLI):
+    """LightningCLI whose classes, sizes and paths come from the words, the YAML and the flags alone.
+
+    Lightning lets the hyperparameters stored in a checkpoint override the YAML and the flags of the run; here what the
+    user wrote wins, and a checkpoint that does not fit the model says so when its weights are loaded.
+
+    ``--ckpt_path last`` stands for the newest checkpoint of the runs of the same name, so that a command can be given
+    again after an interruption, by a person or a queue: it goes on where there is one, and begins where there is none.
+    """
+
+    setting: Setting
+    chosen: str
+
+    @classmethod
+    def subcommands(cls) -> dict[str, set[str]]:
+        """Return the chosen method of the trainer alone, and the arguments that the CLI fills in itself."""
+        return {cls.chosen: LightningCLI.subcommands()[cls.chosen]}
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the words that every command has."""
+        group = parser.add_argument_group("words")
+        group.add_argument("--folder", type=str, default="runs", help="Folder of the runs.")
+        group.add_argument("--name", type=str | None, default=None, help="Name of the run; the YAML's by default.")
+        group.add_argument(
+            "--encoder", type=str | dict[str, Any] | None, default=None,
+            help="Encoder of the data: a name on a hub, a folder, or a YAML.",
+        )  # fmt: skip
+        group.add_argument(
+            "--emotions", type=list[str] | None, default=None, help="Emotions that are kept, in their order."
+        )
+        group.add_argument(
+            "--train_emotions", type=str | dict[str, float] | None, default=None,
+            help="Emotions of the training split with their shares: happy, or happy=0.5,sad=0.5.",
+        )  # fmt: skip
+
+        group.add_argument(
+            "--partners", type=str | dict[str, str] | None, default=None,
+            help="Emotion of a second reference by emotion, or opposite: test items become pairs.",
+        )  # fmt: skip
+
+    def _parse_ckpt_path(self) -> None:
+        pass
+
+    def before_instantiate_classes(self) -> None:
+        """Carry the words into the options of data, model and trainer."""
+        apply_words(self.config[self.subcommand], self.chosen, self.setting.name, self.setting.folder)
+
+    def _run_subcommand(self, subcommand: str) -> None:
+        options = self.config_init[subcommand]
+        if options.get("ckpt_path") == "last":
+            options["ckpt_path"] = self._newest(required=subcommand != "fit")
+        if self.setting.begins is not None and not self.trainer.fast_dev_run:
+            rank_zero_only(begin)(Path(self.setting.folder), self.setting.begins)
+        super()._run_subcommand(subcommand)
+
+    def _newest(self, required: bool) -> str | None:
+        """Return the checkpoint that is furthest: the newest run's last one, or what a preempted SLURM job left.
+
+        Lightning takes the latter only where no checkpoint is named. It is the better one of two at the same step: the
+        run that was preempted saves its last checkpoint as if the epoch had ended there.
+        """
+        root = Path(self.trainer.default_root_dir)
+        place = place_of(root)
+        found: list[Path] = []
+        if SLURMEnvironment.detect():
+            preempted = [path for path in root.glob("hpc_ckpt_*.ckpt") if path.stem[9:].isdecimal()]
+            found += sorted(preempted, key=lambda path: int(path.stem[9:]))[-1:]
+        run = newest(place, LAST)
+        found += [run.checkpoint] if run else []
+        if not found and required:
+            raise FileNotFoundError(f"--ckpt_path last: no version_*/{LAST} in {place}; train first")
+        path = max(found, key=_step) if len(found) > 1 else next(iter(found), None)
+        rank_zero_info(f"goes on from {path}" if path else f"no checkpoint in {place} yet: begins anew")
+        return str(path) if path else None
+
+
+def _step(path: Path) -> int:
+    """Return the step at which a checkpoint was saved."""
+    return int(read_tensors(path, mmap=True)["global_step"])
+
+
+def run(args: Sequence[str] | None = None) -> EmoquantCLI:
+    """Run a task: ``run(["fit", "codec", "--folder", "runs/mine"])``.
+
+    Args:
+        args: Command line; that of the process by default.
+
+    Returns:
+        The finished command with its ``trainer``, ``model`` and ``datamodule``.
+
+    Raises:
+        FileNotFoundError: A configuration, a corpus or a checkpoint is missing.
+        UsageError: The parser refuses an option.
+        ValueError: Something does not fit; the message says what.
+    """
+    words = list(sys.argv[1:] if args is None else args)
+    if not words or words[0] not in COMMANDS:
+        given = words[0] if words else ""
+        raise UsageError(f"expected one of {', '.join(COMMANDS)}, not {given!r}; {did_you_mean(given, COMMANDS)}")
+    if not TRAINER_DEFAULTS.is_file():
+        raise FileNotFoundError(f"{TRAINER_DEFAULTS} is missing, which every run begins with: install emoquant again")
+    setting = settle(parse_line(words[0], words[1:]))
+    defaults = {"default_config_files": [str(TRAINER_DEFAULTS)], "allow_abbrev": False}
+    kind = type("CLI", (EmoquantCLI,), {"chosen": words[0], "setting": setting})
+    own = sys.argv
+    sys.argv = own[:1]  # LightningCLI warns where the process has arguments of its own
+    try:
+        return kind(
+            model_class=LightningModule,
+            subclass_mode_model=True,
+            datamodule_class=LightningDataModule,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_kwargs={"overwrite": True},
+            parser_class=_Parser,
+            parser_kwargs={"allow_abbrev": False, words[0]: defaults},
+            args=setting.args,
+        )
+    finally:
+        sys.argv = own
+
+
+__all__ = ["COMMANDS", "TRAINER_DEFAULTS", "EmoquantCLI", "UsageError", "run"]

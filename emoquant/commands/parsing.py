@@ -1,0 +1,83 @@
+"""Functions as commands: their arguments are options, their docstrings the help."""
+
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from inspect import signature
+from typing import Any, NoReturn
+
+from jsonargparse import ActionConfigFile, ArgumentParser
+
+from emoquant.shipped import did_you_mean
+from emoquant.words import encoder_spec, gather_lists
+
+
+class UsageError(ValueError):
+    """Options that the parser refuses; the message is one line."""
+
+
+class Parser(ArgumentParser):
+    """Refuses with one line, and names the nearest option, instead of printing its usage."""
+
+    def error(self, message: str, *args: object, **kwargs: object) -> NoReturn:
+        """Raise the reason.
+
+        Raises:
+            UsageError: Always.
+        """
+        raise UsageError(readable(message, self._option_string_actions))
+
+
+def readable(message: str, options: Iterable[str]) -> str:
+    """Return the core of a parser's message: its first line, its last reason, and the nearest option.
+
+    Args:
+        message: What jsonargparse says.
+        options: Options that there are.
+    """
+    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
+    reasons = [line for line in lines[1:] if not line.startswith(("Given value", "Namespace", "Problem with"))]
+    text = lines[0] if lines else message
+    if reasons and reasons[-1] not in text:
+        text = f"{text.rstrip(':.')}: {reasons[-1]}"
+    unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
+    near = did_you_mean(unknown[0], options) if unknown and "nrecognized" in text else ""
+    return f"{text}{near and '; ' + near}"
+
+
+def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
+    """Call a function with the arguments of a command line.
+
+    Parameters without a default are words by their place; so are leading words for a first parameter that is a list.
+
+    Args:
+        function: The function of the command.
+        name: Name of the command.
+        args: What follows it.
+
+    Raises:
+        UsageError: An argument is unknown, missing or of the wrong kind.
+    """
+    parser = Parser(prog=f"emoquant {name}", description=(function.__doc__ or "").split("\n\n")[0], allow_abbrev=False)
+    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML with these options.")
+    parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
+    own, sys.argv = sys.argv, sys.argv[:1]
+    try:
+        found = parser.instantiate(parser.parse_args(_spelt(function, args)))
+    finally:
+        sys.argv = own
+    return function(**{key: found[key] for key in signature(function).parameters})
+
+
+def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
+    """Return arguments as jsonargparse wants them: lists as JSON, encoders as classes."""
+    words, parameters = list(args), signature(function).parameters
+    first = next(iter(parameters.values()), None)
+    if first is not None and first.default is not first.empty and "list" in str(first.annotation):
+        count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
+        words = [*([f"--{first.name}", json.dumps(words[:count])] if count else []), *words[count:]]
+    if "FrameEncoder" in str(getattr(parameters.get("encoder"), "annotation", "")):
+        for place, word in enumerate(words[:-1]):
+            if word == "--encoder":
+                words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
+    return gather_lists(words)

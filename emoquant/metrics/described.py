@@ -1,0 +1,31 @@
+"""What codecs are, as rows of a results file: the emotions they were trained on, the references they mix."""
+
+import math
+from collections.abc import Iterable
+
+from emoquant.codecs.base import Codec
+from emoquant.codecs.compose import Mixture
+from emoquant.results import Row
+
+
+def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:
+    """Return what is known of codecs, so that reports need not guess it from their names.
+
+    - ``trained_on``, one row an emotion: its share of the codec's training, in [0, 1];
+    - ``partner_share/<rule>``: the weight of the second reference in a :class:`Mixture` of two, in [0, 1].
+
+    Args:
+        codecs: The codecs.
+        corpus: Name of the corpus in the rows.
+    """
+    rows: list[Row] = []
+    for codec in codecs:
+        for emotion, share in codec.trained_on.items():
+            rows.append(_row(corpus, codec, emotion, "trained_on", share))
+        if isinstance(codec, Mixture) and len(codec.weights) == 2:
+            rows.append(_row(corpus, codec, "all", f"partner_share/{codec.rule}", float(codec.weights[1])))
+    return rows
+
+
+def _row(corpus: str, codec: Codec, emotion: str, metric: str, value: float) -> Row:
+    return Row(corpus, codec.name, math.nan, emotion, metric, value, math.nan, math.nan, 0)
