@@ -39,4 +39,6 @@ class TrainingEmotions(Callback):
                 f"{type(data).__name__} cannot be restricted to emotions: use EmotionDataModule with TrainingEmotions"
             )
         data.restrict_training(self.shares, self.utterances, self.seed)
-        rank_zero_info(f"training on {' + '.join(f'{share:g} {name}' for name, share in self.shares.items())} only")
+        whole = sum(self.shares.values())
+        shares = [f"{name} ({share / whole:.0%})" for name, share in self.shares.items()]
+        rank_zero_info(f"training on the emotions {', '.join(shares)} only")

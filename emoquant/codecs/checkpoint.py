@@ -108,7 +108,8 @@ def load_codec(
     codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
     with path.open("rb") as file:
-        codec.source = Source(str(path), hashlib.file_digest(file, "sha256").hexdigest(), history)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    codec.source = Source(str(path), digest, history, origin_of(content))
     return codec.requires_grad_(False).eval()
 
 

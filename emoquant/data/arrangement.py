@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from torch.utils.data import DataLoader
 
 from emoquant.data.pairing import PairedDataset, partner_rows
@@ -33,6 +34,17 @@ class ArrangedDataModule(SpeechDataModule):
         """
         whole = self.dataset("train")
         self._training = SelectedDataset(whole, rows_by_share(whole.emotions, self.emotions, shares, utterances, seed))
+
+    @property
+    def training_shares(self) -> dict[str, float]:
+        """Share of each emotion among the training utterances; emotions without any are left out.
+
+        Raises:
+            RuntimeError: :meth:`setup` was not called.
+        """
+        dataset = self.dataset("train") if self._training is None else self._training
+        counts = np.bincount(dataset.emotions, minlength=len(self.emotions)).tolist()
+        return {name: count / len(dataset) for name, count in zip(self.emotions, counts, strict=True) if count}
 
     def pair_references(self, partners: Mapping[str, str] | None = None) -> None:
         """Pair each test utterance with one of the same speaker and another emotion; a second call does nothing.

@@ -158,7 +158,8 @@ class CodecTraining(pl.LightningModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         utterances = len(data.dataset("train").utterances) if hasattr(data, "dataset") else 0
         epochs = max(0, self.trainer.max_epochs or 0)
-        return History(str(getattr(data, "name", "")), utterances, self.phase(), self.current_epoch + 1, epochs)
+        name, shares = str(getattr(data, "name", "")), getattr(data, "training_shares", {})
+        return History(name, utterances, self.phase(), self.current_epoch + 1, epochs, shares, self.seed)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""
