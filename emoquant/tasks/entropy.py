@@ -1,5 +1,6 @@
 """Training of an entropy model on codebooks that stand."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from emoquant.codecs.checkpoint import find_checkpoint, origin_of, read_checkpoint, restore_quantizer
@@ -25,6 +26,8 @@ class EntropyTask(CodecTraining):
         any_encoder: Whether the codebooks may have been trained on features of another encoder than the data's.
         survivors: Paths of coarse codes that the search keeps over time; as in :class:`CodecTask`.
         beam: Paths that it keeps in a frame; as in :class:`CodecTask`.
+        allow_class: Modules outside the project whose quantizer the codebooks' checkpoint may name; as in
+            :func:`~emoquant.codecs.load_codec`.
     """
 
     def __init__(
@@ -38,9 +41,11 @@ class EntropyTask(CodecTraining):
         any_encoder: bool = False,
         survivors: int = 1,
         beam: int = 1,
+        allow_class: str | Sequence[str] = (),
     ) -> None:
         super().__init__(None, entropy, learning_rate, splits, 2, seed, survivors, beam)
         self.codebooks, self.gate_epochs, self.any_encoder = Path(codebooks), gate_epochs, any_encoder
+        self.allow_class = allow_class
 
     def configure_model(self) -> None:
         """Load the codebooks and build the entropy model for them.
@@ -52,7 +57,7 @@ class EntropyTask(CodecTraining):
             path = find_checkpoint(self.codebooks)
             content = read_checkpoint(path)
             require_origin(f"{path}", None if self.any_encoder else origin_of(content), self.origin)
-            self.quantizer = restore_quantizer(content, path)
+            self.quantizer = restore_quantizer(content, path, self.allow_class)
         super().configure_model()
 
     def phase(self) -> Phase:
