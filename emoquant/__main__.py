@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import Any
 
 import emoquant
-from emoquant.errors import debugging, error_block
+from emoquant.errors import debugging, error_block, user_errors
 from emoquant.shipped import did_you_mean
 
 #: Command -> module and function, and what it is for. Modules are imported when their command is used.
@@ -23,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "site": ("emoquant.commands.site:site", "build a website of listening pages, report and provenance"),
     "reports": ("emoquant.commands.reports:reports", "draw the reports of a finished evaluation again"),
     "app": ("emoquant.commands.app:app", "try codecs and a voice on your own speech, in the browser"),
-    "check-data": ("emoquant.data.voice.check:check_data", "say what is wrong with a corpus for training a voice"),
+    "check-data": ("emoquant.commands.check:check", "say what is wrong with a corpus for training a voice"),
 }
 _LIGHTNING = ("fit", "validate", "test", "predict")
 
@@ -52,7 +52,7 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
     shown = " ".join(["emoquant", *(word for word in words[:2] if not word.startswith("-"))])
     try:
         return _run(name, words)
-    except _user_errors() as error:
+    except user_errors() as error:
         if debugging():
             raise
         print(error_block(shown, error), file=sys.stderr)
@@ -76,13 +76,6 @@ def _load(name: str) -> Callable[..., Any]:
     module, _, function = COMMANDS[name][0].partition(":")
     found: Callable[..., Any] = getattr(import_module(module), function)
     return found
-
-
-def _user_errors() -> tuple[type[BaseException], ...]:
-    """Return the kinds of errors whose message is for the user; Lightning's only where it was imported."""
-    found: list[type[BaseException]] = [ValueError, OSError, ImportError, RuntimeError, TypeError]
-    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
-    return tuple([*found, lightning.MisconfigurationException] if lightning else found)
 
 
 def _usage() -> str:

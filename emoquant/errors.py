@@ -1,6 +1,7 @@
 """Errors as a user reads them: one block of at most six lines, without a traceback."""
 
 import os
+import sys
 import textwrap
 
 #: Environment variable that shows tracebacks.
@@ -32,3 +33,10 @@ def error_block(command: str, error: BaseException) -> str:
 def debugging() -> bool:
     """Whether the user asked for tracebacks."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
+
+
+def user_errors() -> tuple[type[BaseException], ...]:
+    """Return the kinds of errors whose message is for the user; Lightning's only where it was imported."""
+    found: tuple[type[BaseException], ...] = (ValueError, OSError, ImportError, RuntimeError, TypeError)
+    lightning = sys.modules.get("lightning.fabric.utilities.exceptions")
+    return (*found, lightning.MisconfigurationException) if lightning else found

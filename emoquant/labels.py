@@ -23,8 +23,9 @@ SPELLINGS: dict[str, tuple[str, ...]] = {
 }
 
 #: Emotion that an emotion is brought together with where two references are mixed.
-_OPPOSITES = {"happy": "sad", "sad": "happy", "angry": "neutral", "neutral": "angry", "surprise": "sad", "fear": "angry",
-              "disgust": "happy", "calm": "angry", "boredom": "happy", "excited": "sad", "frustrated": "happy"}  # fmt: skip
+_OPPOSITES = {"happy": "sad", "sad": "happy", "angry": "neutral", "neutral": "angry", "surprise": "sad",
+              "fear": "angry", "disgust": "happy", "calm": "angry", "boredom": "happy", "excited": "sad",
+              "frustrated": "happy"}  # fmt: skip
 
 _CANONICAL = {spelling: name for name, others in SPELLINGS.items() for spelling in (name, *others)}
 

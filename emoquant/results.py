@@ -25,6 +25,7 @@ class Row(NamedTuple):
         n: Utterances counted.
         stratum: Part of the corpus that is counted (an agreement level, a speaker), or ``"all"``.
         interval: What the interval resamples: ``"speakers"``, ``"utterances"`` or ``""``.
+        seeds: Trainings with different seeds that the figure is the mean of.
     """
 
     corpus: str
@@ -38,6 +39,7 @@ class Row(NamedTuple):
     n: int
     stratum: str = "all"
     interval: str = ""
+    seeds: int = 1
 
 
 def _cell(value: str | float | int) -> str:
@@ -79,15 +81,16 @@ def read_results(path: Path) -> list[Row]:
     rows = []
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
-        missing = [name for name in Row._fields if name not in (reader.fieldnames or ())]
+        columns = [name for name in Row._fields if name != "seeds" or name in (reader.fieldnames or ())]
+        missing = [name for name in columns if name not in (reader.fieldnames or ())]
         if missing:
             raise ValueError(f"{path} is no results file: it lacks the columns {', '.join(missing)}")
         for record in reader:
             try:
-                cells = [_parse(record[name], kinds[name]) for name in Row._fields]
+                cells = {name: _parse(record[name], kinds[name]) for name in columns}
             except (TypeError, ValueError) as error:
                 raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-            rows.append(Row._make(cells))
+            rows.append(Row(**cells))  # type: ignore[arg-type]  # every cell is of its column's type
     return rows
 
 

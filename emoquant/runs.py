@@ -120,9 +120,7 @@ def find_checkpoint(path: str | Path, root: str | Path = ".", best: bool = False
             f"no run {given.name!r} with a checkpoint in {root}: train it (emoquant fit {given.name}{flag}) or name "
             f"another folder with --folder{near and '; ' + near}"
         )
-    raise FileNotFoundError(
-        f"no version_*/{LAST} in {place}: expected the folder of a training run, or name a file"
-    )
+    raise FileNotFoundError(f"no version_*/{LAST} in {place}: expected the folder of a training run, or name a file")
 
 
 def read_state(place: Path) -> dict[str, Any]:

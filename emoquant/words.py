@@ -1,8 +1,8 @@
 """The words of the command line, turned into what LightningCLI reads.
 
 ``emoquant fit codec --data esd --encoder iic/emotion2vec_plus_base --folder runs/esd --seed 1`` names a shipped
-configuration, a corpus, an encoder, the folder of the runs and the seed once each; LightningCLI wants paths of YAMLs and
-the arguments of classes. All functions here work on lists of words; nothing heavy is imported.
+configuration, a corpus, an encoder, the folder of the runs and the seed once each; LightningCLI wants paths of YAMLs
+and the arguments of classes. All functions here work on lists of words; nothing heavy is imported.
 """
 
 import json
@@ -222,12 +222,16 @@ def settle(line: Line) -> Setting:
     before = begun_in(Path(line.folder)) if featured else None
     said = Begun(line.data, line.encoder, line.emotions)
     if line.command == "fit" and before is not None:
-        _require_same(line.folder, before, said)
+        require_same(line.folder, before, said)
     elif before is not None and _other_data(before, said):
         name = f"{name}@{_slug(said.data or DEFAULT_DATA)}"
     used = said
     if before is not None:
-        used = Begun(*(mine if mine is not None else theirs for mine, theirs in zip(said, before, strict=True)))
+        used = Begun(
+            said.data or before.data,
+            said.encoder or before.encoder,
+            before.emotions if said.emotions is None else said.emotions,
+        )
     args = [line.command]
     if used.data is None and "data" not in merged and line.configs:
         args += ["--data", data_argument(DEFAULT_DATA)]
@@ -248,8 +252,17 @@ def _other_data(before: Begun, said: Begun) -> bool:
     return said.data is not None and _normal(said.data) != _normal(before.data or DEFAULT_DATA)
 
 
-def _require_same(folder: str, before: Begun, said: Begun) -> None:
-    """Refuse a training with other data, encoder or emotions than those of the folder's first one."""
+def require_same(folder: str, before: Begun, said: Begun) -> None:
+    """Refuse a training with other data, encoder or emotions than those of the folder's first one.
+
+    Args:
+        folder: Folder of runs.
+        before: What it was begun with.
+        said: What a command says now; None for what it does not say.
+
+    Raises:
+        ValueError: They differ.
+    """
     for field in Begun._fields:
         old, new = getattr(before, field), getattr(said, field)
         if new is None:

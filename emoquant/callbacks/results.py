@@ -2,12 +2,13 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
-from emoquant.codecs.history import History, sources_of
+from emoquant.codecs.history import History, shares_text, sources_of
 from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.redraw import FOLDER, RESULTS
@@ -20,7 +21,8 @@ SOURCES = "codecs.csv"
 class ResultsWriter(Callback):
     """Writes ``results.csv`` beside the run's ``config.yaml`` and draws reports of it into ``reports/``.
 
-    Beside them ``codecs.csv`` says which checkpoints the codecs were loaded from, with their digests and trainings.
+    Beside them ``codecs.csv`` says which checkpoints the codecs were loaded from: digest, training (corpus, epochs,
+    share of each emotion, seed) and encoder.
 
     The file is written once, whole, after the last batch; so a folder with a configuration but without results is that
     of a run that was interrupted. Results that an earlier run left in the same folder are set aside as
@@ -80,12 +82,16 @@ def write_sources(path: Path, module: nn.Module) -> None:
     found = sources_of(module)
     if not found:
         return
-    blank = ["" for _ in History._fields]
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerow(["codec", "checkpoint", "sha256", *History._fields])
+        writer.writerow(["codec", "checkpoint", "sha256", *History._fields, "encoder"])
         for name, source in found:
-            writer.writerow([name, source.checkpoint, source.sha256, *(source.history or blank)])
+            training: dict[str, Any] = {}
+            if source.history is not None:
+                training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
+            cells = [training.get(field, "") for field in History._fields]
+            encoder = source.encoder.name if source.encoder.fingerprint else ""
+            writer.writerow([name, source.checkpoint, source.sha256, *cells, encoder])
 
 
 def _folder(trainer: Trainer) -> Path:

@@ -72,6 +72,10 @@ class EmoquantCLI(LightningCLI):
         )  # fmt: skip
 
         group.add_argument(
+            "--needs", type=list[str] | None, default=None,
+            help="What an experiment needs of the data: votes, pairs, or emotions; for emoquant study.",
+        )  # fmt: skip
+        group.add_argument(
             "--partners", type=str | dict[str, str] | None, default=None,
             help="Emotion of a second reference by emotion, or opposite: test items become pairs.",
         )  # fmt: skip
@@ -87,7 +91,7 @@ class EmoquantCLI(LightningCLI):
         options = self.config_init[subcommand]
         if options.get("ckpt_path") == "last":
             options["ckpt_path"] = self._newest(required=subcommand != "fit")
-        if self.setting.begins is not None and not self.trainer.fast_dev_run:
+        if self.setting.begins is not None and not options.trainer.fast_dev_run:
             rank_zero_only(begin)(Path(self.setting.folder), self.setting.begins)
         super()._run_subcommand(subcommand)
 

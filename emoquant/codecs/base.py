@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from typing import Any
 
 from torch import Tensor, nn
 
+from emoquant.codecs.history import Source
 from emoquant.origin import Origin
 from emoquant.types import Coded
 
@@ -16,6 +17,12 @@ STUDY_LAMBDAS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100
 class Codec(nn.Module, ABC):
     """A treatment of frame features that is run at operating points (a lambda, a similarity target).
 
+    A codec of one's own, made of whatever modules, needs :meth:`forward` and the attributes below. If it has
+    :meth:`settings`, it can also be stored (:func:`~emoquant.codecs.save_codec`) and loaded
+    (:func:`~emoquant.codecs.load_codec`): a checkpoint holds the path of its class, its settings and its
+    ``state_dict``. So everything that it learnt must be a parameter or a buffer, finite, and of a shape that the
+    settings alone decide.
+
     Attributes:
         name: Name in the tables.
         dim: Feature dimensions ``D``; 0 where any will do (identity).
@@ -23,7 +30,7 @@ class Codec(nn.Module, ABC):
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
         points: Operating points that an evaluation runs, in the order of its tables.
         origin: Encoder whose features it was trained on; None where any features will do.
-        trained_on: Share of each emotion in its training; empty where that is not known or does not matter.
+        source: File that it was loaded from; None for a codec that was made otherwise.
     """
 
     name: str
@@ -32,7 +39,13 @@ class Codec(nn.Module, ABC):
     codewords: int
     points: tuple[float, ...]
     origin: Origin | None = None
-    trained_on: Mapping[str, float] = MappingProxyType({})
+    source: Source | None = None
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in its training; empty where that is not known or does not matter."""
+        history = self.source.history if self.source is not None else None
+        return {} if history is None else history.emotions
 
     #: Whether :meth:`coded_bits` can say what a coder writes.
     writes_bits: bool = False
@@ -51,6 +64,20 @@ class Codec(nn.Module, ABC):
         Raises:
             ValueError: The features have another dimension than the codec, or a point is out of range.
         """
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor arguments that make a codec of this shape again, as primitives.
+
+        Name, points, origin and source need not be among them: :func:`~emoquant.codecs.load_codec` sets name, origin,
+        source and, where they are asked for, points.
+
+        Raises:
+            ValueError: The codec cannot be stored; the default.
+        """
+        raise ValueError(
+            f"codec {self.name!r} cannot be stored: {type(self).__name__} has no settings(); give it that method (see "
+            "emoquant.codecs.Codec), or store the codecs that it is made of"
+        )
 
     def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
         """Return the bits that a coder writes for a batch, to be held against the estimated ones.

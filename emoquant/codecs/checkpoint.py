@@ -7,26 +7,31 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, nn
 
-from emoquant.codecs.base import STUDY_LAMBDAS
+from emoquant.codecs.base import STUDY_LAMBDAS, Codec
+from emoquant.codecs.classes import (
+    Build,
+    CallLimit,
+    class_entry,
+    class_path,
+    find_class,
+    make,
+    require_class,
+    require_finite,
+    require_shapes,
+)
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
-from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
-from emoquant.entropy.factorized import FactorizedModel
-from emoquant.entropy.light import LightModel
 from emoquant.files import read_tensors, whole_file
 from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.runs import find_checkpoint
 
 #: Key of the codec's description in a checkpoint, and its version.
 SECTION, VERSION = "emoquant_codec", 1
-
-QUANTIZERS = {kind.__name__: kind for kind in (GroupedResidualVQ,)}
-ENTROPY_MODELS: dict[str, type[EntropyModel]] = {
-    kind.__name__: kind for kind in (AutoregressiveModel, FactorizedModel, LightModel)
-}
 
 
 def describe(
@@ -37,99 +42,117 @@ def describe(
 ) -> dict[str, Any]:
     """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only.
 
+    The weights are expected under ``quantizer.`` and ``entropy.`` in the checkpoint's ``state_dict``.
+
     Args:
         quantizer: The quantizer.
         entropy: The entropy model, if there is one.
         origin: Encoder whose features they were trained on; None if it is not known.
         history: Their training; None if it is not known.
     """
+    made = None if entropy is None else class_entry(entropy)
+    return _header(origin, history) | {"quantizer": class_entry(quantizer), "entropy": made}
+
+
+def describe_codec(codec: Codec, origin: Origin | None = None, history: History | None = None) -> dict[str, Any]:
+    """Return the same for a codec of any kind (:meth:`Codec.settings`), whose weights are expected under ``codec.``.
+
+    Args:
+        codec: The codec.
+        origin: Encoder whose features it was trained on; None if it is not known.
+        history: Its training; None if it is not known.
+
+    Raises:
+        ValueError: The codec has no settings.
+    """
+    return _header(origin, history) | {"codec": class_entry(codec)}
+
+
+def _header(origin: Origin | None, history: History | None) -> dict[str, Any]:
     section: dict[str, Any] = {"version": VERSION, "encoder": (origin or UNKNOWN).stored()}
-    if history is not None:
-        section["history"] = history.stored()
-    section["quantizer"] = {"class": type(quantizer).__name__, "init": quantizer.settings()}
-    section["entropy"] = None if entropy is None else {"class": type(entropy).__name__, "init": entropy.settings()}
-    return section
+    return section if history is None else section | {"history": history.stored()}
 
 
-def save_codec(codec: ECVQ, path: str | Path) -> None:
+def save_codec(codec: Codec, path: str | Path) -> None:
     """Write a codec as a checkpoint that :func:`load_codec` reads, whole or not at all.
 
     Args:
-        codec: The codec; its points and name are not stored, they belong to an evaluation.
+        codec: An :class:`ECVQ`, or a codec with :meth:`Codec.settings`. Points and name of an ECVQ are not stored, they
+            belong to an evaluation.
         path: File to write; its folder must exist.
+
+    Raises:
+        ValueError: The codec has no settings.
     """
     path = Path(path)
-    state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
-    state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
+    history = codec.source.history if codec.source else None
+    if type(codec) is ECVQ:
+        section, parts = describe(codec.quantizer, codec.entropy, codec.origin, history), ("quantizer.", "entropy.")
+        state = {name: value for name, value in codec.state_dict().items() if name.startswith(parts)}
+    else:
+        section = describe_codec(codec, codec.origin, history)
+        state = {f"codec.{name}": value for name, value in codec.state_dict().items()}
     with whole_file(path) as partial, partial.open("wb") as file:
-        history = codec.source.history if codec.source else None
-        section = describe(codec.quantizer, codec.entropy, codec.origin, history)
         torch.save({SECTION: section, "state_dict": state}, file)
 
 
 def load_codec(
     checkpoint: str | Path,
-    points: Sequence[float] = STUDY_LAMBDAS,
+    points: Sequence[float] | None = None,
     name: str | None = None,
     beam: int = 1,
     any_encoder: bool = False,
     survivors: int = 1,
-) -> ECVQ:
+    allow_class: str | Sequence[str] = (),
+) -> Codec:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
     Args:
         checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, or the folder of a run
-            (:func:`find_checkpoint`).
-        points: Lambdas that an evaluation runs, in squared feature units per bit.
+            (:func:`~emoquant.runs.find_checkpoint`).
+        points: Operating points that an evaluation runs, for an :class:`ECVQ` lambdas in squared feature units per
+            bit; by default those of the study, or of another kind of codec its own.
         name: Name in the tables; by default that of the run's folder, or of the file without its ending.
-        beam: Paths that the search keeps within a frame; 1 for greedy search.
+        beam: Paths that the search of an :class:`ECVQ` keeps within a frame; 1 for greedy search.
         any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
             whatever brings both together raises an error.
-        survivors: Paths of coarse codes that the search keeps over time: look-ahead with 16, 1 for frame by frame.
+        survivors: Paths of coarse codes that its search keeps over time: look-ahead with 16, 1 for frame by frame.
+        allow_class: Modules or class paths outside the project that the checkpoint may name, and whose code may
+            therefore be run: ``"my_module"`` for all classes in and below it.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model or an
-            untrained one.
+        ValueError: The file is damaged, no checkpoint of a codec, of a newer version, names a class that is not
+            allowed, describes modules that its weights do not fit, holds NaN or infinity, or holds no entropy model or
+            an untrained one.
     """
-    path = find_checkpoint(checkpoint)
+    path, given = find_checkpoint(checkpoint), Path(checkpoint)
     content = read_checkpoint(path)
-    quantizer = restore_quantizer(content, path)
-    if content[SECTION]["entropy"] is None:
+    section = content[SECTION]
+    known_as = name or (given.name if given.is_dir() else given.stem)
+    codec: Codec
+    if section.get("codec") is not None:
+        if (beam, survivors) != (1, 1):
+            raise ValueError(f"{path} holds a codec without a search: beam and survivors must be 1")
+        history = _checked_history(content, path)
+        codec = _restore(content, "codec", Codec, path, allow_class)
+        codec.name, codec.points = known_as, codec.points if points is None else tuple(map(float, points))
+    elif section.get("entropy") is not None:
+        history = _checked_history(content, path)
+        quantizer = restore_quantizer(content, path, allow_class)
+        layout = layout_of(quantizer)
+        entropy = _restore(content, "entropy", EntropyModel, path, allow_class, lambda model: model.build(layout))
+        lambdas = STUDY_LAMBDAS if points is None else points
+        codec = ECVQ(quantizer, entropy, lambdas, known_as, beam, survivors=survivors)
+    else:
         raise ValueError(
             f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
         )
-    history = _checked_history(content, path)
-    entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
-    entropy.build(layout_of(quantizer))
-    _fill(entropy, content["state_dict"], "entropy.", path)
-    given = Path(checkpoint)
-    known_as = name or (given.name if given.is_dir() else given.stem)
-    codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
     with path.open("rb") as file:
-        codec.source = Source(str(path), hashlib.file_digest(file, "sha256").hexdigest(), history)
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    codec.source = Source(str(path), digest, history, origin_of(content))
     return codec.requires_grad_(False).eval()
-
-
-def find_checkpoint(path: str | Path) -> Path:
-    """Return the checkpoint that a path stands for: a file itself, of a run's folder the newest version's last one.
-
-    Args:
-        path: A file, or a folder with ``version_0/checkpoints/last.ckpt``, ``version_1/...`` as a logger lays it out.
-
-    Raises:
-        FileNotFoundError: There is no such file or folder, or no version in the folder has a checkpoint yet.
-    """
-    path = Path(path)
-    if not path.is_dir():
-        return path
-    found = [file for file in path.glob("version_*/checkpoints/last.ckpt") if file.parts[-3][8:].isdecimal()]
-    if not found:
-        raise FileNotFoundError(
-            f"no version_*/checkpoints/last.ckpt in {path}: expected the folder of a training run, or name a file"
-        )
-    return max(found, key=lambda file: int(file.parts[-3][8:]))
 
 
 def read_checkpoint(path: Path) -> Mapping[str, Any]:
@@ -149,14 +172,23 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidualVQ:
+def restore_quantizer(
+    content: Mapping[str, Any], path: Path, allow_class: str | Sequence[str] = ()
+) -> GroupedResidualVQ:
     """Return the quantizer of a checkpoint's content (:func:`read_checkpoint`).
 
+    Args:
+        content: The content.
+        path: File that it comes from, for messages.
+        allow_class: See :func:`load_codec`.
+
     Raises:
-        ValueError: It is damaged or its codebooks were never initialised.
+        ValueError: There is none, it is damaged, of a class that is not allowed, or its codebooks were never
+            initialised.
     """
-    quantizer = _make(QUANTIZERS, content[SECTION]["quantizer"], path)
-    _fill(quantizer, content["state_dict"], "quantizer.", path)
+    if content[SECTION].get("quantizer") is None:
+        raise ValueError(f"{path} holds a codec without codebooks: expected a checkpoint of CodebookTask or CodecTask")
+    quantizer: GroupedResidualVQ = _restore(content, "quantizer", GroupedResidualVQ, path, allow_class)
     if not bool(quantizer.ready):
         raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
     return quantizer.requires_grad_(False)
@@ -184,19 +216,59 @@ def _checked_history(content: Mapping[str, Any], path: Path) -> History | None:
     return history
 
 
-def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
-    name = entry.get("class") if isinstance(entry, dict) else None
-    if not isinstance(name, str) or name not in registry:
-        raise ValueError(f"{path} names the class {name!r}; known are {', '.join(registry)}: update emoquant")
-    try:
-        return registry[name](**entry["init"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} describes {name} wrongly: {error}") from error
+def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel | None) -> None:
+    """Check that modules, which need not be built yet, are of classes that a checkpoint can name.
+
+    Raises:
+        ValueError: See :func:`~emoquant.codecs.classes.require_class`.
+    """
+    if quantizer is not None:
+        require_class(quantizer, GroupedResidualVQ)
+    if entropy is not None:
+        require_class(entropy, EntropyModel)
 
 
-def _fill(module: torch.nn.Module, state: Mapping[str, Any], prefix: str, path: Path) -> None:
-    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> None:
+    """Check that modules which were built come out of a checkpoint as they are, before they are trained.
+
+    Raises:
+        ValueError: A class with its ``settings()`` does not make weights of the same names and shapes.
+    """
+    layout = layout_of(quantizer)
+    builds: list[tuple[Any, Build]] = [(quantizer, None), (entropy, lambda model: model.build(layout))]
+    for module, build in builds:
+        if module is not None:
+            place = Path(f"a checkpoint of {class_path(type(module))}")
+            _outline(type(module), class_entry(module), module.state_dict(), place, build)
+
+
+def _restore(
+    content: Mapping[str, Any],
+    part: str,
+    base: type,
+    path: Path,
+    allow_class: str | Sequence[str],
+    build: Build = None,
+) -> Any:  # noqa: ANN401 - an object of the class that the file names
+    """Return a part of a codec with its weights; sizes are held against the weights before memory is taken."""
+    entry = content[SECTION][part]
+    kind = find_class(entry, base, path, allow_class)
+    every = {name: value for name, value in content["state_dict"].items() if isinstance(name, str)}
+    state = {name.removeprefix(f"{part}."): value for name, value in every.items() if name.startswith(f"{part}.")}
+    # A few bytes on the disk may claim to be a large tensor: strides of 0, or many tensors of one storage.
+    if sum(value.nbytes for value in state.values() if isinstance(value, Tensor)) > 2 * path.stat().st_size:
+        raise ValueError(f"the weights in {path} claim to be larger than the file: it is damaged or was tampered with")
+    _outline(kind, entry, state, path, build)
+    module: nn.Module = make(kind, entry, path, build)
     try:
-        module.load_state_dict(own)
+        module.load_state_dict(state)
     except RuntimeError as error:
         raise ValueError(f"the weights in {path} do not fit their description: {error}") from error
+    require_finite(module, path)
+    return module
+
+
+def _outline(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> None:
+    with torch.device("meta"), CallLimit(state):
+        outline = make(kind, entry, path, build)
+    require_shapes(outline, state, path)

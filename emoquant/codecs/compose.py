@@ -1,14 +1,14 @@
 """Codecs made of codecs: one after the other, or several references brought together through codebooks."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.ecvq import ECVQ, check_features
+from emoquant.codecs.ecvq import ECVQ, check_features, require_ecvq
 from emoquant.entropy.base import frames_before
 from emoquant.origin import require_origin
 from emoquant.types import Coded
@@ -50,8 +50,12 @@ class Cascade(Codec):
         require_origin(f"codec {then.name!r}", then.origin, first.origin)
         self.dim, self.positions, self.codewords = then.dim or first.dim, then.positions, then.codewords
         self.origin = then.origin or first.origin
-        self.trained_on = then.trained_on
         self.points = then.points
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in the training of the second codec."""
+        return self.then.trained_on
 
     @property
     def skip_vector(self) -> Callable[[], Tensor]:
@@ -87,29 +91,35 @@ class Mixture(Codec):
     Bits are those of the codes that must be known: of the mixed ones (average, vote), or of all references.
 
     Args:
-        codec: The codec.
+        codec: The codec, an :class:`ECVQ`.
         weights: Weight of each reference, ``R`` of them; only their ratios count.
         rule: See above.
         name: Name in the tables; the rule by default.
 
     Raises:
-        ValueError: There are fewer than two weights, one is not above 0, or the rule is unknown.
+        ValueError: There are fewer than two weights, one is not above 0, the rule is unknown, or the codec is no ECVQ.
     """
 
     weights: Tensor
 
     def __init__(
-        self, codec: ECVQ, weights: Sequence[float] = (1.0, 1.0), rule: Rule = "vote", name: str | None = None
+        self, codec: Codec, weights: Sequence[float] = (1.0, 1.0), rule: Rule = "vote", name: str | None = None
     ) -> None:
         super().__init__()
         if len(weights) < 2 or any(not math.isfinite(weight) or weight <= 0 for weight in weights):
             raise ValueError(f"a mixture needs at least two weights above 0, got {list(weights)}")
         if rule not in ("average", "interpolate", "distance", "vote"):
             raise ValueError(f"rule is {rule!r}: expected 'average', 'interpolate', 'distance' or 'vote'")
+        codec = require_ecvq(codec, "a mixture")
         self.codec, self.rule, self.name, self.points = codec, rule, name or rule, codec.points
         self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin, self.trained_on = codec.origin, codec.trained_on
+        self.origin = codec.origin
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32) / sum(weights))
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in the training of the codec."""
+        return self.codec.trained_on
 
     def skip_vector(self) -> Tensor:
         """Return what all-SKIP decodes to, ``(D,)``."""

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from emoquant.codecs.base import STUDY_LAMBDAS
-from emoquant.codecs.history import Source
+from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.real_bits import RealBits
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel
@@ -51,9 +50,6 @@ class ECVQ(RealBits):
         self.name, self.points, self.rows = name, check_lambdas(points), rows
         self.beam, self.survivors = beam, survivors
         self.dim, self.positions, self.codewords = quantizer.dim, quantizer.positions, quantizer.codewords
-
-    #: File that it was loaded from; None for a codec that was made otherwise.
-    source: Source | None = None
 
     @property
     def mean(self) -> Tensor:
@@ -103,6 +99,24 @@ class ECVQ(RealBits):
                 whole[:, chosen, :longest] = part.unflatten(0, (len(chosen), count)).transpose(0, 1)
         output.mul_(valid.unsqueeze(-1))
         return Coded(codes, output, bits)
+
+
+def require_ecvq(codec: Codec, use: str) -> ECVQ:
+    """Return a codec as the entropy-constrained one that something needs.
+
+    Args:
+        codec: The codec.
+        use: What needs it, for the message: ``"a mixture"``.
+
+    Raises:
+        ValueError: It is of another kind.
+    """
+    if not isinstance(codec, ECVQ):
+        raise ValueError(
+            f"{use} needs codebooks and an entropy model: expected a codec that CodecTask or EntropyTask trained, not "
+            f"{codec.name!r}, a {type(codec).__name__}"
+        )
+    return codec
 
 
 def check_lambdas(points: Sequence[float]) -> tuple[float, ...]:

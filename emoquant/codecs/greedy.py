@@ -1,14 +1,14 @@
 """The study's baseline: similarity is lowered directly, code by code, without an entropy model."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import estimated_bits
-from emoquant.codecs.ecvq import ECVQ, check_features
+from emoquant.codecs.ecvq import check_features, require_ecvq
 from emoquant.types import Coded
 
 #: Similarity targets of the study's comparison.
@@ -30,7 +30,7 @@ class Greedy(Codec):
     own search finds these unlikely; :attr:`nominal_bits` is what fixed-length codes cost.
 
     Args:
-        codec: The codec whose codebooks and entropy model are used.
+        codec: The codec, an :class:`ECVQ`, whose codebooks and entropy model are used.
         points: Similarity targets in (-1, 1].
         rounds: Most passes over an utterance for each target.
         tolerance: Largest miss of a target that ends the search.
@@ -38,12 +38,12 @@ class Greedy(Codec):
         name: Name in the tables.
 
     Raises:
-        ValueError: A target is out of range or a number is not above 0.
+        ValueError: A target is out of range, a number is not above 0, or the codec is no ECVQ.
     """
 
     def __init__(
         self,
-        codec: ECVQ,
+        codec: Codec,
         points: Sequence[float] = STUDY_TARGETS,
         rounds: int = 6,
         tolerance: float = 0.005,
@@ -53,15 +53,21 @@ class Greedy(Codec):
         super().__init__()
         if rounds < 1 or tolerance <= 0:
             raise ValueError(f"rounds and tolerance must be above 0, not {rounds} and {tolerance}")
+        codec = require_ecvq(codec, "the direct reduction of similarity")
         self.codec, self.points = codec, check_targets(points)
         self.rounds, self.tolerance, self.priced_at, self.name = rounds, tolerance, priced_at, name
         self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin, self.trained_on = codec.origin, codec.trained_on
+        self.origin = codec.origin
 
     @property
     def nominal_bits(self) -> float:
         """Bits of a frame at fixed length, ``P log2 V``."""
         return self.positions * math.log2(self.codewords + 1)
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in the training of the codec."""
+        return self.codec.trained_on
 
     def skip_vector(self) -> Tensor:
         """Return what all-SKIP decodes to, ``(D,)``."""

@@ -1,9 +1,12 @@
 """What a codec remembers of its making: the corpus, how far the training was, the file."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from torch import nn
+
+from emoquant.origin import UNKNOWN, Origin
 
 
 class History(NamedTuple):
@@ -15,6 +18,8 @@ class History(NamedTuple):
         phase: What the last epoch trained: ``"codebooks"``, ``"gate"`` or ``"search"``.
         epoch: Epochs that are over.
         epochs: Epochs that the training was to have; 0 if it counted steps.
+        emotions: Share of each emotion in the training, ``{"happy": 0.5, "sad": 0.5}``; empty if it is not known.
+        seed: Seed of the training; None if it is not known.
     """
 
     corpus: str
@@ -22,6 +27,8 @@ class History(NamedTuple):
     phase: str
     epoch: int
     epochs: int
+    emotions: Mapping[str, float] = MappingProxyType({})
+    seed: int | None = None
 
     @property
     def finished(self) -> bool:
@@ -29,13 +36,13 @@ class History(NamedTuple):
         return self.epoch >= self.epochs
 
     def require_same(self, other: "History | None") -> None:
-        """Check that a training that goes on has the corpus that it began with.
+        """Check that a training that goes on has the corpus and the emotions that it began with.
 
         Args:
             other: The training as its checkpoint tells it; None is not checked.
 
         Raises:
-            ValueError: The corpora differ.
+            ValueError: The corpora or the shares of the emotions differ.
         """
         if other is not None and other[:2] != self[:2]:
             raise ValueError(
@@ -43,10 +50,16 @@ class History(NamedTuple):
                 f"utterances), the data is {self.corpus!r} ({self.utterances}): name the corpus of that run, or begin "
                 "a run of its own: --trainer.logger.init_args.name NAME"
             )
+        if other is not None and other.emotions and self.emotions and other.emotions != self.emotions:
+            raise ValueError(
+                f"the checkpoint that the run goes on from was trained on {shares_text(other.emotions)}, the data is "
+                f"{shares_text(self.emotions)}: train on the emotions of that run, or begin a run of its own: "
+                "--trainer.logger.init_args.name NAME"
+            )
 
-    def stored(self) -> dict[str, str | int]:
-        """Return what a checkpoint holds of it."""
-        return self._asdict()
+    def stored(self) -> dict[str, Any]:
+        """Return what a checkpoint holds of it: primitives only."""
+        return {**self._asdict(), "emotions": dict(self.emotions)}
 
 
 class Source(NamedTuple):
@@ -56,25 +69,47 @@ class Source(NamedTuple):
         checkpoint: Its path.
         sha256: Its digest.
         history: The training; None for checkpoints that tell nothing of it.
+        encoder: Encoder whose features it was trained on, also where the codec may be used on any.
     """
 
     checkpoint: str
     sha256: str
     history: History | None
+    encoder: Origin = UNKNOWN
+
+
+def shares_text(emotions: Mapping[str, float]) -> str:
+    """Return the shares of emotions as one cell of a table, rounded to three digits.
+
+    Example:
+        >>> shares_text({"happy": 0.5, "sad": 0.5})
+        'happy=0.5;sad=0.5'
+    """
+    return ";".join(f"{name}={round(share, 3):g}" for name, share in emotions.items())
 
 
 def read_history(stored: Any) -> History | None:  # noqa: ANN401 - whatever a file holds
     """Return the training that a checkpoint tells of (:meth:`History.stored`), None if it tells nothing.
+
+    Checkpoints of earlier versions hold no emotions and no seed.
 
     Example:
         >>> read_history({"corpus": "esd", "utterances": 9, "phase": "search", "epoch": 7, "epochs": 7}).finished
         True
         >>> read_history(None)
     """
-    fields = [stored.get(field) for field in History._fields] if isinstance(stored, Mapping) else [None]
-    kinds = History.__annotations__.values()
-    fits = len(fields) == len(kinds) and all(isinstance(field, kind) for field, kind in zip(fields, kinds, strict=True))
-    return History(*fields) if fits else None
+    if not isinstance(stored, Mapping):
+        return None
+    kinds = {"corpus": str, "utterances": int, "phase": str, "epoch": int, "epochs": int}
+    if not all(isinstance(stored.get(field), kind) for field, kind in kinds.items()):
+        return None
+    emotions, seed = stored.get("emotions", {}), stored.get("seed")
+    known = isinstance(emotions, Mapping) and all(
+        isinstance(name, str) and isinstance(share, float) for name, share in emotions.items()
+    )
+    if not known or not isinstance(seed, int | None):
+        return None
+    return History(**{field: stored[field] for field in kinds}, emotions=dict(emotions), seed=seed)
 
 
 def sources_of(module: nn.Module) -> list[tuple[str, Source]]:
@@ -84,4 +119,5 @@ def sources_of(module: nn.Module) -> list[tuple[str, Source]]:
         module: A codec, also one that is made of others, or whatever holds codecs.
     """
     found = [(str(part.name), source) for part in module.modules() if (source := getattr(part, "source", None))]
-    return list(dict.fromkeys((name, source) for name, source in found if isinstance(source, Source)))
+    named = [(name, source) for name, source in found if isinstance(source, Source)]
+    return [each for place, each in enumerate(named) if each not in named[:place]]

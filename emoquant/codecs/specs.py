@@ -5,8 +5,8 @@ A spec is one of
 - ``{run: codec}``: the codec that a run trained, by its name in the folder of runs or by a path; besides ``as`` (name
   in the tables), ``points``, ``beam``, ``survivors``, ``any_encoder``;
 - ``{class_path: emoquant.codecs.Greedy, init_args: {...}}``: a class, whose arguments may be specs again;
-- ``{per_emotion: "codec_{emotion}"}``: the spec (or the name of a run) for every emotion of the data, with ``{emotion}``
-  filled in everywhere; ``without: [neutral]`` leaves some out. Named after the emotion where the spec gives no name.
+- ``{per_emotion: "codec_{emotion}"}``: the spec (or the name of a run) for every emotion of the data, with
+  ``{emotion}`` filled in everywhere; ``without: [neutral]`` leaves some out. A run is named after the emotion.
 """
 
 from collections.abc import Mapping, Sequence
@@ -124,7 +124,7 @@ def open_codec(spec: Spec, place: Place) -> Codec:
     kind = str(spec["class_path"])
     init = dict(spec.get("init_args") or {})
     if kind.rpartition(".")[2] == "load_codec":
-        return _open_run({_OLD_KEYS.get(key, key): value for key, value in init.items()}, place)
+        return _open_run({_OLD_KEYS.get(str(key), str(key)): value for key, value in init.items()}, place)
     opened = {key: open_codec(value, place) if _is_spec(value) else value for key, value in init.items()}
     codec = _find_class(kind)(**opened)
     return codec.requires_grad_(False).eval()
@@ -146,10 +146,7 @@ def _open_run(spec: Mapping[str, Any], place: Place) -> Codec:
     given = str(spec["run"])
     name = spec.get("as") or (Path(given).stem if Path(given).is_file() else Path(given).name)
     path = find_checkpoint(given, place.folder)
-    codec = load_codec(path, name=name, **options)
-    if codec.source is not None and codec.source.history is not None:
-        codec.trained_on = codec.source.history.emotions
-    return codec
+    return load_codec(path, name=name, allow_class=place.allow_class, **options)
 
 
 def _find_class(path: str) -> type[Codec]:
@@ -167,4 +164,3 @@ def _find_class(path: str) -> type[Codec]:
     if not (isinstance(kind, type) and issubclass(kind, Codec)):
         raise ValueError(f"{path} is no codec: expected a subclass of emoquant.codecs.Codec")
     return kind
-

@@ -115,8 +115,9 @@ def _load(
 ) -> "tuple[ECVQ, FrameEncoder | None, Origin | None]":
     """Return the codec, the encoder and what it is, and check that they belong together."""
     from emoquant.codecs import load_codec
+    from emoquant.codecs.ecvq import require_ecvq
 
-    trained = load_codec(codec, any_encoder=any_encoder).to(device)
+    trained = require_ecvq(load_codec(codec, any_encoder=any_encoder), "the .emq format").to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
     require_origin(f"codec {codec}", trained.origin, origin)

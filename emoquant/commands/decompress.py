@@ -56,11 +56,12 @@ def decompress(
     from tqdm import tqdm
 
     from emoquant.codecs import load_codec
+    from emoquant.codecs.ecvq import require_ecvq
 
     if utterances < 1:
         raise ValueError(f"utterances must be at least 1, got {utterances}")
     files = find_files(input, [".emq"])
-    trained = load_codec(codec).to(device)
+    trained = require_ecvq(load_codec(codec), "the .emq format").to(device)
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / MANIFEST
     known = {row.file: row.source for row in read_rows(manifest, DecompressedRow)}

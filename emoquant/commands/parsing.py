@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any, NoReturn
 
-from jsonargparse import ActionConfigFile, ArgumentParser
+from jsonargparse import ArgumentParser
 
 from emoquant.shipped import did_you_mean
 from emoquant.words import encoder_spec, gather_lists
@@ -59,7 +59,7 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
         UsageError: An argument is unknown, missing or of the wrong kind.
     """
     parser = Parser(prog=f"emoquant {name}", description=(function.__doc__ or "").split("\n\n")[0], allow_abbrev=False)
-    parser.add_argument("-c", "--config", action=ActionConfigFile, help="YAML with these options.")
+    parser.add_argument("-c", "--config", action="config", help="YAML with these options.")
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
     own, sys.argv = sys.argv, sys.argv[:1]
     try:
@@ -70,7 +70,7 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
 
 
 def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
-    """Return arguments as jsonargparse wants them: lists as JSON, encoders as classes."""
+    """Return arguments as jsonargparse wants them: lists as JSON, encoders as classes, switches with their value."""
     words, parameters = list(args), signature(function).parameters
     first = next(iter(parameters.values()), None)
     if first is not None and first.default is not first.empty and "list" in str(first.annotation):
@@ -80,4 +80,8 @@ def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
         for place, word in enumerate(words[:-1]):
             if word == "--encoder":
                 words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
-    return gather_lists(words)
+    switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation in (bool, "bool")}
+    said: list[str] = []
+    for word, after in zip(words, [*words[1:], "-"], strict=True):
+        said += [word, "true"] if word in switches and after.startswith("-") else [word]
+    return gather_lists(said)

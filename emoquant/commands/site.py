@@ -1,16 +1,14 @@
 """The command ``site``: a website of what a study left on the disk."""
 
-import argparse
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
-from emoquant.commands.runs import RUNS
-from emoquant.commands.study import EXPERIMENTS
 from emoquant.reports.pages import Section
 from emoquant.results import read_results
+from emoquant.runs import RESULTS, RUNS, newest
 from emoquant.site.build import Sources, build_site
 
-#: Listening runs that are taken where none are named, by the page that they belong to.
+#: Listening runs by the page that they belong to, where none are named.
 LISTENING = {
     "sweep": ("lambda",),
     "codebooks": ("codebooks",),
@@ -18,11 +16,29 @@ LISTENING = {
 }
 
 
-def site(args: Sequence[str]) -> Path:
-    """Build a website from listening runs and evaluations: ``emoquant site``.
+def site(
+    folder: Path = Path(RUNS),
+    out: Path | None = None,
+    title: str = "What quantization leaves of emotions",
+    sweep: list[Path] | None = None,
+    codebooks: list[Path] | None = None,
+    mixing: list[Path] | None = None,
+    study: list[Path] | None = None,
+    sound: Literal["opus", "mp3", "flac"] = "opus",
+) -> Path:
+    """Build a static website of a study: listening pages, report, provenance; it opens from the disk.
+
+    What is not named is taken from the folder of runs where it is there; an empty list leaves a part out.
 
     Args:
-        args: Arguments after the command's name.
+        folder: Folder of runs.
+        out: Folder to write; `site` in the folder of runs by default.
+        title: Name of the site.
+        sweep: Listening runs over lambda.
+        codebooks: Listening runs across codebooks.
+        mixing: Listening runs of mixtures.
+        study: Evaluations, for the report.
+        sound: Compression of the sounds.
 
     Returns:
         Its first page.
@@ -31,45 +47,31 @@ def site(args: Sequence[str]) -> Path:
         FileNotFoundError: A run that is named is not there, or left no results.
         ValueError: There is nothing to show, or a run is damaged.
     """
-    parser = argparse.ArgumentParser(
-        "emoquant site",
-        description="Build a static website of a study: listening pages, report, provenance. It opens from the disk.",
-        epilog="What is not named is taken from runs/ where it is there; an option without folders leaves a part out.",
-    )
-    parser.add_argument("--out", type=Path, default=RUNS / "site", help="folder to write (default: runs/site)")
-    parser.add_argument("--title", default="What quantization leaves of emotions", help="name of the site")
-    parser.add_argument("--sweep", nargs="*", type=Path, metavar="RUN", help="listening runs over lambda")
-    parser.add_argument("--codebooks", nargs="*", type=Path, metavar="RUN", help="listening runs across codebooks")
-    parser.add_argument("--mixing", nargs="*", type=Path, metavar="RUN", help="listening runs of mixtures")
-    parser.add_argument("--study", nargs="*", type=Path, metavar="RUN", help="evaluations, for the report")
-    parser.add_argument("--sound", choices=("opus", "mp3", "flac"), default="opus", help="compression of the sounds")
-    options = parser.parse_args(args)
-    parts = {name: _listening(name, getattr(options, name)) for name in LISTENING}
-    runs = [RUNS / name for name in EXPERIMENTS if _results(RUNS / name)] if options.study is None else options.study
-    sources = Sources(parts["sweep"], parts["codebooks"], parts["mixing"], [_section(run) for run in runs])
-    page = build_site(options.out, sources, options.title, options.sound)
+    given = {"sweep": sweep, "codebooks": codebooks, "mixing": mixing}
+    parts = {name: _listening(name, folder, runs) for name, runs in given.items()}
+    evaluations = _evaluations(folder) if study is None else study
+    sections = [_section(run) for run in evaluations]
+    sources = Sources(parts["sweep"], parts["codebooks"], parts["mixing"], sections)
+    page = build_site(out or folder / "site", sources, title, sound)
     print(page)
     return page
 
 
-def _listening(name: str, given: list[Path] | None) -> list[Path]:
+def _listening(name: str, folder: Path, given: list[Path] | None) -> list[Path]:
     if given is not None:
         return given
-    return [RUNS / "listen" / run for run in LISTENING[name] if (RUNS / "listen" / run / "manifest.csv").is_file()]
+    return [folder / "listen" / run for run in LISTENING[name] if (folder / "listen" / run / "manifest.csv").is_file()]
 
 
-def _results(run: Path) -> Path | None:
-    """Return the results of a run's folder: its own, or those of its newest version."""
-    if (run / "results.csv").is_file():
-        return run / "results.csv"
-    found = [path for path in run.glob("version_*/results.csv") if path.parent.name[8:].isdigit()]
-    return max(found, key=lambda path: int(path.parent.name[8:]), default=None)
+def _evaluations(folder: Path) -> list[Path]:
+    """Return the evaluations in a folder of runs, the sweep over lambda first."""
+    found = [run for run in sorted(folder.glob("*/")) if run.name != "site" and newest(run, RESULTS) is not None]
+    return sorted(found, key=lambda run: run.name != "lambda_sweep")
 
 
-def _section(run: Path) -> Section:
-    results = _results(run)
-    if results is None:
-        raise FileNotFoundError(f"no results.csv in {run} or a version_* of it: expected the folder of an evaluation")
-    config = results.parent / "config.yaml"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    return Section(run.name.replace("_", " "), results.parent / "reports", read_results(results), text)
+def _section(place: Path) -> Section:
+    run = newest(place, RESULTS)
+    if run is None:
+        raise FileNotFoundError(f"no {RESULTS} in {place} or a version_* of it: expected the folder of an evaluation")
+    text = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
+    return Section(run.name.replace("_", " "), run.folder / "reports", read_results(run.results), text)

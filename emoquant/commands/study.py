@@ -1,130 +1,191 @@
-"""The commands ``train-all`` and ``study``: many trainings, many evaluations, one page."""
+"""The command ``study``: every training and evaluation that the data allow, and one page of all of them."""
 
-import argparse
+import json
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoquant.commands.runs import RUNS, Run, built_on, run_all
 from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
-from emoquant.results import read_results
+from emoquant.reports.redraw import FOLDER, configured_reports
+from emoquant.results import read_results, write_results
+from emoquant.runs import RESULTS, RUNS, Begun, begin, begun_in, newest
+from emoquant.shipped import find_config
+from emoquant.study.corpus import Offer, look_at, open_data
+from emoquant.study.estimate import extraction_minutes, minutes
+from emoquant.study.plan import Experiment, Plan, Step, make_plan, read_experiment, shipped_experiments
+from emoquant.study.running import Outcome, Runner
+from emoquant.study.seeds import merge_seeds
+from emoquant.words import require_same
 
-CONFIGS = Path(__file__).parent.parent.parent / "configs"
-
-#: The experiments of a study that names none; all of them need nothing but a corpus with emotions.
-EXPERIMENTS = (
-    "lambda_sweep",
-    "plain_mode",
-    "look_ahead",
-    "greedy_vs_lambda",
-    "biased_codebooks",
-    "codebook_choice",
-    "neutral_first",
-    "multi_reference",
-    "mixed_codebooks",
-)
+#: Folder of the figures of several seeds inside the folder of runs.
+SEEDS = "seeds"
 
 
-def train_all(args: Sequence[str]) -> list[Run]:
-    """Train from several YAMLs, skipping what is finished: ``emoquant train-all configs/train/codec_*.yaml``.
+def study(
+    experiments: list[str] | None = None,
+    data: str | None = None,
+    encoder: str | None = None,
+    emotions: list[str] | None = None,
+    folder: Path = Path(RUNS),
+    seeds: list[int] | None = None,
+    devices: int = 1,
+    jobs: int = 1,
+    launch: str = "",
+    fit: str = "",
+    test: str = "",
+    again: bool = False,
+    dry_run: bool = False,
+    title: str = "What quantization leaves of emotions",
+    page: Path | None = None,
+) -> Path | None:
+    """Train what experiments need, evaluate, and write one page.
 
-    Args:
-        args: Arguments after the command's name; what follows ``--`` goes to every training.
-
-    Raises:
-        ValueError: A training failed.
-    """
-    args, flags = _divided(args)
-    parser = _parser("train-all", "Train from several YAMLs, one after the other; what is finished is skipped.")
-    parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="YAML of a training run")
-    options = parser.parse_args(args)
-    runs = [Run("fit", config, flags, options.folder) for config in options.configs]
-    return run_all(runs, shlex.split(options.launch), options.jobs, options.again)
-
-
-def study(args: Sequence[str]) -> Path:
-    """Train what experiments need, evaluate, and write one page: ``emoquant study``.
-
-    A training or an evaluation that is finished, and that nothing has changed for since, is not run again.
+    A training or an evaluation that is finished, and that nothing has changed for since, is not run again. What fails
+    stops what builds on it and nothing else.
 
     Args:
-        args: Arguments after the command's name; what follows ``--`` goes to every training and evaluation, so
-            ``emoquant study --folder runs/esd -- --data configs/data/esd.yaml`` is the study on another corpus.
+        experiments: Names of shipped experiments or YAMLs of evaluations; all shipped ones by default.
+        data: The corpus: a shipped name, a YAML or a CSV; what the folder was begun with by default.
+        encoder: The encoder: a name on a hub, a folder or a YAML.
+        emotions: Emotions that are kept.
+        folder: Folder of all runs, one a corpus.
+        seeds: Seeds that all trainings and evaluations are repeated with; results are then means with intervals over
+            seeds, too.
+        devices: Devices of every run; above 1 each runs in processes of its own.
+        jobs: Runs at a time.
+        launch: Launcher of every run, such as 'torchrun --nproc-per-node 4'.
+        fit: Further options of every training, as one argument.
+        test: Further options of every evaluation, as one argument.
+        again: Run what is finished, too.
+        dry_run: Print the plan with estimated minutes, and do nothing.
+        title: Heading of the page.
+        page: The page; study.html in the folder by default.
 
     Returns:
-        The page.
+        The page; None for a dry run.
 
     Raises:
-        FileNotFoundError: An experiment or the training of a codec that it needs has no YAML.
-        ValueError: A run failed.
+        FileNotFoundError: An experiment, a corpus or the training of a codec has no file.
+        ValueError: The data do not fit the folder, no experiment is possible, or no evaluation succeeded.
     """
-    args, flags = _divided(args)
-    parser = _parser("study", "Run experiments with the trainings that they need, and write one page of all of them.")
-    shipped = [CONFIGS / "eval" / f"{name}.yaml" for name in EXPERIMENTS]
-    parser.add_argument("experiments", nargs="*", type=Path, metavar="CONFIG", help="YAMLs of evaluations")
-    parser.add_argument("--page", type=Path, help="the page (default: study.html in the folder of the runs)")
-    parser.add_argument("--title", default="What quantization leaves of emotions", help="heading of the page")
-    parser.add_argument("--fit", default="", metavar="FLAGS", help="flags of trainings only, as one argument")
-    parser.add_argument("--test", default="", metavar="FLAGS", help="flags of evaluations only, as one argument")
-    options = parser.parse_args(args)
-    experiments, root = options.experiments or shipped, options.folder
-    launch = shlex.split(options.launch)
-    trainings = [Run("fit", path, (*shlex.split(options.fit), *flags), root) for path in trainings_of(experiments)]
-    run_all(trainings, launch, options.jobs, options.again)
-    evaluations = [Run("test", path, (*shlex.split(options.test), *flags), root) for path in experiments]
-    run_all(evaluations, launch, options.jobs, options.again)
-    place = options.page or root / "study.html"
+    before, said = begun_in(folder), Begun(data, encoder, emotions)
+    if before is not None:
+        require_same(str(folder), before, said)
+        said = Begun(said.data or before.data, said.encoder or before.encoder, said.emotions or before.emotions)
+    offer = look_at(open_data(said))
+    wanted = [read_experiment(find_config(name, ("eval",))) for name in experiments or ()] or shipped_experiments()
+    words = _words(said, offer, devices)
+    plan = make_plan(wanted, offer, words)
+    print(_table(wanted, plan, offer), flush=True)
+    if dry_run:
+        return None
+    if not any(not step.trains for step in plan.steps):
+        raise ValueError(f"none of the experiments is possible on {offer.name}: the table above says why")
+    begin(folder, said._replace(emotions=_kept(said, offer)))
+    outcomes: dict[int | None, list[Outcome]] = {}
+    chosen: list[int | None] = [None]
+    if seeds:
+        chosen = list(seeds)
+    for seed in chosen:
+        place = folder / f"seed_{seed}" if seed is not None else folder
+        runner = Runner(place, jobs, shlex.split(launch), devices > 1, again)
+        outcomes[seed] = runner.run([_placed(step, place, seed, fit if step.trains else test) for step in plan.steps])
+    written = _write_page(page or folder / "study.html", title, folder, wanted, outcomes)
+    print(written)
+    _require_all(outcomes)
+    return written
+
+
+def _words(said: Begun, offer: Offer, devices: int) -> tuple[str, ...]:
+    words = ["--data", said.data] if said.data else []
+    words += ["--encoder", said.encoder] if said.encoder else []
+    kept = _kept(said, offer)
+    words += ["--emotions", json.dumps(kept)] if kept else []
+    return (*words, *(["--devices", str(devices)] if devices != 1 else []))
+
+
+def _kept(said: Begun, offer: Offer) -> list[str] | None:
+    """Return the emotions that every command must name: those asked for, or those that the corpus has in all splits."""
+    return offer.emotions if said.emotions is not None or offer.lacking else None
+
+
+def _placed(step: Step, place: Path, seed: int | None, more: str) -> Step:
+    """Return a step in the folder of its runs, with its seed and further options."""
+    words = ["--folder", str(place), *(["--seed", str(seed)] if seed is not None else []), *shlex.split(more)]
+    return step._replace(args=(*step.args, *words))
+
+
+def _table(wanted: Sequence[Experiment], plan: Plan, offer: Offer) -> str:
+    """Return the plan as a table: what runs, how long it takes, and what is left out for which reason."""
+    counts = ", ".join(f"{count} {split}" for split, count in offer.counts.items())
+    lines = [f"{offer.name}: {counts} utterances of {', '.join(offer.emotions)}; {offer.speakers} test speakers"]
+    lines += [f"left out: {', '.join(offer.lacking)} (not in every split)"] if offer.lacking else []
+    lines += [f"a probe is trained as the classifier: {offer.probe}"] if offer.probe else []
+    lines += ["", f"{'training':<24}{'minutes':>8}"]
+    total = extraction_minutes(offer)
+    for step in plan.steps:
+        total += minutes(step, offer)
+        if step.trains:
+            lines.append(f"{step.name:<24}{minutes(step, offer):>8.1f}")
+    lines += ["", f"{'experiment':<24}{'minutes':>8}  what it shows, or why it is left out"]
+    steps = {step.name: step for step in plan.steps}
+    for experiment in wanted:
+        if experiment.name in plan.left_out:
+            lines.append(f"{experiment.name:<24}{'-':>8}  left out: {plan.left_out[experiment.name]}")
+        else:
+            lines.append(f"{experiment.name:<24}{minutes(steps[experiment.name], offer):>8.1f}  {experiment.about}")
+    return "\n".join([*lines, f"about {total:.0f} minutes of one CPU core for each seed, estimated", ""])
+
+
+def _write_page(
+    place: Path, title: str, folder: Path, wanted: Sequence[Experiment], outcomes: dict[int | None, list[Outcome]]
+) -> Path:
+    """Write the page of all evaluations that succeeded, and the findings beside it.
+
+    Raises:
+        ValueError: None succeeded.
+    """
+    done: dict[str, list[Path]] = {}
+    for seed, ended in outcomes.items():
+        root = folder / f"seed_{seed}" if seed is not None else folder
+        for outcome in ended:
+            run = newest(root / outcome.step.name, RESULTS)
+            if outcome.done and not outcome.step.trains and run is not None:
+                done.setdefault(outcome.step.name, []).append(run.folder)
+    sections = [_section(each, done[each.name], folder) for each in wanted if each.name in done]
+    if not sections:
+        raise ValueError("no evaluation succeeded: the lines above say why")
     place.parent.mkdir(parents=True, exist_ok=True)
-    sections = [_section(run) for run in evaluations]
     found = found_in([(section.title, section.rows) for section in sections])
     if found:
         write_findings(place.parent, found)
-    page = write_file(place, study_page(options.title, sections, findings_html(found)))
-    print(page)
-    return page
+    return write_file(place, study_page(title, sections, findings_html(found)))
 
 
-def trainings_of(experiments: Sequence[Path]) -> list[Path]:
-    """Return the YAMLs of the trainings whose runs experiments load, beside them in ``train/``, each once.
+def _section(experiment: Experiment, runs: Sequence[Path], folder: Path) -> Section:
+    """Return the part of the page of one experiment; figures of several seeds are merged and drawn anew."""
+    config = runs[0] / "config.yaml"
+    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    reports = runs[0] / FOLDER
+    rows = merge_seeds([read_results(run / RESULTS) for run in runs])
+    if len(runs) > 1:
+        place = folder / SEEDS / experiment.name
+        write_results(place / RESULTS, rows)
+        reports = place / FOLDER
+        for report in configured_reports(config):
+            report.write(rows, reports)
+    return Section(experiment.name.replace("_", " "), reports, rows, text)
+
+
+def _require_all(outcomes: dict[int | None, list[Outcome]]) -> None:
+    """Name what failed, once the page of the rest is written.
 
     Raises:
-        FileNotFoundError: An experiment has no YAML, or a run that it loads has none.
+        ValueError: Something failed or was stopped.
     """
-    found: dict[Path, None] = {}
-    for experiment in experiments:
-        if not experiment.is_file():
-            raise FileNotFoundError(f"no configuration at {experiment}: expected the YAML of an evaluation")
-        for name in built_on(experiment.read_text(encoding="utf-8")):
-            path = experiment.parent.parent / "train" / f"{name}.yaml"
-            if not path.is_file():
-                raise FileNotFoundError(f"{experiment} loads runs/{name}, but there is no {path} to train it with")
-            found[path] = None
-    return list(found)
-
-
-def _section(run: Run) -> Section:
-    results = run.result()
-    if results is None:
-        raise FileNotFoundError(f"{run.folder} has no results.csv: add the callback ResultsWriter to {run.config}")
-    config = results.parent / "config.yaml"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
-    return Section(run.config.stem.replace("_", " "), results.parent / "reports", read_results(results), text)
-
-
-def _divided(args: Sequence[str]) -> tuple[list[str], tuple[str, ...]]:
-    args = list(args)
-    place = args.index("--") if "--" in args else len(args)
-    return args[:place], tuple(args[place + 1 :])
-
-
-def _parser(name: str, about: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        f"emoquant {name}", description=about, epilog="What follows -- goes to every run, --data NAME.yaml for one."
-    )
-    parser.add_argument("--jobs", type=int, default=1, help="runs at a time (default: 1)")
-    parser.add_argument("--folder", type=Path, default=RUNS, help="folder of all runs (default: runs), one a corpus")
-    parser.add_argument("--launch", default="", help="launcher, for example 'torchrun --nproc-per-node 4'")
-    parser.add_argument("--again", action="store_true", help="run what is finished, too")
-    return parser
+    lost = [outcome for found in outcomes.values() for outcome in found if not outcome.done]
+    if lost:
+        text = "; ".join(f"{outcome.step.name} {outcome.state} ({outcome.why})" for outcome in lost)
+        raise ValueError(f"the page lacks what did not succeed: {text}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
 from torch.utils.data import DataLoader
 
@@ -69,18 +70,19 @@ class ArrangedDataModule(SpeechDataModule):
         if opened and self.partners is not None:
             whole = self._datasets["test"]
             wanted = opposite_emotions(self.emotions) if self.partners == "opposite" else self.partners
-            rows = partner_rows(whole.emotions, whole.speakers, self.emotions, wanted)
-            self._datasets["test"] = PairedDataset(whole, *rows)
+            pairs = partner_rows(whole.emotions, whole.speakers, self.emotions, wanted)
+            self._datasets["test"] = PairedDataset(whole, *pairs)
 
     @property
     def training_shares(self) -> dict[str, float]:
-        """Share of each emotion among the utterances that are trained on; emotions without any are left out."""
-        emotions = (self._training or self.dataset("train")).emotions
-        return {
-            name: round(float((emotions == index).mean()), 4)
-            for index, name in enumerate(self.emotions)
-            if (emotions == index).any()
-        }
+        """Share of each emotion among the training utterances; emotions without any are left out.
+
+        Raises:
+            RuntimeError: :meth:`setup` was not called.
+        """
+        dataset = self.dataset("train") if self._training is None else self._training
+        counts = np.bincount(dataset.emotions, minlength=len(self.emotions)).tolist()
+        return {name: count / len(dataset) for name, count in zip(self.emotions, counts, strict=True) if count}
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split or what it was restricted to; see :class:`SpeechDataModule`."""

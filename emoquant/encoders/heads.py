@@ -119,9 +119,7 @@ def default_head(encoder: FrameEncoder, emotions: Sequence[str], folder: str | P
         return ProbeHead(str(run.best))
 
 
-def head_or_none(
-    encoder: FrameEncoder, emotions: Sequence[str] = (), folder: str | Path = RUNS
-) -> EmotionHead | None:
+def head_or_none(encoder: FrameEncoder, emotions: Sequence[str] = (), folder: str | Path = RUNS) -> EmotionHead | None:
     """Return :func:`default_head`, or None with a warning where there is neither a head nor a probe."""
     try:
         return default_head(encoder, emotions, folder)

@@ -4,7 +4,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
@@ -16,11 +16,12 @@ from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.heads import head_or_none
+from emoquant.labels import opposite_emotions
 from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
 from emoquant.runs import RUNS
 from emoquant.tasks.judging import Judge
-from emoquant.tasks.listening_items import STYLES, Item, ItemSource
+from emoquant.tasks.listening_items import STYLES, Item, ItemSource, Rendered, clip_file
 from emoquant.tasks.partial import digest_of
 from emoquant.tts.recipe import Emotion, quantize
 from emoquant.tts.references import Reference, hear_style
@@ -34,23 +35,15 @@ from emoquant.types import TTSBatch
 RECORDINGS = ("ground_truth", "copy_synthesis")
 
 
-class Rendered(NamedTuple):
-    """A clip with its samples, ``(N,)`` float32 in [-1, 1] at the voice's rate."""
-
-    clip: Clip
-    waveform: Tensor
-
-
 class ListeningTask(pl.LightningModule):
     """Synthesises references of the test split over codecs and operating points (``emoquant predict``).
 
     Everything but the emotion vector is the same along a sweep: text, speaker, style, noise. Condition ``"A"`` closes
     all other paths (speaker centroid, no local style), so that only it supports a claim about the quantizer; ``"B"``
-    gives the reference's local style too, as the study does. Besides, there are clips to calibrate the ear and the
-    measures: the reference, its copy through the vocoder, the voice without quantization and with a random vector.
+    gives the reference's local style too, as the study does. Calibration clips are the reference, its copy through the
+    vocoder, and the voice with a random vector.
 
-    Under several processes every reference is rendered by one of them. :class:`emoquant.callbacks.ListeningWriter`
-    writes the clips and the manifest, and makes an interrupted run go on.
+    :class:`emoquant.callbacks.ListeningWriter` writes the clips and the manifest, and makes an interrupted run go on.
 
     Args:
         voice: Folder or checkpoint of a voice.
@@ -64,12 +57,12 @@ class ListeningTask(pl.LightningModule):
         texts: What is said; the reference's own text by default.
         per_cell: References of each emotion and speaker of the test split; their sentences take turns, the same in
             every run, whichever speakers and emotions are left out.
-        speakers: Speakers whose references are taken; all by default.
+        speakers: Speakers whose references are taken.
         style: Local style under condition B: ``"same"`` (the reference's own, as in the study), ``"neutral"`` (the
             speaker's neutral recording of the same place in the split), ``"none"``, or an audio file.
         partners: Emotion of a second reference by emotion (``{happy: sad, sad: happy}``), of the same speaker: codecs
             get the frames of both, one after the other, as :class:`~emoquant.codecs.Mixture` wants them; without a
-            codec the voice gets their plain average. Emotions that are not named are left out.
+            codec the voice gets their plain average. ``"opposite"`` pairs every emotion; others are left out.
         calibration: Whether calibration clips are rendered.
         noise: Standard deviation of the post-net's noise.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
@@ -77,12 +70,11 @@ class ListeningTask(pl.LightningModule):
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
         speaker_encoder: Compares the clips' voices with other recordings of the speaker; none by default.
-        seed: Changes the noise of all items.
+        seed: Seed of the noise.
 
     Attributes:
         done: Files that need not be rendered again; a writer fills it before the first batch.
-        settings: Digest of everything that shapes clips and what is measured on them, of the data too; there once
-            these stand.
+        settings: Digest of everything that changes a clip or its measures; there after :meth:`setup`.
 
     Raises:
         ValueError: An argument is out of range, or the vocoder was made for another mel specification.
@@ -101,7 +93,7 @@ class ListeningTask(pl.LightningModule):
         per_cell: int = 1,
         speakers: list[str] | None = None,
         style: str = "same",
-        partners: dict[str, str] | None = None,
+        partners: dict[str, str] | Literal["opposite"] | None = None,
         calibration: bool = True,
         noise: float = 0.3,
         postnet: bool | None = None,
@@ -140,6 +132,8 @@ class ListeningTask(pl.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "front_end"):
             raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        if self.partners == "opposite":
+            self.partners = opposite_emotions(data.emotions)
         codecs = open_codecs(self.specs, data.emotions, self.place)
         self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
         if self.classifier is None:
@@ -153,7 +147,7 @@ class ListeningTask(pl.LightningModule):
         options = {
             "facts": self.voice.facts, "delivery": self.delivery, "seed": self.seed, "texts": self.texts,
             "style": hashlib.sha256(style.read_bytes()).hexdigest() if style.is_file() else self.style,
-            "partners": sorted((self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
+            "partners": sorted(dict(self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
             "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
             "measures": (self.intelligibility, self.distances, self.quality),
             "analysis": (data.analysis, data.front_end, data.precision),
@@ -177,7 +171,8 @@ class ListeningTask(pl.LightningModule):
             require_origin("the classifier", self.classifier.origin, data.origin)
         facts = self.voice.facts
         style = self.style if self.style in STYLES else hear_style(Reference(self.style), facts.mel, facts.front_end)
-        self._source = ItemSource(data, self.per_cell, self.speakers, style, self.partners)
+        partners = self.partners if isinstance(self.partners, dict) else None
+        self._source = ItemSource(data, self.per_cell, self.speakers, style, partners)
         self._judge = Judge(
             data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device
         )
@@ -193,14 +188,14 @@ class ListeningTask(pl.LightningModule):
 
     def _files(self, item: str) -> Iterator[str]:
         if self.calibration:
-            yield from (_file(item, kind) for kind in RECORDINGS)
+            yield from (clip_file(item, kind) for kind in RECORDINGS)
         for number in range(1 if self.texts is None else len(self.texts)):
             for condition in self.conditions:
                 for codec in self.codecs:
                     # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
-                    yield from (_file(item, number, condition, codec.name, point) for point in codec.points)  # type: ignore[union-attr]
+                    yield from (clip_file(item, number, condition, codec.name, point) for point in codec.points)  # type: ignore[union-attr]
                 if self.calibration:
-                    yield _file(item, number, condition, "random")
+                    yield clip_file(item, number, condition, "random")
 
     def predict_step(self, batch: TTSBatch, batch_idx: int) -> list[Rendered]:
         """Return the clips of a batch's references that are not done yet."""
@@ -227,14 +222,14 @@ class ListeningTask(pl.LightningModule):
         plan: list[Clip] = []
         for module in self.codecs:
             for point in module.points:  # type: ignore[union-attr]  # set when it is reached
-                file = _file(item.id, number, condition, str(module.name), point)
+                file = clip_file(item.id, number, condition, str(module.name), point)
                 plan.append(base._replace(file=file, codec=str(module.name), lmbda=float(point)))
         if any(clip.file not in self.done for clip in plan):
             # As above: codecs of a ModuleList.
             emotions = [each for codec in self.codecs for each in quantize(item.mixed, codec, list(codec.points))]  # type: ignore[arg-type]
             yield from self._spoken(plan, emotions, item)
         if self.calibration:
-            file = _file(item.id, number, condition, "random")
+            file = clip_file(item.id, number, condition, "random")
             clip = base._replace(file=file, kind="random_vector")
             if file not in self.done:
                 yield from self._spoken([clip], [self._random_emotion(seed)], item)
@@ -262,7 +257,7 @@ class ListeningTask(pl.LightningModule):
         assert self._judge is not None
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         for kind in RECORDINGS:
-            clip = Clip(_file(item.id, kind), kind, "", "none", math.nan, item.id, item.text, item.text,
+            clip = Clip(clip_file(item.id, kind), kind, "", "none", math.nan, item.id, item.text, item.text,
                         item.emotion, item.speaker, 0, 0.0, settings=self.settings)  # fmt: skip
             if clip.file in self.done:
                 continue
@@ -282,7 +277,7 @@ class ListeningTask(pl.LightningModule):
             seconds=len(samples) / self.voice.facts.mel.sample_rate,
             sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
         )
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
         same_words = clip.text == item.text
         recording = data.waveform(item.id) if self.distances and same_words else None
         if same_words:
@@ -301,9 +296,3 @@ class ListeningTask(pl.LightningModule):
         assert self._source is not None
         row = next(row for row in self._source.rows if self._source.id_of(row) == item.id)
         return [self._source.id_of(other) for other in self._source.others_of_speaker(row)]
-
-
-def _file(item: str, *parts: object) -> str:
-    """Return the name of a clip's file: its parts in order, numbers short, NaN left out."""
-    told = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part == part]
-    return f"clips/{'-'.join([item, *told])}.wav"

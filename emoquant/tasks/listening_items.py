@@ -7,10 +7,18 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from emoquant.clips import Clip
 from emoquant.types import StyleReference, TTSBatch
 
 #: Names of what the local style encoders may hear under condition B, besides files.
 STYLES = ("same", "neutral", "none")
+
+
+class Rendered(NamedTuple):
+    """A clip with its samples, ``(N,)`` float32 in [-1, 1] at the voice's rate."""
+
+    clip: Clip
+    waveform: Tensor
 
 
 class Item(NamedTuple):
@@ -178,3 +186,9 @@ class ItemSource:
             return None
         heard: StyleReference = self.dataset.style(self.neutral.get(row, row))
         return heard
+
+
+def clip_file(item: str, *parts: object) -> str:
+    """Return the name of a clip's file: its parts in order, numbers short, NaN left out."""
+    told = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part == part]
+    return f"clips/{'-'.join([item, *told])}.wav"

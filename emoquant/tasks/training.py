@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.checkpoint import SECTION, describe, origin_of
+from emoquant.codecs.checkpoint import SECTION, describe, origin_of, require_loadable, require_storable
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
@@ -104,12 +104,15 @@ class CodecTraining(pl.LightningModule):
         return 0
 
     def setup(self, stage: str) -> None:
-        """Check that the training has an end in epochs, which phases and learning rate go by.
+        """Check that the training has an end in epochs, which phases and learning rate go by, and can be loaded after.
 
         Raises:
-            ValueError: It counts steps only.
+            ValueError: It counts steps only, or a checkpoint could not make quantizer or entropy model again.
         """
-        if stage == "fit" and (self.trainer.max_epochs or 0) < 1:
+        if stage != "fit":
+            return
+        require_storable(self.quantizer, self.entropy)
+        if (self.trainer.max_epochs or 0) < 1:
             raise ValueError(
                 f"max_epochs of the trainer is {self.trainer.max_epochs}: a codec's phases and learning rate go by "
                 "epochs; set how many it shall have (--trainer.max_epochs 8; max_steps may end it earlier)"
@@ -125,6 +128,8 @@ class CodecTraining(pl.LightningModule):
         self.quantizer.requires_grad_(False)
         if self.entropy is not None:
             self.entropy.build(layout_of(self.quantizer))
+        if self._fits():
+            require_loadable(self.quantizer, self.entropy)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the entropy model, and over a counter: steps of codebooks have no gradient but count."""
@@ -158,7 +163,8 @@ class CodecTraining(pl.LightningModule):
         data: Any = getattr(self.trainer, "datamodule", None)
         utterances = len(data.dataset("train").utterances) if hasattr(data, "dataset") else 0
         epochs = max(0, self.trainer.max_epochs or 0)
-        return History(str(getattr(data, "name", "")), utterances, self.phase(), self.current_epoch + 1, epochs)
+        name, shares = str(getattr(data, "name", "")), getattr(data, "training_shares", {})
+        return History(name, utterances, self.phase(), self.current_epoch + 1, epochs, shares, self.seed)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from emoquant.files import whole_file
+from emoquant.runs import LAST, newest
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:
@@ -32,10 +33,9 @@ def find_checkpoint(path: Path, what: str) -> Path:
     Raises:
         FileNotFoundError: There is none.
     """
-    if path.is_dir():
-        runs = [file for file in path.glob("version_*/checkpoints/last.ckpt") if file.parts[-3][8:].isdecimal()]
-        if runs:
-            return max(runs, key=lambda file: int(file.parts[-3][8:]))
+    run = newest(path, LAST)
+    if run is not None:
+        return run.checkpoint
     if not path.is_file():
         raise FileNotFoundError(
             f"no {what} at {path}: expected a folder with {what}.json, a checkpoint, or the folder of a training run"

@@ -2,10 +2,12 @@ import pytest
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
+from torch import nn
 
 from emoquant.callbacks import ResultsWriter, SweepProgress
-from emoquant.callbacks.results import summary
+from emoquant.callbacks.results import summary, write_sources
 from emoquant.codecs.history import History, Source
+from emoquant.origin import Origin
 from emoquant.reports import EmotionTable, MissingRowsError
 from emoquant.results import read_results
 from emoquant.tasks.evaluation import CodecEvaluationTask
@@ -36,13 +38,25 @@ def test_results_and_listed_reports_are_written(tmp_path):
 
 def test_the_checkpoints_of_the_codecs_are_told(tmp_path):
     codec = PullCodec(CENTROIDS[2])
-    codec.source = Source("runs/pull/last.ckpt", "ab12", History("others", 9, "search", 8, 8))
+    history = History("others", 9, "search", 8, 8, {"happy": 2 / 3, "sad": 1 / 3}, 5)
+    codec.source = Source("runs/pull/last.ckpt", "ab12", history, Origin("iic/plus", "00ff"))
     with pytest.warns(UserWarning, match="codec 'pull' was trained on 'others', the data is 'tiny'"):
         _, folder = run(tmp_path, ResultsWriter([]), codec=codec)
     lines = (folder / "codecs.csv").read_text(encoding="utf-8").splitlines()
     assert lines == [
-        "codec,checkpoint,sha256,corpus,utterances,phase,epoch,epochs",
-        "pull,runs/pull/last.ckpt,ab12,others,9,search,8,8",
+        "codec,checkpoint,sha256,corpus,utterances,phase,epoch,epochs,emotions,seed,encoder",
+        "pull,runs/pull/last.ckpt,ab12,others,9,search,8,8,happy=0.667;sad=0.333,5,iic/plus",
+    ]
+
+
+def test_what_an_old_checkpoint_does_not_tell_is_empty(tmp_path):
+    old, none = PullCodec(CENTROIDS[2]), PullCodec(CENTROIDS[2])
+    old.name, old.source = "old", Source("old.ckpt", "ab", History("tiny", 9, "search", 8, 8))
+    none.name, none.source = "none", Source("none.ckpt", "cd", None)
+    write_sources(tmp_path / "codecs.csv", nn.ModuleList([old, none]))
+    assert (tmp_path / "codecs.csv").read_text(encoding="utf-8").splitlines()[1:] == [
+        "old,old.ckpt,ab,tiny,9,search,8,8,,,",
+        "none,none.ckpt,cd,,,,,,,,",
     ]
 
 

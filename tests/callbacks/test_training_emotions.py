@@ -23,6 +23,17 @@ def test_training_is_restricted_and_nothing_else_is():
     assert data.calls == [({"happy": 2, "sad": 1}, 30, 4)]
 
 
+def test_shares_are_printed_as_shares(monkeypatch):
+    printed = []
+    monkeypatch.setattr("emoquant.callbacks.training_emotions.rank_zero_info", printed.append)
+    for shares in ({"angry": 1}, {"happy": 2, "sad": 1}):
+        TrainingEmotions(shares).setup(SimpleNamespace(datamodule=Data()), None, "fit")
+    assert printed == [
+        "training on the emotions angry (100%) only",
+        "training on the emotions happy (67%), sad (33%) only",
+    ]
+
+
 def test_data_that_cannot_be_restricted_are_refused():
     with pytest.raises(TypeError, match="object cannot be restricted to emotions: use EmotionDataModule"):
         TrainingEmotions({"sad": 1}).setup(SimpleNamespace(datamodule=object()), None, "fit")

@@ -74,8 +74,13 @@ def module(tmp_path_factory):
 
 
 def test_only_training_is_restricted(module):
-    whole = len(module.dataset("train"))
+    whole, shares = len(module.dataset("train")), module.training_shares
+    assert list(shares) == module.emotions
+    assert sum(shares.values()) == pytest.approx(1)
+    module.restrict_training({"sad": 1, "angry": 1}, utterances=2)
+    assert module.training_shares == {"angry": 0.5, "sad": 0.5}
     module.restrict_training({"sad": 1})
+    assert module.training_shares == {"sad": 1.0}
     loader = module.train_dataloader()
     loader.sampler.set_epoch(2)
     seen, features = [], {}

@@ -1,0 +1,192 @@
+"""Which classes a checkpoint names and how they are found again: the project's own, others where they are allowed."""
+
+import importlib
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+#: The package whose classes a checkpoint may always name.
+PROJECT = "emoquant"
+
+#: Classes that checkpoints of earlier versions name without their module.
+EARLIER_NAMES = {
+    "GroupedResidualVQ": "emoquant.quantization.grvq.GroupedResidualVQ",
+    "AutoregressiveModel": "emoquant.entropy.autoregressive.AutoregressiveModel",
+    "FactorizedModel": "emoquant.entropy.factorized.FactorizedModel",
+    "LightModel": "emoquant.entropy.light.LightModel",
+}
+
+#: Constructor arguments that only call ``build`` at once, which whoever loads a model does anyway.
+_SHORTCUTS = {"layout"}
+
+#: Calls of torch functions that building a module takes at most: for each tensor of its state, and besides.
+_CALLS_PER_TENSOR, _CALLS_BESIDES = 200, 1000
+
+#: What allocates the parameters of a module that was made.
+Build = Callable[[Any], None] | None
+
+_WRONG = (TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError, NotImplementedError)
+
+
+class Storable(Protocol):
+    """A module that a checkpoint can describe."""
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor arguments that make a module of this shape again, as primitives."""
+
+
+def class_path(kind: type) -> str:
+    """Return the full dotted path of a class.
+
+    Example:
+        >>> class_path(Path)
+        'pathlib.Path'
+    """
+    return f"{kind.__module__}.{kind.__qualname__}"
+
+
+def class_entry(module: Storable) -> dict[str, Any]:
+    """Return what a checkpoint holds of a module beside its weights: class and constructor arguments."""
+    return {"class_path": class_path(type(module)), "init": module.settings()}
+
+
+def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a user hands in
+    """Check that a module can be made again from a checkpoint, before it is trained.
+
+    Args:
+        module: The module.
+        base: Class that it must be of.
+
+    Raises:
+        ValueError: It is of another kind, its class cannot be imported by its path, or its ``settings()`` do not make
+            it again.
+    """
+    kind = type(module)
+    path = class_path(kind)
+    if not issubclass(kind, base):
+        raise ValueError(
+            f"{path} is no {base.__name__}: expected a subclass of {class_path(base)}; another kind of compression "
+            "can be written as a whole emoquant.codecs.Codec"
+        )
+    if kind.__module__ == "__main__" or getattr(inspect.getmodule(kind), kind.__qualname__, None) is not kind:
+        raise ValueError(
+            f"{path} could not be loaded again from a checkpoint, which finds classes by import: define it at the top "
+            "level of a module of its own, not in the script that runs or inside a function or class"
+        )
+    settings = module.settings()
+    named = [each for each in inspect.signature(kind).parameters.values() if each.kind not in (2, 4)]
+    lacking = [each.name for each in named if each.name not in settings and each.name not in _SHORTCUTS]
+    if lacking:
+        raise ValueError(
+            f"settings() of {path} leaves out the constructor's {', '.join(lacking)}: a checkpoint could not make it "
+            "again; return every argument"
+        )
+    try:
+        with torch.device("meta"):
+            again = kind(**settings).settings()
+    except _WRONG as error:
+        raise ValueError(
+            f"{path}(**settings()) fails, so that a checkpoint could not make it again: {error}"
+        ) from error
+    if again != settings:
+        raise ValueError(f"{path}(**settings()) has other settings(), {again} for {settings}: return what it was given")
+
+
+def find_class(entry: Any, base: type, path: Path, allow_class: str | Sequence[str]) -> type:  # noqa: ANN401
+    """Return the class that an entry of a checkpoint (:func:`class_entry`) names.
+
+    Args:
+        entry: The entry, or whatever a file holds in its place.
+        base: Class that it must be a subclass of.
+        path: File, for messages.
+        allow_class: Modules or class paths outside the project that may be imported; what lies below is included.
+
+    Raises:
+        ValueError: It names no class, one of another kind, or one outside the project that is not allowed.
+    """
+    name = entry.get("class_path", entry.get("class")) if isinstance(entry, Mapping) else None
+    name = EARLIER_NAMES.get(name, name) if isinstance(name, str) else name
+    says = f"{path} names the class {name!r}"
+    if not isinstance(name, str) or "." not in name or not all(part.isidentifier() for part in name.split(".")):
+        raise ValueError(f"{says}: expected the path of a class; update emoquant, or the file is damaged")
+    module, _, attribute = name.rpartition(".")
+    ours = name.startswith(f"{PROJECT}.")
+    if not ours and not _allowed(name, allow_class):
+        raise ValueError(
+            f"{says}, which is not of {PROJECT}: loading it runs the code of {module!r}; if you trust that, load it "
+            f'with --allow_class {module} (in Python allow_class="{module}")'
+        )
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        remedy = "update emoquant" if ours else "put its module where Python looks for modules (PYTHONPATH)"
+        raise ValueError(f"{says}, which cannot be imported: {error}; {remedy}") from error
+    if not isinstance(found, type) or not issubclass(found, base):
+        raise ValueError(f"{says}, which is no {class_path(base)}: the file is damaged or was tampered with")
+    return found
+
+
+def _allowed(name: str, allow_class: str | Sequence[str]) -> bool:
+    allowed = [allow_class] if isinstance(allow_class, str) else allow_class
+    return any(name == each or name.startswith(f"{each}.") for each in allowed)
+
+
+def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) -> Any:  # noqa: ANN401
+    """Return an object of a class with the constructor arguments of an entry; a ValueError if they are wrong.
+
+    Args:
+        kind: The class.
+        entry: The entry of a checkpoint.
+        path: File, for messages.
+        build: What is done to the object then.
+    """
+    try:
+        made = kind(**entry["init"])
+        if build is not None:
+            build(made)
+        return made
+    except _WRONG as error:
+        raise ValueError(f"{path} describes {kind.__name__} wrongly: {error}") from error
+
+
+class CallLimit(TorchFunctionMode):
+    """Context in which a module may be built that a state fits, and no much larger one.
+
+    Args:
+        state: The weights that the module is to have.
+    """
+
+    def __init__(self, state: Mapping[str, Any]) -> None:
+        super().__init__()
+        self._left = _CALLS_PER_TENSOR * len(state) + _CALLS_BESIDES
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Count a call of a torch function; a ValueError if there are too many."""
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("it has more parts than the file has weights")
+        return func(*args, **(kwargs or {}))
+
+
+def require_shapes(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:
+    """Check that weights have the names and shapes of a module's; a ValueError names the first that has not."""
+    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+    given = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, Tensor)}
+    if wanted != given:
+        name = next(each for each in [*wanted, *given] if wanted.get(each) != given.get(each))
+        raise ValueError(
+            f"the weights in {path} do not fit their description: {name!r} is {given.get(name, 'missing')}, "
+            f"expected {wanted.get(name, 'none')}"
+        )
+
+
+def require_finite(module: nn.Module, path: Path) -> None:
+    """Check that no weight of a module is NaN or infinite; a ValueError names the first that is."""
+    for name, value in module.state_dict().items():
+        if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
+            raise ValueError(f"{path} holds NaN or infinity in {name!r}: the training diverged or the file is damaged")

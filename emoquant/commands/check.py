@@ -1,0 +1,26 @@
+"""The command ``check-data``: what is wrong with a corpus for the training of a voice."""
+
+from emoquant.data.voice.check import Finding, check_data
+from emoquant.data.voice.module import TTSDataModule
+from emoquant.study.corpus import open_module
+from emoquant.words import DEFAULT_DATA
+
+
+def check(
+    data: str = DEFAULT_DATA, longest: float = 20.0, at_most: int | None = None, cache_dir: str | None = None
+) -> list[Finding]:
+    """Say what is wrong with a corpus for the training of a voice.
+
+    Args:
+        data: The corpus: a shipped name (esd_speech), a YAML or a CSV. Phones and durations are looked at where it is
+            data of a voice, with an aligner.
+        longest: Seconds from which on an utterance is called long.
+        at_most: Utterances that are looked at, evenly spread; all by default.
+        cache_dir: Folder of the caches; that of the data by default.
+
+    Returns:
+        What was found, errors first.
+    """
+    module = open_module(data)
+    aligner = module.aligner if isinstance(module, TTSDataModule) else None
+    return check_data(module.corpora, aligner, cache_dir or module.cache_dir, longest, at_most)

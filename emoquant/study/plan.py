@@ -1,0 +1,188 @@
+"""Which trainings and evaluations a study needs, in an order in which they can be run."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from emoquant.codecs.specs import expand, runs_named
+from emoquant.labels import SPELLINGS
+from emoquant.shipped import CONFIGS, config_names
+from emoquant.study.corpus import Offer
+from emoquant.words import read_config
+
+#: Placeholder in the name of a configuration whose runs are named after the emotions that they are trained on.
+_TEMPLATE = "{train_emotions}"
+
+
+class Step(NamedTuple):
+    """One training or evaluation.
+
+    Attributes:
+        name: Name of the run.
+        args: Command line after ``emoquant``.
+        config: Its YAML.
+        needs: Names of the runs that must be finished before.
+    """
+
+    name: str
+    args: tuple[str, ...]
+    config: Path
+    needs: tuple[str, ...] = ()
+
+    @property
+    def trains(self) -> bool:
+        """Whether it is a training."""
+        return self.args[0] == "fit"
+
+
+class Experiment(NamedTuple):
+    """An evaluation of a study.
+
+    Attributes:
+        name: Its name.
+        config: Its YAML.
+        about: First comment line of the YAML.
+        needs: What it needs of the data.
+        content: Content of the YAML.
+    """
+
+    name: str
+    config: Path
+    about: str
+    needs: tuple[str, ...]
+    content: Mapping[str, Any]
+
+
+class Plan(NamedTuple):
+    """What a study does.
+
+    Attributes:
+        steps: Trainings and evaluations, each after what it needs.
+        left_out: Why an experiment is left out, by its name.
+    """
+
+    steps: list[Step]
+    left_out: dict[str, str]
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Return the experiment of an evaluation's YAML.
+
+    Raises:
+        ValueError: The YAML is no evaluation of codecs.
+    """
+    content = read_config(path)
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    about = first.lstrip("# ").strip() if first.startswith("#") else ""
+    if "codecs" not in _init_args(content):
+        raise ValueError(f"{path} is no experiment: expected the YAML of an evaluation with `codecs:` in its model")
+    return Experiment(path.stem, path, about, tuple(content.get("needs") or ()), content)
+
+
+def shipped_experiments() -> list[Experiment]:
+    """Return every shipped experiment, those that build on the fewest runs first."""
+    found = [read_experiment(CONFIGS / "eval" / f"{name}.yaml") for name in config_names("eval")]
+    return sorted(found, key=lambda each: (len(_named(each, list(SPELLINGS)[:5])), each.name != "lambda_sweep"))
+
+
+def make_plan(experiments: Sequence[Experiment], offer: Offer, words: Sequence[str]) -> Plan:
+    """Return the trainings and evaluations that the data allow.
+
+    Args:
+        experiments: The experiments that are asked for.
+        offer: What the corpus offers.
+        words: Words of every command (``--data``, ``--folder``, ``--seed`` ...).
+
+    Raises:
+        FileNotFoundError: A run that an experiment builds on has no configuration to train it with.
+    """
+    trainings: dict[str, Step] = {}
+    evaluations: list[Step] = []
+    left_out: dict[str, str] = {}
+    probe = (_training("probe", CONFIGS / "eval", words)[0],) if offer.probe else ()
+    for experiment in experiments:
+        found = [_training(name, experiment.config.parent, words) for name in _named(experiment, offer.emotions)]
+        emotions = [emotion for _, trained in found for emotion in trained]
+        reason = offer.reason_against(experiment.needs, emotions)
+        if reason:
+            left_out[experiment.name] = reason
+            continue
+        needed = [*(step for step, _ in found), *probe]
+        trainings |= {step.name: step for step in needed}
+        args = ("test", str(experiment.config), *words)
+        names = tuple(dict.fromkeys(step.name for step in needed))
+        evaluations.append(Step(experiment.name, args, experiment.config, names))
+    return Plan([*trainings.values(), *evaluations], left_out)
+
+
+def _named(experiment: Experiment, emotions: Sequence[str]) -> list[str]:
+    """Return the runs that an experiment builds on, by their bare names; paths need no training."""
+    specs = expand(_init_args(experiment.content)["codecs"], emotions)
+    return [name for name in runs_named(specs) if len(Path(name).parts) == 1]
+
+
+def _init_args(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    model = content.get("model")
+    return (model.get("init_args") or {}) if isinstance(model, Mapping) else {}
+
+
+def _training(name: str, beside: Path, words: Sequence[str]) -> tuple[Step, list[str]]:
+    """Return the training of a run, and the emotions that it is restricted to."""
+    folders = [beside.parent / "train", CONFIGS / "train"]
+    for folder in folders:
+        path = folder / f"{name}.yaml"
+        if path.is_file():
+            return Step(name, ("fit", str(path), *words), path), []
+    for path in (path for folder in folders for path in sorted(folder.glob("*.yaml"))):
+        template = str(read_config(path).get("name") or "")
+        emotions = _emotions_in(name, template)
+        if emotions:
+            shares = ",".join(f"{emotion}={1 / len(emotions):g}" for emotion in emotions)
+            return Step(name, ("fit", str(path), "--train_emotions", shares, *words), path), emotions
+    raise FileNotFoundError(f"no configuration trains the run {name!r}: expected {folders[0] / name}.yaml")
+
+
+def _emotions_in(name: str, template: str) -> list[str]:
+    """Return the emotions that a run's name fills a template with; none if it does not fit.
+
+    Example:
+        >>> _emotions_in("codec_happy_sad", "codec_{train_emotions}"), _emotions_in("codec_x", "codec_{train_emotions}")
+        (['happy', 'sad'], [])
+    """
+    before, found, after = template.partition(_TEMPLATE)
+    if not found or not (name.startswith(before) and name.endswith(after)):
+        return []
+    emotions = name[len(before) : len(name) - len(after)].split("_")
+    return emotions if all(emotion in SPELLINGS for emotion in emotions) else []
+
+
+def digest_of(step: Step, needed: Sequence[str]) -> str:
+    """Return a digest of what decides a run: its configuration with all that it names, its words, what it builds on.
+
+    Args:
+        step: The run.
+        needed: Digests of the runs that it builds on.
+    """
+    configs = [inlined(CONFIGS / "trainer.yaml"), inlined(step.config)]
+    for word, value in zip(step.args, [*step.args[1:], ""], strict=True):
+        if word in ("--data", "--encoder") and Path(value).is_file():
+            configs.append(hashlib.sha256(Path(value).read_bytes()).hexdigest())
+    text = json.dumps([step.args, configs, sorted(needed)], default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def inlined(path: Path) -> Any:  # noqa: ANN401 - content of a YAML
+    """Return the content of a YAML with the YAMLs that it names in their places."""
+    return _inlined(read_config(path), path.parent)
+
+
+def _inlined(value: Any, beside: Path) -> Any:  # noqa: ANN401 - part of a YAML
+    if isinstance(value, Mapping):
+        return {str(key): _inlined(each, beside) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_inlined(each, beside) for each in value]
+    if isinstance(value, str) and value.endswith(".yaml") and (beside / value).is_file():
+        return inlined(beside / value)
+    return value
