@@ -208,7 +208,7 @@ def restore_quantizer(
     if content[SECTION].get("quantizer") is None:
         raise ValueError(f"{path} holds a codec without codebooks: expected a checkpoint of CodebookTask or CodecTask")
     quantizer: GroupedResidualVQ = _restore(content, "quantizer", GroupedResidualVQ, path, allow_class)
-    if not bool(quantizer.ready):
+    if not quantizer.dim or not bool(quantizer.ready):
         raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
     return quantizer.requires_grad_(False)
 

@@ -2,6 +2,8 @@
 
 import importlib
 import inspect
+import io
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,7 +28,8 @@ _SHORTCUTS = {"layout"}
 #: What allocates the parameters of a module that was made.
 Build = Callable[[Any], None] | None
 
-_WRONG = (TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError, NotImplementedError)
+#: What a class may raise about arguments that it was not made for.
+_WRONG = (pickle.PickleError, TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError)
 
 
 class Storable(Protocol):
@@ -75,7 +78,8 @@ def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a
             "level of a module of its own, not in the script that runs or inside a function or class"
         )
     settings = module.settings()
-    named = [each for each in inspect.signature(kind).parameters.values() if each.kind not in (2, 4)]
+    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    named = [each for each in inspect.signature(kind).parameters.values() if each.kind not in variadic]
     lacking = [each.name for each in named if each.name not in settings and each.name not in _SHORTCUTS]
     if lacking:
         raise ValueError(
@@ -83,14 +87,23 @@ def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a
             "again; return every argument"
         )
     try:
-        with torch.random.fork_rng(devices=[]):
-            again = kind(**settings).settings()
+        again = _made_again(kind, settings)
     except _WRONG as error:
         raise ValueError(
             f"{path}(**settings()) fails, so that a checkpoint could not make it again: {error}"
         ) from error
     if again != settings:
         raise ValueError(f"{path}(**settings()) has other settings(), {again} for {settings}: return what it was given")
+
+
+def _made_again(kind: type, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an object that is made from settings as a file holds them."""
+    file = io.BytesIO()
+    torch.save(settings, file)
+    file.seek(0)
+    with torch.random.fork_rng(devices=[]):
+        again: dict[str, Any] = kind(**torch.load(file, weights_only=True)).settings()
+    return again
 
 
 def find_class(entry: Any, base: type, path: Path, allow_class: str | Sequence[str]) -> type:  # noqa: ANN401
