@@ -44,7 +44,7 @@ def load(arguments: argparse.Namespace) -> tuple[ECVQ, list[Tensor], list[Tensor
     from rate_distortion import trained
 
     made = sources.Features(arguments.source, train, test, [])
-    codec = trained(made, GroupedResidualVQ(arguments.groups), LightModel(), arguments.epochs)
+    codec = trained(made, GroupedResidualVQ(arguments.groups), LightModel(128), arguments.epochs)
     if arguments.save:
         save_codec(codec, arguments.save)
     return codec, test, train

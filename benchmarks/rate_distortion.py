@@ -119,11 +119,11 @@ def codecs(groups: int, dim: int) -> dict[str, tuple[GroupedResidualVQ, EntropyM
             GroupedResidualVQ(groups, rotation="none"),
             LightModel(256, 0, False, knots=10, high=2.0),
         ),
-        "KLT groups, frame before": (GroupedResidualVQ(groups), LightModel()),
-        "KLT groups, frame before, prediction": (GroupedResidualVQ(groups, prediction=True), LightModel()),
+        "KLT groups, frame before": (GroupedResidualVQ(groups), LightModel(128)),
+        "KLT groups, frame before, prediction": (GroupedResidualVQ(groups, prediction=True), LightModel(128)),
         "**the default: the same and a coarse stage**": (
             GroupedResidualVQ(groups, prediction=True, coarse=1),
-            LightModel(high=only_coarse),
+            LightModel(128, high=only_coarse),
         ),
     }
 

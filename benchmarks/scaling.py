@@ -84,7 +84,7 @@ def task_of(work: str, options: argparse.Namespace) -> tuple[LightningModule, Ra
         return EmotionTTS(architecture), data
     quantizer = GroupedResidualVQ(options.groups, 3, 128, coarse=1, prediction=True)
     epochs = 99 if work == "codebooks" else 0
-    task = CodecTask(quantizer, LightModel(), epochs, 0, splits=options.splits, sample_frames=2000)
+    task = CodecTask(quantizer, LightModel(128), epochs, 0, splits=options.splits, sample_frames=2000)
     return task, RandomData("features", options.utterances, batches, options.dim)
 
 

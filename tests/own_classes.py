@@ -1,5 +1,7 @@
 """Classes as a user writes them outside the project."""
 
+from pathlib import Path
+
 import torch
 
 from emoquant.codecs import Codec
@@ -36,6 +38,17 @@ class Forgetful(FactorizedModel):
 
     def __init__(self, extra=3, knots=12, low=1e-4, high=32.0):
         super().__init__(knots, low=low, high=high)
+
+
+class Foreign(FactorizedModel):
+    """One of its settings is no primitive."""
+
+    def __init__(self, where=Path("a"), knots=12, low=1e-4, high=32.0):
+        super().__init__(knots, low=low, high=high)
+        self.where = where
+
+    def settings(self):
+        return {"where": self.where, **super().settings()}
 
 
 class Growing(FactorizedModel):

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.classes import (
     Build,
-    CallLimit,
     class_entry,
     class_path,
     find_class,
@@ -24,6 +23,7 @@ from emoquant.codecs.classes import (
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
+from emoquant.codecs.size_limit import SizeLimit
 from emoquant.entropy.base import EntropyModel
 from emoquant.files import read_tensors, whole_file
 from emoquant.origin import UNKNOWN, Origin, read_origin
@@ -189,7 +189,7 @@ def restore_quantizer(
     if content[SECTION].get("quantizer") is None:
         raise ValueError(f"{path} holds a codec without codebooks: expected a checkpoint of CodebookTask or CodecTask")
     quantizer: GroupedResidualVQ = _restore(content, "quantizer", GroupedResidualVQ, path, allow_class)
-    if not bool(quantizer.ready):
+    if not quantizer.dim or not bool(quantizer.ready):
         raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
     return quantizer.requires_grad_(False)
 
@@ -239,7 +239,8 @@ def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None)
     for module, build in builds:
         if module is not None:
             place = Path(f"a checkpoint of {class_path(type(module))}")
-            _outline(type(module), class_entry(module), module.state_dict(), place, build)
+            with torch.random.fork_rng(devices=[]):
+                _built(type(module), class_entry(module), module.state_dict(), place, build)
 
 
 def _restore(
@@ -255,11 +256,11 @@ def _restore(
     kind = find_class(entry, base, path, allow_class)
     every = {name: value for name, value in content["state_dict"].items() if isinstance(name, str)}
     state = {name.removeprefix(f"{part}."): value for name, value in every.items() if name.startswith(f"{part}.")}
+    tensors = [value for value in state.values() if isinstance(value, Tensor)]
     # A few bytes on the disk may claim to be a large tensor: strides of 0, or many tensors of one storage.
-    if sum(value.nbytes for value in state.values() if isinstance(value, Tensor)) > 2 * path.stat().st_size:
+    if sum(value.numel() * value.element_size() for value in tensors) > 2 * path.stat().st_size:
         raise ValueError(f"the weights in {path} claim to be larger than the file: it is damaged or was tampered with")
-    _outline(kind, entry, state, path, build)
-    module: nn.Module = make(kind, entry, path, build)
+    module = _built(kind, entry, state, path, build)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -268,7 +269,9 @@ def _restore(
     return module
 
 
-def _outline(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> None:
-    with torch.device("meta"), CallLimit(state):
-        outline = make(kind, entry, path, build)
-    require_shapes(outline, state, path)
+def _built(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
+    """Return a new module that weights fit, which says how large it may become."""
+    with SizeLimit(state):
+        module: nn.Module = make(kind, entry, path, build)
+    require_shapes(module, state, path)
+    return module

@@ -2,13 +2,14 @@
 
 import importlib
 import inspect
+import io
+import pickle
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch.overrides import TorchFunctionMode
 
 #: The package whose classes a checkpoint may always name.
 PROJECT = "emoquant"
@@ -24,13 +25,11 @@ EARLIER_NAMES = {
 #: Constructor arguments that only call ``build`` at once, which whoever loads a model does anyway.
 _SHORTCUTS = {"layout"}
 
-#: Calls of torch functions that building a module takes at most: for each tensor of its state, and besides.
-_CALLS_PER_TENSOR, _CALLS_BESIDES = 200, 1000
-
 #: What allocates the parameters of a module that was made.
 Build = Callable[[Any], None] | None
 
-_WRONG = (TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError, NotImplementedError)
+#: What a class may raise about arguments that it was not made for.
+_WRONG = (pickle.PickleError, TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError)
 
 
 class Storable(Protocol):
@@ -79,7 +78,8 @@ def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a
             "level of a module of its own, not in the script that runs or inside a function or class"
         )
     settings = module.settings()
-    named = [each for each in inspect.signature(kind).parameters.values() if each.kind not in (2, 4)]
+    variadic = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    named = [each for each in inspect.signature(kind).parameters.values() if each.kind not in variadic]
     lacking = [each.name for each in named if each.name not in settings and each.name not in _SHORTCUTS]
     if lacking:
         raise ValueError(
@@ -87,14 +87,23 @@ def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a
             "again; return every argument"
         )
     try:
-        with torch.device("meta"):
-            again = kind(**settings).settings()
+        again = _made_again(kind, settings)
     except _WRONG as error:
         raise ValueError(
             f"{path}(**settings()) fails, so that a checkpoint could not make it again: {error}"
         ) from error
     if again != settings:
         raise ValueError(f"{path}(**settings()) has other settings(), {again} for {settings}: return what it was given")
+
+
+def _made_again(kind: type, settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of an object that is made from settings as a file holds them."""
+    file = io.BytesIO()
+    torch.save(settings, file)
+    file.seek(0)
+    with torch.random.fork_rng(devices=[]):
+        again: dict[str, Any] = kind(**torch.load(file, weights_only=True)).settings()
+    return again
 
 
 def find_class(entry: Any, base: type, path: Path, allow_class: str | Sequence[str]) -> type:  # noqa: ANN401
@@ -152,25 +161,6 @@ def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) 
         return made
     except _WRONG as error:
         raise ValueError(f"{path} describes {kind.__name__} wrongly: {error}") from error
-
-
-class CallLimit(TorchFunctionMode):
-    """Context in which a module may be built that a state fits, and no much larger one.
-
-    Args:
-        state: The weights that the module is to have.
-    """
-
-    def __init__(self, state: Mapping[str, Any]) -> None:
-        super().__init__()
-        self._left = _CALLS_PER_TENSOR * len(state) + _CALLS_BESIDES
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
-        """Count a call of a torch function; a ValueError if there are too many."""
-        self._left -= 1
-        if self._left < 0:
-            raise ValueError("it has more parts than the file has weights")
-        return func(*args, **(kwargs or {}))
 
 
 def require_shapes(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:

@@ -14,7 +14,8 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 
 def layout_of(quantizer: GroupedResidualVQ) -> Layout:
     """Return the code layout of a quantizer."""
-    return Layout(quantizer.coarse, quantizer.groups, quantizer.layers, quantizer.codewords)
+    group_dim = quantizer.dim // quantizer.groups
+    return Layout(quantizer.coarse, quantizer.groups, quantizer.layers, quantizer.codewords, group_dim)
 
 
 class Found(NamedTuple):

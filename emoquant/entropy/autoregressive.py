@@ -61,7 +61,8 @@ class AutoregressiveModel(EntropyModel):
         knots: Knots of the lambda axis; 1 for the study's model that is blind to lambda.
         layout: Layout to build for at once.
         low: Lambda over the variance of the features per dimension at the first knot.
-        high: The same at the last knot.
+        high: The same at the last knot; None to choose it in :meth:`build` for the layout
+            (:func:`~emoquant.entropy.base.last_knot`).
     """
 
     parallel = False
@@ -75,20 +76,20 @@ class AutoregressiveModel(EntropyModel):
         knots: int = 1,
         layout: Layout | None = None,
         low: float = 1e-4,
-        high: float = 32.0,
+        high: float | None = None,
     ) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"{heads} heads do not divide the width {width}")
         self.layers, self.width, self.heads, self.memory, self.knots = layers, width, heads, memory, knots
-        self.low, self.high = low, high
         self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {name: getattr(self, name) for name in ("layers", "width", "heads", "memory", "knots", "low", "high")}
+        names = "layers", "width", "heads", "memory"
+        return {name: getattr(self, name) for name in names} | self.basis.settings()
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""

@@ -22,12 +22,19 @@ class Layout(NamedTuple):
         groups: Groups ``G``.
         layers: Layers ``L`` of a group; the codes of a group lie together.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
+        group_dim: Dimensions of a group, ``D / G``; those of 768 in 12 groups by default.
     """
 
     coarse: int
     groups: int
     layers: int
     codewords: int
+    group_dim: int = 64
+
+    @property
+    def dim(self) -> int:
+        """Feature dimensions ``D``."""
+        return self.groups * self.group_dim
 
     @property
     def positions(self) -> int:
@@ -40,6 +47,19 @@ class Layout(NamedTuple):
         return self.codewords + 1
 
 
+def last_knot(layout: Layout) -> float:
+    """Return the largest lambda over variance at which the codes of a layout change much.
+
+    A codeword of a group of ``d`` dimensions saves more than one of fewer. With a coarse stage only its codes are left
+    beyond about ``d^2 / 128``: 2 for groups of 16 dimensions, 32 for 64, and not below 2. Without one it is 32.
+
+    Example:
+        >>> last_knot(Layout(1, 12, 3, 128, 16)), last_knot(Layout(1, 12, 3, 128, 64)), last_knot(Layout(0, 12, 3, 128))
+        (2.0, 32.0, 32.0)
+    """
+    return max(2.0, layout.group_dim**2 / 128) if layout.coarse else 32.0
+
+
 class LambdaBasis(nn.Module):
     """Weights of a few knots on the axis of log lambda: piecewise linear interpolation, constant beyond the ends.
 
@@ -49,17 +69,33 @@ class LambdaBasis(nn.Module):
     Args:
         knots: Knots ``J``; 1 makes everything that depends on the basis blind to lambda.
         low: Lambda over scale at the first knot; also stands for lambda 0.
-        high: Lambda over scale at the last knot; beyond it equal codes cost the same at any lambda.
+        high: Lambda over scale at the last knot; beyond it equal codes cost the same at any lambda. None leaves it open
+            until :meth:`complete`.
     """
 
     scale: Tensor
 
-    def __init__(self, knots: int, low: float, high: float) -> None:
+    def __init__(self, knots: int, low: float, high: float | None = None) -> None:
         super().__init__()
-        if knots < 1 or not 0 < low < high:
+        if knots < 1 or not 0 < low < (math.inf if high is None else high):
             raise ValueError(f"expected at least one knot and 0 < low < high, not {knots} knots from {low} to {high}")
-        self.knots, self.low, self.high = knots, low, high
+        self.knots, self.low, self.high = knots, low, math.nan if high is None else high
         self.register_buffer("scale", torch.ones(()))
+
+    def settings(self) -> dict[str, Any]:
+        """Return the constructor arguments; ``high`` is None while it is open."""
+        return {"knots": self.knots, "low": self.low, "high": None if math.isnan(self.high) else self.high}
+
+    def complete(self, layout: Layout) -> None:
+        """Choose the last knot for a layout where it is open, by :func:`last_knot`.
+
+        Raises:
+            ValueError: It is not above the first.
+        """
+        if math.isnan(self.high):
+            self.high = last_knot(layout)
+            if self.low >= self.high:
+                raise ValueError(f"the first knot at {self.low} is not below the last at {self.high}: give high")
 
     def forward(self, lmbda: Tensor) -> Tensor:
         """Return the weights ``(N, J)`` float32 of Lagrange multipliers ``(N,)``; each row sums to 1."""
@@ -188,6 +224,7 @@ class EntropyModel(nn.Module, ABC):
                 f"the entropy model was built for {built}, the quantizer has {layout}: train it on that one"
             )
         self.layout = layout
+        self.basis.complete(layout)
         return built is None
 
 

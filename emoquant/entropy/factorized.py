@@ -23,21 +23,24 @@ class FactorizedModel(EntropyModel):
         knots: Knots of the lambda axis; 1 for one histogram at all lambdas.
         layout: Layout to build for at once.
         low: Lambda over the variance of the features per dimension at the first knot.
-        high: The same at the last knot.
+        high: The same at the last knot; None to choose it in :meth:`build` for the layout
+            (:func:`~emoquant.entropy.base.last_knot`).
     """
 
     parallel = True
 
-    def __init__(self, knots: int = 12, layout: Layout | None = None, low: float = 1e-4, high: float = 32.0) -> None:
+    def __init__(
+        self, knots: int = 12, layout: Layout | None = None, low: float = 1e-4, high: float | None = None
+    ) -> None:
         super().__init__()
-        self.knots, self.low, self.high = knots, low, high
+        self.knots = knots
         self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {"knots": self.knots, "low": self.low, "high": self.high}
+        return self.basis.settings()
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""

@@ -96,44 +96,46 @@ class LightModel(EntropyModel):
     follow it exactly; no float reconstruction enters. ``e`` and ``b`` are piecewise linear in log lambda.
 
     Args:
-        width: Hidden units ``H``.
+        width: Hidden units ``H``; None to choose them in :meth:`build`: 64 up to 256 feature dimensions, 128 above.
         memory: Earlier frames that it sees, 0 for none.
         parallel: Code the groups in parallel, each given the earlier frames and the coarse codes.
         knots: Knots of the lambda axis; 1 for a model that is blind to lambda.
         layout: Layout to build for at once.
         low: Lambda over the variance of the features per dimension at the first knot.
-        high: The same at the last knot.
+        high: The same at the last knot; None to choose it in :meth:`build` for the layout
+            (:func:`~emoquant.entropy.base.last_knot`).
     """
 
     def __init__(
         self,
-        width: int = 128,
+        width: int | None = None,
         memory: int = 1,
         parallel: bool = True,
         knots: int = 12,
         layout: Layout | None = None,
         low: float = 1e-4,
-        high: float = 32.0,
+        high: float | None = None,
     ) -> None:
         super().__init__()
-        if width < 1 or memory < 0 or knots < 1:
+        if (width is not None and width < 1) or memory < 0 or knots < 1:
             raise ValueError(
                 f"width and knots must be at least 1 and memory at least 0, not {width}, {knots}, {memory}"
             )
         self.width, self.memory, self.parallel, self.knots = width, memory, parallel, knots
-        self.low, self.high = low, high
         self.basis = LambdaBasis(knots, low, high)
         if layout is not None:
             self.build(layout)
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`EntropyModel.settings`."""
-        return {name: getattr(self, name) for name in ("width", "memory", "parallel", "knots", "low", "high")}
+        return {"width": self.width, "memory": self.memory, "parallel": self.parallel, **self.basis.settings()}
 
     def build(self, layout: Layout) -> None:
         """Allocate the parameters; see :meth:`EntropyModel.build`."""
         if not self._check_layout(layout):
             return
+        if self.width is None:
+            self.width = 64 if layout.dim <= 256 else 128
         fine = (layout.groups, layout.layers) if self.parallel else (1, layout.groups * layout.layers)
         shapes = ([(1, layout.coarse)] if layout.coarse else []) + [fine]
         parts = [StreamBlock(*shape, layout, self.width, self.memory, self.knots) for shape in shapes]

@@ -14,6 +14,28 @@ from emoquant.types import Quantized
 MOST_CODEWORDS = 32_767
 
 
+def default_groups(dim: int) -> int:
+    """Return how many groups features of a dimension are coded in by default.
+
+    12, as in the study, where 12 divides the dimension; otherwise the divisor nearest to 12, the larger of two, that
+    leaves groups of at least 8 dimensions, or of at least 2 where there is none such.
+
+    Raises:
+        ValueError: Nothing divides the dimension.
+
+    Example:
+        >>> [default_groups(dim) for dim in (192, 256, 768, 1024, 512, 100, 10)]
+        [12, 16, 12, 16, 16, 10, 5]
+    """
+    if dim > 0 and dim % 12 == 0:
+        return 12
+    divisors = [groups for groups in range(2, min(dim // 2, 1024) + 1) if dim % groups == 0]
+    candidates = [groups for groups in divisors if dim // groups >= 8] or divisors
+    if not candidates:
+        raise ValueError(f"no number of groups divides {dim} feature dimensions: give groups: 1, or choose an encoder")
+    return min(candidates, key=lambda groups: (abs(groups - 12), -groups))
+
+
 class GroupedResidualVQ(Quantizer):
     """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
 
@@ -27,7 +49,8 @@ class GroupedResidualVQ(Quantizer):
     VQ; Yang et al. 2023, HiFi-Codec, for groups).
 
     Args:
-        groups: Groups ``G``; must divide the feature dimension.
+        groups: Groups ``G``; must divide the feature dimension. None to choose them in :meth:`build`
+            (:func:`default_groups`): 12 for 192 or 768 dimensions, 16 for 256 or 1024.
         layers: Residual layers ``L`` of a group.
         codewords: Codewords ``K`` of a position, without SKIP; 32,767 at most.
         coarse: Stages over all dimensions before the groups.
@@ -51,7 +74,7 @@ class GroupedResidualVQ(Quantizer):
 
     def __init__(
         self,
-        groups: int = 12,
+        groups: int | None = None,
         layers: int = 3,
         codewords: int = 128,
         coarse: int = 0,
@@ -62,14 +85,14 @@ class GroupedResidualVQ(Quantizer):
         dim: int = 0,
     ) -> None:
         super().__init__()
-        if min(groups, layers, codewords) < 1:
+        if min(1 if groups is None else groups, layers, codewords) < 1:
             raise ValueError(f"groups, layers and codewords must be at least 1, not {groups}, {layers}, {codewords}")
         if coarse < 0:
             raise ValueError(f"coarse must be at least 0, not {coarse}")
         if codewords > MOST_CODEWORDS:
             raise ValueError(f"codewords must be at most {MOST_CODEWORDS}, since codes are int16, not {codewords}")
-        self.groups, self.layers, self.codewords, self.coarse = groups, layers, codewords, coarse
-        self.positions = coarse + groups * layers
+        self.groups, self.layers, self.codewords, self.coarse = groups or 0, layers, codewords, coarse
+        self.positions = coarse + self.groups * layers if groups else 0
         self.rotation: Kind = rotation
         self.prediction, self.decay, self.dead_below, self.dim = prediction, decay, dead_below, 0
         if dim:
@@ -77,14 +100,15 @@ class GroupedResidualVQ(Quantizer):
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments that make a quantizer of this shape again."""
-        names = "groups", "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim"
-        return {name: getattr(self, name) for name in names}
+        names = "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim"
+        return {"groups": self.groups or None} | {name: getattr(self, name) for name in names}
 
     def build(self, dim: int) -> None:
         """Allocate everything for ``dim`` feature dimensions; nothing happens if that was done.
 
         Raises:
-            ValueError: The groups do not divide the dimension, or the quantizer was built for another one.
+            ValueError: The groups do not divide the dimension, there are none by default, or the quantizer was built
+                for another one.
         """
         if self.dim == dim:
             return
@@ -92,9 +116,10 @@ class GroupedResidualVQ(Quantizer):
             raise ValueError(
                 f"the quantizer has {self.dim} dimensions, the features have {dim}: train it on these features"
             )
-        if dim < 1 or dim % self.groups:
-            raise ValueError(f"{self.groups} groups do not divide {dim} feature dimensions: choose a divisor of {dim}")
-        self.dim = dim
+        groups = self.groups or default_groups(dim)
+        if dim < 1 or dim % groups:
+            raise ValueError(f"{groups} groups do not divide {dim} feature dimensions: choose a divisor of {dim}")
+        self.dim, self.groups, self.positions = dim, groups, self.coarse + groups * self.layers
         self.transform = FrameTransform(self.rotation, dim, self.groups)
         fine = self.groups * self.layers
         self.fine = EmaCodebooks(fine, self.codewords, dim // self.groups, self.decay, self.dead_below)

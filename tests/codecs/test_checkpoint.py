@@ -92,6 +92,18 @@ def test_wrong_descriptions_are_named(tmp_path):
     assert describe(codec.quantizer, None)["entropy"] is None
 
 
+def test_checkpoints_of_earlier_versions_are_read(tmp_path):
+    codec = make_codec(LightModel(8))
+    save_codec(codec, tmp_path / "new.ckpt")
+    content = torch.load(tmp_path / "new.ckpt", weights_only=True)
+    for part, name in (("quantizer", "GroupedResidualVQ"), ("entropy", "LightModel")):
+        content[SECTION][part] = {"class": name, "init": content[SECTION][part]["init"]}
+    torch.save(content, tmp_path / "old.ckpt")
+    features, lengths = torch.randn(2, 5, 8), torch.tensor([5, 3])
+    old, new = (load_codec(tmp_path / f"{age}.ckpt")(features, lengths) for age in ("old", "new"))
+    assert torch.equal(old.codes, new.codes)
+
+
 def test_nearest_and_identity():
     codec = make_codec(LightModel(8), rotation="none")
     features, lengths = torch.randn(2, 4, 8), torch.tensor([4, 2])

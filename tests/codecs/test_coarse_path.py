@@ -19,7 +19,7 @@ def make_codec(survivors=16, dim=12, codewords=7, beam=1, **settings):
     """A codec whose coarse codes cost next to nothing while they stay, and six bits when they change."""
     quantizer = make_quantizer(dim, codewords=codewords, **{"coarse": 1, "prediction": True} | settings)
     quantizer.fine.set(0.2 * quantizer.fine.vectors)
-    model = make_model(quantizer, width=codewords + 1)
+    model = make_model(quantizer, width=codewords + 1, high=32.0)
     for parameter in model.parameters():
         parameter.mul_(0.3)
     coarse, fine = model.blocks

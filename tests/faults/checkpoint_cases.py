@@ -78,6 +78,30 @@ def _(folder):
     load_codec(folder / "c.ckpt")
 
 
+@case("Checkpoints", "a codec of a class outside the project", ValueError, "--allow_class their_module", "their_module")
+def _(folder):
+    content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
+    content[SECTION]["entropy"]["class_path"] = "their_module.Model"
+    torch.save(content, folder / "c.ckpt")
+    load_codec(folder / "c.ckpt")
+
+
+@case("Checkpoints", "a codec that is described larger than it is", ValueError, "larger than the weights", "c.ckpt")
+def _(folder):
+    content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
+    content[SECTION]["quantizer"]["init"]["dim"] = 10**9
+    torch.save(content, folder / "c.ckpt")
+    load_codec(folder / "c.ckpt")
+
+
+@case("Checkpoints", "a codec whose weights are NaN", ValueError, "the training diverged", "c.ckpt")
+def _(folder):
+    content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
+    content["state_dict"]["quantizer.fine.vectors"][0] = torch.nan
+    torch.save(content, folder / "c.ckpt")
+    load_codec(folder / "c.ckpt")
+
+
 @case("Checkpoints", "a codec of another encoder", ValueError, "choose the encoder it was trained on", "'theirs'")
 def _(folder):
     dim = Emotion2Vec(TINY).dim

@@ -146,6 +146,7 @@ class Local:
     [
         (Local.Model(), r"Local\.Model could not be loaded again .* at the top level of a module"),
         (own_classes.Forgetful(knots=4), r"settings\(\) of own_classes\.Forgetful leaves out the constructor's extra"),
+        (own_classes.Foreign(), r"Foreign\(\*\*settings\(\)\) fails, .* could not make it again: .*Weights only"),
         (
             own_classes.Growing(knots=4),
             r"in a checkpoint of own_classes\.Growing do not fit their description: 'more' is \(1,\), expected \(2,\)",
