@@ -4,6 +4,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from emoquant.audio import read_audio
 from emoquant.callbacks.live import writer_of
+from emoquant.data_api import labelled_data_of
 
 SAMPLE_RATE = 16_000
 
@@ -37,7 +38,7 @@ class AudioSamples(Callback):
         if writer is None:
             return
         written: dict[str, int] = {}
-        for utterance in trainer.datamodule.dataset(split).utterances:  # type: ignore[attr-defined]  # set at run time
+        for utterance in labelled_data_of(trainer).dataset(split).utterances:
             number = written.get(utterance.emotion, 0)
             if number < self.per_emotion:
                 samples = read_audio(utterance.path, utterance.start, utterance.end, SAMPLE_RATE)

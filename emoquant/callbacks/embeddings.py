@@ -9,6 +9,7 @@ from torch import Tensor
 
 from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
 from emoquant.codecs.base import Codec
+from emoquant.data_api import data_of
 from emoquant.metrics import utterance_vectors
 from emoquant.types import Batch
 
@@ -87,7 +88,7 @@ class EmbeddingProjector(Callback):
         room = self.max_utterances - len(self._vectors)
         if room <= 0:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(trainer)
         rows = data.dataset(split).utterances
         batch = Batch(*(value[:room] for value in batch))
         coded = self._codec(batch.features, batch.lengths, self.points)

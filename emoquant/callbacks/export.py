@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 
+from emoquant.data_api import audio_data_of
 from emoquant.files import read_tensors
 
 
@@ -51,8 +52,7 @@ class EncoderExport(Callback):
         """Return the variance of the frames, summed over the dimensions."""
         task.eval()
         count, total, square = 0, torch.zeros(()), torch.zeros(())
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        for i, batch in enumerate(data.reference_dataloader()):
+        for i, batch in enumerate(audio_data_of(trainer).reference_dataloader()):
             if i == self.batches:
                 break
             features, lengths = task.encoder(batch.waveforms.to(task.device), batch.lengths.to(task.device))

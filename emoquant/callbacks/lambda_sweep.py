@@ -141,7 +141,7 @@ class LambdaSweep(Callback):
 
 def _own_head(data: Any) -> nn.Module | None:  # noqa: ANN401 - a data module, with an encoder or without
     """Return the head of the data's encoder; None, with a warning, where it has none or none for the emotions."""
-    if not hasattr(data, "encoder"):
+    if data.encoder is None:
         return None
     try:
         head: nn.Module = data.encoder.head()

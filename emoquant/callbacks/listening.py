@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
+from emoquant.data_api import spoken_data_of
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
@@ -83,8 +84,7 @@ class ListeningWriter(Callback):
         latest = {clip.file: clip for clip in self._journalled() if clip.file in planned}
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
-        name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
-        rows = clip_rows(clips, name)
+        rows = clip_rows(clips, spoken_data_of(trainer).name)
         write_results(self.folder / "results.csv", rows)
         SpeechTable().write(rows, self.folder / "reports")
         rank_zero_info(f"{len(clips)} clips: {self.folder / 'manifest.csv'}")

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -42,6 +42,10 @@ class SplitDataset(Dataset[Any], ABC):
         """Utterances of the split."""
         return len(self.lengths)
 
+    def ids(self) -> Iterable[str]:
+        """Return the ids of the utterances in order."""
+        return self.utterances.strings("id")
+
     @abstractmethod
     def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
         """Return a collated batch."""
@@ -69,6 +73,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         seed: Seeds the order of the training batches.
 
     Attributes:
+        batch_type: Class of the batches that the loaders yield.
         emotions: Canonical names of the emotions; labels index into it.
         speakers: Names of the speakers of all splits after :meth:`setup`, sorted; with several corpora each is
             preceded by its corpus (``"esd/0011"``).
@@ -77,6 +82,9 @@ class SpeechDataModule(LightningDataModule, ABC):
     Raises:
         ValueError: No corpus, two of one name, or an emotion is unknown or named twice.
     """
+
+    batch_type: type
+    name: str
 
     def __init__(
         self,

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from emoquant.data_api import SpokenData
 from emoquant.types import StyleReference, TTSBatch
 
 #: Names of what the local style encoders may hear under condition B, besides files.
@@ -93,7 +94,7 @@ class ItemSource:
     """Chooses references of the test split and makes items of batches.
 
     Args:
-        data: A TTS data module, which tasks do not import.
+        data: The data module.
         per_cell: References of each emotion and speaker; sentences take turns (:func:`spread_over_texts`).
         speakers: Speakers whose references are taken; all by default.
         style: What condition B hears: one of :data:`STYLES`, or the style of a file.
@@ -105,7 +106,7 @@ class ItemSource:
 
     def __init__(
         self,
-        data: Any,  # noqa: ANN401 (a data module)
+        data: SpokenData,
         per_cell: int,
         speakers: list[str] | None,
         style: str | StyleReference,
@@ -129,7 +130,7 @@ class ItemSource:
 
     def id_of(self, row: int) -> str:
         """Return the id of an utterance of the test split."""
-        return str(self.dataset.utterances[row].id)
+        return self.dataset.utterances[row].id
 
     def others_of_speaker(self, row: int) -> list[int]:
         """Return the other chosen references of a reference's speaker, itself where there is none."""
@@ -176,5 +177,4 @@ class ItemSource:
             return self.style
         if self.style == "none":
             return None
-        heard: StyleReference = self.dataset.style(self.neutral.get(row, row))
-        return heard
+        return self.dataset.style(self.neutral.get(row, row))

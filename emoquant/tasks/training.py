@@ -13,6 +13,7 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
+from emoquant.data_api import data_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
@@ -83,9 +84,8 @@ class CodecTraining(pl.LightningModule):
 
     @property
     def origin(self) -> Origin | None:
-        """Encoder of the data's features; None for data that says none."""
-        found: Origin | None = getattr(getattr(self.trainer, "datamodule", None), "origin", None)
-        return found
+        """Encoder of the data's features; None where nobody knows it."""
+        return data_of(self.trainer).origin
 
     def _fits(self) -> bool:
         """Whether a training runs: only then do epochs, and with them phases, tell of the weights."""
@@ -118,10 +118,7 @@ class CodecTraining(pl.LightningModule):
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
         assert self.quantizer is not None
-        dim = getattr(getattr(self.trainer, "datamodule", None), "dim", 0)
-        if not dim:
-            raise ValueError("the data module says no feature dimension: expected an attribute `dim` after its setup")
-        self.quantizer.build(dim)
+        self.quantizer.build(data_of(self.trainer).dim)
         self.quantizer.requires_grad_(False)
         if self.entropy is not None:
             self.entropy.build(layout_of(self.quantizer))
@@ -155,10 +152,9 @@ class CodecTraining(pl.LightningModule):
 
     def _history(self) -> History:
         """Return how far the training is."""
-        data: Any = getattr(self.trainer, "datamodule", None)
-        utterances = len(data.dataset("train").utterances) if hasattr(data, "dataset") else 0
-        epochs = max(0, self.trainer.max_epochs or 0)
-        return History(str(getattr(data, "name", "")), utterances, self.phase(), self.current_epoch + 1, epochs)
+        data = data_of(self.trainer)
+        utterances, epochs = len(data.dataset("train").utterances), max(0, self.trainer.max_epochs or 0)
+        return History(data.name, utterances, self.phase(), self.current_epoch + 1, epochs)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""

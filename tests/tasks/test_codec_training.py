@@ -1,11 +1,10 @@
 """Training of codecs on a tiny corpus of features: phases, rate control by lambda, resuming, checkpoints."""
 
-from types import SimpleNamespace
-
 import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from plain_data import PlainData, plain_split
 from torch.utils.data import DataLoader
 
 from emoquant.codecs import load_codec
@@ -25,7 +24,7 @@ pytestmark = [
 ]
 
 
-class Features(pl.LightningDataModule):
+class Features(PlainData):
     dim, name = 12, "planted"
 
     def __init__(self, utterances=24, frames=30):
@@ -48,7 +47,7 @@ class Features(pl.LightningDataModule):
         return DataLoader(range(first, last), batch_size=6, shuffle=shuffle, collate_fn=collate)
 
     def dataset(self, split):
-        return SimpleNamespace(utterances=range(18 if split == "train" else 6))
+        return plain_split(range(18 if split == "train" else 6))
 
     def train_dataloader(self):
         return self._loader(0, 18, shuffle=True)
