@@ -7,7 +7,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
+from emoquant.callbacks.live import checked_batch, codec_of, due
+from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
 from emoquant.metrics import CodeHistogram, perplexity, usage
 
@@ -16,7 +17,7 @@ class CodebookMonitor(Callback):
     """Counts the codes that the task's codec chooses on validation batches, every few epochs.
 
     Scalars ``codebook/perplexity``, ``codebook/usage`` (means over positions) and ``codebook/dead_codes`` go to every
-    logger; perplexity and usage of every position to TensorBoard as figure and histograms. The task's part is its
+    logger; perplexity and usage of every position as figure and histograms. The task's part is its
     attribute ``codec`` (None while there is none yet).
 
     Args:
@@ -67,12 +68,12 @@ class CodebookMonitor(Callback):
         pl_module.log("codebook/perplexity", float(spread.mean()), prog_bar=True, sync_dist=True)
         pl_module.log("codebook/usage", float(share.mean()), prog_bar=True, sync_dist=True)
         pl_module.log("codebook/dead_codes", float((counts[:, :-1] == 0).sum()), sync_dist=True)
-        writer = writer_of(trainer)
-        if writer is not None:
+        media = media_of(trainer)
+        if media is not None:
             step = trainer.global_step
-            writer.add_histogram("codebook/perplexity_of_positions", spread.numpy(), step)
-            writer.add_histogram("codebook/usage_of_positions", share.numpy(), step)
-            writer.add_figure("codebook/positions", _bars(spread.numpy(), share.numpy()), step)
+            media.histogram("codebook/perplexity_of_positions", spread.numpy(), step)
+            media.histogram("codebook/usage_of_positions", share.numpy(), step)
+            media.figure("codebook/positions", _bars(spread.numpy(), share.numpy()), step)
 
 
 def _bars(spread: np.ndarray, share: np.ndarray) -> Figure:

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.data_api import audio_data_of
 from emoquant.files import read_tensors
+from emoquant.trainer_flags import is_trial
 
 
 class EncoderExport(Callback):
@@ -38,6 +39,9 @@ class EncoderExport(Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Measure and write, on one process."""
         if not trainer.is_global_zero:
+            return
+        if is_trial(trainer):
+            rank_zero_info(f"a trial of a few batches: {self.directory} is left as it is")
             return
         task: Any = pl_module
         for keeper in trainer.checkpoint_callbacks:

@@ -1,4 +1,4 @@
-"""The sweep on validation batches in training: curves and tables in TensorBoard."""
+"""The sweep on validation batches in training: curves and tables in the logger."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
-from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
+from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due
+from emoquant.callbacks.media import Media, media_of
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.recognition import class_columns
 from emoquant.metrics.sweep import Classifier
@@ -27,7 +28,7 @@ SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", 
 class LambdaSweep(Callback):
     """Runs the task's codec at several operating points on validation batches, every few epochs.
 
-    Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda to TensorBoard. The
+    Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda too. The
     task's part is its attribute ``codec``: a :class:`~emoquant.codecs.base.Codec` of its present weights, or None while
     there is none (then this epoch is passed over).
 
@@ -123,20 +124,20 @@ class LambdaSweep(Callback):
         for row in rows:
             if row.emotion == "all" and row.metric in SCALARS and not math.isnan(row.value):
                 pl_module.log(f"sweep/{row.metric}/lmbda={row.lmbda:g}", row.value, sync_dist=True)
-        writer = writer_of(trainer)
-        if writer is not None:
-            self._draw(writer, rows, trainer.global_step)
+        media = media_of(trainer)
+        if media is not None:
+            self._draw(media, rows, trainer.global_step)
 
-    def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401 - an untyped SummaryWriter
+    def _draw(self, media: Media, rows: list[Row], step: int) -> None:
         results = Results(rows)
         metrics = ("recall", "utterance_similarity", "bits_per_frame")[self.classifier is None :]
         usual: list[Drawing] = [kind(metric) for metric in metrics for kind in (SweepCurves, EmotionTable)]
         reports = usual if self.reports is None else self.reports
         for artifact in (artifact for report in reports for artifact in report.draw(results)):
             if artifact.figure is not None:
-                writer.add_figure(f"sweep/{artifact.stem}", artifact.figure, step)
+                media.figure(f"sweep/{artifact.stem}", artifact.figure, step)
             if ".md" in artifact.texts:
-                writer.add_text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)
+                media.text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)
 
 
 def _own_head(data: Any) -> nn.Module | None:  # noqa: ANN401 - a data module, with an encoder or without

@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
-from emoquant.data.resuming import TrainingLoader
-from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
+from emoquant.data.resuming import GoOn, TrainingLoader
+from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+from emoquant.trainer_flags import is_overfitting
 
 
 class SplitDataset(Dataset[Any], ABC):
@@ -209,11 +210,14 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     def _loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
+        if self.trainer is not None and is_overfitting(self.trainer):
+            return DataLoader(dataset, batch_size=None, sampler=OverfitSampler(sampler))
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
     def _training_loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
-        return TrainingLoader(self._loader(dataset, sampler), self.trainer)
+        loader = self._loader(dataset, sampler)
+        return TrainingLoader(loader, self.trainer) if isinstance(loader.sampler, GoOn) else loader
 
     def _open(self) -> dict[str, SplitDataset]:
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
