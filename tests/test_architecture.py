@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "sharding", "trainer_flags", "_torchaudio"}
+FOUNDATION = {
+    "types",
+    "labels",
+    "audio",
+    "clips",
+    "files",
+    "origin",
+    "sharding",
+    "trainer_flags",
+    "progress",
+    "_torchaudio",
+}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -31,8 +42,10 @@ ALLOWED = {
     "origin": set(),
     "sharding": set(),
     "trainer_flags": set(),
+    "progress": set(),
+    "quiet": set(),
     "_torchaudio": set(),
-    "cli": {"callbacks", "tasks", "data", "codecs"},
+    "cli": {"quiet", "callbacks", "tasks", "data", "codecs"},
     "commands": {"codecs", "data", "encoders", "reports", "results", "site", "app", "tts"},
     "__main__": {"commands", "data"},
     "__init__": set(),

@@ -11,6 +11,8 @@ from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
 from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
+from emoquant.callbacks.settings import RunSettings
+from emoquant.callbacks.summary import PartsSummary
 from emoquant.callbacks.synthesis import SynthesisSamples
 from emoquant.callbacks.training_emotions import TrainingEmotions
 
@@ -23,8 +25,10 @@ __all__ = [
     "LambdaSweep",
     "ListeningWriter",
     "PairedReferences",
+    "PartsSummary",
     "Preemption",
     "ResultsWriter",
+    "RunSettings",
     "SeededSteps",
     "SweepProgress",
     "SynthesisSamples",

@@ -68,7 +68,7 @@ class CodecTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
         self._counter = torch.zeros(())
-        self._grid = LambdaGrid()
+        self._grid, self._used = LambdaGrid(), torch.zeros(())
 
     @property
     def codec(self) -> Codec | None:
@@ -194,13 +194,23 @@ class CodecTraining(pl.LightningModule):
         self._log_positions(seen.perplexity, seen.usage, seen.frames)
 
     def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
-        """Log how every code position is used, averaged over the epoch, and the means over positions."""
-        assert self.quantizer is not None
+        """Log how the code positions are used on average, and add up how each is."""
         for name, values in {"perplexity": perplexity, "usage": usage}.items():
             self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
-            for position, value in enumerate(values.tolist()):
-                tag = f"codebook_{name}/{self.quantizer.position_name(position)}"
-                self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
+        self._used = self._used + frames * torch.stack([perplexity, usage, torch.ones_like(usage)]).double().cpu()
+
+    def position_use(self) -> tuple[Tensor, Tensor] | None:
+        """Return perplexity and usage of every code position, ``(P,)`` each, as means over the epoch's codebook steps.
+
+        None where the epoch had no such step; :class:`emoquant.callbacks.CodebookMonitor` draws them.
+        """
+        if self._used.ndim < 2:
+            return None
+        return self._used[0] / self._used[2], self._used[1] / self._used[2]
+
+    def on_train_epoch_start(self) -> None:
+        """Empty the sums."""
+        self._used = torch.zeros(())
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None

@@ -186,10 +186,16 @@ def test_the_sanity_check_initialises_nothing(tmp_path):
     assert bool(task.quantizer.ready)
 
 
-def test_usage_of_every_position_is_logged(tmp_path):
-    trainer = fit(make_task(), tmp_path, epochs=1)
-    names = trainer.callback_metrics.keys()
-    assert {"codebook_perplexity/coarse_0", "codebook_usage/group_02_layer_1", "train/codewords_revived"} <= names
+def test_usage_of_every_position_is_counted_while_codebooks_are_fitted(tmp_path):
+    task = make_task()
+    found = fit(task, tmp_path, epochs=1).callback_metrics
+    perplexity, usage = task.position_use()
+    assert len(perplexity) == len(usage) == task.quantizer.positions
+    assert ((perplexity >= 1) & (perplexity <= 8) & (usage > 0) & (usage <= 1)).all()
+    assert "train/codebook_perplexity" in found
+    assert not [name for name in found if not name.startswith(("train/", "val/"))], "losses are not buried"
+    fit(task, tmp_path, epochs=3)
+    assert task.position_use() is None, "the last epoch was not one of the codebooks"
 
 
 def test_validation_of_a_checkpoint_measures_its_entropy_model(tmp_path):
