@@ -1,5 +1,7 @@
 """Random features and random batches of a voice for benchmarks that need sizes and no corpus."""
 
+from types import SimpleNamespace
+
 import torch
 from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
@@ -63,6 +65,8 @@ class RandomData(LightningDataModule):
 
     def __init__(self, kind: str, utterances: int, batches: int, dim: int = 768) -> None:
         super().__init__()
+        self.batch_type = TTSBatch if kind == "voice" else Batch
+        self.name, self.budget, self.encoder, self.origin = "random", utterances, None, None
         self.kind, self.utterances, self.batches, self.dim = kind, utterances, batches, dim
         self.phones, self.front_end = [f"p{number}" for number in range(60)], "random"
         self.mel, self.encoder_name, self.speaker_dim = MelSpec(), "random", 256
@@ -70,6 +74,18 @@ class RandomData(LightningDataModule):
         self.emotion_mean, self.emotion_std = torch.zeros(dim), torch.ones(dim)
         self.emotions, self.speakers = ["angry", "happy", "neutral", "sad", "surprise"], ["one", "two"]
         self.speaker_centroids = nn.functional.normalize(torch.randn(2, 256), dim=1)
+
+    def dataset(self, split: str) -> SimpleNamespace:
+        """Return the numbers of a split's utterances."""
+        return SimpleNamespace(utterances=range(self.utterances * self.batches))
+
+    def reference_dataloader(self) -> DataLoader[Batch | TTSBatch]:
+        """Return the training batches."""
+        return self.train_dataloader()
+
+    def share_test(self, number: int, count: int, done: int = 0) -> None:
+        """Refuse: there is no test split."""
+        raise NotImplementedError("random data have no test split")
 
     def train_dataloader(self) -> DataLoader[Batch | TTSBatch]:
         """Return the batches of this rank."""

@@ -7,6 +7,7 @@ test frames about the training mean, which is the distortion at rate 0.
 
 import argparse
 import time
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import lightning.pytorch as pl
@@ -47,7 +48,8 @@ class Memory(pl.LightningDataModule):
 
     def __init__(self, utterances: list[Tensor]) -> None:
         super().__init__()
-        self.dim = utterances[0].shape[1]
+        self.batch_type, self.name, self.budget, self.dim = Batch, "memory", 30, utterances[0].shape[1]
+        self.emotions, self.speakers, self.encoder, self.origin = ["any"], ["any"], None, None
         self.utterances = utterances
 
     def train_dataloader(self) -> DataLoader:
@@ -55,6 +57,18 @@ class Memory(pl.LightningDataModule):
         order = sorted(range(len(self.utterances)), key=lambda row: len(self.utterances[row]))
         batches = [order[start : start + 30] for start in range(0, len(order), 30)]
         return DataLoader(batches, batch_size=None, shuffle=True, collate_fn=self._collate)
+
+    def reference_dataloader(self) -> DataLoader:
+        """Batches of the training utterances."""
+        return self.train_dataloader()
+
+    def dataset(self, split: str) -> SimpleNamespace:
+        """The utterances, whatever the split."""
+        return SimpleNamespace(utterances=self.utterances)
+
+    def share_test(self, number: int, count: int, done: int = 0) -> None:
+        """There is no test split."""
+        raise NotImplementedError("the test utterances are coded apart")
 
     def _collate(self, rows: list[int]) -> Batch:
         features, nothing = [self.utterances[row] for row in rows], torch.zeros(len(rows), dtype=torch.int64)

@@ -7,11 +7,11 @@ import sys
 
 import pytest
 import torch
+from emoquant.reports.__main__ import main as redraw
 from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, SMALL_EPOCHS, config
 
 from emoquant import load_codec
 from emoquant.cli import evaluate, train
-from emoquant.reports.__main__ import main as redraw
 from emoquant.results import read_results
 
 

@@ -1,12 +1,11 @@
 """Features with planted emotions, a codec that pulls them to a chosen point, and a classifier that knows the truth."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import soundfile
 import torch
-from lightning.pytorch import LightningDataModule
+from plain_data import PlainData, plain_split
 from torch.utils.data import DataLoader
 
 from emoquant.codecs.base import Codec
@@ -78,7 +77,7 @@ class CentroidHead(EmotionHead):
         return -(vectors[..., None, :] - self.centroids).square().sum(-1)
 
 
-class TinyData(LightningDataModule):
+class TinyData(PlainData):
     """The planted batches as a data module with all that tasks and callbacks read of one."""
 
     def __init__(self, count=60, folder=None, emotions=4):
@@ -87,6 +86,7 @@ class TinyData(LightningDataModule):
         self.speakers = [f"s{index:02d}" for index in range(12)]
         splits = enumerate(("train", "validation", "test"))
         self.batches = {split: planted_batches(count, seed=seed, emotions=emotions) for seed, split in splits}
+        self._share = 0, 1, 0
         self.folder = None if folder is None else Path(folder)
 
     def dataset(self, split):
@@ -99,7 +99,7 @@ class TinyData(LightningDataModule):
             Utterance(f"{split}-{row}", path, EMOTIONS[emotion], self.speakers[speaker], split)
             for row, emotion, speaker in zip(batch.utterances, batch.emotions, batch.speakers, strict=True)
         ]
-        return SimpleNamespace(utterances=utterances, emotions=batch.emotions.numpy(), speakers=batch.speakers.numpy())
+        return plain_split(utterances, batch.emotions, batch.speakers, batch.lengths)
 
     def _loader(self, split):
         return DataLoader(self.batches[split], batch_size=None)
@@ -111,7 +111,11 @@ class TinyData(LightningDataModule):
         return self._loader("validation")
 
     def test_dataloader(self):
-        return self._loader("test")
+        number, count, done = self._share
+        return DataLoader(self.batches["test"][number::count][done:], batch_size=None)
+
+    def share_test(self, number, count, done=0):
+        self._share = number, count, done
 
     def reference_dataloader(self):
         return self._loader("train")

@@ -1,15 +1,18 @@
 """A data module of random voice batches, with all that training a voice reads of one."""
 
 import torch
-from lightning.pytorch import LightningDataModule
+from plain_data import PlainData
 from torch.utils.data import DataLoader
 from voice_batches import voice_batch
 
 from emoquant.speech.mel import MelSpec
+from emoquant.types import TTSBatch
 
 
-class VoiceData(LightningDataModule):
+class VoiceData(PlainData):
     """Batches of other utterances on every rank."""
+
+    batch_type = TTSBatch
 
     def __init__(self, batches: int = 3, phones: int = 10):
         super().__init__()

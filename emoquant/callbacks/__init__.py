@@ -1,4 +1,4 @@
-"""What watches a run: results and reports on disk, curves, figures, embeddings and audio in TensorBoard."""
+"""What watches a run: results and reports on disk, curves, figures, embeddings and audio in the logger."""
 
 from emoquant.callbacks.audio import AudioSamples
 from emoquant.callbacks.codebooks import CodebookMonitor
@@ -10,6 +10,8 @@ from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.results import ResultsWriter
 from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
+from emoquant.callbacks.settings import RunSettings
+from emoquant.callbacks.summary import PartsSummary
 from emoquant.callbacks.synthesis import SynthesisSamples
 
 __all__ = [
@@ -20,8 +22,10 @@ __all__ = [
     "EncoderExport",
     "LambdaSweep",
     "ListeningWriter",
+    "PartsSummary",
     "Preemption",
     "ResultsWriter",
+    "RunSettings",
     "SeededSteps",
     "SweepProgress",
     "SynthesisSamples",

@@ -1,15 +1,23 @@
-"""Audio of some utterances in TensorBoard, to hear what the numbers are about."""
+"""Audio of some utterances in the logger, to hear what the numbers are about."""
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from emoquant.audio import read_audio
-from emoquant.callbacks.live import writer_of
+from emoquant.callbacks.media import media_of
+from emoquant.data_api import labelled_data_of
 
 SAMPLE_RATE = 16_000
+ABOUT = (
+    "Recordings, not quantized: codes of an emotion encoder's features are no audio. To hear what a codec leaves of "
+    "them, let a voice say it: `python eval.py predict --config configs/listen/lambda.yaml`."
+)
 
 
 class AudioSamples(Callback):
-    """Writes the first utterances of each emotion of a split to TensorBoard, once, when training or a test starts.
+    """Writes the first utterances of each emotion of a split to the logger, once, when training or a test starts.
+
+    They are the recordings. What a codec leaves of them cannot be heard here, since features are no audio: a voice says
+    it (``eval.py predict`` with a YAML of ``configs/listen``). The text ``<split>/about`` says so beside the audio.
 
     Args:
         per_emotion: Utterances of each emotion.
@@ -33,14 +41,15 @@ class AudioSamples(Callback):
         self._write(trainer, "test")
 
     def _write(self, trainer: Trainer, split: str) -> None:
-        writer = writer_of(trainer)
-        if writer is None:
+        media = media_of(trainer)
+        if media is None:
             return
+        media.text(f"{split}/about", ABOUT, trainer.global_step)
         written: dict[str, int] = {}
-        for utterance in trainer.datamodule.dataset(split).utterances:  # type: ignore[attr-defined]  # set at run time
+        for utterance in labelled_data_of(trainer).dataset(split).utterances:
             number = written.get(utterance.emotion, 0)
             if number < self.per_emotion:
                 samples = read_audio(utterance.path, utterance.start, utterance.end, SAMPLE_RATE)
                 tag = f"{split}/{utterance.emotion}/{number}"
-                writer.add_audio(tag, samples[None], trainer.global_step, SAMPLE_RATE)
+                media.audio(tag, samples, SAMPLE_RATE, trainer.global_step)
                 written[utterance.emotion] = number + 1

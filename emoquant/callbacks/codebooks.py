@@ -7,7 +7,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
+from emoquant.callbacks.live import checked_batch, codec_of, due
+from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
 from emoquant.metrics import CodeHistogram, perplexity, usage
 
@@ -16,8 +17,8 @@ class CodebookMonitor(Callback):
     """Counts the codes that the task's codec chooses on validation batches, every few epochs.
 
     Scalars ``codebook/perplexity``, ``codebook/usage`` (means over positions) and ``codebook/dead_codes`` go to every
-    logger; perplexity and usage of every position to TensorBoard as figure and histograms. The task's part is its
-    attribute ``codec`` (None while there is none yet).
+    logger; perplexity and usage of every position as figure and histograms. The task's part is its attribute ``codec``
+    (None while there is none yet). A task whose ``position_use()`` counts codes in training is drawn every epoch.
 
     Args:
         point: Operating point at which codes are chosen; at lambda 0 they are the nearest codewords.
@@ -67,12 +68,23 @@ class CodebookMonitor(Callback):
         pl_module.log("codebook/perplexity", float(spread.mean()), prog_bar=True, sync_dist=True)
         pl_module.log("codebook/usage", float(share.mean()), prog_bar=True, sync_dist=True)
         pl_module.log("codebook/dead_codes", float((counts[:, :-1] == 0).sum()), sync_dist=True)
-        writer = writer_of(trainer)
-        if writer is not None:
-            step = trainer.global_step
-            writer.add_histogram("codebook/perplexity_of_positions", spread.numpy(), step)
-            writer.add_histogram("codebook/usage_of_positions", share.numpy(), step)
-            writer.add_figure("codebook/positions", _bars(spread.numpy(), share.numpy()), step)
+        _draw(trainer, "codebook", spread, share)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Draw what the task counted while it fitted codebooks, when there is no codec to look at yet."""
+        use = getattr(pl_module, "position_use", None)
+        found: tuple[Tensor, Tensor] | None = None if use is None else use()
+        if found is not None:
+            _draw(trainer, "codebook_training", *found)
+
+
+def _draw(trainer: Trainer, tag: str, spread: Tensor, share: Tensor) -> None:
+    """Draw perplexity and usage of positions, ``(P,)`` each."""
+    media, step = media_of(trainer), trainer.global_step
+    if media is not None:
+        media.histogram(f"{tag}/perplexity_of_positions", spread.numpy(), step)
+        media.histogram(f"{tag}/usage_of_positions", share.numpy(), step)
+        media.figure(f"{tag}/positions", _bars(spread.numpy(), share.numpy()), step)
 
 
 def _bars(spread: np.ndarray, share: np.ndarray) -> Figure:

@@ -1,12 +1,13 @@
-"""Confusion matrices of a classifier in TensorBoard."""
+"""Confusion matrices of a classifier in the logger."""
 
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.loggers import TensorBoardLogger
 from matplotlib.figure import Figure
 from torch import Tensor
+
+from emoquant.callbacks.media import media_of
 
 
 class ConfusionFigures(Callback):
@@ -27,11 +28,11 @@ class ConfusionFigures(Callback):
             return
         task: Any = pl_module
         tables: dict[str, Tensor] = task.tables("validation")  # a collective call: on every rank
-        for logger in trainer.loggers:
-            if trainer.is_global_zero and isinstance(logger, TensorBoardLogger):
-                for name, table in tables.items():
-                    figure = confusion_figure(table, [label.split("/")[-1] for label in task.labels])
-                    logger.experiment.add_figure(f"confusion/{name}", figure, trainer.global_step)
+        media = media_of(trainer)
+        if media is not None:
+            for name, table in tables.items():
+                figure = confusion_figure(table, [label.split("/")[-1] for label in task.labels])
+                media.figure(f"confusion/{name}", figure, trainer.global_step)
 
 
 def confusion_figure(counts: Tensor, labels: list[str]) -> Figure:

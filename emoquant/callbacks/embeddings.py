@@ -1,4 +1,4 @@
-"""Utterance embeddings before and after coding in TensorBoard's projector."""
+"""Utterance embeddings before and after coding in the logger: TensorBoard's projector, or a table."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,8 +7,10 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from emoquant.callbacks.live import checked_batch, codec_of, due, writer_of
+from emoquant.callbacks.live import checked_batch, codec_of, due
+from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
+from emoquant.data_api import data_of
 from emoquant.metrics import utterance_vectors
 from emoquant.types import Batch
 
@@ -78,7 +80,7 @@ class EmbeddingProjector(Callback):
         self._write(trainer, "test")
 
     def _begin(self, trainer: Trainer, codec: Codec | None) -> None:
-        self._codec = codec if writer_of(trainer) is not None else None
+        self._codec = codec if media_of(trainer) is not None else None
         self._vectors, self._labels = [], []
 
     @torch.no_grad()
@@ -87,7 +89,7 @@ class EmbeddingProjector(Callback):
         room = self.max_utterances - len(self._vectors)
         if room <= 0:
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(trainer)
         rows = data.dataset(split).utterances
         batch = Batch(*(value[:room] for value in batch))
         coded = self._codec(batch.features, batch.lengths, self.points)
@@ -99,13 +101,8 @@ class EmbeddingProjector(Callback):
             self._labels += [[*names[:2], point, names[2]] for point in ("none", *(f"{p:g}" for p in self.points))]
 
     def _write(self, trainer: Trainer, split: str) -> None:
-        writer = writer_of(trainer)
-        if writer is not None and self._vectors:
-            writer.add_embedding(
-                torch.cat(self._vectors),
-                self._labels,
-                metadata_header=HEADER,
-                global_step=trainer.global_step,
-                tag=f"utterances_{split}",
-            )
+        media = media_of(trainer)
+        if media is not None and self._vectors:
+            vectors = torch.cat(self._vectors)
+            media.embedding(f"utterances_{split}", vectors, self._labels, HEADER, trainer.global_step)
         self._codec, self._vectors, self._labels = None, [], []

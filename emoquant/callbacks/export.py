@@ -9,7 +9,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 
+from emoquant.data_api import audio_data_of
 from emoquant.files import read_tensors
+from emoquant.trainer_flags import is_trial
 
 
 class EncoderExport(Callback):
@@ -38,6 +40,9 @@ class EncoderExport(Callback):
         """Measure and write, on one process."""
         if not trainer.is_global_zero:
             return
+        if is_trial(trainer):
+            rank_zero_info(f"a trial of a few batches: {self.directory} is left as it is")
+            return
         task: Any = pl_module
         for keeper in trainer.checkpoint_callbacks:
             if isinstance(keeper, ModelCheckpoint) and keeper.monitor and keeper.best_model_path:
@@ -51,8 +56,7 @@ class EncoderExport(Callback):
         """Return the variance of the frames, summed over the dimensions."""
         task.eval()
         count, total, square = 0, torch.zeros(()), torch.zeros(())
-        data: Any = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        for i, batch in enumerate(data.reference_dataloader()):
+        for i, batch in enumerate(audio_data_of(trainer).reference_dataloader()):
             if i == self.batches:
                 break
             features, lengths = task.encoder(batch.waveforms.to(task.device), batch.lengths.to(task.device))

@@ -1,4 +1,4 @@
-"""The sweep on validation batches in training: curves and tables in TensorBoard."""
+"""The sweep on validation batches in training: curves and tables in the logger."""
 
 import math
 from collections.abc import Sequence
@@ -9,7 +9,9 @@ from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due, writer_of
+from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due
+from emoquant.callbacks.media import Media, media_of
+from emoquant.data_api import data_of
 from emoquant.encoders.heads import head_or_none
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.recognition import class_columns
@@ -27,7 +29,7 @@ SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", 
 class LambdaSweep(Callback):
     """Runs the task's codec at several operating points on validation batches, every few epochs.
 
-    Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda to TensorBoard. The
+    Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda too. The
     task's part is its attribute ``codec``: a :class:`~emoquant.codecs.base.Codec` of its present weights, or None while
     there is none (then this epoch is passed over).
 
@@ -70,11 +72,11 @@ class LambdaSweep(Callback):
         Raises:
             ValueError: The classifier that was named belongs to another encoder or lacks an emotion of the data.
         """
-        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(trainer)
         if self.classifier is None:
-            self.classifier = head_or_none(data.encoder, data.emotions)
+            self.classifier = None if data.encoder is None else head_or_none(data.encoder, data.emotions)
         else:
-            require_origin("the classifier", getattr(self.classifier, "origin", None), getattr(data, "origin", None))
+            require_origin("the classifier", getattr(self.classifier, "origin", None), data.origin)
             class_columns(data.emotions, cast(Classifier, self.classifier).labels)
         if self.classifier is not None:
             self.classifier.requires_grad_(False).eval()
@@ -85,7 +87,7 @@ class LambdaSweep(Callback):
         codec = codec_of(pl_module)
         if codec is None or not due(trainer, self.every_n_epochs):
             return
-        data = trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(trainer)
         if self.with_references and self._references is None:
             vectors = ReferenceVectors(data.emotions, data.dim).to(pl_module.device)
             for batch in data.reference_dataloader():
@@ -123,17 +125,17 @@ class LambdaSweep(Callback):
         for row in rows:
             if row.emotion == "all" and row.metric in SCALARS and not math.isnan(row.value):
                 pl_module.log(f"sweep/{row.metric}/lmbda={row.lmbda:g}", row.value, sync_dist=True)
-        writer = writer_of(trainer)
-        if writer is not None:
-            self._draw(writer, rows, trainer.global_step)
+        media = media_of(trainer)
+        if media is not None:
+            self._draw(media, rows, trainer.global_step)
 
-    def _draw(self, writer: Any, rows: list[Row], step: int) -> None:  # noqa: ANN401 - an untyped SummaryWriter
+    def _draw(self, media: Media, rows: list[Row], step: int) -> None:
         results = Results(rows)
         metrics = ("recall", "utterance_similarity", "bits_per_frame")[self.classifier is None :]
         usual: list[Drawing] = [kind(metric) for metric in metrics for kind in (SweepCurves, EmotionTable)]
         reports = usual if self.reports is None else self.reports
         for artifact in (artifact for report in reports for artifact in report.draw(results)):
             if artifact.figure is not None:
-                writer.add_figure(f"sweep/{artifact.stem}", artifact.figure, step)
+                media.figure(f"sweep/{artifact.stem}", artifact.figure, step)
             if ".md" in artifact.texts:
-                writer.add_text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)
+                media.text(f"sweep/{artifact.stem}", artifact.texts[".md"], step)

@@ -11,11 +11,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
+from emoquant.data_api import spoken_data_of
 from emoquant.metrics.described import codec_rows
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
-from emoquant.runs import place_of
+from emoquant.trainer_flags import runs_folder
 
 
 class ListeningWriter(Callback):
@@ -46,7 +47,7 @@ class ListeningWriter(Callback):
         """
         if not all(hasattr(pl_module, name) for name in ("done", "settings", "planned")):
             raise TypeError(f"{type(pl_module).__name__} renders no clips: use ListeningWriter with a ListeningTask")
-        self.folder = Path(self._given or place_of(trainer.default_root_dir))
+        self.folder = Path(self._given or runs_folder(trainer))
         (self.folder / "clips").mkdir(parents=True, exist_ok=True)
         if trainer.is_global_zero:
             self._forget_others(str(pl_module.settings))
@@ -87,7 +88,7 @@ class ListeningWriter(Callback):
         latest = {clip.file: clip for clip in self._journalled() if clip.file in planned}
         clips = [latest[file] for file in sorted(latest)]
         write_clips(self.folder / "manifest.csv", clips)
-        name = str(getattr(getattr(trainer, "datamodule", None), "name", ""))
+        name = spoken_data_of(trainer).name
         rows = [*clip_rows(clips, name), *codec_rows(task.codecs, name)]
         write_results(self.folder / "results.csv", rows)
         SpeechTable().write(rows, self.folder / "reports")

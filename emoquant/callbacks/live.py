@@ -1,10 +1,9 @@
-"""What the callbacks that watch a codec in training share: the codec, the TensorBoard writer, when to look."""
+"""What the callbacks that watch a codec in training share: the codec, its batches, when to look."""
 
 from collections.abc import Sequence
 from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.loggers import TensorBoardLogger
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
@@ -67,11 +66,3 @@ def checked_batch(batch: Any) -> Batch:  # noqa: ANN401 - whatever the loader ga
     if not isinstance(batch, Batch):
         raise TypeError(f"expected batches of frame features, got {type(batch).__name__}: use an EmotionDataModule")
     return batch
-
-
-def writer_of(trainer: Trainer) -> Any:  # noqa: ANN401 - a SummaryWriter, which is untyped
-    """Return the TensorBoard writer of this process, None without one (another rank, another logger)."""
-    for logger in trainer.loggers:
-        if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
-            return logger.experiment
-    return None

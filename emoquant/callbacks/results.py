@@ -13,6 +13,7 @@ from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.results import Row, write_results
+from emoquant.trainer_flags import is_trial, run_folder
 
 PREVIOUS = "results.previous.csv"
 SOURCES = "codecs.csv"
@@ -45,8 +46,8 @@ class ResultsWriter(Callback):
         """
         if not hasattr(pl_module, "rows"):
             raise TypeError(f"{type(pl_module).__name__} has no `rows`: use ResultsWriter with an evaluation task")
-        folder = _folder(trainer)
-        if trainer.is_global_zero and (folder / RESULTS).exists():
+        folder = run_folder(trainer)
+        if trainer.is_global_zero and not is_trial(trainer) and (folder / RESULTS).exists():
             (folder / RESULTS).replace(folder / PREVIOUS)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -55,9 +56,12 @@ class ResultsWriter(Callback):
         Raises:
             MissingRowsError: A report needs rows that there are not; results and the other reports are written.
         """
-        folder = _folder(trainer)
+        folder = run_folder(trainer)
         rows: list[Row] = pl_module.rows  # type: ignore[assignment]  # tasks that are evaluated have them
         if not trainer.is_global_zero or not rows:
+            return
+        if is_trial(trainer):
+            rank_zero_info(f"{summary(rows)}\na trial of a few batches: nothing is written")
             return
         write_results(folder / RESULTS, rows)
         write_sources(folder / SOURCES, pl_module)
@@ -92,11 +96,6 @@ def write_sources(path: Path, module: nn.Module) -> None:
             cells = [training.get(field, "") for field in History._fields]
             encoder = source.encoder.name if source.encoder.fingerprint else ""
             writer.writerow([name, source.checkpoint, source.sha256, *cells, encoder])
-
-
-def _folder(trainer: Trainer) -> Path:
-    """Return the run's folder; a collective call, so every rank must make it."""
-    return Path(trainer.log_dir or trainer.default_root_dir)
 
 
 def summary(rows: list[Row]) -> str:

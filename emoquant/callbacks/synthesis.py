@@ -1,4 +1,4 @@
-"""What a voice in training sounds and looks like, in TensorBoard."""
+"""What a voice in training sounds and looks like, in the logger."""
 
 from functools import partial
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from emoquant.callbacks.live import writer_of
+from emoquant.callbacks.media import Media, media_of
 from emoquant.callbacks.voice_figures import attention_figure, duration_figure, mel_figure, melody_figure
 from emoquant.tts.model import GenerSpeech
 from emoquant.tts.outputs import Output, Synthesis
@@ -24,7 +24,7 @@ def first_items(batch: TTSBatch, count: int) -> TTSBatch:
 
 
 class SynthesisSamples(Callback):
-    """Writes the same few validation utterances to TensorBoard after a validation, as the voice says them by then.
+    """Writes the same few validation utterances to the logger after a validation, as the voice says them by then.
 
     Of each: audio with the true durations and melody, with predicted ones, and of the true mel through the same
     vocoder; mel spectrograms of all three; the attention of each style level; melody and durations, true and predicted.
@@ -63,16 +63,16 @@ class SynthesisSamples(Callback):
         if batch_idx or trainer.sanity_checking:
             return
         self._validations += 1
-        writer = writer_of(trainer)
-        if writer is not None and (self._validations - 1) % self.every_n_validations == 0:
+        media = media_of(trainer)
+        if media is not None and (self._validations - 1) % self.every_n_validations == 0:
             if not isinstance(batch, TTSBatch):
                 raise TypeError(f"expected batches for synthesis, got {type(batch).__name__}: use a TTSDataModule")
-            self._write(writer, pl_module, first_items(batch, self.items), trainer.global_step)
+            self._write(media, pl_module, first_items(batch, self.items), trainer.global_step)
 
     @torch.no_grad()
     def _write(
         self,
-        writer: Any,  # noqa: ANN401 - an untyped SummaryWriter
+        media: Media,
         task: Any,  # noqa: ANN401 - any task that synthesises
         batch: TTSBatch,
         step: int,
@@ -88,10 +88,10 @@ class SynthesisSamples(Callback):
         for name, said in versions.items():
             waves = vocoder(said.mels.float(), said.mel_lengths, said.f0, said.voiced)
             for item, length in enumerate(said.mel_lengths.tolist()):
-                samples = waves[item, None, : length * voice.facts.mel.hop].cpu()
-                writer.add_audio(f"voice_{item}/{name}", samples, step, voice.facts.mel.sample_rate)
+                samples = waves[item, : length * voice.facts.mel.hop]
+                media.audio(f"voice_{item}/{name}", samples, voice.facts.mel.sample_rate, step)
         for item in range(len(batch.phones)):
-            self._draw(writer, f"voice_{item}", step, item, versions, forced, voice, batch)
+            self._draw(media, f"voice_{item}", step, item, versions, forced, voice, batch)
 
     def _say(self, voice: Voice, batch: TTSBatch, vectors: Tensor) -> tuple[Synthesis, Synthesis]:
         """Return the batch with its own durations and melody, and with predicted ones."""
@@ -111,7 +111,7 @@ class SynthesisSamples(Callback):
 
     @staticmethod
     def _draw(
-        writer: Any,  # noqa: ANN401 - an untyped SummaryWriter
+        media: Media,
         tag: str,
         step: int,
         item: int,
@@ -123,18 +123,18 @@ class SynthesisSamples(Callback):
         lengths = {name: int(said.mel_lengths[item]) for name, said in versions.items()}
         true, free = versions["true mel"], versions["predicted"]
         mels = {name: said.mels[item, : lengths[name]] for name, said in versions.items()}
-        writer.add_figure(f"{tag}/mel", mel_figure(mels), step)
+        media.figure(f"{tag}/mel", mel_figure(mels), step)
         attention = {
             level: style.attended.weights[item, :, : lengths["true mel"], : int(style.segments[item])]
             for level, style in forced.styles.items()
         }
-        writer.add_figure(f"{tag}/attention", attention_figure(attention), step)
+        media.figure(f"{tag}/attention", attention_figure(attention), step)
         frames = slice(0, lengths["true mel"])
         predicted = voice.model.hertz(forced.melody.f0[item, frames])
         curves = {"true": (true.f0[item, frames], true.voiced[item, frames])}
         curves["predicted"] = (predicted, forced.melody.voicing[item, frames] > 0)
-        writer.add_figure(f"{tag}/melody", melody_figure(curves), step)
+        media.figure(f"{tag}/melody", melody_figure(curves), step)
         count = int(batch.phone_lengths[item])
         symbols = [voice.facts.phones[phone - 1] for phone in batch.phones[item, :count].tolist()]
         durations = {"true": true.durations[item, :count], "predicted": free.durations[item, :count]}
-        writer.add_figure(f"{tag}/durations", duration_figure(durations, symbols), step)
+        media.figure(f"{tag}/durations", duration_figure(durations, symbols), step)

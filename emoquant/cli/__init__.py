@@ -13,11 +13,14 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
+from emoquant.callbacks import RunSettings
 from emoquant.cli.placing import apply_words
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.files import read_tensors
-from emoquant.runs import LAST, begin, newest, place_of
+from emoquant.quiet import leave_out_noise
+from emoquant.runs import LAST, begin, newest
 from emoquant.shipped import CONFIGS, did_you_mean
+from emoquant.trainer_flags import callbacks_left, runs_folder
 from emoquant.words import Setting, parse_line, settle
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
@@ -85,7 +88,9 @@ class EmoquantCLI(LightningCLI):
 
     def before_instantiate_classes(self) -> None:
         """Carry the words into the options of data, model and trainer."""
-        apply_words(self.config[self.subcommand], self.chosen, self.setting.name, self.setting.folder)
+        config = self.config[self.subcommand]
+        apply_words(config, self.chosen, self.setting.name, self.setting.folder)
+        config.trainer.callbacks = callbacks_left(config.trainer)
 
     def _run_subcommand(self, subcommand: str) -> None:
         options = self.config_init[subcommand]
@@ -101,8 +106,7 @@ class EmoquantCLI(LightningCLI):
         Lightning takes the latter only where no checkpoint is named. It is the better one of two at the same step: the
         run that was preempted saves its last checkpoint as if the epoch had ended there.
         """
-        root = Path(self.trainer.default_root_dir)
-        place = place_of(root)
+        root, place = Path(self.trainer.default_root_dir), runs_folder(self.trainer)
         found: list[Path] = []
         if SLURMEnvironment.detect():
             preempted = [path for path in root.glob("hpc_ckpt_*.ckpt") if path.stem[9:].isdecimal()]
@@ -141,6 +145,7 @@ def run(args: Sequence[str] | None = None) -> EmoquantCLI:
         raise UsageError(f"expected one of {', '.join(COMMANDS)}, not {given!r}; {did_you_mean(given, COMMANDS)}")
     if not TRAINER_DEFAULTS.is_file():
         raise FileNotFoundError(f"{TRAINER_DEFAULTS} is missing, which every run begins with: install emoquant again")
+    leave_out_noise()
     setting = settle(parse_line(words[0], words[1:]))
     defaults = {"default_config_files": [str(TRAINER_DEFAULTS)], "allow_abbrev": False}
     kind = type("CLI", (EmoquantCLI,), {"chosen": words[0], "setting": setting})
@@ -154,7 +159,7 @@ def run(args: Sequence[str] | None = None) -> EmoquantCLI:
             subclass_mode_data=True,
             auto_configure_optimizers=False,
             seed_everything_default=0,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=RunSettings,
             parser_class=_Parser,
             parser_kwargs={"allow_abbrev": False, words[0]: defaults},
             args=setting.args,

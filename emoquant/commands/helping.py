@@ -122,10 +122,10 @@ def _summary(kind: type) -> str:
 def _parameters(kind: type) -> Iterator[tuple[str, str, Any, str]]:
     """Yield name, type, default and description of the arguments of a class."""
     texts: dict[str, str] = {}
-    for doc in (inspect.getdoc(kind), inspect.getdoc(kind.__init__)):
-        for parameter in docstring_parser.parse(doc or "").params:
-            texts[parameter.arg_name] = " ".join((parameter.description or "").split())
-    for name, parameter in list(inspect.signature(kind.__init__).parameters.items())[1:]:
+    for doc in (inspect.getdoc(kind), inspect.getdoc(vars(kind).get("__init__", kind))):
+        for described in docstring_parser.parse(doc or "").params:
+            texts[described.arg_name] = " ".join((described.description or "").split())
+    for name, parameter in inspect.signature(kind).parameters.items():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             continue
         annotation = parameter.annotation

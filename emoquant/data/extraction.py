@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 
 from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
@@ -21,6 +20,7 @@ from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.data.writer import ShardWriter
 from emoquant.encoders.base import FrameEncoder
+from emoquant.progress import Bar, progress
 from emoquant.sharding import parse_shard
 
 #: Bad utterances that an error names before it only counts them.
@@ -109,9 +109,7 @@ def extract(
     try:
         with (
             ShardWriter(store, rank, settings.shard_bytes, settings.flush_seconds) as writer,
-            tqdm(
-                total=len(lacking), desc="extracting features", unit="utt", disable=not settings.progress or rank > 0
-            ) as bar,
+            progress(len(lacking), "extracting features", shown=settings.progress and rank == 0) as bar,
         ):
             batches = _batches(writer, lacking, settings, failures, bar)
             count = sum(_encode(encoder, writer, batch, settings, bar) for batch in batches)
@@ -213,7 +211,7 @@ def _share(utterance: Utterance, world_size: int) -> int:
 
 
 def _batches(
-    writer: ShardWriter, lacking: list[Utterance], settings: ExtractionSettings, failures: list[str], bar: "tqdm[None]"
+    writer: ShardWriter, lacking: list[Utterance], settings: ExtractionSettings, failures: list[str], bar: Bar
 ) -> Iterator[list[_Item]]:
     """Yield batches of utterances of similar length, the longest first, read ahead by threads."""
     timed = sorted(((_seconds(utterance), index) for index, utterance in enumerate(lacking)), reverse=True)
@@ -252,7 +250,7 @@ def _read(utterance: Utterance) -> _Item | str:
         return str(error)
 
 
-def _new(writer: ShardWriter, items: list[_Item], bar: "tqdm[None]") -> list[_Item]:
+def _new(writer: ShardWriter, items: list[_Item], bar: Bar) -> list[_Item]:
     """Note what the files hold and return the items whose content the store has not seen under another path."""
     for item in items:
         state = _stat(os.path.abspath(item.utterance.path))
@@ -267,7 +265,7 @@ def _key(item: _Item) -> bytes:
 
 
 def _encode(
-    encoder: FrameEncoder, writer: ShardWriter, batch: list[_Item], settings: ExtractionSettings, bar: "tqdm[None]"
+    encoder: FrameEncoder, writer: ShardWriter, batch: list[_Item], settings: ExtractionSettings, bar: Bar
 ) -> int:
     """Encode a batch into the store and return the number of its utterances."""
     if not batch:

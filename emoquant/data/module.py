@@ -17,6 +17,7 @@ from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
+from emoquant.data_protocols import AudioData, EmotionData
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.origin import Origin
@@ -80,6 +81,8 @@ class EmotionDataModule(ArrangedDataModule):
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
     """
+
+    batch_type: type = Batch
 
     def __init__(
         self,
@@ -226,6 +229,8 @@ class AudioDataModule(SpeechDataModule):
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
     """
 
+    batch_type: type = AudioBatch
+
     def __init__(
         self,
         corpora: Corpus | list[Corpus],
@@ -253,6 +258,11 @@ class AudioDataModule(SpeechDataModule):
         return AudioDataset(
             utterances, lengths, labels["emotions"], labels["speakers"], crop, self.seed, self.in_memory
         )
+
+
+# For mypy: what tasks and callbacks ask for is what these offer.
+_emotion_data: type[EmotionData] = EmotionDataModule
+_audio_data: type[AudioData] = AudioDataModule
 
 
 def _samples(utterance: Utterance) -> int:

@@ -41,12 +41,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tqdm import tqdm
-
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sentences import SENTENCES
 from emoquant.data.splits import split_by_group
+from emoquant.progress import progress
 from emoquant.speech import espeak
 
 
@@ -189,7 +188,7 @@ class RenderedCorpus(Corpus):
         with (
             tempfile.TemporaryFile("w+") as errors,
             subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
-            tqdm(total=len(plan), desc="rendering speech", unit="utt", mininterval=0.5, leave=False) as bar,
+            progress(len(plan), "rendering speech") as bar,
         ):
             for _ in process.stdout or ():
                 bar.update()

@@ -5,10 +5,10 @@ memory alike; an utterance that is longer than the bound forms a batch of its ow
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, SequentialSampler
 
 
 class Rows(NamedTuple):
@@ -121,6 +121,29 @@ class ExactSampler(Sampler[Rows]):
         """Yield the batches of this rank."""
         for rows in self._batches:
             yield Rows(rows, 0)
+
+
+class OverfitSampler(SequentialSampler):
+    """The same batches in the same order in every epoch, for the trainer's ``overfit_batches``.
+
+    Lightning puts a sampler of its own in the place of every one that is not sequential; it would give single rows
+    where the datasets take the rows of a whole batch.
+
+    Args:
+        batches: Sampler of the batches; those of its first epoch are repeated.
+    """
+
+    def __init__(self, batches: Sampler[Rows]) -> None:
+        self._batches = list(batches)
+        super().__init__(self._batches)
+
+    def __len__(self) -> int:
+        """Batches of this rank."""
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield the batches of this rank."""
+        return iter(self._batches)
 
 
 def _checked(lengths: Sequence[int] | np.ndarray, budget: int, rank: int, world_size: int) -> np.ndarray:

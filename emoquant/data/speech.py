@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -14,10 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
-from emoquant.data.resuming import TrainingLoader
-from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
+from emoquant.data.resuming import GoOn, TrainingLoader
+from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
+from emoquant.trainer_flags import is_overfitting
 
 
 class SplitDataset(Dataset[Any], ABC):
@@ -41,6 +42,10 @@ class SplitDataset(Dataset[Any], ABC):
     def __len__(self) -> int:
         """Utterances of the split."""
         return len(self.lengths)
+
+    def ids(self) -> Iterable[str]:
+        """Return the ids of the utterances in order."""
+        return self.utterances.strings("id")
 
     @abstractmethod
     def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
@@ -70,6 +75,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         seed: Seeds the order of the training batches.
 
     Attributes:
+        batch_type: Class of the batches that the loaders yield.
         emotions: Canonical names of the emotions; labels index into it. Empty before :meth:`setup` where all are kept.
         speakers: Names of the speakers of all splits after :meth:`setup`, sorted; with several corpora each is
             preceded by its corpus (``"esd/0011"``).
@@ -78,6 +84,9 @@ class SpeechDataModule(LightningDataModule, ABC):
     Raises:
         ValueError: No corpus, two of one name, or an emotion is unknown or named twice.
     """
+
+    batch_type: type
+    name: str
 
     def __init__(
         self,
@@ -202,11 +211,14 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     def _loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
+        if self.trainer is not None and is_overfitting(self.trainer):
+            return DataLoader(dataset, batch_size=None, sampler=OverfitSampler(sampler))
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
     def _training_loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
-        return TrainingLoader(self._loader(dataset, sampler), self.trainer)
+        loader = self._loader(dataset, sampler)
+        return TrainingLoader(loader, self.trainer) if isinstance(loader.sampler, GoOn) else loader
 
     def _open(self) -> dict[str, SplitDataset]:
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}

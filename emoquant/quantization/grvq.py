@@ -133,19 +133,6 @@ class GroupedResidualVQ(Quantizer):
         """Whether a frame's reconstruction depends on the codes of the frame before."""
         return self.prediction
 
-    def position_name(self, position: int) -> str:
-        """Return the name of a code position.
-
-        Example:
-            >>> quantizer = GroupedResidualVQ(groups=2, layers=3, coarse=1)
-            >>> [quantizer.position_name(position) for position in (0, 1, 6)]
-            ['coarse_0', 'group_00_layer_0', 'group_01_layer_2']
-        """
-        if position < self.coarse:
-            return f"coarse_{position}"
-        group, layer = divmod(position - self.coarse, self.layers)
-        return f"group_{group:02d}_layer_{layer}"
-
     def fine_table(self) -> Tensor:
         """Return the groups' codewords with SKIP, ``(G, L, K + 1, D / G)``."""
         padded = nn.functional.pad(self.fine.vectors, (0, 0, 0, 1))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emoquant.data_api import audio_data_of
 from emoquant.encoders import Emotion2Vec, scale_features
 from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.labels import STUDY_EMOTIONS
@@ -65,6 +66,11 @@ class ClassificationTask(RecognitionTask):
         self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
         self.dropout = dropout
         self._weights: Tensor | None = None
+
+    def setup(self, stage: str) -> None:
+        """Map the data's emotions to classes; see :class:`~emoquant.tasks.recognition.RecognitionTask`."""
+        audio_data_of(self.trainer)  # frame features are refused here, before anything is trained
+        super().setup(stage)
 
     def configure_model(self) -> None:
         """Load the encoder."""

@@ -12,6 +12,8 @@ from emoquant.codecs.base import Codec
 from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs
+from emoquant.data_api import data_of
+from emoquant.data_protocols import EmotionData
 from emoquant.encoders.base import EmotionHead
 from emoquant.encoders.heads import default_head
 from emoquant.metrics import (
@@ -29,9 +31,10 @@ from emoquant.metrics.described import codec_rows
 from emoquant.metrics.recognition import class_columns
 from emoquant.origin import require_origin
 from emoquant.results import Row
-from emoquant.runs import RUNS, place_of
+from emoquant.runs import RUNS
 from emoquant.sharding import parse_shard
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
+from emoquant.trainer_flags import runs_folder
 from emoquant.types import Batch
 
 
@@ -111,18 +114,14 @@ class CodecEvaluationTask(LightningModule):
 
     def setup(self, stage: str) -> None:
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
-        data, trainer = self.trainer.datamodule, self.trainer  # type: ignore[attr-defined]  # set at run time
+        data, trainer = data_of(self.trainer), self.trainer
         self._open(data)
         number, count = self.shard
-        if not hasattr(data, "share_test"):
-            if count > 1:
-                raise TypeError(f"{type(data).__name__} cannot be divided among jobs: use EmotionDataModule")
-            return
         modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
                    "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits}  # fmt: skip
-        folder = place_of(trainer.default_root_dir) / "sums"
+        folder = runs_folder(trainer) / "sums"
         place = Share(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
         self._done = partial.finished()
@@ -133,12 +132,17 @@ class CodecEvaluationTask(LightningModule):
         data.share_test(number, count, self._begun[0])
         self._partial = partial
 
-    def _open(self, data: Any) -> None:  # noqa: ANN401
+    def _open(self, data: EmotionData) -> None:
         """Open the codecs under the folder of runs, and the classifier."""
         codecs = open_codecs(self.specs, data.emotions, self.place)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        self.classifier = self._classifier or default_head(data.encoder, data.emotions, self.place.folder)
+        if self._classifier is not None:
+            self.classifier = self._classifier
+        elif data.encoder is not None:
+            self.classifier = default_head(data.encoder, data.emotions, self.place.folder)
+        else:
+            raise ValueError("the data have no encoder whose head could be the classifier: name a classifier")
         trained = {codec.name: codec.trained_on for codec in codecs}
         for choice in self.choices:
             cast(CodebookChoice, choice).choose(trained)
@@ -151,7 +155,7 @@ class CodecEvaluationTask(LightningModule):
             ValueError: A codec or the classifier has another dimension than the features or was trained on another
                 encoder, the classifier lacks an emotion, or a split has no utterance of an emotion.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(self.trainer)
         self._check(data.dim, data.emotions)
         split = data.dataset("test")
         present = {int(emotion) for emotion in np.unique(split.emotions)}
@@ -191,7 +195,7 @@ class CodecEvaluationTask(LightningModule):
         """Calibrate choices that have a reference codec on batches from all over the training split."""
         if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
             return
-        loader = self.trainer.datamodule.reference_dataloader()  # type: ignore[attr-defined]  # set at run time
+        loader = data_of(self.trainer).reference_dataloader()
         stride = max(1, -(-len(loader) // self.calibration_batches))
         for index, batch in enumerate(loader):
             if index % stride == 0:
@@ -210,11 +214,11 @@ class CodecEvaluationTask(LightningModule):
                 f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
                 "take the head of the data's encoder or a probe trained on its features"
             )
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set at run time
+        data = data_of(self.trainer)
         for name, source in sources_of(self.codecs):
             if source.history is not None and source.history.corpus != data.name:
                 rank_zero_warn(f"codec {name!r} was trained on {source.history.corpus!r}, the data is {data.name!r}")
-        origin = getattr(data, "origin", None)
+        origin = data.origin
         for codec in self.codecs:
             require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
         require_origin("the classifier", self.classifier.origin, origin)
@@ -222,7 +226,7 @@ class CodecEvaluationTask(LightningModule):
 
     def _references(self) -> References:
         """Return centroids and mean of the training split, of which each rank reads its share."""
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = data_of(self.trainer)
         vectors = ReferenceVectors(data.emotions, data.dim).to(self.device)
         for batch in data.reference_dataloader():
             vectors.update(move_data_to_device(batch, self.device))
@@ -244,7 +248,7 @@ class CodecEvaluationTask(LightningModule):
         assert self.sweep is not None
         if self._partial is not None and self.shard[1] > 1 and not self._add_jobs(self._partial):
             return
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set at run time
+        data = data_of(self.trainer)
         self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
 
     def _add_jobs(self, partial: PartialSums) -> bool:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from emoquant.clips import Clip
+from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
@@ -23,7 +23,7 @@ class Judge:
     Args:
         encoder: The emotion encoder.
         classifier: Reads emotions off its time means; None for none.
-        data: Data module with ``mel``, ``emotions`` and ``emotion_centroids``.
+        data: The data module.
         intelligibility: Whether a recogniser of English hears every clip.
         quality: Whether DNSMOS rates every clip.
         speaker_encoder: Its time means say who speaks; None for none.
@@ -38,7 +38,7 @@ class Judge:
         self,
         encoder: FrameEncoder,
         classifier: EmotionHead | None,
-        data: Any,  # noqa: ANN401 (a data module, whose room tasks do not import)
+        data: SpokenData,
         intelligibility: bool = False,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,

@@ -14,6 +14,7 @@ from emoquant.clips import Clip
 from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs
+from emoquant.data_api import spoken_data_of
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.heads import head_or_none
 from emoquant.labels import opposite_emotions
@@ -129,9 +130,7 @@ class ListeningTask(pl.LightningModule):
         Raises:
             ValueError: The data are not for synthesis, or a codec cannot be opened.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        if not hasattr(data, "front_end"):
-            raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        data = spoken_data_of(self.trainer)
         if self.partners == "opposite":
             self.partners = opposite_emotions(data.emotions)
         codecs = open_codecs(self.specs, data.emotions, self.place)
@@ -162,7 +161,7 @@ class ListeningTask(pl.LightningModule):
         Raises:
             ValueError: Data, voice and codecs do not fit, or no reference is left.
         """
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = spoken_data_of(self.trainer)
         self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
         for codec in self.codecs:
             # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
@@ -179,7 +178,7 @@ class ListeningTask(pl.LightningModule):
 
     def on_predict_end(self) -> None:
         """Give the data module's encoder back to the CPU."""
-        self.trainer.datamodule.encoder.to("cpu")  # type: ignore[attr-defined]  # set by the trainer at run time
+        spoken_data_of(self.trainer).encoder.to("cpu")
 
     def planned(self) -> set[str]:
         """Return the files of all clips that are asked for, of every process; known once predicting has started."""
@@ -247,7 +246,7 @@ class ListeningTask(pl.LightningModule):
                 yield self._judged(clip, speech, item)
 
     def _random_emotion(self, seed: int) -> Emotion:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = spoken_data_of(self.trainer)
         generator = torch.Generator().manual_seed(seed)
         vector = data.emotion_mean + data.emotion_std * torch.randn(data.dim, generator=generator)
         return Emotion(vector[None].to(self.device))
@@ -255,7 +254,7 @@ class ListeningTask(pl.LightningModule):
     def _calibration_clips(self, item: Item) -> Iterator[Rendered]:
         """Yield the reference itself and its copy through the vocoder."""
         assert self._judge is not None
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = spoken_data_of(self.trainer)
         for kind in RECORDINGS:
             clip = Clip(clip_file(item.id, kind), kind, "", "none", math.nan, item.id, item.text, item.text,
                         item.emotion, item.speaker, 0, 0.0, settings=self.settings)  # fmt: skip
@@ -277,7 +276,7 @@ class ListeningTask(pl.LightningModule):
             seconds=len(samples) / self.voice.facts.mel.sample_rate,
             sha256=hashlib.sha256(samples.tobytes()).hexdigest(),
         )
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        data = spoken_data_of(self.trainer)
         same_words = clip.text == item.text
         recording = data.waveform(item.id) if self.distances and same_words else None
         if same_words:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from emoquant.clips import Clip
+from emoquant.data_protocols import SpokenData
 from emoquant.types import StyleReference, TTSBatch
 
 #: Names of what the local style encoders may hear under condition B, besides files.
@@ -101,7 +102,7 @@ class ItemSource:
     """Chooses references of the test split and makes items of batches.
 
     Args:
-        data: A TTS data module, which tasks do not import.
+        data: The data module.
         per_cell: References of each emotion and speaker; sentences take turns (:func:`spread_over_texts`).
         speakers: Speakers whose references are taken; all by default.
         style: What condition B hears: one of :data:`STYLES`, or the style of a file.
@@ -113,7 +114,7 @@ class ItemSource:
 
     def __init__(
         self,
-        data: Any,  # noqa: ANN401 (a data module)
+        data: SpokenData,
         per_cell: int,
         speakers: list[str] | None,
         style: str | StyleReference,
@@ -137,7 +138,7 @@ class ItemSource:
 
     def id_of(self, row: int) -> str:
         """Return the id of an utterance of the test split."""
-        return str(self.dataset.utterances[row].id)
+        return self.dataset.utterances[row].id
 
     def others_of_speaker(self, row: int) -> list[int]:
         """Return the other chosen references of a reference's speaker, itself where there is none."""
@@ -184,11 +185,10 @@ class ItemSource:
             return self.style
         if self.style == "none":
             return None
-        heard: StyleReference = self.dataset.style(self.neutral.get(row, row))
-        return heard
+        return self.dataset.style(self.neutral.get(row, row))
 
 
 def clip_file(item: str, *parts: object) -> str:
     """Return the name of a clip's file: its parts in order, numbers short, NaN left out."""
-    told = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part == part]
-    return f"clips/{'-'.join([item, *told])}.wav"
+    shown = [f"{part:g}" if isinstance(part, float) else str(part) for part in parts if part == part]
+    return f"clips/{'-'.join([item, *shown])}.wav"

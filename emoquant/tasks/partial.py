@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emoquant.data_protocols import FeatureData
 from emoquant.files import read_tensors, whole_file
 from emoquant.metrics import SweepMetrics
 
@@ -126,7 +127,7 @@ def restore_sums(sweep: SweepMetrics, states: Mapping[str, Tensor]) -> None:
 
 def digest_of(
     modules: Mapping[str, nn.Module],
-    data: Any,  # noqa: ANN401 - any data module
+    data: FeatureData,
     options: Mapping[str, object],
 ) -> str:
     """Return a digest of everything that the sums of an evaluation depend on.
@@ -143,19 +144,14 @@ def digest_of(
             digest.update(f"{name} {path} {type(part).__qualname__} {sorted(plain.items())}".encode())
         for key, value in sorted(module.state_dict().items()):
             digest.update(key.encode() + value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
-    digest.update(f"{data.name} {data.emotions} {getattr(data, 'origin', None)} {getattr(data, 'budget', 0)}".encode())
+    digest.update(f"{data.name} {data.emotions} {data.origin} {data.budget}".encode())
     for split in ("train", "test"):
         found = data.dataset(split)
-        for column in (found.emotions, found.speakers, getattr(found, "lengths", found.emotions)):
+        for column in (found.emotions, found.speakers, found.lengths):
             digest.update(np.ascontiguousarray(column).data)
-        names = found.utterances.strings("id") if hasattr(found.utterances, "strings") else _ids(found.utterances)
-        for name in names:
+        for name in found.ids():
             digest.update(name.encode() + b"\0")
     return digest.hexdigest()[:24]
-
-
-def _ids(utterances: Any) -> Iterator[str]:  # noqa: ANN401 - datasets of any kind
-    return (utterance.id for utterance in utterances)
 
 
 def _is_plain(key: str, value: object) -> bool:

@@ -5,9 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emoquant.data_api import data_of
 from emoquant.encoders.heads import Probe
 from emoquant.labels import STUDY_EMOTIONS
-from emoquant.origin import UNKNOWN, Origin
+from emoquant.origin import UNKNOWN
 from emoquant.tasks.classification import warmup_cosine
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import Batch
@@ -57,13 +58,13 @@ class ProbeTask(RecognitionTask):
 
     def setup(self, stage: str) -> None:
         """Take the classes from the data."""
-        self.labels = list(self.trainer.datamodule.emotions)  # type: ignore[attr-defined]  # set at run time
+        self.labels = list(data_of(self.trainer).emotions)
         super().setup(stage)
 
     def configure_model(self) -> None:
         """Make the probe for the data's feature dimension and emotions."""
         if self.probe is None:
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+            data = data_of(self.trainer)
             self.probe = Probe(data.dim, list(data.emotions), self.hidden, self.dropout)
 
     def on_fit_start(self) -> None:
@@ -72,9 +73,8 @@ class ProbeTask(RecognitionTask):
         self._weights = self.class_weights(self.balanced)
         if self.trainer.ckpt_path:
             return  # a run that goes on has them from its checkpoint
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         sums = torch.zeros(2 * self.probe.dim + 1, dtype=torch.float64)
-        for batch in data.reference_dataloader():
+        for batch in data_of(self.trainer).reference_dataloader():
             vectors = means(batch).double()
             sums += torch.cat([vectors.sum(0), vectors.square().sum(0), torch.tensor([float(len(vectors))])])
         sums = self.trainer.strategy.reduce(sums.to(self.device), reduce_op="sum").cpu()
@@ -85,9 +85,7 @@ class ProbeTask(RecognitionTask):
         """Store what :class:`emoquant.encoders.ProbeHead` needs beside the weights."""
         assert self.probe is not None
         checkpoint["probe"] = {"dim": self.probe.dim, "labels": self.probe.labels, "hidden": self.hidden}
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
-        origin: Origin = getattr(data, "origin", None) or UNKNOWN
-        checkpoint["encoder"] = origin.stored()
+        checkpoint["encoder"] = (data_of(self.trainer).origin or UNKNOWN).stored()
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""

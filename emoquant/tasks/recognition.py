@@ -1,13 +1,14 @@
 """What the training runs of classifiers share: groups of utterances, confusion counts, recall and UAR."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
+from emoquant.data_api import labelled_data_of
+from emoquant.data_protocols import LabelledData
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion, emotion_index
 
 
@@ -71,7 +72,7 @@ class RecognitionTask(pl.LightningModule):
 
     def setup(self, stage: str) -> None:
         """Map the data's emotions to classes and its speakers to groups."""
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = labelled_data_of(self.trainer)
         known = {canonical_emotion(label) for label in self.labels}
         if missing := [emotion for emotion in data.emotions if emotion not in known]:
             raise ValueError(f"the classifier has no class for {missing}: it knows {self.labels}; leave them out")
@@ -91,7 +92,7 @@ class RecognitionTask(pl.LightningModule):
         """Return a weight per class, inverse to its utterances in training and 1 on average; None unless balanced."""
         if not balanced:
             return None
-        data: Any = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
+        data = labelled_data_of(self.trainer)
         counts = torch.zeros(len(self.labels))
         counts.index_add_(0, self.classes(torch.from_numpy(data.dataset("train").emotions)), torch.ones(()).expand(
             len(data.dataset("train").emotions)))  # fmt: skip
@@ -144,7 +145,7 @@ class RecognitionTask(pl.LightningModule):
                 self.log(f"{tag}/{quantity}", sum(means) / len(means), prog_bar=form == "open")
 
 
-def _speaker_groups(data: Any) -> tuple[list[str], dict[str, Tensor]]:  # noqa: ANN401 - a data module of any kind
+def _speaker_groups(data: LabelledData) -> tuple[list[str], dict[str, Tensor]]:
     """Return the names of the groups and, for validation and test, the group of every speaker ``(S,)``."""
     corpora = [name.split("/")[0] if "/" in name else data.name for name in data.speakers]
     trained = set(data.dataset("train").speakers.tolist())

@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from emoquant.codecs.base import Codec
+from emoquant.data_api import voice_data_of
 from emoquant.origin import require_origin
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts import losses
@@ -120,11 +121,9 @@ class EmotionTTS(pl.LightningModule):
         """Build the model for the data module's corpus; processes know of each other by now, as codebooks need."""
         if self.facts is not None:
             return
-        data: Any = getattr(self.trainer, "datamodule", None)
-        if data is None or not hasattr(data, "phones"):
-            raise ValueError("a voice is trained on a TTS data module, which knows phones, mel and speakers; give one")
+        data = voice_data_of(self.trainer)
         if self.codec is not None:
-            require_origin(f"codec {self.codec.name!r}", self.codec.origin, getattr(data, "origin", None))
+            require_origin(f"codec {self.codec.name!r}", self.codec.origin, data.origin)
         self.facts = VoiceFacts(
             architecture=self.architecture,
             phones=tuple(data.phones),

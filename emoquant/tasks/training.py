@@ -13,6 +13,7 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of
+from emoquant.data_api import data_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
@@ -67,7 +68,7 @@ class CodecTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
         self._counter = torch.zeros(())
-        self._grid = LambdaGrid()
+        self._grid, self._used = LambdaGrid(), torch.zeros(())
 
     @property
     def codec(self) -> Codec | None:
@@ -83,9 +84,8 @@ class CodecTraining(pl.LightningModule):
 
     @property
     def origin(self) -> Origin | None:
-        """Encoder of the data's features; None for data that says none."""
-        found: Origin | None = getattr(getattr(self.trainer, "datamodule", None), "origin", None)
-        return found
+        """Encoder of the data's features; None where nobody knows it."""
+        return data_of(self.trainer).origin
 
     def _fits(self) -> bool:
         """Whether a training runs: only then do epochs, and with them phases, tell of the weights."""
@@ -121,10 +121,7 @@ class CodecTraining(pl.LightningModule):
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
         assert self.quantizer is not None
-        dim = getattr(getattr(self.trainer, "datamodule", None), "dim", 0)
-        if not dim:
-            raise ValueError("the data module says no feature dimension: expected an attribute `dim` after its setup")
-        self.quantizer.build(dim)
+        self.quantizer.build(data_of(self.trainer).dim)
         self.quantizer.requires_grad_(False)
         if self.entropy is not None:
             self.entropy.build(layout_of(self.quantizer))
@@ -160,11 +157,10 @@ class CodecTraining(pl.LightningModule):
 
     def _history(self) -> History:
         """Return how far the training is."""
-        data: Any = getattr(self.trainer, "datamodule", None)
-        utterances = len(data.dataset("train").utterances) if hasattr(data, "dataset") else 0
-        epochs = max(0, self.trainer.max_epochs or 0)
-        name, shares = str(getattr(data, "name", "")), getattr(data, "training_shares", {})
-        return History(name, utterances, self.phase(), self.current_epoch + 1, epochs, shares, self.seed)
+        data = data_of(self.trainer)
+        utterances, epochs = len(data.dataset("train").utterances), max(0, self.trainer.max_epochs or 0)
+        epoch, shares = self.current_epoch + 1, data.training_shares
+        return History(data.name, utterances, self.phase(), epoch, epochs, shares, self.seed)
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""
@@ -204,13 +200,23 @@ class CodecTraining(pl.LightningModule):
         self._log_positions(seen.perplexity, seen.usage, seen.frames)
 
     def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
-        """Log how every code position is used, averaged over the epoch, and the means over positions."""
-        assert self.quantizer is not None
+        """Log how the code positions are used on average, and add up how each is."""
         for name, values in {"perplexity": perplexity, "usage": usage}.items():
             self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
-            for position, value in enumerate(values.tolist()):
-                tag = f"codebook_{name}/{self.quantizer.position_name(position)}"
-                self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
+        self._used = self._used + frames * torch.stack([perplexity, usage, torch.ones_like(usage)]).double().cpu()
+
+    def position_use(self) -> tuple[Tensor, Tensor] | None:
+        """Return perplexity and usage of every code position, ``(P,)`` each, as means over the epoch's codebook steps.
+
+        None where the epoch had no such step; :class:`emoquant.callbacks.CodebookMonitor` draws them.
+        """
+        if self._used.ndim < 2:
+            return None
+        return self._used[0] / self._used[2], self._used[1] / self._used[2]
+
+    def on_train_epoch_start(self) -> None:
+        """Empty the sums."""
+        self._used = torch.zeros(())
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from emoquant.commands.runs import DEFAULTS, Run, built_on, run_all
 
 from emoquant.__main__ import main
-from emoquant.commands.runs import DEFAULTS, Run, built_on, run_all
 from emoquant.commands.study import EXPERIMENTS, trainings_of
 from emoquant.results import Row, write_results
 

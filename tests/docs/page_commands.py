@@ -11,13 +11,13 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 import jsonargparse
+from emoquant.commands.runs import RUNS, Run
+from emoquant.reports.__main__ import main as redraw
 from torch.distributed.run import get_args_parser
 
 from emoquant.__main__ import main
 from emoquant.cli import EmoquantCLI, evaluate, train
 from emoquant.commands import study
-from emoquant.commands.runs import RUNS, Run
-from emoquant.reports.__main__ import main as redraw
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md"] + [

@@ -4,9 +4,8 @@ import logging
 
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback, LightningDataModule, Trainer
 from tiny_world import CENTROIDS, EMOTIONS, CentroidHead, PullCodec, TinyData
-from torch.utils.data import DataLoader
 
 from emoquant.codecs.history import Source
 from emoquant.metrics import CodebookChoice, SweepMetrics
@@ -24,22 +23,18 @@ def _eager(monkeypatch):
 
 
 class Data(TinyData):
-    """The planted batches, which can be divided as the real data modules' can."""
+    """The planted batches, and how many of them a run reads."""
 
-    share, read = (0, 1, 0), 0
+    read = 0
 
     @property
     def whole(self):
         return sum(len(batch.lengths) for batch in self.batches["test"])
 
-    def share_test(self, number, count, done=0):
-        self.share = (number, count, done)
-
     def test_dataloader(self):
-        number, count, done = self.share
-        chosen = self.batches["test"][number::count][done:]
-        self.read = len(chosen)
-        return DataLoader(chosen, batch_size=None)
+        loader = super().test_dataloader()
+        self.read = len(loader)
+        return loader
 
 
 class Stop(Callback):
@@ -96,7 +91,7 @@ def test_another_evaluation_begins_anew(tmp_path):
         data = Data(count=change.pop("count", 60))
         with pytest.raises((KeyboardInterrupt, SystemExit)):
             run(tmp_path, data, callbacks=[Stop(1)], **change)
-        assert data.share[2] == (0 if change or data.whole < 60 else 3), change
+        assert data._share[2] == (0 if change or data.whole < 60 else 3), change
 
 
 def test_a_checkpoint_that_was_moved_is_the_same_codec():
@@ -127,7 +122,11 @@ def test_sums_of_another_sweep_are_refused():
 
 
 def test_data_that_cannot_be_divided_says_so(tmp_path):
-    with pytest.raises(TypeError, match="cannot be divided among jobs"):
-        run(tmp_path, TinyData(), shard="0/2")
+    class Whole(LightningDataModule):
+        def test_dataloader(self):
+            return TinyData().test_dataloader()
+
+    with pytest.raises(TypeError, match=r"cannot be divided among jobs|Whole has no .*share_test"):
+        run(tmp_path, Whole(), shard="0/2")
     with pytest.raises(ValueError, match="NUMBER/COUNT"):
         task(shard="2/2")

@@ -10,6 +10,7 @@ import pytest
 import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import ModelCheckpoint
+from plain_data import PlainData
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -42,7 +43,7 @@ class Frames(Dataset):
         return Batch(padded, lengths, zeros, zeros, torch.from_numpy(index.rows), torch.zeros(len(lengths), 1))
 
 
-class Data(pl.LightningDataModule):
+class Data(PlainData):
     dim = DIM
 
     def __init__(self, workers=0):

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 import yaml
+from emoquant.reports.__main__ import main
 from jsonargparse import ArgumentParser
 
 import emoquant.reports
 from emoquant.reports import EmotionTable, Report, StudyPage, SweepCurves, build_report, configured_reports
-from emoquant.reports.__main__ import main
 from emoquant.results import write_results
 
 KINDS = [

@@ -198,7 +198,7 @@ def test_settings_out_of_range_are_named():
         EmotionTTS(learning_rate=0.0)
     with pytest.raises(ValueError, match="shares"):
         ConditionDropout(emotion=1.0)
-    with pytest.raises(ValueError, match="TTS data module"):
+    with pytest.raises(TypeError, match="no data module: give it a TTSDataModule"):
         trainer(".").fit(task(), train_dataloaders=VoiceData().train_dataloader())
 
 

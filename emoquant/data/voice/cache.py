@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from emoquant.data.base import Utterance
 from emoquant.data.voice.aligners import Aligner
 from emoquant.data.voice.items import Analysis, VoiceItem, make_item
 from emoquant.files import whole_file
+from emoquant.progress import tracked
 
 #: Bad utterances that an error names before it only counts them.
 _NAMED = 10
@@ -70,9 +70,7 @@ class ItemCache:
         """
         lacking = [utterance for utterance in utterances[rank::world_size] if self.read(utterance) is None]
         failures: list[str] = []
-        for utterance in tqdm(
-            lacking, desc="analysing speech", unit="utt", disable=not lacking or not progress or rank > 0
-        ):
+        for utterance in tracked(lacking, len(lacking), "analysing speech", shown=progress and rank == 0):
             if problem := self.make(utterance):
                 failures.append(f"{utterance.id}: {problem}")
         if failures:

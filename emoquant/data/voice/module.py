@@ -22,10 +22,12 @@ from emoquant.data.voice.cache import ItemCache
 from emoquant.data.voice.dataset import VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import Analysis, VoiceItem, with_boundaries
 from emoquant.data.voice.vectors import Frames, centroids, named_vectors
+from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.origin import Origin
 from emoquant.speech.mel import MelSpec
+from emoquant.types import TTSBatch
 
 #: Dimensions of the speaker vectors that need no encoder.
 _NAMED_DIM = 256
@@ -76,6 +78,8 @@ class TTSDataModule(SpeechDataModule):
         ValueError: A number is out of range, the mel is not of 16 kHz, or see
             :class:`~emoquant.data.speech.SpeechDataModule`. :meth:`setup`: two utterances have one id.
     """
+
+    batch_type: type = TTSBatch
 
     def __init__(
         self,
@@ -226,6 +230,12 @@ class TTSDataModule(SpeechDataModule):
         groups = [means[torch.from_numpy(emotions == emotion)] for emotion in range(len(self.emotions))]
         self.emotion_centroids = torch.stack([group.mean(0) for group in groups])
 
+    def dataset(self, split: str) -> VoiceDataset:
+        """Return a split; see :class:`~emoquant.data.speech.SpeechDataModule`."""
+        found = super().dataset(split)
+        assert isinstance(found, VoiceDataset)
+        return found
+
     def partners(self, partners: Mapping[str, str] | None = None) -> dict[int, int]:
         """Return rows of the test split with the row of a partner: the same speaker, another emotion.
 
@@ -257,6 +267,10 @@ class TTSDataModule(SpeechDataModule):
                     f"utterance {utterance.id!r}: {count} frames of the encoder at {self.encoder.frame_rate} Hz and "
                     f"{len(item.mels)} mel frames are {apart:.2f} s apart; expected at most 0.1 s"
                 )
+
+
+# For mypy: what tasks and callbacks ask for is what this offers.
+_spoken_data: type[SpokenData] = TTSDataModule
 
 
 def _require_own_ids(found: Mapping[str, Sequence[Utterance]]) -> None:
