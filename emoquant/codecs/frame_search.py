@@ -10,18 +10,54 @@ from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 
+class FrameCodes(NamedTuple):
+    """One frame of ``N`` rows.
+
+    Attributes:
+        codes: Chosen codes, ``(N, P)`` int64.
+        bits: Bits of the frame, ``(N,)``.
+        rough: Sum of its coarse codewords, ``(N, D)``.
+        fine: Sum of its groups' codewords, ``(N, D)``.
+    """
+
+    codes: Tensor
+    bits: Tensor
+    rough: Tensor
+    fine: Tensor
+
+
 class Tables(NamedTuple):
     """Codewords of a block in the order of its steps.
 
     Attributes:
         words: Codewords with SKIP, ``(steps, S, V, d)``.
+        twice: Twice the codewords, for the products of squared distances.
         norms: Their squared norms, ``(steps, S, 1, 1, V)``.
+        slots: First row of each stream among the codewords of a step, ``(S, 1, 1)``.
         fresh: Steps between changes of what is coded: all of them, or ``L`` where groups follow each other.
     """
 
     words: Tensor
+    twice: Tensor
     norms: Tensor
+    slots: Tensor
     fresh: int
+
+
+class Block(NamedTuple):
+    """Choices of a block.
+
+    Attributes:
+        codes: Codes of each step, ``(S, N)`` int64.
+        logits: Logits they were chosen by, ``(S, N, 1, V)`` a step; empty with a beam, whose bits are known.
+        words: Their codewords, ``(S, N, d)`` a step; empty with a beam.
+        bits: Bits ``(N,)`` of the whole block with a beam, None without one.
+    """
+
+    codes: list[Tensor]
+    logits: list[Tensor]
+    words: list[Tensor]
+    bits: Tensor | None
 
 
 def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
@@ -31,7 +67,9 @@ def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
     for table in ([quantizer.coarse_table().unsqueeze(1)] if quantizer.coarse else []) + [words]:
         table = table.contiguous()
         fresh = quantizer.layers if table.shape[-1] != quantizer.dim else len(table)
-        blocks.append(Tables(table, table.square().sum(-1)[:, :, None, None, :], fresh))
+        norms = table.square().sum(-1)[:, :, None, None, :]
+        slots = torch.arange(table.shape[1], device=table.device).view(-1, 1, 1) * table.shape[2]
+        blocks.append(Tables(table, 2 * table, norms, slots, fresh))
     return blocks
 
 
@@ -54,8 +92,8 @@ class FrameSearch:
         state: Any,  # noqa: ANN401 - the model's own state
         lmbda: Tensor,
         first: Tensor | None = None,
-    ) -> tuple[Tensor, Tensor]:
-        """Return codes ``(N, P)`` int64 and bits ``(N,)`` of one frame.
+    ) -> FrameCodes:
+        """Search one frame.
 
         Args:
             residual: What is left to code, ``(N, D)``.
@@ -63,20 +101,34 @@ class FrameSearch:
             lmbda: Lagrange multiplier of each row, ``(N,)``.
             first: Code of the first position, ``(N,)`` int64, if that is given; it must be a coarse stage.
         """
-        codes, bits = [], torch.zeros_like(lmbda)
+        weight = (lmbda / math.log(2)).view(1, -1, 1, 1)
+        found = []
         for number, tables in enumerate(self.blocks):
-            chosen, cost = self._block(number, self._targets(residual, tables), state, lmbda, None if number else first)
-            codes.append(chosen)
-            bits = bits + cost
+            targets = self._targets(residual, tables)
+            given = None if number else first
+            block = self._greedy if self.beam == 1 else self._beamed
+            found.append(block(number, targets, state, weight, given))
             if number < len(self.blocks) - 1:
-                residual = residual - self._rough(chosen)
-        return torch.cat(codes, 1), bits
+                residual = residual - self._rough(found[-1])
+        codes = torch.cat([torch.stack(each.codes, 1).flatten(0, 1) for each in found]).T
+        bits = _block_bits(found[0])
+        for each in found[1:]:
+            bits = bits + _block_bits(each)
+        return FrameCodes(codes, bits, *self._sums(codes, found))
 
-    def _rough(self, codes: Tensor) -> Tensor:
-        total = torch.zeros(len(codes), self.quantizer.dim, device=codes.device)
-        for stage in range(codes.shape[1]):
-            total = total + self.blocks[0].words[stage, 0][codes[:, stage]]
-        return total
+    def _rough(self, coarse: Block) -> Tensor:
+        """Sum of the coarse codewords, ``(N, D)``."""
+        words = [each[0] for each in coarse.words] or [
+            self.blocks[0].words[stage, 0][code[0]] for stage, code in enumerate(coarse.codes)
+        ]
+        return _total(words)
+
+    def _sums(self, codes: Tensor, found: list[Block]) -> tuple[Tensor, Tensor]:
+        """Sums of the chosen codewords; those of groups in sequence are looked up."""
+        if self.beam > 1 or not self.entropy.parallel:
+            return self.quantizer.lookup(codes)
+        fine = _total(found[-1].words).transpose(0, 1).flatten(1)
+        return (self._rough(found[0]) if len(found) > 1 else torch.zeros_like(fine)), fine
 
     def _targets(self, residual: Tensor, tables: Tables) -> Tensor:
         """What the block codes, ``(segments, S, N, d)``: a segment is what is coded until a group is complete."""
@@ -84,29 +136,56 @@ class FrameSearch:
         parts = residual.view(len(residual), -1, size).transpose(0, 1)  # (S or segments, N, d)
         return parts.unsqueeze(0).contiguous() if streams > 1 else parts.unsqueeze(1).contiguous()
 
-    def _block(
+    def _greedy(
         self,
         number: int,
         targets: Tensor,
         state: Any,  # noqa: ANN401 - the model's own state
-        lmbda: Tensor,
+        weight: Tensor,
         first: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        """Return the codes ``(N, positions of the block)`` and their bits ``(N,)``."""
+    ) -> Block:
+        """Take the code of least cost at every step."""
+        tables = self.blocks[number]
+        steps, streams, _, size = tables.words.shape
+        found = Block([], [], [], None)
+        for step in range(steps):
+            residual = targets[step // tables.fresh] if step % tables.fresh == 0 else residual - found.words[-1]
+            logits = self.entropy.logits(state, number, step)
+            if first is None or step:
+                products = torch.bmm(residual, tables.twice[step].transpose(1, 2)).unsqueeze(2)
+                cost = torch.sub(tables.norms[step], products, out=products)
+                code = cost.sub_(weight * logits).argmin(-1)
+            else:
+                code = first.view(1, -1, 1)
+            self.entropy.advance(state, number, step, code, None)
+            word = tables.words[step].flatten(0, 1).index_select(0, (code + tables.slots).flatten())
+            found.words.append(word.view(streams, -1, size))
+            found.codes.append(code.squeeze(-1))
+            found.logits.append(logits)
+        return found
+
+    def _beamed(
+        self,
+        number: int,
+        targets: Tensor,
+        state: Any,  # noqa: ANN401 - the model's own state
+        weight: Tensor,
+        first: Tensor | None,
+    ) -> Block:
+        """Keep the best paths over the steps, and of these the best one."""
         tables = self.blocks[number]
         steps, streams = tables.words.shape[:2]
-        rows = len(lmbda)
-        weight = (lmbda / math.log(2)).view(1, rows, 1, 1)
-        path = torch.zeros(streams, rows, 1, 0, dtype=torch.int64, device=lmbda.device)
-        spent = bits = lmbda.new_zeros(streams, rows, 1)
+        rows = weight.shape[1]
+        path = torch.zeros(streams, rows, 1, 0, dtype=torch.int64, device=weight.device)
+        spent = bits = weight.new_zeros(streams, rows, 1)
         residual = targets[0].unsqueeze(2)
         for step in range(steps):
             if step and step % tables.fresh == 0:
                 residual = targets[step // tables.fresh].unsqueeze(2).expand(-1, -1, path.shape[2], -1)
             logits = self.entropy.logits(state, number, step)
-            cost, parents = tables.norms[step] - 2 * _products(residual, tables.words[step]) - weight * logits, None
-            if self.beam == 1 or (first is not None and not step):
-                code = cost.argmin(-1) if first is None or step else first.view(1, rows, 1)
+            cost, parents = tables.norms[step] - _products(residual, tables.twice[step]) - weight * logits, None
+            if first is not None and not step:
+                code = first.view(1, rows, 1)
                 bits = bits + _bits(logits, code)
             else:
                 logits = logits.expand(cost.shape)
@@ -118,24 +197,38 @@ class FrameSearch:
                 residual, path = _gather_beams(residual, parents), _gather_beams(path, parents)
             path = torch.cat([path, code.unsqueeze(-1)], -1)
             self.entropy.advance(state, number, step, code, parents)
-            residual = residual - _pick(tables.words[step], code)
-        winner = torch.zeros_like(spent[..., 0], dtype=torch.int64) if self.beam == 1 else spent.argmin(-1)
+            residual = residual - tables.words[step].flatten(0, 1)[code + tables.slots]
+        winner = spent.argmin(-1)
         codes = path.gather(2, winner.view(streams, rows, 1, 1).expand(-1, -1, 1, steps)).squeeze(2)
-        # Summed along a row's own axis: the last bits of a sum over the leading axis depend on the number of rows.
-        spent = bits.gather(2, winner.unsqueeze(-1)).squeeze(-1).T.contiguous().sum(1)
-        return codes.transpose(0, 1).flatten(1), spent
+        return Block(list(codes.unbind(-1)), [], [], _row_sums(bits.gather(2, winner.unsqueeze(-1)).squeeze(-1)))
+
+
+def _total(parts: list[Tensor]) -> Tensor:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _row_sums(bits: Tensor) -> Tensor:
+    """Sums ``(N,)`` over streams of bits ``(S, N)``.
+
+    Summed along a row's own axis: the last bits of a sum over the leading axis depend on the number of rows.
+    """
+    return bits.T.contiguous().sum(1)
+
+
+def _block_bits(block: Block) -> Tensor:
+    """Bits ``(N,)`` of a block, summed over steps, then over streams."""
+    if block.bits is not None:
+        return block.bits
+    return _row_sums(_total([_bits(*each) for each in zip(block.logits, (c.unsqueeze(-1) for c in block.codes), strict=True)]).squeeze(-1))
 
 
 def _products(residual: Tensor, words: Tensor) -> Tensor:
     """Inner products ``(S, N, W, V)`` of residuals ``(S, N, W, d)`` with codewords ``(S, V, d)``."""
     flat = torch.bmm(residual.flatten(1, 2), words.transpose(1, 2))
     return flat.view(*residual.shape[:3], -1)
-
-
-def _pick(words: Tensor, codes: Tensor) -> Tensor:
-    """Codewords ``(S, N, W, d)`` of codes ``(S, N, W)`` from tables ``(S, V, d)``."""
-    slot = torch.arange(len(words), device=words.device).view(-1, 1, 1) * words.shape[1]
-    return words.flatten(0, 1)[codes + slot]
 
 
 def _bits(logits: Tensor, codes: Tensor) -> Tensor:
