@@ -44,20 +44,18 @@ class Tables(NamedTuple):
     fresh: int
 
 
-class Block(NamedTuple):
-    """Choices of a block.
+class Greedy(NamedTuple):
+    """Choices of a greedy search in the order of its steps.
 
     Attributes:
-        codes: Codes of each step, ``(S, N)`` int64.
-        logits: Logits they were chosen by, ``(S, N, 1, V)`` a step; empty with a beam, whose bits are known.
-        words: Their codewords, ``(S, N, d)`` a step; empty with a beam.
-        bits: Bits ``(N,)`` of the whole block with a beam, None without one.
+        codes: Codes of each step, ``(S, N, 1)`` int64.
+        words: Their codewords, ``(S, N, d)``.
+        logits: Logits they were chosen by, ``(P, N, V)``: the streams of a step lie together.
     """
 
     codes: list[Tensor]
-    logits: list[Tensor]
     words: list[Tensor]
-    bits: Tensor | None
+    logits: Tensor
 
 
 def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
@@ -85,12 +83,16 @@ class FrameSearch:
     def __init__(self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int) -> None:
         self.quantizer, self.entropy, self.beam = quantizer, entropy, beam
         self.blocks = _tables(quantizer, entropy.parallel)
+        shape = (quantizer.layers, quantizer.groups) if entropy.parallel else (1, quantizer.groups * quantizer.layers)
+        device, coarse = self.blocks[-1].words.device, quantizer.coarse
+        fine = coarse + torch.arange(quantizer.groups * quantizer.layers, device=device).view(shape).T.flatten()
+        self.order = torch.cat([torch.arange(coarse, device=device), fine])
 
     def __call__(
         self,
         residual: Tensor,
         state: Any,  # noqa: ANN401 - the model's own state
-        lmbda: Tensor,
+        weight: Tensor,
         first: Tensor | None = None,
     ) -> FrameCodes:
         """Search one frame.
@@ -98,37 +100,34 @@ class FrameSearch:
         Args:
             residual: What is left to code, ``(N, D)``.
             state: State of the entropy model at the frame's beginning; changed in place.
-            lmbda: Lagrange multiplier of each row, ``(N,)``.
+            weight: Lagrange multiplier of each row over ln 2, ``(1, N, 1, 1)``.
             first: Code of the first position, ``(N,)`` int64, if that is given; it must be a coarse stage.
         """
-        weight = (lmbda / math.log(2)).view(1, -1, 1, 1)
-        found = []
+        if self.beam > 1:
+            return self._with_beam(residual, state, weight, first)
+        found = Greedy([], [], weight.new_empty(self.quantizer.positions, len(residual), self.quantizer.codewords + 1))
+        rough = None
         for number, tables in enumerate(self.blocks):
-            targets = self._targets(residual, tables)
-            given = None if number else first
-            block = self._greedy if self.beam == 1 else self._beamed
-            found.append(block(number, targets, state, weight, given))
+            self._greedy(number, self._targets(residual, tables), state, weight, None if number else first, found)
             if number < len(self.blocks) - 1:
-                residual = residual - self._rough(found[-1])
-        codes = torch.cat([torch.stack(each.codes, 1).flatten(0, 1) for each in found]).T
-        bits = _block_bits(found[0])
-        for each in found[1:]:
-            bits = bits + _block_bits(each)
-        return FrameCodes(codes, bits, *self._sums(codes, found))
+                rough = _total([word[0] for word in found.words])
+                residual = residual - rough
+        codes = torch.cat(found.codes)
+        bits = self._bits(_bits(found.logits.unsqueeze(2), codes).squeeze(-1))
+        codes = codes.squeeze(-1).index_select(0, self.order).T
+        if not self.entropy.parallel:
+            return FrameCodes(codes, bits, *self.quantizer.lookup(codes))
+        fine = _total(found.words[self.quantizer.coarse :]).transpose(0, 1).flatten(1)
+        return FrameCodes(codes, bits, torch.zeros_like(fine) if rough is None else rough, fine)
 
-    def _rough(self, coarse: Block) -> Tensor:
-        """Sum of the coarse codewords, ``(N, D)``."""
-        words = [each[0] for each in coarse.words] or [
-            self.blocks[0].words[stage, 0][code[0]] for stage, code in enumerate(coarse.codes)
-        ]
-        return _total(words)
-
-    def _sums(self, codes: Tensor, found: list[Block]) -> tuple[Tensor, Tensor]:
-        """Sums of the chosen codewords; those of groups in sequence are looked up."""
-        if self.beam > 1 or not self.entropy.parallel:
-            return self.quantizer.lookup(codes)
-        fine = _total(found[-1].words).transpose(0, 1).flatten(1)
-        return (self._rough(found[0]) if len(found) > 1 else torch.zeros_like(fine)), fine
+    def _bits(self, bits: Tensor) -> Tensor:
+        """Bits ``(N,)`` of bits ``(P, N)`` in the order of the steps, summed over steps, streams and blocks."""
+        parts = []
+        for tables in self.blocks:
+            steps, streams = tables.words.shape[:2]
+            block, bits = bits[: steps * streams], bits[steps * streams :]
+            parts.append(_row_sums(_total(list(block.unflatten(0, (steps, streams)).unbind()))))
+        return _total(parts)
 
     def _targets(self, residual: Tensor, tables: Tables) -> Tensor:
         """What the block codes, ``(segments, S, N, d)``: a segment is what is coded until a group is complete."""
@@ -143,14 +142,16 @@ class FrameSearch:
         state: Any,  # noqa: ANN401 - the model's own state
         weight: Tensor,
         first: Tensor | None,
-    ) -> Block:
-        """Take the code of least cost at every step."""
+        found: Greedy,
+    ) -> None:
+        """Take the code of least cost at every step of a block, and add it to what was found before."""
         tables = self.blocks[number]
         steps, streams, _, size = tables.words.shape
-        found = Block([], [], [], None)
+        before = self.quantizer.coarse if number else 0
         for step in range(steps):
             residual = targets[step // tables.fresh] if step % tables.fresh == 0 else residual - found.words[-1]
-            logits = self.entropy.logits(state, number, step)
+            logits = found.logits[before + step * streams :][:streams].unsqueeze(2)
+            self.entropy.write_logits(state, number, step, logits)
             if first is None or step:
                 products = torch.bmm(residual, tables.twice[step].transpose(1, 2)).unsqueeze(2)
                 cost = torch.sub(tables.norms[step], products, out=products)
@@ -158,11 +159,24 @@ class FrameSearch:
             else:
                 code = first.view(1, -1, 1)
             self.entropy.advance(state, number, step, code, None)
-            word = tables.words[step].flatten(0, 1).index_select(0, (code + tables.slots).flatten())
+            place = code if streams == 1 else code + tables.slots
+            word = tables.words[step].flatten(0, 1).index_select(0, place.flatten())
             found.words.append(word.view(streams, -1, size))
-            found.codes.append(code.squeeze(-1))
-            found.logits.append(logits)
-        return found
+            found.codes.append(code)
+
+    def _with_beam(self, residual: Tensor, state: Any, weight: Tensor, first: Tensor | None) -> FrameCodes:  # noqa: ANN401
+        """Search one frame with a beam; see :meth:`__call__`."""
+        codes, bits = [], []
+        for number, tables in enumerate(self.blocks):
+            targets = self._targets(residual, tables)
+            chosen, cost = self._beamed(number, targets, state, weight, None if number else first)
+            codes.append(chosen)
+            bits.append(cost)
+            if number < len(self.blocks) - 1:
+                words = self.blocks[0].words[:, 0]
+                residual = residual - _total([words[stage][chosen[:, stage]] for stage in range(len(words))])
+        joined = torch.cat(codes, 1)
+        return FrameCodes(joined, _total(bits), *self.quantizer.lookup(joined))
 
     def _beamed(
         self,
@@ -171,8 +185,8 @@ class FrameSearch:
         state: Any,  # noqa: ANN401 - the model's own state
         weight: Tensor,
         first: Tensor | None,
-    ) -> Block:
-        """Keep the best paths over the steps, and of these the best one."""
+    ) -> tuple[Tensor, Tensor]:
+        """Return the codes ``(N, positions of the block)`` of the best path and their bits ``(N,)``."""
         tables = self.blocks[number]
         steps, streams = tables.words.shape[:2]
         rows = weight.shape[1]
@@ -200,7 +214,7 @@ class FrameSearch:
             residual = residual - tables.words[step].flatten(0, 1)[code + tables.slots]
         winner = spent.argmin(-1)
         codes = path.gather(2, winner.view(streams, rows, 1, 1).expand(-1, -1, 1, steps)).squeeze(2)
-        return Block(list(codes.unbind(-1)), [], [], _row_sums(bits.gather(2, winner.unsqueeze(-1)).squeeze(-1)))
+        return codes.transpose(0, 1).flatten(1), _row_sums(bits.gather(2, winner.unsqueeze(-1)).squeeze(-1))
 
 
 def _total(parts: list[Tensor]) -> Tensor:
@@ -215,14 +229,7 @@ def _row_sums(bits: Tensor) -> Tensor:
 
     Summed along a row's own axis: the last bits of a sum over the leading axis depend on the number of rows.
     """
-    return bits.T.contiguous().sum(1)
-
-
-def _block_bits(block: Block) -> Tensor:
-    """Bits ``(N,)`` of a block, summed over steps, then over streams."""
-    if block.bits is not None:
-        return block.bits
-    return _row_sums(_total([_bits(*each) for each in zip(block.logits, (c.unsqueeze(-1) for c in block.codes), strict=True)]).squeeze(-1))
+    return bits[0] if len(bits) == 1 else bits.T.contiguous().sum(1)
 
 
 def _products(residual: Tensor, words: Tensor) -> Tensor:
@@ -232,8 +239,10 @@ def _products(residual: Tensor, words: Tensor) -> Tensor:
 
 
 def _bits(logits: Tensor, codes: Tensor) -> Tensor:
-    chosen = logits.gather(-1, codes.unsqueeze(-1)).squeeze(-1)
-    return (torch.logsumexp(logits, -1) - chosen) / math.log(2)
+    """Bits ``(..., W)`` of codes ``(..., W)`` under finite logits ``(..., W, V)``."""
+    largest = logits.amax(-1, keepdim=True)
+    normal = (logits - largest).exp_().sum(-1).log_().add_(largest.squeeze(-1))
+    return normal.sub_(logits.gather(-1, codes.unsqueeze(-1)).squeeze(-1)).div_(math.log(2))
 
 
 def _best(cost: Tensor, beam: int) -> tuple[Tensor, Tensor, Tensor]:

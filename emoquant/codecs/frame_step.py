@@ -1,6 +1,6 @@
 """The step of a search from one frame to the next, and the same step recorded once and replayed."""
 
-import warnings
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -43,7 +43,8 @@ class FrameStep:
     """
 
     def __init__(self, search: FrameSearch, lmbda: Tensor) -> None:
-        self.search, self.lmbda, self.rows = search, lmbda, len(lmbda)
+        self.search, self.rows = search, len(lmbda)
+        self.weight = (lmbda / math.log(2)).view(1, -1, 1, 1)
         self.state: Any = search.entropy.start(lmbda, search.beam)
         self.forecast = lmbda.new_zeros(self.rows, search.quantizer.dim)
 
@@ -51,7 +52,7 @@ class FrameStep:
         """Go on with the first rows only."""
         if rows < self.rows:
             self.state = self.search.entropy.select(self.state, slice(rows))
-            self.forecast, self.lmbda, self.rows = self.forecast[:rows], self.lmbda[:rows], rows
+            self.forecast, self.weight, self.rows = self.forecast[:rows], self.weight[:, :rows], rows
 
     def __call__(self, target: Tensor, first: Tensor | None, goes_on: bool = True) -> FrameResult:
         """Search a frame.
@@ -61,7 +62,7 @@ class FrameStep:
             first: Code of the first position, ``(N,)`` int64, if that is given.
             goes_on: Whether another frame follows.
         """
-        chosen = self.search(target - self.forecast, self.state, self.lmbda, first)
+        chosen = self.search(target - self.forecast, self.state, self.weight, first)
         restored = chosen.rough + chosen.fine + self.forecast
         if goes_on:
             self.search.entropy.end_frame(self.state, chosen.codes)

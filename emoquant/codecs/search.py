@@ -169,15 +169,14 @@ class Search:
         step = frame_step(self.frame, lmbda, frames)
         for frame, active in enumerate(_active(lengths, frames)):
             step.narrow(max(MINIMUM_ROWS, active))
-            target, quiet = components[:, frame], silence[min(frame, self.entropy.memory)]
+            target, quiet = components[: step.rows, frame], silence[min(frame, self.entropy.memory)]
             first = None if coarse is None else coarse[: step.rows, frame]
-            codes, bits, restored, error = step(target[: step.rows], first, self.sequential and frame + 1 < frames)
+            codes, bits, restored, error = step(target, first, self.sequential and frame + 1 < frames)
             found.codes[:active, frame] = codes[:active]
             found.bits[:active, frame] = bits[:active]
             found.components[:active, frame] = restored[:active]
-            spent[0, :, :active] += torch.stack([error[:active], bits[:active]])
-            if self.weighs_paths:
-                spent[1, :, :active] += torch.stack([target[:active].square().sum(-1), quiet[:active]])
+            costs = error, bits, target.square().sum(-1), quiet
+            spent.view(4, -1)[:, :active].add_(torch.stack([each[:active] for each in costs]))
         costs = spent[:, 0] + multipliers * spent[:, 1]
         silent = (costs[1] < costs[0]) & self.weighs_paths
         self._silence(found, silent, silence)

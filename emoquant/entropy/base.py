@@ -146,6 +146,10 @@ class EntropyModel(nn.Module, ABC):
         step, each :meth:`logits` followed by :meth:`advance`, then :meth:`end_frame`.
         """
 
+    def write_logits(self, state: Any, block: int, step: int, out: Tensor) -> None:  # noqa: ANN401 - as logits
+        """Write the :meth:`logits` of a step into a tensor ``(S, N, W, V)``."""
+        out.copy_(self.logits(state, block, step))
+
     @abstractmethod
     def advance(
         self,

@@ -223,9 +223,15 @@ class LightModel(EntropyModel):
 
     def logits(self, state: LightState, block: int, step: int) -> Tensor:
         """Return logits of a step; see :meth:`EntropyModel.logits`."""
+        logits = state.total.new_empty(*state.total.shape[:3], self.layout.vocabulary)
+        self.write_logits(state, block, step, logits)
+        return logits
+
+    def write_logits(self, state: LightState, block: int, step: int, out: Tensor) -> None:
+        """Write the logits of a step into a tensor; see :meth:`EntropyModel.write_logits`."""
         hidden = (state.total + state.hidden.of(block, step).unsqueeze(2)).relu_()  # (S, N, W, H)
-        logits = torch.bmm(hidden.flatten(1, 2), self._part(block).output[:, step]).view(*hidden.shape[:3], -1)
-        return logits.add_(state.bias.of(block, step).unsqueeze(2))
+        torch.bmm(hidden.flatten(1, 2), self._part(block).output[:, step], out=out.flatten(1, 2))
+        out.add_(state.bias.of(block, step).unsqueeze(2))
 
     def advance(self, state: LightState, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:
         """Add the chosen codes to the running sums; see :meth:`EntropyModel.advance`."""
@@ -257,7 +263,8 @@ class LightModel(EntropyModel):
     def end_frame(self, state: LightState, codes: Tensor) -> None:
         """Take the frame's codes as context of the next; see :meth:`EntropyModel.end_frame`."""
         if self.memory:
-            state.codes = torch.cat([codes.unsqueeze(1), state.codes[:, :-1]], 1)
+            newest = codes.unsqueeze(1)
+            state.codes = newest if self.memory == 1 else torch.cat([newest, state.codes[:, :-1]], 1)
         self._begin_frame(state)
 
     def select(self, state: LightState, rows: Tensor | slice) -> LightState:
