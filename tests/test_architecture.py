@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "sharding", "_torchaudio"}
+FOUNDATION = {"types", "labels", "audio", "clips", "files", "memory", "origin", "precision", "ranks", "sharding", "_torchaudio"}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -27,7 +27,10 @@ ALLOWED = {
     "audio": set(),
     "clips": set(),
     "files": set(),
+    "memory": set(),
     "origin": set(),
+    "precision": set(),
+    "ranks": set(),
     "sharding": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data", "codecs"},

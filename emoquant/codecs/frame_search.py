@@ -148,8 +148,10 @@ class FrameSearch:
         tables = self.blocks[number]
         steps, streams, _, size = tables.words.shape
         before = self.quantizer.coarse if number else 0
+        residual = targets[0]
         for step in range(steps):
-            residual = targets[step // tables.fresh] if step % tables.fresh == 0 else residual - found.words[-1]
+            fresh, within = divmod(step, tables.fresh)
+            residual = residual - found.words[-1] if within else targets[fresh]
             logits = found.logits[before + step * streams :][:streams].unsqueeze(2)
             self.entropy.write_logits(state, number, step, logits)
             if first is None or step:

@@ -91,8 +91,8 @@ class FrameStep:
 class ReplayedStep:
     """Runs a step as it is once, then records it, and replays the record for all further frames.
 
-    A GPU takes a recorded step (a CUDA graph) in one call, where the host would otherwise launch a hundred kernels. Rows
-    that have ended are computed on until half of them have, then the step is recorded anew.
+    A GPU takes a recorded step (a CUDA graph) in one call, where the host would otherwise launch a hundred kernels.
+    Rows that have ended are computed on until half of them have, then the step is recorded anew.
 
     Args:
         step: The step.
@@ -126,7 +126,7 @@ class ReplayedStep:
 
     def _recorded(self) -> "Recording":
         held = [each.clone() for each in self.step.carried()]
-        target, first = (*self._inputs, None)[:2]
+        target, first = self._inputs[0], self._inputs[1] if len(self._inputs) > 1 else None
 
         def body() -> FrameResult:
             self.step.carry(held)

@@ -10,12 +10,29 @@ from emoquant.codecs.coarse_path import best_coarse_path
 from emoquant.codecs.frame_search import FrameSearch
 from emoquant.codecs.frame_step import frame_step
 from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, Layout
+from emoquant.memory import fitting
+from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 
 def layout_of(quantizer: GroupedResidualVQ) -> Layout:
     """Return the code layout of a quantizer."""
     return Layout(quantizer.coarse, quantizer.groups, quantizer.layers, quantizer.codewords)
+
+
+#: Tensors of the size of a row's components that a search holds at once, and what else a row takes, in bytes: terms of
+#: lambda of every position.
+WORKING_COPIES, ROW_BYTES = 6, 2**17
+
+#: Bytes of a frame where frames are rows: keys and values of a transformer over its positions.
+FRAME_BYTES = 2**19
+
+
+def rows_that_fit(quantizer: GroupedResidualVQ, entropy: EntropyModel, device: torch.device, frames: int) -> int:
+    """Return how many rows of up to ``frames`` frames to search side by side: 1,024; more if a GPU's memory allows."""
+    if entropy.memory > 0 or quantizer.predictive:
+        return fitting(device, ROW_BYTES + 4 * WORKING_COPIES * frames * quantizer.dim, 1024, 2**14)
+    return fitting(device, FRAME_BYTES, 1024, 2**16)
 
 
 class Found(NamedTuple):
@@ -97,7 +114,7 @@ class Search:
             lengths: Frames of each row, ``(N,)``, at least 1; the rows must be in falling order of length.
             lmbda: Lagrange multiplier of each row, ``(N,)``, in squared feature units per bit.
         """
-        with torch.autocast(components.device.type, enabled=False):
+        with full_float32(components.device):
             lmbda = lmbda.to(components)
             if self.sequential:
                 return self._best_of(components, lengths, lmbda)
@@ -175,8 +192,8 @@ class Search:
             found.codes[:active, frame] = codes[:active]
             found.bits[:active, frame] = bits[:active]
             found.components[:active, frame] = restored[:active]
-            costs = error, bits, target.square().sum(-1), quiet
-            spent.view(4, -1)[:, :active].add_(torch.stack([each[:active] for each in costs]))
+            seen = error, bits, target.square().sum(-1), quiet
+            spent.view(4, -1)[:, :active].add_(torch.stack([each[:active] for each in seen]))
         costs = spent[:, 0] + multipliers * spent[:, 1]
         silent = (costs[1] < costs[0]) & self.weighs_paths
         self._silence(found, silent, silence)

@@ -12,6 +12,7 @@ from emoquant.encoders.directory import body_digest, read_directory, read_weight
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.files import read_tensors
 from emoquant.origin import Origin, read_origin
+from emoquant.precision import full_float32
 
 
 class LinearHead(EmotionHead):
@@ -43,7 +44,7 @@ class LinearHead(EmotionHead):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
-        with torch.autocast(vectors.device.type, enabled=False):
+        with full_float32(vectors.device):
             return nn.functional.linear(vectors.float(), self.weight, self.bias)
 
 
@@ -123,7 +124,7 @@ class Probe(EmotionHead):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
-        with torch.autocast(vectors.device.type, enabled=False):
+        with full_float32(vectors.device):
             return self.layers((vectors.float() - self.mean) / self.deviation)
 
 

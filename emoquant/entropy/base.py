@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from emoquant.precision import full_float32
+
 #: Rows below which matrix products take another kernel, so that a row would depend on their number.
 MINIMUM_ROWS = 8
 
@@ -188,7 +190,7 @@ class EntropyModel(nn.Module, ABC):
 
     def bits(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
         """Return the bits of every code, ``-log2 q``, ``(N, P)`` float32; arguments as in :meth:`forward`."""
-        with torch.autocast(codes.device.type, enabled=False):
+        with full_float32(codes.device):
             return -self(codes, previous, lmbda).gather(-1, codes.unsqueeze(-1)).squeeze(-1)
 
     def _check_layout(self, layout: Layout) -> bool:

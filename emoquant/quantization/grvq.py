@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from emoquant.precision import full_float32
 from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.transform import FrameTransform, Kind
@@ -134,7 +135,7 @@ class GroupedResidualVQ(Quantizer):
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
         """Return nearest-codeword codes, SKIP included, and their reconstruction; see :meth:`Quantizer.forward`."""
         features = self._checked(features, lengths)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_float32(features.device):
             codes, _ = self.assign(self.transform(features), skip=True)
             padding = torch.arange(features.shape[1], device=features.device) >= lengths.unsqueeze(1)
             codes = codes.masked_fill(padding.unsqueeze(-1), -1)
@@ -150,13 +151,14 @@ class GroupedResidualVQ(Quantizer):
         flat = codes.reshape(-1, *codes.shape[-2:]).long()
         valid = (flat >= 0).all(-1, keepdim=True)
         flat = flat.masked_fill(flat < 0, self.codewords)
-        coarse, fine = self.lookup(flat)
-        if self.predictive:
-            state = torch.zeros_like(fine[:, 0])
-            for frame in range(fine.shape[1]):
-                state = torch.addcmul(fine[:, frame], self.predictor, state)
-                fine[:, frame] = state
-        features = self.transform.inverse(coarse + fine) * valid
+        with full_float32(codes.device):
+            coarse, fine = self.lookup(flat)
+            if self.predictive:
+                state = torch.zeros_like(fine[:, 0])
+                for frame in range(fine.shape[1]):
+                    state = torch.addcmul(fine[:, frame], self.predictor, state)
+                    fine[:, frame] = state
+            features = self.transform.inverse(coarse + fine) * valid
         return features.view(*codes.shape[:-1], self.dim)
 
     def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -212,7 +214,8 @@ class GroupedResidualVQ(Quantizer):
             codes.append(code)
             residual = residual - table.words[0].index_select(0, code)
         grouped = residual.view(len(residual), self.groups, -1).transpose(0, 1).contiguous()  # (G, N, d)
-        fine, chosen, words = [], [], []
+        fine, chosen = [], []
+        words: list[Tensor] = []
         for table in layers:
             fine.append(grouped - words[-1] if words else grouped)
             grouped = fine[-1]
@@ -244,7 +247,7 @@ class GroupedResidualVQ(Quantizer):
 
 
 class _Table(NamedTuple):
-    """Codewords that vectors are compared with: all rows ``(Q, K + 1, d)``, those on offer, half their squared norms."""
+    """Codewords ``(Q, K + 1, d)``, those on offer transposed, and half the squared norms of these."""
 
     words: Tensor
     offered: Tensor

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from emoquant.precision import full_float32
 from emoquant.quantization.codebooks import Statistics, gather_rows, rank_counts, reduce_together, revive, share_buffers
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
@@ -79,7 +80,7 @@ def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
     Raises:
         ValueError: The sample has fewer than two frames or its variance is not finite and positive.
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         mask = _valid(features, lengths)
         first = torch.zeros_like(mask)
         first[:, 0] = True
@@ -144,7 +145,7 @@ def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch
 
 @torch.no_grad()
 def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, generator: torch.Generator) -> Progress:
-    """Move the codebooks towards a batch's nearest-codeword cells: one all_reduce, a broadcast and one more for dead codes.
+    """Move the codebooks towards a batch's nearest-codeword cells, by two or three collective calls.
 
     Padding is never counted. The result is the same for one process with a batch and for several with its parts.
 
@@ -154,7 +155,7 @@ def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
         lengths: Frames of each utterance, ``(B,)``.
         generator: A CPU generator in the same state on all processes (it chooses who replaces dead codewords).
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         mask = _valid(features, lengths)
         components = quantizer.transform(features)
         codes, (rough, fine) = quantizer.assign(components, skip=False)

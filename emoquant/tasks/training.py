@@ -12,13 +12,15 @@ from emoquant.codecs.checkpoint import SECTION, describe, origin_of
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
-from emoquant.codecs.search import Search, layout_of
+from emoquant.codecs.search import Search, layout_of, rows_that_fit
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
+from emoquant.precision import full_float32
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
+from emoquant.tasks.position_use import PositionUse
 from emoquant.types import Batch
 
 Phase = Literal["codebooks", "gate", "search"]
@@ -67,7 +69,7 @@ class CodecTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
         self._counter = torch.zeros(())
-        self._grid = LambdaGrid()
+        self._grid, self._use = LambdaGrid(), PositionUse()
 
     @property
     def codec(self) -> Codec | None:
@@ -179,7 +181,7 @@ class CodecTraining(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train what the phase says."""
-        with torch.autocast(self.device.type, enabled=False):
+        with full_float32(self.device):
             if self.phase() == "codebooks":
                 self._codebook_step(batch)
             else:
@@ -192,19 +194,20 @@ class CodecTraining(pl.LightningModule):
         # The loss scaling of fp16 refuses a step without any gradient.
         self._counter.grad = self.trainer.precision_plugin.pre_backward(torch.zeros_like(self._counter), self)
         self._optimizer().step()
-        distortion = seen.distortion / (self.quantizer.dim * float(self.quantizer.scale))
+        distortion = seen.distortion / (self.quantizer.dim * self.quantizer.scale)
         self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
         self.log("train/codewords_revived", float(seen.revived), batch_size=seen.frames)
-        self._log_positions(seen.perplexity, seen.usage, seen.frames)
+        for name, values in {"perplexity": seen.perplexity, "usage": seen.usage}.items():
+            self.log(f"train/codebook_{name}", values.mean(), prog_bar=name == "perplexity", batch_size=seen.frames)
+        self._use.add(seen.perplexity, seen.usage, seen.frames)
+        every: int = self.trainer.log_every_n_steps  # type: ignore[attr-defined]  # set at run time
+        if (self.trainer.fit_loop.total_batch_idx + 1) % max(1, every) == 0:
+            self._use.write(self.trainer, self.quantizer)
 
-    def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
-        """Log how every code position is used, averaged over the epoch, and the means over positions."""
+    def on_train_epoch_end(self) -> None:
+        """Write how the code positions were used since that was last written."""
         assert self.quantizer is not None
-        for name, values in {"perplexity": perplexity, "usage": usage}.items():
-            self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
-            for position, value in enumerate(values.tolist()):
-                tag = f"codebook_{name}/{self.quantizer.position_name(position)}"
-                self.log(tag, value, on_step=False, on_epoch=True, batch_size=frames)
+        self._use.write(self.trainer, self.quantizer)
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None
@@ -252,9 +255,11 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         assert self.entropy is not None
         if phase == "search":
-            search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
+            model, beam, survivors = self.entropy, self.beam, self.survivors
         else:
-            search = Search(self.quantizer, gate(layout_of(self.quantizer)).to(self.device))
+            model, beam, survivors = gate(layout_of(self.quantizer)).to(self.device), 1, 1
+        rows = rows_that_fit(self.quantizer, model, self.device, batch.features.shape[1])
+        search = Search(self.quantizer, model, beam, survivors, rows)
         components = self.quantizer.transform(batch.features)
         order = batch.lengths.argsort(descending=True, stable=True)
         found = search(components[order], batch.lengths[order], lmbda[order])
@@ -283,7 +288,7 @@ class CodecTraining(pl.LightningModule):
         model = self.entropy if self.phase() == "search" or not self._fits() else None
         if model is None:
             model = gate(layout_of(self.quantizer)).to(self.device)
-        with torch.autocast(self.device.type, enabled=False):
+        with full_float32(self.device):
             self._grid.add(self.quantizer, model, batch)
 
     def on_validation_epoch_end(self) -> None:
