@@ -11,6 +11,7 @@ from emoquant.codecs.base import Codec
 from emoquant.codecs.ecvq import ECVQ, check_features, require_ecvq
 from emoquant.entropy.base import frames_before
 from emoquant.origin import require_origin
+from emoquant.precision import full_float32
 from emoquant.types import Coded
 
 Rule = Literal["average", "interpolate", "distance", "vote"]
@@ -133,7 +134,7 @@ class Mixture(Codec):
             ValueError: A length is no multiple of the number of references.
         """
         check_features(features, lengths, self.dim)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_float32(features.device):
             return self._mix(features.float(), lengths, self.points if points is None else tuple(points))
 
     def _mix(self, features: Tensor, lengths: Tensor, grid: Sequence[float]) -> Coded:

@@ -8,8 +8,9 @@ from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.real_bits import RealBits
-from emoquant.codecs.search import Search, layout_of
+from emoquant.codecs.search import Search, layout_of, rows_that_fit
 from emoquant.entropy.base import EntropyModel
+from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
 
@@ -29,7 +30,8 @@ class ECVQ(RealBits):
         survivors: Paths of coarse codes that it keeps over time (16 look far enough ahead); 1 for none. Without
             effect where there is no coarse stage, or the entropy model sees no frame back or is blind to lambda.
         rows: Utterances times lambdas (frames times lambdas without context) searched side by side: memory against
-            speed, without influence on the result.
+            speed, without influence on the result. None for 1,024, and on a CUDA device for up to 16 (without context
+            64) times as many, as its free memory allows.
     """
 
     def __init__(
@@ -39,11 +41,11 @@ class ECVQ(RealBits):
         points: Sequence[float] = STUDY_LAMBDAS,
         name: str = "ecvq",
         beam: int = 1,
-        rows: int = 1024,
+        rows: int | None = None,
         survivors: int = 1,
     ) -> None:
         super().__init__()
-        if rows < 1:
+        if rows is not None and rows < 1:
             raise ValueError(f"rows must be at least 1, not {rows}")
         entropy.build(layout_of(quantizer))
         self.quantizer, self.entropy = quantizer.requires_grad_(False), entropy
@@ -76,16 +78,21 @@ class ECVQ(RealBits):
         """Code a batch at every lambda in one call; see :meth:`Codec.forward`."""
         check_features(features, lengths, self.dim)
         lambdas = torch.tensor(self.points if points is None else check_lambdas(points), dtype=torch.float64)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_float32(features.device):
             return self._code(features.float(), lengths.to(features.device), lambdas.float().to(features.device))
+
+    def rows_at_once(self, device: torch.device, frames: int) -> int:
+        """Return how many rows of up to ``frames`` frames are searched side by side on a device."""
+        return self.rows or rows_that_fit(self.quantizer, self.entropy, device, frames)
 
     def _code(self, features: Tensor, lengths: Tensor, lambdas: Tensor) -> Coded:
         batch, frames, _ = features.shape
         count = len(lambdas)
-        search = Search(self.quantizer, self.entropy, self.beam, self.survivors, self.rows)
+        rows = self.rows_at_once(features.device, frames)
+        search = Search(self.quantizer, self.entropy, self.beam, self.survivors, rows)
         components = self.quantizer.transform(features)
         order = lengths.argsort(descending=True, stable=True)
-        each = max(1, self.rows // count if search.sequential else self.rows // (count * frames))
+        each = max(1, rows // count if search.sequential else rows // (count * frames))
         codes = torch.full((count, batch, frames, self.positions), -1, dtype=torch.int16, device=features.device)
         bits = features.new_zeros(count, batch, frames)
         output = features.new_zeros(count, batch, frames, self.dim)

@@ -9,6 +9,7 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import estimated_bits
 from emoquant.codecs.ecvq import check_features, require_ecvq
+from emoquant.precision import full_float32
 from emoquant.types import Coded
 
 #: Similarity targets of the study's comparison.
@@ -80,7 +81,7 @@ class Greedy(Codec):
         targets = torch.tensor(self.points if points is None else check_targets(points), device=features.device)
         count, batch = len(targets), len(features)
         lengths = lengths.to(features.device)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_float32(features.device):
             features = features.float()
             codes = self._search(features.repeat(count, 1, 1), lengths.repeat(count), targets.repeat_interleave(batch))
             restored = self._decoded(codes, lengths.repeat(count))

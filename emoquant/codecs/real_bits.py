@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -17,6 +18,7 @@ from emoquant.entropy import coding
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.folding import integer_twin
 from emoquant.entropy.integer import IntegerTwin
+from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
 
@@ -59,9 +61,12 @@ class RealBits(Codec):
     entropy: EntropyModel
     beam: int
     survivors: int
-    rows: int
     writes_bits = True
     most_frames: int = 1 << 18
+
+    @abstractmethod
+    def rows_at_once(self, device: torch.device, frames: int) -> int:
+        """Return how many rows of up to ``frames`` frames are searched side by side on a device."""
 
     def encode(self, features: Features, lmbda: float) -> Encoding:
         """Return codes, reconstruction and estimated bits of an utterance.
@@ -97,7 +102,9 @@ class RealBits(Codec):
         lmbdas = self._lambdas(lmbda, len(features))
         checked = [self.checked(each) for each in features]
         found: dict[int, Encoding] = {}
-        for chosen in _batches([len(each) for each in checked], self.rows):
+        longest = max((len(each) for each in checked), default=1)
+        rows = self.rows_at_once(self.quantizer.transform.mean.device, longest)
+        for chosen in _batches([len(each) for each in checked], rows):
             found |= zip(chosen, self._search([checked[i] for i in chosen], [lmbdas[i] for i in chosen]), strict=True)
         return [found[i] for i in range(len(features))]
 
@@ -225,9 +232,10 @@ class RealBits(Codec):
     def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
         lengths = torch.tensor([len(each) for each in features])
         padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
-        with torch.autocast(padded.device.type, enabled=False):
+        with full_float32(padded.device):
             components = self.quantizer.transform(padded)
-            search = Search(self.quantizer, self.entropy, self.beam, self.survivors, self.rows)
+            rows = self.rows_at_once(padded.device, padded.shape[1])
+            search = Search(self.quantizer, self.entropy, self.beam, self.survivors, rows)
             found = search(components, lengths, torch.tensor(lmbdas, device=padded.device))
             restored = self.quantizer.transform.inverse(found.components)
         return [

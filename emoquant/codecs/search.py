@@ -8,7 +8,10 @@ from torch import Tensor
 
 from emoquant.codecs.coarse_path import best_coarse_path
 from emoquant.codecs.frame_search import FrameSearch
+from emoquant.codecs.frame_step import frame_step
 from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, Layout
+from emoquant.memory import fitting
+from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 
@@ -16,6 +19,21 @@ def layout_of(quantizer: GroupedResidualVQ) -> Layout:
     """Return the code layout of a quantizer."""
     group_dim = quantizer.dim // quantizer.groups
     return Layout(quantizer.coarse, quantizer.groups, quantizer.layers, quantizer.codewords, group_dim)
+
+
+#: Tensors of the size of a row's components that a search holds at once, and what else a row takes, in bytes: terms of
+#: lambda of every position.
+WORKING_COPIES, ROW_BYTES = 6, 2**17
+
+#: Bytes of a frame where frames are rows: keys and values of a transformer over its positions.
+FRAME_BYTES = 2**19
+
+
+def rows_that_fit(quantizer: GroupedResidualVQ, entropy: EntropyModel, device: torch.device, frames: int) -> int:
+    """Return how many rows of up to ``frames`` frames to search side by side: 1,024; more if a GPU's memory allows."""
+    if entropy.memory > 0 or quantizer.predictive:
+        return fitting(device, ROW_BYTES + 4 * WORKING_COPIES * frames * quantizer.dim, 1024, 2**14)
+    return fitting(device, FRAME_BYTES, 1024, 2**16)
 
 
 class Found(NamedTuple):
@@ -97,7 +115,7 @@ class Search:
             lengths: Frames of each row, ``(N,)``, at least 1; the rows must be in falling order of length.
             lmbda: Lagrange multiplier of each row, ``(N,)``, in squared feature units per bit.
         """
-        with torch.autocast(components.device.type, enabled=False):
+        with full_float32(components.device):
             lmbda = lmbda.to(components)
             if self.sequential:
                 return self._best_of(components, lengths, lmbda)
@@ -165,30 +183,18 @@ class Search:
         found = self._empty(len(components), components.shape[1], components)
         silence = self._bits_of_silence(lmbda)
         spent = torch.zeros(2, 2, len(components), dtype=torch.float64, device=components.device)
-        state = self.entropy.start(lmbda, self.frame.beam)
-        forecast = components.new_zeros(len(components), components.shape[2])
-        ends = lengths.tolist()
-        for frame in range(components.shape[1]):
-            active = sum(end > frame for end in ends)
-            kept = max(MINIMUM_ROWS, active)
-            if kept < len(forecast):
-                state = self.entropy.select(state, torch.arange(kept, device=lmbda.device))
-                forecast, lmbda = forecast[:kept], lmbda[:kept]
-            first = None if coarse is None else coarse[:kept, frame]
-            codes, bits = self.frame(components[:kept, frame] - forecast, state, lmbda, first)
-            rough, fine = self.quantizer.lookup(codes)
-            found.codes[:active, frame] = codes[:active].to(torch.int16)
+        frames = components.shape[1]
+        step = frame_step(self.frame, lmbda, frames)
+        for frame, active in enumerate(_active(lengths, frames)):
+            step.narrow(max(MINIMUM_ROWS, active))
+            target, quiet = components[: step.rows, frame], silence[min(frame, self.entropy.memory)]
+            first = None if coarse is None else coarse[: step.rows, frame]
+            codes, bits, restored, error = step(target, first, self.sequential and frame + 1 < frames)
+            found.codes[:active, frame] = codes[:active]
             found.bits[:active, frame] = bits[:active]
-            restored = rough + fine + forecast
             found.components[:active, frame] = restored[:active]
-            target, quiet = components[:active, frame], silence[min(frame, self.entropy.memory)]
-            spent[0, 0, :active] += (target - restored[:active]).square().sum(-1)
-            spent[0, 1, :active] += bits[:active]
-            spent[1, 0, :active] += target.square().sum(-1)
-            spent[1, 1, :active] += quiet[:active]
-            if self.sequential and frame + 1 < components.shape[1]:
-                self.entropy.end_frame(state, codes)
-                forecast = self.quantizer.predictor * (forecast + fine)
+            seen = error, bits, target.square().sum(-1), quiet
+            spent.view(4, -1)[:, :active].add_(torch.stack([each[:active] for each in seen]))
         costs = spent[:, 0] + multipliers * spent[:, 1]
         silent = (costs[1] < costs[0]) & self.weighs_paths
         self._silence(found, silent, silence)
@@ -214,6 +220,12 @@ class Search:
         found.codes[valid] = self.quantizer.codewords
         found.components[valid] = 0
         found.bits.copy_(torch.where(valid, silence[frames].T, found.bits))
+
+
+def _active(lengths: Tensor, frames: int) -> list[int]:
+    """Return how many rows have not ended at each frame; they are in falling order of length."""
+    ended = torch.bincount(lengths.cpu().clamp(max=frames), minlength=frames + 1)
+    return (len(lengths) - ended.cumsum(0))[:frames].tolist()
 
 
 def _padded_rows(model: EntropyModel, codes: Tensor, before: Tensor, lmbda: Tensor) -> Tensor:

@@ -1,10 +1,12 @@
 """What every frame encoder and every emotion classifier offers."""
 
 from abc import ABC, abstractmethod
+from typing import Any
 
 from torch import Tensor, nn
 
 from emoquant.origin import Origin
+from emoquant.precision import full_float32
 
 
 class EmotionHead(nn.Module, ABC):
@@ -26,7 +28,9 @@ class EmotionHead(nn.Module, ABC):
 
 
 class FrameEncoder(nn.Module, ABC):
-    """Turns waveforms into frame features.
+    """Turns waveforms into frame features, in full float32 on every device (:func:`~emoquant.precision.full_float32`).
+
+    Features of a GPU are those of a CPU up to the rounding of float32, so one feature store serves both.
 
     Attributes:
         dim: Feature dimensions ``D``.
@@ -37,6 +41,11 @@ class FrameEncoder(nn.Module, ABC):
     dim: int
     sample_rate: int = 16_000
     frame_rate: float = 50.0
+
+    def __call__(self, waveforms: Tensor, lengths: Tensor) -> Any:  # noqa: ANN401 - what forward returns
+        """Return frame features and their lengths; see :meth:`forward`."""
+        with full_float32(waveforms.device):
+            return super().__call__(waveforms, lengths)
 
     @abstractmethod
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:

@@ -14,6 +14,7 @@ from emoquant.encoders.hub import Hub, find_model
 from emoquant.files import read_tensors
 from emoquant.labels import emotion_index
 from emoquant.origin import Origin, read_origin
+from emoquant.precision import full_float32
 from emoquant.runs import BEST, RUNS, find_checkpoint, newest
 
 
@@ -46,7 +47,7 @@ class LinearHead(EmotionHead):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
-        with torch.autocast(vectors.device.type, enabled=False):
+        with full_float32(vectors.device):
             return nn.functional.linear(vectors.float(), self.weight, self.bias)
 
 
@@ -161,7 +162,7 @@ class Probe(EmotionHead):
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``, in float32 whatever the precision around."""
-        with torch.autocast(vectors.device.type, enabled=False):
+        with full_float32(vectors.device):
             return self.layers((vectors.float() - self.mean) / self.deviation)
 
 

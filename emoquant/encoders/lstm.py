@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.precision import full_float32
 from emoquant.runs import find_checkpoint
 from emoquant.speech.mel import MelSpec
 
@@ -117,7 +118,7 @@ class LSTMEncoder(FrameEncoder):
 
     def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
-        with torch.autocast(waveforms.device.type, enabled=False):
+        with full_float32(waveforms.device):
             powers = _MEL.stft(raise_level(waveforms, lengths)).abs().square().transpose(1, 2)
             mels = powers @ _MEL.filters().to(waveforms.device).T
             return mels.clamp(min=_QUIET).log10() + _LIFT if self.logarithm else mels

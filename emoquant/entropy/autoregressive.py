@@ -66,6 +66,7 @@ class AutoregressiveModel(EntropyModel):
     """
 
     parallel = False
+    carried = "codes", "common"
 
     def __init__(
         self,
@@ -130,8 +131,12 @@ class AutoregressiveModel(EntropyModel):
         return state
 
     def _begin(self, state: AutoregressiveState) -> None:
-        state.cache = [None] * self.layers
         state.common = self._common(state.weights, state.codes)
+        self.resume(state)
+
+    def resume(self, state: AutoregressiveState) -> None:
+        """Begin the next frame; see :meth:`EntropyModel.resume`."""
+        state.cache = [None] * self.layers
         state.token = state.common + self.place[0]
 
     def logits(self, state: AutoregressiveState, block: int, step: int) -> Tensor:
@@ -163,7 +168,7 @@ class AutoregressiveModel(EntropyModel):
             state.codes = torch.cat([codes.unsqueeze(1), state.codes[:, :-1]], 1)
         self._begin(state)
 
-    def select(self, state: AutoregressiveState, rows: Tensor) -> AutoregressiveState:
+    def select(self, state: AutoregressiveState, rows: Tensor | slice) -> AutoregressiveState:
         """Return the state of some rows; see :meth:`EntropyModel.select`."""
         chosen = AutoregressiveState(state.weights[rows], state.codes[rows])
         chosen.cache = [None if pair is None else pair[:, rows] for pair in state.cache]

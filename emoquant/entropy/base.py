@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from emoquant.precision import full_float32
+
 #: Rows below which matrix products take another kernel, so that a row would depend on their number.
 MINIMUM_ROWS = 8
 
@@ -131,10 +133,13 @@ class EntropyModel(nn.Module, ABC):
         parallel: Whether the groups are coded in parallel.
         layout: The layout that it was built for.
         basis: What lambda turns into.
+        carried: Attributes of a state that a frame hands to the next: tensors or lists of them. All else in a state is
+            either constant or set anew in every frame.
     """
 
     memory: int = 0
     parallel: bool = False
+    carried: tuple[str, ...] = ()
     layout: Layout
     basis: LambdaBasis
 
@@ -179,6 +184,10 @@ class EntropyModel(nn.Module, ABC):
         step, each :meth:`logits` followed by :meth:`advance`, then :meth:`end_frame`.
         """
 
+    def write_logits(self, state: Any, block: int, step: int, out: Tensor) -> None:  # noqa: ANN401 - as logits
+        """Write the :meth:`logits` of a step into a tensor ``(S, N, W, V)``."""
+        out.copy_(self.logits(state, block, step))
+
     @abstractmethod
     def advance(
         self,
@@ -203,17 +212,21 @@ class EntropyModel(nn.Module, ABC):
         """Tell the state the codes ``(N, P)`` that the frame ended with, and begin the next frame."""
 
     @abstractmethod
-    def select(self, state: Any, rows: Tensor) -> Any:  # noqa: ANN401 - each model has its own state
+    def select(self, state: Any, rows: Tensor | slice) -> Any:  # noqa: ANN401 - each model has its own state
         """Return the state of some rows, before the first :meth:`advance` of a frame.
 
         Args:
             state: The state; left as it is.
-            rows: Rows of the state in the order of the new one, int64; a row may be missing or come more than once.
+            rows: Rows of the state in the order of the new one, int64 (a row may be missing or come more than once),
+                or a slice of them, which copies nothing.
         """
+
+    def resume(self, state: Any) -> None:  # noqa: ANN401 - each model has its own state
+        """Begin the next frame from what the :attr:`carried` attributes of the state hold."""
 
     def bits(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
         """Return the bits of every code, ``-log2 q``, ``(N, P)`` float32; arguments as in :meth:`forward`."""
-        with torch.autocast(codes.device.type, enabled=False):
+        with full_float32(codes.device):
             return -self(codes, previous, lmbda).gather(-1, codes.unsqueeze(-1)).squeeze(-1)
 
     def _check_layout(self, layout: Layout) -> bool:

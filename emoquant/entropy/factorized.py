@@ -74,7 +74,7 @@ class FactorizedModel(EntropyModel):
     def end_frame(self, state: FactorizedState, codes: Tensor) -> None:
         """Nothing to remember; see :meth:`EntropyModel.end_frame`."""
 
-    def select(self, state: FactorizedState, rows: Tensor) -> FactorizedState:
+    def select(self, state: FactorizedState, rows: Tensor | slice) -> FactorizedState:
         """Return the state of some rows; see :meth:`EntropyModel.select`."""
         return FactorizedState(state.index[rows], state.table)
 

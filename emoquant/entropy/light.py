@@ -8,21 +8,29 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_lambdas
+from emoquant.entropy.context import FrameContext, LambdaTerms, Stream
 
 
 class LightState:
     """Where a search stands: ``N`` rows, each at one lambda.
 
     Attributes:
-        index: Row of each search row in the tables of distinct lambdas, ``(N,)``.
+        hidden: What lambda adds to the running sums, with the offsets, ``(S, N, H)`` a step.
+        bias: What lambda adds to the logits, ``(S, N, V)`` a step.
+        steps: Embeddings of the codes that each step of each block may choose, ``(S V, H)``.
+        slots: First row of each stream in them, ``(S, 1, 1)`` a block.
+        lookup: Sums of the embeddings of earlier frames; None without a memory.
         codes: Codes of the earlier frames, nearest first, ``(N, M, P)``; ``V`` stands for "no frame".
+        contexts: What earlier frames add to each block's streams, ``(S, N, H)``.
         total: Running sum of each stream of the block at hand, ``(S, N, W, H)``.
         rough: What the coarse codes of the frame add to the groups' streams, ``(S, N, 1, H)``, or None.
     """
 
-    def __init__(self, index: Tensor, codes: Tensor, hidden: list[Tensor], bias: list[Tensor]) -> None:
-        self.index, self.codes, self.hidden, self.bias = index, codes, hidden, bias
-        self.total: Tensor = torch.empty(0)
+    def __init__(self, hidden: LambdaTerms, bias: LambdaTerms, steps: list[list[Tensor]], slots: list[Tensor]) -> None:
+        self.hidden, self.bias, self.steps, self.slots = hidden, bias, steps, slots
+        self.lookup: FrameContext | None = None
+        self.codes = self.total = torch.empty(0)
+        self.contexts: list[Tensor] = []
         self.rough: Tensor | None = None
 
 
@@ -106,6 +114,8 @@ class LightModel(EntropyModel):
             (:func:`~emoquant.entropy.base.last_knot`).
     """
 
+    carried = "codes", "contexts"
+
     def __init__(
         self,
         width: int | None = None,
@@ -169,57 +179,82 @@ class LightModel(EntropyModel):
     def start(self, lmbda: Tensor, width: int = 1) -> LightState:
         """Return the state of rows before their first frame; see :meth:`EntropyModel.start`."""
         distinct, index = distinct_lambdas(lmbda)
-        weights = self.basis(distinct)
-        hidden, bias = [], []
+        weights, vocabulary = self.basis(distinct), self.layout.vocabulary
+        hidden, bias, steps, slots = [], [], [], []
         for number in range(len(self.blocks)):
             block = self._part(number)
             by_lambda = torch.einsum("uj,jslh->sluh", weights, block.by_lambda)
             hidden.append(by_lambda + block.offset.unsqueeze(2))
             bias.append(torch.einsum("uj,jslv->sluv", weights, block.bias))
-        none = index.new_full((len(lmbda), self.memory, self.layout.positions), self.layout.vocabulary)
-        state = LightState(index, none, hidden, bias)
-        self._begin(state, 0)
+            steps.append([table.reshape(-1, table.shape[-1]) for table in block.embedding.unbind(1)])
+            slots.append(torch.arange(block.streams, device=index.device).view(-1, 1, 1) * vocabulary)
+        state = LightState(LambdaTerms(index, hidden), LambdaTerms(index, bias), steps, slots)
+        state.codes = index.new_full((len(lmbda), self.memory, self.layout.positions), vocabulary)
+        if self.memory:
+            state.lookup = FrameContext(*self._embeddings(), len(lmbda))
+        self._begin_frame(state)
         return state
+
+    def _embeddings(self) -> tuple[list[Stream], list[int]]:
+        parts = [self._part(number) for number in range(len(self.blocks))]
+        found = [Stream(part.own, part.shared) for part in parts if part.own is not None and part.shared is not None]
+        return found, [0, self.layout.coarse][-len(parts) :]
 
     def _part(self, block: int) -> StreamBlock:
         part = self.blocks[block]
         assert isinstance(part, StreamBlock)
         return part
 
+    def _begin_frame(self, state: LightState) -> None:
+        if state.lookup is not None:
+            state.contexts = state.lookup(state.codes)
+        else:
+            parts = [self._part(number) for number in range(len(self.blocks))]
+            state.contexts = [
+                part.output.new_zeros(part.streams, len(state.codes), part.output.shape[2]) for part in parts
+            ]
+        self.resume(state)
+
+    def resume(self, state: LightState) -> None:
+        """Begin the next frame; see :meth:`EntropyModel.resume`."""
+        state.rough = None
+        self._begin(state, 0)
+
     def _begin(self, state: LightState, block: int) -> None:
-        first = self.layout.coarse if block == len(self.blocks) - 1 else 0
-        state.total = self._part(block).context(state.codes, first).unsqueeze(2)
-        if first and state.rough is not None:
+        state.total = state.contexts[block].unsqueeze(2)
+        if state.rough is not None:
             state.total = state.total + state.rough
 
     def logits(self, state: LightState, block: int, step: int) -> Tensor:
         """Return logits of a step; see :meth:`EntropyModel.logits`."""
-        part = self._part(block)
-        by_lambda = state.hidden[block][:, step].index_select(1, state.index).unsqueeze(2)
-        hidden = functional.relu(state.total + by_lambda)  # (S, N, W, H)
-        flat = torch.bmm(hidden.flatten(1, 2), part.output[:, step])
-        bias = state.bias[block][:, step].index_select(1, state.index).unsqueeze(2)
-        return flat.view(*hidden.shape[:3], -1) + bias
+        logits = state.total.new_empty(*state.total.shape[:3], self.layout.vocabulary)
+        self.write_logits(state, block, step, logits)
+        return logits
+
+    def write_logits(self, state: LightState, block: int, step: int, out: Tensor) -> None:
+        """Write the logits of a step into a tensor; see :meth:`EntropyModel.write_logits`."""
+        hidden = (state.total + state.hidden.of(block, step).unsqueeze(2)).relu_()  # (S, N, W, H)
+        torch.bmm(hidden.flatten(1, 2), self._part(block).output[:, step], out=out.flatten(1, 2))
+        out.add_(state.bias.of(block, step).unsqueeze(2))
 
     def advance(self, state: LightState, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:
         """Add the chosen codes to the running sums; see :meth:`EntropyModel.advance`."""
-        part = self._part(block)
         if block < len(self.blocks) - 1:
             self._advance_rough(state, step, codes, parents)
-        if step + 1 == part.steps:
+        if step + 1 == self._part(block).steps:
             if block + 1 < len(self.blocks):
                 self._begin(state, block + 1)
             return
         total = state.total
         if parents is not None:
             total = total.gather(2, parents.unsqueeze(-1).expand(*parents.shape, total.shape[-1]))
-        table = part.embedding[:, step]
-        index = codes + torch.arange(part.streams, device=codes.device).view(-1, 1, 1) * table.shape[1]
-        state.total = total + table.reshape(-1, total.shape[-1])[index]
+        chosen = state.steps[block][step].index_select(0, (codes + state.slots[block]).flatten())
+        state.total = total + chosen.view(*codes.shape, -1)
 
     def _advance_rough(self, state: LightState, step: int, codes: Tensor, parents: Tensor | None) -> None:
         assert self.rough is not None
-        chosen = self.rough[step][codes[0]].permute(2, 0, 1, 3)  # (S, N, W, H)
+        chosen = self.rough[step].flatten(1).index_select(0, codes[0].flatten())
+        chosen = chosen.view(*codes.shape[1:], -1, self.rough.shape[-1]).permute(2, 0, 1, 3)  # (S, N, W, H)
         if step and state.rough is not None:
             before = state.rough
             if parents is not None:
@@ -232,12 +267,14 @@ class LightModel(EntropyModel):
     def end_frame(self, state: LightState, codes: Tensor) -> None:
         """Take the frame's codes as context of the next; see :meth:`EntropyModel.end_frame`."""
         if self.memory:
-            state.codes = torch.cat([codes.unsqueeze(1), state.codes[:, :-1]], 1)
-        state.rough = None
-        self._begin(state, 0)
+            newest = codes.unsqueeze(1)
+            state.codes = newest if self.memory == 1 else torch.cat([newest, state.codes[:, :-1]], 1)
+        self._begin_frame(state)
 
-    def select(self, state: LightState, rows: Tensor) -> LightState:
+    def select(self, state: LightState, rows: Tensor | slice) -> LightState:
         """Return the state of some rows; see :meth:`EntropyModel.select`."""
-        chosen = LightState(state.index[rows], state.codes[rows], state.hidden, state.bias)
-        chosen.total = state.total.index_select(1, rows)
+        chosen = LightState(state.hidden.select(rows), state.bias.select(rows), state.steps, state.slots)
+        chosen.codes, chosen.lookup = state.codes[rows], state.lookup
+        chosen.contexts = [context[:, rows] for context in state.contexts]
+        chosen.total = state.total[:, rows]
         return chosen

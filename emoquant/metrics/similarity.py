@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from emoquant.precision import full_float32
+
 _BLOCK_VALUES = 2**18
 
 
@@ -63,7 +65,7 @@ def utterance_vectors(features: Tensor, lengths: Tensor) -> Tensor:
     """
     _check_frames(features, lengths)
     mask = frame_mask(lengths, features.shape[-2])
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         weights = mask.float() / lengths[:, None]  # (B, T)
         return (weights[:, None, :] @ features.float()).squeeze(-2)
 
@@ -120,7 +122,7 @@ def frame_fidelity(features: Tensor, coded: Tensor, lengths: Tensor) -> FrameFid
             f"got {tuple(coded.shape)}"
         )
     mask = frame_mask(lengths, features.shape[-2])
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         dots, norms, errors = _frame_products(features.float(), coded.float())
     cosines = torch.where(norms == 0, 0.0, dots / norms.clamp_min(torch.finfo(torch.float64).tiny)).clamp(-1.0, 1.0)
     return FrameFidelity((errors * mask).sum(-1), (cosines * mask).sum(-1))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from emoquant.codecs.base import Codec
+from emoquant.memory import fitting
 from emoquant.metrics.choice import CodebookChoice
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate, Recognition
@@ -16,11 +17,16 @@ from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_ve
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
+from emoquant.precision import full_float32
 from emoquant.results import Row
 from emoquant.types import Batch, Coded
 
-#: Coded values (points x utterances x frames x dimensions) that are held at once; 512 MiB in float32.
+#: Coded values (points x utterances x frames x dimensions) that are held at once, 512 MiB in float32; on a CUDA device
+#: up to 16 times as many, as its free memory allows.
 MOST_VALUES = 2**27
+
+#: Bytes that a value takes with all that is made of it on the way.
+VALUE_BYTES = 24
 
 
 class Classifier(Protocol):
@@ -135,7 +141,8 @@ class SweepMetrics(nn.Module):
 
     def _cut(self, batch: Batch) -> Iterator[Batch]:
         points = max(len(codec.points) for codec, _ in self._pairs())
-        step = max(1, MOST_VALUES // (points * batch.features[0].numel()))
+        values = fitting(batch.features.device, VALUE_BYTES, MOST_VALUES, 16 * MOST_VALUES)
+        step = max(1, values // (points * batch.features[0].numel()))
         for begin in range(0, len(batch.lengths), step):
             part = Batch(*(value[begin : begin + step] for value in batch))
             yield part._replace(features=part.features[:, : int(part.lengths.max())])
@@ -165,7 +172,7 @@ class SweepMetrics(nn.Module):
         expected = (len(codec.points), *batch.features.shape)
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
-        with torch.autocast(batch.features.device.type, enabled=False):
+        with full_float32(batch.features.device):
             return coded, self._observe(batch, codec, coded)
 
     def _observe(self, batch: Batch, codec: Codec, coded: Coded) -> Observation:

@@ -1,5 +1,6 @@
 """Codebooks that follow the data by exponential moving averages, for many code positions at once."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -49,14 +50,31 @@ def gather_rows(rows: Tensor) -> Tensor:
     return torch.cat([part[:size] for part, size in zip(parts, sizes, strict=True)])
 
 
-def _place(count: int, device: torch.device) -> tuple[int, int]:
-    """Return how many rows the processes before this one have, and how many all have together."""
-    if world_size() == 1:
-        return 0, count
-    counts = torch.zeros(world_size(), dtype=torch.int64, device=device)
-    counts[distributed.get_rank()] = count
-    distributed.all_reduce(counts)
-    return int(counts[: distributed.get_rank()].sum()), int(counts.sum())
+def share_buffers(module: nn.Module) -> None:
+    """Give every process the buffers of the first one.
+
+    Sums by atomic additions on a GPU differ in their last bits from process to process, and k-means and eigenvectors
+    amplify that. DDP does not repair it: under manual optimization it sends buffers once, before training.
+
+    Args:
+        module: A module whose buffers have the same shapes on all processes.
+    """
+    if world_size() > 1:
+        for buffer in module.buffers():
+            if buffer.numel():
+                distributed.broadcast(buffer, 0)
+
+
+def rank_counts(count: int, like: Tensor) -> Tensor:
+    """Return a row ``(world size,)`` of zeros with this process's number in its place, to be summed over processes.
+
+    Args:
+        count: The number, below 2^24 so that float32 holds it.
+        like: A tensor of the wanted device and dtype.
+    """
+    counts = like.new_zeros(world_size())
+    counts[distributed.get_rank() if len(counts) > 1 else 0] = count
+    return counts
 
 
 class EmaCodebooks(nn.Module):
@@ -119,30 +137,51 @@ class EmaCodebooks(nn.Module):
         smooth = (self.counts + self.smoothing) / (total + self.counts.shape[-1] * self.smoothing) * total
         self.vectors.copy_(self.sums / smooth.unsqueeze(-1))
 
+    def dead(self) -> Tensor:
+        """Return which codewords are dead, ``(Q, K)`` bool."""
+        return self.counts < self.dead_below
+
     @torch.no_grad()
-    def revive(self, inputs: Tensor, generator: torch.Generator) -> int:
-        """Put a vector of the batch in the place of every dead codeword; return how many there were.
-
-        The choice depends only on the vectors of all processes in rank order, so that one process with twice the batch
-        and two processes choose alike. Without a dead codeword nothing is communicated.
-
-        Args:
-            inputs: The vectors of this process's batch, ``(N, Q, d)``; ``N`` may be 0 on some processes.
-            generator: A CPU generator in the same state on all processes.
-        """
-        book, code = (self.counts < self.dead_below).nonzero(as_tuple=True)
-        if not len(book):
-            return 0
-        begin, total = _place(len(inputs), inputs.device)
-        if not total:
-            return 0
-        row = torch.randint(total, (len(book),), generator=generator).to(book.device) - begin
-        mine = (row >= 0) & (row < len(inputs))
-        chosen = inputs.new_zeros(len(book), inputs.shape[-1])
-        chosen[mine] = inputs[row[mine], book[mine]]
-        (chosen,) = reduce_together(chosen)
-        self.vectors[book, code] = chosen
+    def replace(self, book: Tensor, code: Tensor, vectors: Tensor) -> None:
+        """Put vectors ``(R, d)`` in the places of codewords ``code`` of codebooks ``book``, each ``(R,)`` int64."""
+        self.vectors[book, code] = vectors
         self.counts[book, code] = self.dead_below
-        self.sums[book, code] = chosen * self.dead_below
+        self.sums[book, code] = vectors * self.dead_below
         self.revived += len(book)
-        return len(book)
+
+
+@torch.no_grad()
+def revive(
+    books: Sequence[EmaCodebooks], inputs: Sequence[Tensor], held: Sequence[int], generator: torch.Generator
+) -> int:
+    """Put a vector of the batch in the place of every dead codeword; return how many there were.
+
+    The first process says which codewords are dead, so that the size of what is communicated hangs on numbers that all
+    processes have. The choice depends only on the vectors of all processes in rank order, so that one process with
+    twice the batch and two processes choose alike.
+
+    Args:
+        books: The codebooks.
+        inputs: The vectors of this process's batch for each of them, ``(N, Q, d)``; ``N`` may be 0.
+        held: How many vectors each process has, the same list on all.
+        generator: A CPU generator in the same state on all processes.
+    """
+    rank = distributed.get_rank() if world_size() > 1 else 0
+    begin, total = sum(held[:rank]), sum(held)
+    dead = torch.cat([each.dead().flatten() for each in books]).to(torch.uint8)
+    if world_size() > 1:
+        distributed.broadcast(dead, 0)
+    if not total or not bool(dead.any()):
+        return 0
+    places, chosen = [], []
+    for each, vectors, mask in zip(books, inputs, dead.split([each.counts.numel() for each in books]), strict=True):
+        book, code = mask.view_as(each.counts).nonzero(as_tuple=True)
+        row = torch.randint(total, (len(book),), generator=generator).to(book.device) - begin
+        mine = (row >= 0) & (row < len(vectors))
+        found = vectors.new_zeros(len(book), vectors.shape[-1])
+        found[mine] = vectors[row[mine], book[mine]]
+        places.append((book, code))
+        chosen.append(found)
+    for each, place, vectors in zip(books, places, reduce_together(*chosen), strict=True):
+        each.replace(*place, vectors)
+    return sum(len(book) for book, _ in places)

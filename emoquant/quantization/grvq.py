@@ -1,10 +1,12 @@
 """Grouped residual vector quantization with SKIP, fused over groups and exact under several processes."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
+from emoquant.precision import full_float32
 from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.transform import FrameTransform, Kind
@@ -145,7 +147,7 @@ class GroupedResidualVQ(Quantizer):
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
         """Return nearest-codeword codes, SKIP included, and their reconstruction; see :meth:`Quantizer.forward`."""
         features = self._checked(features, lengths)
-        with torch.autocast(features.device.type, enabled=False):
+        with full_float32(features.device):
             codes, _ = self.assign(self.transform(features), skip=True)
             padding = torch.arange(features.shape[1], device=features.device) >= lengths.unsqueeze(1)
             codes = codes.masked_fill(padding.unsqueeze(-1), -1)
@@ -161,13 +163,14 @@ class GroupedResidualVQ(Quantizer):
         flat = codes.reshape(-1, *codes.shape[-2:]).long()
         valid = (flat >= 0).all(-1, keepdim=True)
         flat = flat.masked_fill(flat < 0, self.codewords)
-        coarse, fine = self.lookup(flat)
-        if self.predictive:
-            state = torch.zeros_like(fine[:, 0])
-            for frame in range(fine.shape[1]):
-                state = torch.addcmul(fine[:, frame], self.predictor, state)
-                fine[:, frame] = state
-        features = self.transform.inverse(coarse + fine) * valid
+        with full_float32(codes.device):
+            coarse, fine = self.lookup(flat)
+            if self.predictive:
+                state = torch.zeros_like(fine[:, 0])
+                for frame in range(fine.shape[1]):
+                    state = torch.addcmul(fine[:, frame], self.predictor, state)
+                    fine[:, frame] = state
+            features = self.transform.inverse(coarse + fine) * valid
         return features.view(*codes.shape[:-1], self.dim)
 
     def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -196,42 +199,48 @@ class GroupedResidualVQ(Quantizer):
         Returns:
             Codes ``(B, T, P)`` int64, and what chose them: ``(B, T, coarse, D)`` and ``(B, T, G L, D / G)``.
         """
+        tables = [_table(each.unsqueeze(0), skip) for each in self.coarse_table()]
+        layers = [_table(each.contiguous(), skip) for each in self.fine_table().unbind(1)]
         if not self.predictive:
-            codes, inputs = self._assign_frames(components.reshape(-1, self.dim), skip)
+            codes, inputs, _ = self._assign_frames(components.reshape(-1, self.dim), tables, layers)
             shape = components.shape[:2]
             return codes.view(*shape, -1), (inputs[0].unflatten(0, shape), inputs[1].unflatten(0, shape))
         state = torch.zeros_like(components[:, 0])
         frames = []
         for frame in components.unbind(1):
             forecast = self.predictor * state
-            codes, inputs = self._assign_frames(frame, skip, forecast)
-            state = forecast + self.lookup(codes)[1]
+            codes, inputs, fine = self._assign_frames(frame - forecast, tables, layers)
+            state = forecast + fine
             frames.append((codes, *inputs))
         codes, rough, fine = (torch.stack(each, 1) for each in zip(*frames, strict=True))
         return codes, (rough, fine)
 
     def _assign_frames(
-        self, residual: Tensor, skip: bool, forecast: Tensor | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        if forecast is not None:
-            residual = residual - forecast
+        self, residual: Tensor, tables: Sequence["_Table"], layers: Sequence["_Table"]
+    ) -> tuple[Tensor, tuple[Tensor, Tensor], Tensor]:
+        """Return codes ``(N, P)``, what chose them, and the sum of the groups' codewords ``(N, D)``."""
         rough, codes = [], []
-        for table in self.coarse_table().unsqueeze(1):
+        for table in tables:
             rough.append(residual)
-            code = _nearest(residual.unsqueeze(0), table, skip)[0]
+            code = _nearest(residual.unsqueeze(0), table)[0]
             codes.append(code)
-            residual = residual - table[0, code]
+            residual = residual - table.words[0].index_select(0, code)
         grouped = residual.view(len(residual), self.groups, -1).transpose(0, 1).contiguous()  # (G, N, d)
         fine, chosen = [], []
-        for table in self.fine_table().unbind(1):
-            fine.append(grouped)
-            code = _nearest(grouped, table, skip)
+        words: list[Tensor] = []
+        for table in layers:
+            fine.append(grouped - words[-1] if words else grouped)
+            grouped = fine[-1]
+            code = _nearest(grouped, table)
             chosen.append(code)
-            grouped = grouped - table.gather(1, code.unsqueeze(-1).expand(-1, -1, grouped.shape[-1]))
+            words.append(table.words.gather(1, code.unsqueeze(-1).expand(-1, -1, grouped.shape[-1])))
         codes.extend(torch.stack(chosen, 1).flatten(0, 1))  # (G, L, N): group-major
         inputs = torch.stack(fine, 1).flatten(0, 1).transpose(0, 1)
         coarse = torch.stack(rough, 1) if rough else residual.new_zeros(len(residual), 0, self.dim)
-        return torch.stack(codes, -1), (coarse, inputs)
+        total = words[0]
+        for word in words[1:]:
+            total = total + word
+        return torch.stack(codes, -1), (coarse, inputs), total.transpose(0, 1).flatten(1)
 
     def _checked(self, features: Tensor, lengths: Tensor) -> Tensor:
         if features.ndim != 3 or features.shape[-1] != self.dim:
@@ -249,12 +258,21 @@ class GroupedResidualVQ(Quantizer):
             raise ValueError(f"codes must lie in [-1, {self.codewords}]: these are of another quantizer or damaged")
 
 
-def _nearest(vectors: Tensor, table: Tensor, skip: bool) -> Tensor:
-    """Nearest rows ``(Q, N)`` of tables ``(Q, K + 1, d)`` to vectors ``(Q, N, d)``, the last row only if ``skip``."""
-    if not skip:
-        table = table[:, :-1]
-    half_norms = 0.5 * table.square().sum(-1)
+class _Table(NamedTuple):
+    """Codewords ``(Q, K + 1, d)``, those on offer transposed, and half the squared norms of these."""
+
+    words: Tensor
+    offered: Tensor
+    half_norms: Tensor
+
+
+def _table(words: Tensor, skip: bool) -> _Table:
+    offered = words if skip else words[:, :-1]
+    return _Table(words, offered.transpose(1, 2), (0.5 * offered.square().sum(-1)).unsqueeze(1))
+
+
+def _nearest(vectors: Tensor, table: _Table) -> Tensor:
+    """Nearest rows ``(Q, N)`` of the codewords on offer to vectors ``(Q, N, d)``."""
     missing = max(0, 8 - vectors.shape[1])
-    padded = nn.functional.pad(vectors, (0, 0, 0, missing))
-    scores = torch.baddbmm(half_norms.unsqueeze(1), padded, table.transpose(1, 2), alpha=-1)
-    return scores.argmin(-1)[:, : vectors.shape[1]]
+    padded = nn.functional.pad(vectors, (0, 0, 0, missing)) if missing else vectors
+    return torch.baddbmm(table.half_norms, padded, table.offered, alpha=-1).argmin(-1)[:, : vectors.shape[1]]

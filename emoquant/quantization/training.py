@@ -7,7 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.quantization.codebooks import Statistics, gather_rows, reduce_together
+from emoquant.precision import full_float32
+from emoquant.quantization.codebooks import Statistics, gather_rows, rank_counts, reduce_together, revive, share_buffers
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
 from emoquant.types import Batch
@@ -66,8 +67,8 @@ def sample(batches: Iterable[Batch], count: int, frames: float, seed: int = 0) -
 def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, seed: int = 0, rounds: int = 8) -> None:
     """Fit the transform, the predictor and first codebooks (k-means, stage after stage) to a sample.
 
-    The sample is gathered over all processes in rank order, so that every process gets the same result and it does not
-    depend on how the sample is spread over them.
+    The sample is gathered over all processes in rank order, so that the result does not depend on how it is spread
+    over them; every process gets the result of the first one.
 
     Args:
         quantizer: A quantizer that was built; everything in it is set anew.
@@ -79,7 +80,7 @@ def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
     Raises:
         ValueError: The sample has fewer than two frames or its variance is not finite and positive.
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         mask = _valid(features, lengths)
         first = torch.zeros_like(mask)
         first[:, 0] = True
@@ -96,6 +97,7 @@ def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
             residual = _fit_predictor(quantizer, residual, starts)
         _fit_groups(quantizer, residual, generator, rounds)
         quantizer.ready.fill_(True)
+        share_buffers(quantizer)
 
 
 def _fit_transform(
@@ -143,7 +145,7 @@ def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch
 
 @torch.no_grad()
 def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, generator: torch.Generator) -> Progress:
-    """Move the codebooks towards a batch's nearest-codeword cells: one all_reduce, small ones more for dead codes.
+    """Move the codebooks towards a batch's nearest-codeword cells, by two or three collective calls.
 
     Padding is never counted. The result is the same for one process with a batch and for several with its parts.
 
@@ -153,7 +155,7 @@ def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
         lengths: Frames of each utterance, ``(B,)``.
         generator: A CPU generator in the same state on all processes (it chooses who replaces dead codewords).
     """
-    with torch.autocast(features.device.type, enabled=False):
+    with full_float32(features.device):
         mask = _valid(features, lengths)
         components = quantizer.transform(features)
         codes, (rough, fine) = quantizer.assign(components, skip=False)
@@ -215,19 +217,21 @@ def update(
     last = codes[:, quantizer.coarse :].view(len(codes), quantizer.groups, quantizer.layers)[:, :, -1]
     table = quantizer.fine_table()[:, -1].unsqueeze(0).expand(len(codes), -1, -1, -1)
     final = left - table.gather(2, last[..., None, None].expand(-1, -1, 1, left.shape[-1])).squeeze(2)
-    totals = torch.stack([final.square().sum(), final.new_tensor(float(len(codes)))])
+    totals = torch.cat([final.square().sum().view(1), rank_counts(len(codes), final)])
     rough_counts, rough_sums, fine_counts, fine_sums, totals = reduce_together(*rough, *fine, totals)
-    if not torch.isfinite(totals[0]):
+    error, *counted = totals.tolist()
+    held = [int(count) for count in counted]
+    if not math.isfinite(error):
         raise ValueError(
-            f"a feature of the batch's {int(totals[1])} frames is NaN or infinite; the codebooks are left as they were"
+            f"a feature of the batch's {sum(held)} frames is NaN or infinite; the codebooks are left as they were"
         )
     quantizer.rough.absorb(Statistics(rough_counts, rough_sums))
     quantizer.fine.absorb(Statistics(fine_counts, fine_sums))
     revived = 0
     if generator is not None:
-        revived = quantizer.rough.revive(inputs[0], generator) + quantizer.fine.revive(inputs[1], generator)
+        revived = revive((quantizer.rough, quantizer.fine), inputs, held, generator)
     counts = torch.cat([rough_counts, fine_counts])
     share = counts / counts.sum(-1, keepdim=True).clamp(min=1)
     perplexity = torch.exp2(torch.special.entr(share).sum(-1) / torch.log(torch.tensor(2.0)))
-    frames = int(totals[1])
-    return Progress(float(totals[0]) / max(frames, 1), perplexity, (counts > 0).float().mean(-1), revived, frames)
+    frames = sum(held)
+    return Progress(error / max(frames, 1), perplexity, (counts > 0).float().mean(-1), revived, frames)

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from emoquant.precision import full_float32
+
 
 @dataclass(frozen=True)
 class MelSpec:
@@ -79,7 +81,7 @@ class MelSpec:
         """
         if waveforms.ndim != 2 or waveforms.shape[1] < 1:
             raise ValueError(f"waveforms must be (B, N) with N >= 1 samples, got {tuple(waveforms.shape)}")
-        with torch.autocast(waveforms.device.type, enabled=False):
+        with full_float32(waveforms.device):
             magnitudes = self.stft(waveforms.float()).abs().transpose(1, 2)  # (B, T, F)
             mels = magnitudes @ self.filters().to(waveforms.device).T
             return mels.clamp_min(self.eps).log10()

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from emoquant.codecs.search import Search
+from emoquant.codecs.search import Search, rows_that_fit
 from emoquant.entropy.base import LARGEST_RATIO, EntropyModel, LambdaBasis
 from emoquant.quantization.codebooks import reduce_together
 from emoquant.quantization.grvq import GroupedResidualVQ
@@ -47,13 +47,15 @@ class LambdaGrid:
         order = batch.lengths.argsort(descending=True, stable=True)
         components, lengths = quantizer.transform(batch.features)[order], batch.lengths[order]
         ratios = torch.tensor(RATIOS, device=components.device).float()
-        lmbda = (ratios * quantizer.scale).repeat(len(lengths))
-        rows = components.repeat_interleave(len(ratios), 0)
-        found = Search(quantizer, model)(rows, lengths.repeat_interleave(len(ratios)), lmbda)
-        valid = (found.codes[..., :1] >= 0).float()
-        error = ((found.components - rows).square() * valid).sum((1, 2))
-        sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
-        self._sums += sums.view(len(lengths), len(ratios), 3).sum(0).cpu()
+        rows = rows_that_fit(quantizer, model, components.device, components.shape[1])
+        search, step = Search(quantizer, model, rows=rows), max(1, rows // len(ratios))
+        for part, ends in zip(components.split(step), lengths.split(step), strict=True):
+            part = part[:, : int(ends[0])].repeat_interleave(len(ratios), 0)
+            found = search(part, ends.repeat_interleave(len(ratios)), (ratios * quantizer.scale).repeat(len(ends)))
+            valid = (found.codes[..., :1] >= 0).float()
+            error = ((found.components - part).square() * valid).sum((1, 2))
+            sums = torch.stack([found.bits.sum(1), error, valid.sum((1, 2))], -1).double()
+            self._sums += sums.view(len(ends), len(ratios), 3).sum(0).cpu()
 
     def figures(self, quantizer: GroupedResidualVQ, device: torch.device) -> dict[str, float]:
         """Return figures by their names in the log, of all processes (a collective call); none without any frames.

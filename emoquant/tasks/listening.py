@@ -20,6 +20,7 @@ from emoquant.encoders.heads import head_or_none
 from emoquant.labels import opposite_emotions
 from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
+from emoquant.precision import full_float32
 from emoquant.runs import RUNS
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening_items import STYLES, Item, ItemSource, Rendered, clip_file
@@ -284,7 +285,7 @@ class ListeningTask(pl.LightningModule):
             if isinstance(speech, Speech) and speech.durations.shape == item.durations.shape:
                 apart = (speech.durations - item.durations).abs().double().mean() / data.mel.frame_rate
                 clip = clip._replace(duration_error=1000 * float(apart))
-        with torch.autocast(self.device.type, enabled=False):  # heard as the corpus was
+        with full_float32(self.device):  # heard as the corpus was
             clip = self._judge(clip, waveform, item.frames.mean(0), recording)
             if self.speaker_encoder is not None:
                 clip = clip._replace(speaker_similarity=self._judge.same_voice(waveform, self._others(item)))

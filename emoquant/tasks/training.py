@@ -12,14 +12,16 @@ from emoquant.codecs.checkpoint import SECTION, describe, origin_of, require_loa
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
-from emoquant.codecs.search import Search, layout_of
+from emoquant.codecs.search import Search, layout_of, rows_that_fit
 from emoquant.data_api import data_of
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.origin import Origin, require_origin
+from emoquant.precision import full_float32
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
+from emoquant.tasks.position_use import PositionUse
 from emoquant.types import Batch
 
 Phase = Literal["codebooks", "gate", "search"]
@@ -68,14 +70,11 @@ class CodecTraining(pl.LightningModule):
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
         self._counter = torch.zeros(())
-        self._grid, self._used = LambdaGrid(), torch.zeros(())
+        self._grid, self._use = LambdaGrid(), PositionUse()
 
     @property
     def codec(self) -> Codec | None:
-        """The codec of the present weights; nearest codewords without an entropy model, None before there is any.
-
-        While codebooks are fitted there is none; a checkpoint that is validated is one in whatever phase it was saved.
-        """
+        """Codec of the present weights, nearest codewords without an entropy model; None while codebooks are fitted."""
         if self.quantizer is None or not self.quantizer.dim or not bool(self.quantizer.ready):
             return None
         if self.entropy is None:
@@ -181,7 +180,7 @@ class CodecTraining(pl.LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Train what the phase says."""
-        with torch.autocast(self.device.type, enabled=False):
+        with full_float32(self.device):
             if self.phase() == "codebooks":
                 self._codebook_step(batch)
             else:
@@ -194,29 +193,23 @@ class CodecTraining(pl.LightningModule):
         # The loss scaling of fp16 refuses a step without any gradient.
         self._counter.grad = self.trainer.precision_plugin.pre_backward(torch.zeros_like(self._counter), self)
         self._optimizer().step()
-        distortion = seen.distortion / (self.quantizer.dim * float(self.quantizer.scale))
+        distortion = seen.distortion / (self.quantizer.dim * self.quantizer.scale)
         self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
         self.log("train/codewords_revived", float(seen.revived), batch_size=seen.frames)
-        self._log_positions(seen.perplexity, seen.usage, seen.frames)
-
-    def _log_positions(self, perplexity: Tensor, usage: Tensor, frames: int) -> None:
-        """Log how the code positions are used on average, and add up how each is."""
-        for name, values in {"perplexity": perplexity, "usage": usage}.items():
-            self.log(f"train/codebook_{name}", float(values.mean()), prog_bar=name == "perplexity", batch_size=frames)
-        self._used = self._used + frames * torch.stack([perplexity, usage, torch.ones_like(usage)]).double().cpu()
+        for name, values in {"perplexity": seen.perplexity, "usage": seen.usage}.items():
+            self.log(f"train/codebook_{name}", values.mean(), prog_bar=name == "perplexity", batch_size=seen.frames)
+        self._use.add(seen.perplexity, seen.usage, seen.frames)
 
     def position_use(self) -> tuple[Tensor, Tensor] | None:
         """Return perplexity and usage of every code position, ``(P,)`` each, as means over the epoch's codebook steps.
 
         None where the epoch had no such step; :class:`emoquant.callbacks.CodebookMonitor` draws them.
         """
-        if self._used.ndim < 2:
-            return None
-        return self._used[0] / self._used[2], self._used[1] / self._used[2]
+        return self._use.means()
 
     def on_train_epoch_start(self) -> None:
-        """Empty the sums."""
-        self._used = torch.zeros(())
+        """Begin the means of the code positions anew."""
+        self._use = PositionUse()
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None
@@ -264,9 +257,11 @@ class CodecTraining(pl.LightningModule):
         assert self.quantizer is not None
         assert self.entropy is not None
         if phase == "search":
-            search = Search(self.quantizer, self.entropy, self.beam, self.survivors)
+            model, beam, survivors = self.entropy, self.beam, self.survivors
         else:
-            search = Search(self.quantizer, gate(layout_of(self.quantizer)).to(self.device))
+            model, beam, survivors = gate(layout_of(self.quantizer)).to(self.device), 1, 1
+        rows = rows_that_fit(self.quantizer, model, self.device, batch.features.shape[1])
+        search = Search(self.quantizer, model, beam, survivors, rows)
         components = self.quantizer.transform(batch.features)
         order = batch.lengths.argsort(descending=True, stable=True)
         found = search(components[order], batch.lengths[order], lmbda[order])
@@ -295,7 +290,7 @@ class CodecTraining(pl.LightningModule):
         model = self.entropy if self.phase() == "search" or not self._fits() else None
         if model is None:
             model = gate(layout_of(self.quantizer)).to(self.device)
-        with torch.autocast(self.device.type, enabled=False):
+        with full_float32(self.device):
             self._grid.add(self.quantizer, model, batch)
 
     def on_validation_epoch_end(self) -> None:

@@ -1,0 +1,173 @@
+"""The step of a search from one frame to the next, and the same step recorded once and replayed."""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.codecs.frame_search import FrameSearch
+
+#: Frames of a search from which on recording its step pays.
+LEAST_FRAMES = 16
+
+
+class FrameResult(NamedTuple):
+    """One frame of ``N`` rows.
+
+    Attributes:
+        codes: Chosen codes, ``(N, P)`` int64.
+        bits: Bits of the frame, ``(N,)`` float32.
+        restored: Its reconstruction in components, ``(N, D)`` float32.
+        error: Squared error of the reconstruction, ``(N,)`` float32.
+    """
+
+    codes: Tensor
+    bits: Tensor
+    restored: Tensor
+    error: Tensor
+
+
+class FrameStep:
+    """Searches the next frame of rows side by side; holds what goes on from frame to frame.
+
+    Nothing in it depends on the values of tensors, so that a GPU can be given the whole step at once.
+
+    Args:
+        search: The search of one frame.
+        lmbda: Lagrange multiplier of each row, ``(N,)``.
+
+    Attributes:
+        rows: Rows that are searched.
+    """
+
+    def __init__(self, search: FrameSearch, lmbda: Tensor) -> None:
+        self.search, self.rows = search, len(lmbda)
+        self.weight = (lmbda / math.log(2)).view(1, -1, 1, 1)
+        self.state: Any = search.entropy.start(lmbda, search.beam)
+        self.forecast = lmbda.new_zeros(self.rows, search.quantizer.dim)
+
+    def narrow(self, rows: int) -> None:
+        """Go on with the first rows only."""
+        if rows < self.rows:
+            self.state = self.search.entropy.select(self.state, slice(rows))
+            self.forecast, self.weight, self.rows = self.forecast[:rows], self.weight[:, :rows], rows
+
+    def __call__(self, target: Tensor, first: Tensor | None, goes_on: bool = True) -> FrameResult:
+        """Search a frame.
+
+        Args:
+            target: Components of the frame, ``(N, D)``.
+            first: Code of the first position, ``(N,)`` int64, if that is given.
+            goes_on: Whether another frame follows.
+        """
+        chosen = self.search(target - self.forecast, self.state, self.weight, first)
+        restored = chosen.rough + chosen.fine + self.forecast
+        if goes_on:
+            self.search.entropy.end_frame(self.state, chosen.codes)
+            self.forecast = self.search.quantizer.predictor * (self.forecast + chosen.fine)
+        return FrameResult(chosen.codes, chosen.bits, restored, (target - restored).square().sum(-1))
+
+    def carried(self) -> list[Tensor]:
+        """Return the tensors that this frame hands to the next."""
+        found = [self.forecast]
+        for name in self.search.entropy.carried:
+            value = getattr(self.state, name)
+            found += value if isinstance(value, list) else [value]
+        return found
+
+    def carry(self, tensors: list[Tensor]) -> None:
+        """Go on from tensors of the shapes that :meth:`carried` gives."""
+        self.forecast, *tensors = tensors
+        for name in self.search.entropy.carried:
+            value = getattr(self.state, name)
+            count = len(value) if isinstance(value, list) else 1
+            setattr(self.state, name, tensors[:count] if isinstance(value, list) else tensors[0])
+            tensors = tensors[count:]
+        self.search.entropy.resume(self.state)
+
+
+class ReplayedStep:
+    """Runs a step as it is once, then records it, and replays the record for all further frames.
+
+    A GPU takes a recorded step (a CUDA graph) in one call, where the host would otherwise launch a hundred kernels.
+    Rows that have ended are computed on until half of them have, then the step is recorded anew.
+
+    Args:
+        step: The step.
+        record: Runs a function, recording it: see :func:`record_graph`.
+    """
+
+    def __init__(self, step: FrameStep, record: Callable[[Callable[[], FrameResult]], "Recording"]) -> None:
+        self.step, self.record, self.rows = step, record, step.rows
+        self._begun, self._recording = False, None  # type: tuple[bool, Recording | None]
+        self._inputs: list[Tensor] = []
+
+    def narrow(self, rows: int) -> None:
+        """Go on with the first rows only, once these are half of them or less."""
+        if 2 * rows <= self.rows:
+            self.step.narrow(rows)
+            self.rows, self._recording = rows, None
+
+    def __call__(self, target: Tensor, first: Tensor | None, goes_on: bool = True) -> FrameResult:
+        """Search a frame; see :meth:`FrameStep.__call__`. The result holds until the next call."""
+        if not self._begun:
+            self._begun = True
+            return self.step(target, first)
+        given = [target] if first is None else [target, first]
+        if self._recording is None:
+            self._inputs = [each.clone() for each in given]
+            self._recording = self._recorded()
+        for held, each in zip(self._inputs, given, strict=True):
+            held.copy_(each)
+        self._recording.replay()
+        return self._recording.result
+
+    def _recorded(self) -> "Recording":
+        held = [each.clone() for each in self.step.carried()]
+        target, first = self._inputs[0], self._inputs[1] if len(self._inputs) > 1 else None
+
+        def body() -> FrameResult:
+            self.step.carry(held)
+            result = self.step(target, first)
+            for place, value in zip(held, self.step.carried(), strict=True):
+                place.copy_(value)
+            return result
+
+        recording = self.record(body)
+        self.step.carry(held)
+        return recording
+
+
+class Recording(NamedTuple):
+    """A recorded function.
+
+    Attributes:
+        replay: Computes it again on what its inputs hold now.
+        result: Its result, the same tensors after every replay.
+    """
+
+    replay: Callable[[], None]
+    result: FrameResult
+
+
+def record_graph(body: Callable[[], FrameResult]) -> Recording:
+    """Record a function as a CUDA graph; nothing is computed yet."""
+    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        # Only what this thread does counts: the threads that load data and watch NCCL call CUDA meanwhile.
+        graph.capture_begin(capture_error_mode="thread_local")
+        try:
+            result = body()
+        finally:
+            graph.capture_end()
+    torch.cuda.current_stream().wait_stream(stream)
+    return Recording(graph.replay, result)
+
+
+def frame_step(search: FrameSearch, lmbda: Tensor, frames: int) -> FrameStep | ReplayedStep:
+    """Return the step of a search over ``frames`` frames: replayed on a CUDA device if that pays, else as it is."""
+    step = FrameStep(search, lmbda)
+    return ReplayedStep(step, record_graph) if lmbda.device.type == "cuda" and frames >= LEAST_FRAMES else step
