@@ -136,7 +136,7 @@ ASKED = {
     ),
     "two speakers who say sentences": (
         "path,emotion,speaker,text\n" + "".join(f"a/{n}.wav,sad,{'ab'[n % 2]},say {n}\n" for n in range(4)),
-        rf"2 speakers.*: divide by sentences, split: text {FLAG}split text\), or utterances.*split: random",
+        rf"2 speakers.*; divide by sentences, split: text {FLAG}split text\), or utterances.*split: random",
     ),
     "a line without a speaker": (
         "path,emotion,speaker\na/0.wav,sad,a\na/1.wav,sad,\n",
