@@ -14,7 +14,6 @@ from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
 from emoquant.encoders.base import EmotionHead
 from emoquant.metrics import (
-    Agreement,
     Blocks,
     ByAgreement,
     BySpeaker,
@@ -23,6 +22,7 @@ from emoquant.metrics import (
     ReferenceVectors,
     Strata,
     SweepMetrics,
+    Votes,
 )
 from emoquant.metrics.recognition import class_columns
 from emoquant.origin import require_origin
@@ -157,7 +157,7 @@ class CodecEvaluationTask(LightningModule):
             strata,
             data.name,
             self.closed_set,
-            [Agreement(data.emotions, self.classifier.labels)] if voted else [],
+            [Votes(data.emotions, self.classifier.labels)] if voted else [],
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
