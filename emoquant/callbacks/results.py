@@ -99,21 +99,22 @@ def write_sources(path: Path, module: nn.Module) -> None:
 
 
 def summary(rows: list[Row]) -> str:
-    """Return a table for the terminal: rate, UAR and similarity at every operating point of every codec.
+    """Return a table for the terminal: rate, recognition and similarity at every operating point of every codec.
 
     Args:
         rows: Rows of an evaluation.
     """
-    metrics = ("bits_per_frame", "uar", "utterance_similarity")
+    metrics = ("bits_per_frame", "uar", "f1", "agreement", "kl", "utterance_similarity")
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         if row.emotion == row.stratum == "all" and row.metric in metrics:
             found.setdefault((row.codec, f"{row.lmbda:g}"), {})[row.metric] = row.value
-    lines = [f"{'codec':<16}{'lmbda':>8}{'bits/frame':>12}{'UAR':>8}{'similarity':>12}"]
+    names = ("codec", "lmbda", "bits/frame", "UAR", "macro-F1", "agreement", "KL", "similarity")
+    widths, forms = (8, 12, 8, 10, 11, 8, 12), (".2f", ".3f", ".3f", ".3f", ".3f", ".4f")
+    lines = [f"{names[0]:<16}" + "".join(f"{name:>{width}}" for name, width in zip(names[1:], widths, strict=True))]
     for (codec, point), values in found.items():
-        bits, uar, similarity = (values.get(metric) for metric in metrics)
-        cells = (_cell(bits, ".2f"), _cell(uar, ".3f"), _cell(similarity, ".4f"))
-        lines.append(f"{codec:<16}{point.replace('nan', '-'):>8}{cells[0]:>12}{cells[1]:>8}{cells[2]:>12}")
+        cells = [point.replace("nan", "-"), *(_cell(values.get(m), f) for m, f in zip(metrics, forms, strict=True))]
+        lines.append(f"{codec:<16}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
     return "\n".join(lines)
 
 

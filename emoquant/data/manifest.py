@@ -4,15 +4,27 @@ import csv
 import errno
 import os
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from lightning.pytorch.utilities import rank_zero_warn
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.records import FIELDS, RecordReader
-from emoquant.data.splits import Policy, split_by_policy
+from emoquant.data.records import FIELDS, RecordReader, option
+from emoquant.data.sheet import Choice, column_named, encoding_of, separator_of
+from emoquant.data.splits import split_at_random, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
+
+#: Ways to divide a corpus, and what of a line each needs.
+_POLICIES = {
+    "column": ("split",),
+    "speaker": ("speaker",),
+    "text": ("text",),
+    "both": ("speaker", "text"),
+    "random": (),
+}
 
 
 class ManifestCorpus(Corpus):
@@ -20,19 +32,22 @@ class ManifestCorpus(Corpus):
 
     Columns: ``path``, ``emotion`` and optionally ``speaker``, ``text``, ``split``, ``id``, ``language``, ``start`` and
     ``end`` (seconds) and ``votes_<emotion>`` (annotators' votes, counts or shares); others are left alone.
+    :func:`~emoquant.data.manifest_writer.write_manifest` makes one of a folder.
 
-    Without a column ``id`` the id is the path without its suffix, ``/`` written as ``~``, followed by
-    the start of a part. Without a split column the policy divides the utterances (:mod:`emoquant.data.splits`).
+    Commas, semicolons, tabs or ``|`` stand between the cells, names of columns are in any capitals, and paths have
+    slashes or backslashes. Without a column ``id`` the id is the path without its suffix, ``/`` written as ``~``,
+    followed by the start of a part. Without a split column the policy divides the utterances
+    (:mod:`emoquant.data.splits`).
 
     Args:
-        manifest: The CSV file (UTF-8, with a header).
+        manifest: The CSV file (UTF-8, or UTF-16 with its mark; with a header).
         root: Folder that paths are relative to; the manifest's own folder by default.
-        name: Name of the corpus; the manifest's stem by default.
+        name: Name of the corpus; that of the root by default.
         where: Columns and the value or values that a line must have to be taken, ``{"corpus": "nemo"}``.
         columns: Fields that have another name in the file, ``{"start": "speech_start"}``.
-        split: ``"column"``, ``"speaker"``, ``"text"`` or ``"both"``; by default the column if there is one, else
-            ``"speaker"``.
-        test: Share of the speakers or sentences that the policy puts into the test split.
+        split: ``"column"``, ``"speaker"``, ``"text"``, ``"both"`` or ``"random"`` (speakers and sentences are then in
+            several splits); by default the column if there is one, else the speaker, or random where no line has one.
+        test: Share of the speakers, sentences or utterances that the policy puts into the test split.
         validation: Share of the remaining ones that it puts into the validation split.
         seed: Chooses them.
         emotions: Names in the file that :mod:`emoquant.labels` does not know, with what they mean.
@@ -47,36 +62,37 @@ class ManifestCorpus(Corpus):
         manifest: str,
         root: str | None = None,
         name: str | None = None,
-        where: dict[str, str | list[str]] | None = None,
+        where: dict[str, str | int | float | bool | list[str | int | float | bool]] | None = None,
         columns: dict[str, str] | None = None,
         split: str | None = None,
         test: float = 0.2,
         validation: float = 0.1,
         seed: int = 0,
-        emotions: dict[str, str] | None = None,
+        emotions: dict[Any, str] | None = None,
         allow_outside: bool = False,
     ) -> None:
-        if split not in (None, "column", "speaker", "text", "both"):
-            raise ValueError(f"split is {split!r}, expected 'column', 'speaker', 'text' or 'both'")
+        if split is not None and split not in _POLICIES:
+            *most, last = map(repr, _POLICIES)
+            raise ValueError(f"split is {split!r}, expected {', '.join(most)} or {last}")
         if unknown := set(columns or {}) - set(FIELDS):
             raise ValueError(f"columns maps {sorted(unknown)}, expected fields of {list(FIELDS)}")
         self.manifest = Path(manifest)
         self.root = Path(root) if root is not None else self.manifest.parent
-        self.name = name or self.manifest.stem
-        self.where = {
-            column: {wanted} if isinstance(wanted, str) else set(wanted) for column, wanted in (where or {}).items()
-        }
+        self.name = name or os.path.basename(os.path.abspath(self.root)) or self.manifest.stem
+        self.where = {column: Choice(wanted) for column, wanted in (where or {}).items()}
         self.columns = {field: (columns or {}).get(field, field) for field in FIELDS}
         self.split, self.test, self.validation, self.seed = split, test, validation, seed
-        self.emotions = emotions or {}
+        self.emotions: Mapping[object, str] = emotions or {}
         self.allow_outside = allow_outside
 
     def utterances(self) -> Sequence[Utterance]:
         """Return the utterances in the order of the file; see the base class."""
+        if self.manifest.is_dir():
+            raise FileNotFoundError(f"{self.manifest}: a folder; expected a CSV file: write one with emoquant manifest")
         if not self.manifest.is_file():
             raise FileNotFoundError(
-                f"{self.manifest}: no such manifest; expected a CSV file with the columns path, emotion, "
-                "speaker, text, split"
+                f"{self.manifest}: no such manifest; expected a CSV file with the columns path, emotion, speaker, "
+                "text, split; emoquant manifest writes one of a folder"
             )
         builder, lines = Builder(), array("i")
         for line in self._read(builder):
@@ -84,6 +100,7 @@ class ManifestCorpus(Corpus):
         found = builder.table()
         if not lines:
             raise ValueError(f"{self.manifest}: no utterance{f' where {self.where}' if self.where else ''}")
+        self._check_parts(found, lines)
         self._check_ids(found, lines)
         self._check_files(found, lines)
         return self._divided(found, lines)
@@ -97,57 +114,111 @@ class ManifestCorpus(Corpus):
         if not undecided.all():
             line = lines[int(undecided.argmax())]
             raise ValueError(f"{self.manifest}, line {line}: no split, but other lines have one")
-        # mypy does not narrow a string by "in".
-        policy: Policy = self.split if self.split in ("speaker", "text", "both") else "speaker"  # type: ignore[assignment]
         speakers, texts = list(found.names("speaker")), list(found.strings("text"))
+        policy = self.split or ("speaker" if any(speakers) else "random")
+        if policy == "random":
+            emotions = list(found.names("emotion"))
+            drawn = split_at_random(list(found.strings("id")), emotions, self.test, self.validation, self.seed)
+            rank_zero_warn(
+                f"{self.manifest}: training, validation and test utterances are drawn at random, so that speakers are "
+                "in all of them: what is measured says nothing of new speakers. Name them in a column speaker"
+            )
+            return found.with_splits(drawn)
+        for field in _POLICIES[policy]:
+            if (cells := {"speaker": speakers, "text": texts}[field]) and not all(cells):
+                line = lines[cells.index("")]
+                raise ValueError(
+                    f"{self.manifest}, line {line}: no {field}; fill it in, or {self._other(policy, texts)}"
+                )
         try:
-            return found.with_splits(split_by_policy(policy, speakers, texts, self.test, self.validation, self.seed))
+            # mypy does not narrow a string by what a dictionary holds.
+            drawn = split_by_policy(policy, speakers, texts, self.test, self.validation, self.seed)  # type: ignore[arg-type]
         except ValueError as error:
-            raise ValueError(f"{self.manifest}: split by {policy}: {error}") from None
+            raise ValueError(f"{self.manifest}: split by {policy}: {error}; {self._other(policy, texts)}") from None
+        return found.with_splits(drawn)
+
+    @staticmethod
+    def _other(policy: str, texts: Sequence[str]) -> str:
+        """Return which other policies fit."""
+        sentences = f"sentences, {option('split', 'text')}, or " if policy == "speaker" and len(set(texts)) > 2 else ""
+        return f"divide by {sentences}utterances, whoever speaks, {option('split', 'random')}"
 
     def _read(self, builder: Builder) -> Iterator[int]:
         """Read the utterances into a table and yield their lines."""
-        with self.manifest.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file, strict=True)
-            try:
-                header = next(reader, [])
+        wanted = {*self.columns.values(), *self.where}
+        reader: Any = None
+        try:
+            separator = separator_of(self.manifest, wanted)
+            with self.manifest.open(newline="", encoding=encoding_of(self.manifest)) as file:
+                reader = csv.reader(file, strict=True, delimiter=separator)
+                header = [name.strip() for name in next(reader, [])]
                 self._check_header(header)
                 split = {None: None, "column": True}.get(self.split, False)
                 records = RecordReader(header, self.columns, str(self.root), self.emotions, split, self.allow_outside)
-                filters = [(header.index(column), wanted) for column, wanted in self.where.items()]
+                filters = [
+                    (header.index(column_named(header, name) or name), chosen) for name, chosen in self.where.items()
+                ]
                 for cells in reader:
-                    if not cells:
+                    if not any(cells):
                         continue
                     if len(cells) != len(header):
                         raise ValueError(f"not as many cells as the header: {len(cells)} instead of {len(header)}")
                     if all(cells[place] in wanted for place, wanted in filters):
-                        records.read(cells, builder)
+                        records.read(cells, builder, reader.line_num)
                         yield reader.line_num
-            except UnicodeDecodeError as error:
-                raise ValueError(f"{self.manifest}: not UTF-8: {error}; save it as UTF-8") from None
-            except csv.Error as error:
-                raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
-            except ValueError as error:
-                raise ValueError(f"{self.manifest}, line {reader.line_num}: {error}") from None
+        except UnicodeError as error:
+            raise ValueError(f"{self.manifest}: not UTF-8: {error}; save it as UTF-8") from None
+        except csv.Error as error:
+            raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
+        except ValueError as error:
+            raise ValueError(f"{self.manifest}, line {reader.line_num}: {error}") from None
+        if records.unknown:
+            line = next(iter(records.unknown.values()))
+            raise ValueError(f"{self.manifest}, line {line}: {records.unknown_emotions()}")
 
     def _check_header(self, header: Sequence[str]) -> None:
-        needed = {self.columns[field] for field in ("path", "emotion")} | set(self.where)
-        mapped = {column for field, column in self.columns.items() if column != field}
-        if self.split in ("column", "speaker", "text", "both"):
-            fields = {"column": ["split"], "both": ["speaker", "text"]}.get(self.split, [self.split])
-            needed |= {self.columns[field] for field in fields}
-        if missing := sorted((needed | mapped) - set(header)):
-            raise ValueError(f"no column {missing}; the file has {list(header)}")
-        if len(set(header)) < len(header):
+        needed = {"path", "emotion", *(field for field, column in self.columns.items() if column != field)}
+        needed |= set(_POLICIES[self.split] if self.split else ())
+        missing = sorted(field for field in needed if column_named(header, self.columns[field]) is None)
+        if missing:
+            columns = [self.columns[field] for field in missing]
+            raise ValueError(
+                f"no column {columns}; the file has {list(header)}: if it is called otherwise there, say "
+                f"{option('columns', 'NAME', key=missing[0])}"
+            )
+        if missing := sorted(column for column in self.where if column_named(header, column) is None):
+            raise ValueError(f"where: no column {missing}; the file has {list(header)}")
+        named = [column for column in header if column]
+        if len(set(named)) < len(named):
             raise ValueError(f"a column is there twice: {list(header)}")
 
+    def _check_parts(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+        """See that no part of a file is listed twice, first of all not with two emotions."""
+        names = found.strings("name")
+        hashes = np.fromiter(map(hash, names), np.int64, len(found))
+        times = np.nan_to_num(found.times, nan=-1.0)
+        repeated = [
+            (first, second)
+            for first, second in _repeated(hashes, found.names("folder").codes, times[:, 0], times[:, 1])
+            if names[first] == names[second]
+        ]
+        if not repeated:
+            return
+        emotions = found.names("emotion")
+        contradicting = [pair for pair in repeated if emotions[pair[0]] != emotions[pair[1]]]
+        first, second = (contradicting or repeated)[0]
+        listed = f"{self.manifest}, line {lines[second]}: {found[second].path} is listed in line {lines[first]} too"
+        count = f" ({len(repeated)} lines repeat a file)" if len(repeated) > 1 else ""
+        choose = "or choose lines by a column, where: {COLUMN: VALUE}"
+        if contradicting:
+            said = f"as {emotions[first]}, and here as {emotions[second]}: delete what is wrong, {choose}"
+        else:
+            said = f"as {emotions[first]}, as here: delete one of the lines, {choose}"
+        raise ValueError(f"{listed}, {said}{count}")
+
     def _check_ids(self, found: UtteranceTable, lines: Sequence[int]) -> None:
-        hashes = np.fromiter((hash(name) for name in found.strings("id")), np.int64, len(found))
-        order = np.argsort(hashes, kind="stable")
-        alike = np.flatnonzero(np.diff(hashes[order]) == 0)
-        same = [(order[row], order[row + 1]) for row in alike.tolist()]
         ids = found.strings("id")
-        for first, second in sorted(same, key=lambda pair: pair[1]):
+        for first, second in _repeated(np.fromiter(map(hash, ids), np.int64, len(found))):
             if ids[first] == ids[second]:
                 raise ValueError(
                     f"{self.manifest}, line {lines[second]}: id {ids[second]!r} is that of line {lines[first]} too; "
@@ -169,14 +240,15 @@ class ManifestCorpus(Corpus):
             first = min(missing)
             raise FileNotFoundError(
                 f"{self.manifest}, line {lines[first]}: no file {found[first].path} "
-                f"({len(missing)} of {len(found)} files are missing); check root, which is {self.root}"
+                f"({len(missing)} of {len(found)} files are missing); check root, which is {self.root}, and the paths"
             )
 
     def _listing(self, folder: Path, root: Path) -> set[str]:
         real = Path(os.path.realpath(folder))
         if not self.allow_outside and not real.is_relative_to(root):
             raise ValueError(
-                f"{self.manifest}: {folder} leads out of {self.root} by a link; set allow_outside if meant"
+                f"{self.manifest}: {folder} leads out of {self.root} by a link; if that is meant set "
+                f"{option('allow_outside', 'true')}"
             )
         try:
             with os.scandir(real) as entries:
@@ -185,3 +257,11 @@ class ManifestCorpus(Corpus):
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 return set()
             raise
+
+
+def _repeated(*columns: np.ndarray) -> list[tuple[int, int]]:
+    """Return the rows that equal an earlier one in all columns, each after the last such one, in their order."""
+    order = np.lexsort(columns)  # stable
+    alike = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    pairs = [(int(order[row]), int(order[row + 1])) for row in np.flatnonzero(alike)]
+    return sorted(pairs, key=lambda pair: pair[1])

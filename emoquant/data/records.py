@@ -2,12 +2,14 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from operator import itemgetter
 
 from emoquant.data.base import SPLITS
+from emoquant.data.sheet import column_named, stands_for
 from emoquant.data.table import Builder
-from emoquant.labels import canonical_emotion
+from emoquant.labels import SPELLINGS, canonical_emotion
 
 #: Fields of a manifest; columns of the same names unless they are mapped.
 FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end")
@@ -15,10 +17,18 @@ FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "star
 #: Beginning of the names of columns with annotators' votes.
 VOTES = "votes_"
 
-#: Spellings of the splits that manifests use.
-_SPLITS = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
+#: Spellings of the splits that manifests and folders use.
+SPLIT_NAMES = {"train": "train", "training": "train", "test": "test"} | dict.fromkeys(
     ("validation", "valid", "val", "dev", "development"), "validation"
 )
+
+
+def option(name: str, value: str, key: str = "") -> str:
+    """Return how an option of :class:`~emoquant.data.ManifestCorpus` is given: in a YAML and on a command line."""
+    flag = f"--data.init_args.corpora.init_args.{name}"
+    if key:
+        return f"{name}: {{{key}: {value}}} ({flag}.{key} {value})"
+    return f"{name}: {value} ({flag} {value})"
 
 
 class RecordReader:
@@ -31,6 +41,12 @@ class RecordReader:
         emotions: Names of emotions that :mod:`emoquant.labels` does not know, with what they mean.
         split: Whether the split is read: True, False, or None for lines that have one.
         allow_outside: Whether paths may lead out of the root.
+
+    Attributes:
+        unknown: Emotions that were read and are not known, each with the first line that has it.
+
+    Raises:
+        ValueError: What a name means is no emotion, or a column of votes is of none.
     """
 
     def __init__(
@@ -38,21 +54,26 @@ class RecordReader:
         header: Sequence[str],
         columns: Mapping[str, str],
         root: str,
-        emotions: Mapping[str, str],
+        emotions: Mapping[object, str],
         split: bool | None,
         allow_outside: bool,
     ) -> None:
         position = {column: index for index, column in enumerate(header)}
-        self._fields = itemgetter(*(position.get(columns[field], len(header)) for field in FIELDS))
-        self._votes = [(index, column) for index, column in enumerate(header) if column.startswith(VOTES)]
-        self._root, self._spellings, self._split, self._outside = root, emotions, split, allow_outside
+        found = {field: column_named(header, columns[field]) for field in FIELDS}
+        empty = len(header)  # the place of an empty cell that every line gets
+        self._fields = itemgetter(*(empty if (name := found[field]) is None else position[name] for field in FIELDS))
+        self._root, self._split, self._outside = root, split, allow_outside
+        self._roots = [os.path.abspath(root), os.path.realpath(root)]
+        self._spellings = {name: _meaning(name, meant) for name, meant in emotions.items()}
         # The same few folders, emotions and votes come again and again.
         self._folders: dict[str, tuple[str, str]] = {}
         self._emotions: dict[str, str] = {}
-        self._named = {column: self._emotion(column.removeprefix(VOTES)) for _, column in self._votes}
+        self.unknown: dict[str, int] = {}
+        votes = [(index, name) for index, name in enumerate(header) if name.casefold().startswith(VOTES)]
+        self._votes = [(index, name, self._canonical(name[len(VOTES) :])) for index, name in votes]
 
-    def read(self, cells: Sequence[str], builder: Builder) -> None:
-        """Add the utterance of a line to a table.
+    def read(self, cells: Sequence[str], builder: Builder, line: int = 0) -> None:
+        """Add the utterance of a line to a table; an emotion that is not known is noted in :attr:`unknown`.
 
         Raises:
             ValueError: A cell is wrong; the message names neither file nor line.
@@ -69,60 +90,100 @@ class RecordReader:
             name = f"{name}@{begins:g}" if begins or ends == ends else name
         if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
             raise ValueError(f"id {name!r} has a path separator")
-        label = self._emotions.get(emotion) or self._emotion(emotion)
+        label = self._emotions.get(emotion) or self._emotion(emotion, line)
         part = self._part(split)
         votes = self._read_votes(stripped) if self._votes else ()
         builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes)
 
     def _path(self, cell: str) -> tuple[str, str, str]:
         """Return folder and name of a file, and what the folder adds to the names of its utterances."""
-        folder, _, file = cell.rpartition("/")
+        folder, _, file = cell.replace("\\", "/").rpartition("/")
         if not file or file in (".", "..") or "\0" in cell:
             raise ValueError(f"path {cell!r}: expected the path of an audio file")
-        if cell.startswith("/"):
+        if cell.startswith(("/", "\\")):
             folder = folder or "/"
         if folder not in self._folders:
-            whole = os.path.normpath(folder) if folder else ""
-            if not self._outside and (os.path.isabs(folder) or whole == ".." or whole.startswith("../")):
-                raise ValueError(f"path {cell!r} leads out of {self._root}; set allow_outside if that is meant")
-            prefix = f"{whole}/".replace("/", "~").replace("\\", "~") if folder else ""
-            self._folders[folder] = os.path.normpath(os.path.join(self._root, whole)), prefix
+            self._folders[folder] = self._folder(folder, cell)
         place, prefix = self._folders[folder]
         return place, file, prefix
 
-    def _emotion(self, cell: str) -> str:
-        self._emotions[cell] = canonical_emotion(self._spellings.get(cell, cell))
+    def _folder(self, folder: str, cell: str) -> tuple[str, str]:
+        """Return a folder as it is opened, and what it adds to the names of its utterances."""
+        if re.match("[A-Za-z]:(/|$)", folder):
+            raise ValueError(
+                f"path {cell!r} is of a Windows drive; write paths relative to root, which is {self._root}"
+            )
+        whole = os.path.normpath(folder) if folder else ""
+        if os.path.isabs(folder):
+            inside = [base for base in self._roots if f"{whole}/".startswith(f"{base.rstrip('/')}/")]
+            whole = os.path.relpath(whole, inside[0]) if inside else whole
+        if not self._outside and (os.path.isabs(whole) or whole == ".." or whole.startswith("../")):
+            raise ValueError(
+                f"path {cell!r} leads out of root, which is {self._root}; name the folder of the files, "
+                f"{option('root', 'FOLDER')}, or if that is meant set {option('allow_outside', 'true')}"
+            )
+        prefix = f"{whole}/".replace("/", "~") if folder else ""
+        return os.path.normpath(os.path.join(self._root, whole)), prefix
+
+    def _canonical(self, cell: str) -> str:
+        for name, meant in self._spellings.items():
+            if stands_for(name, cell):
+                return meant
+        return canonical_emotion(cell)
+
+    def _emotion(self, cell: str, line: int) -> str:
+        try:
+            self._emotions[cell] = self._canonical(cell)
+        except ValueError:
+            self.unknown.setdefault(cell, line)
+            self._emotions[cell] = "unknown"
         return self._emotions[cell]
+
+    def unknown_emotions(self) -> str:
+        """Return what to say of the emotions that are not known."""
+        first, *others = self.unknown
+        more = f" (and {', '.join(map(repr, others))})" if others else ""
+        return (
+            f"unknown emotion {first!r}{more}: expected one of {', '.join(SPELLINGS)} or a listed spelling; fix the "
+            f"label or say what it means, {option('emotions', 'angry', key=first)}; utterances of emotions that the "
+            "data module does not name, other for one, are left out"
+        )
 
     def _part(self, cell: str) -> str:
         if self._split is False or (self._split is None and not cell):
             return ""
-        if (split := _SPLITS.get(cell) or _SPLITS.get(cell.lower())) is None:
+        if (split := SPLIT_NAMES.get(cell.lower())) is None:
             raise ValueError(f"split {cell!r}, expected one of {list(SPLITS)}")
         return split
 
     def _read_votes(self, cells: Sequence[str]) -> tuple[tuple[str, float], ...]:
         votes: dict[str, float] = {}
-        for place, column in self._votes:
+        for place, column, emotion in self._votes:
             if cell := cells[place]:
                 share = _number(cell, column)
                 if share < 0:
                     raise ValueError(f"{column} is {cell!r}, expected a count or a share")
                 if share:
-                    votes[self._named[column]] = votes.get(self._named[column], 0.0) + share
+                    votes[emotion] = votes.get(emotion, 0.0) + share
         return tuple(votes.items())
 
 
 def _stem(file: str) -> str:
     """Return a file's name without its suffix; a leading dot begins none."""
     dot = file.rfind(".")
-    stem = file[:dot] if file[: max(dot, 0)].strip(".") else file
-    return stem.replace("\\", "~")
+    return file[:dot] if file[: max(dot, 0)].strip(".") else file
+
+
+def _meaning(name: object, meant: str) -> str:
+    try:
+        return canonical_emotion(meant)
+    except ValueError as error:
+        raise ValueError(f"emotions: {{{name}: {meant}}}: {error}") from None
 
 
 def _number(cell: str, column: str) -> float:
     try:
-        value = float(cell)
+        value = float(cell.replace(",", ".", 1))  # spreadsheets of many languages write 0,5
     except ValueError:
         value = math.nan
     if not math.isfinite(value):

@@ -1,14 +1,24 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
-from emoquant.metrics.agreement import Agreement, js_divergence, top2_hits
 from emoquant.metrics.choice import CodebookChoice
+from emoquant.metrics.decisions import Decisions, Recognition, kl_bits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Figure, Measure, Observation, Rate, Recognition
+from emoquant.metrics.measures import Direction, Fidelity, Figure, Measure, Observation, Rate
 from emoquant.metrics.rate import CodeHistogram, bits_per_frame, perplexity, skip_rate, usage
-from emoquant.metrics.recognition import Confusion, accuracy, f1, recall, unweighted_average_recall
+from emoquant.metrics.recognition import (
+    Confusion,
+    accuracy,
+    f1,
+    label_entropy,
+    label_information,
+    precision,
+    recall,
+    unweighted_average_recall,
+)
 from emoquant.metrics.references import References, ReferenceVectors
+from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import (
     cosine,
     distortion,
@@ -18,15 +28,16 @@ from emoquant.metrics.similarity import (
 )
 from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
+from emoquant.metrics.votes import Votes, js_divergence, top2_hits
 
 __all__ = [
-    "Agreement",
     "Blocks",
     "ByAgreement",
     "BySpeaker",
     "CodeHistogram",
     "CodebookChoice",
     "Confusion",
+    "Decisions",
     "Direction",
     "DistinctOutputs",
     "Fidelity",
@@ -37,8 +48,10 @@ __all__ = [
     "Recognition",
     "ReferenceVectors",
     "References",
+    "Shrinkage",
     "Strata",
     "SweepMetrics",
+    "Votes",
     "accuracy",
     "attraction",
     "bits_per_frame",
@@ -49,9 +62,13 @@ __all__ = [
     "f1",
     "frame_similarity",
     "js_divergence",
+    "kl_bits",
+    "label_entropy",
+    "label_information",
     "null_drift",
     "output_hashes",
     "perplexity",
+    "precision",
     "random_directions",
     "recall",
     "remaining_distance",

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from emoquant.labels import canonical_emotion
-from emoquant.metrics import recognition
 from emoquant.metrics.drift import drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.references import References
 from emoquant.metrics.similarity import cosine
@@ -32,6 +31,7 @@ class Observation(NamedTuple):
         bits: Estimated bits of each utterance, ``(O, B)`` float64.
         skips: SKIP codes of each utterance, ``(O, B)`` int64.
         logits: Of the classifier, ``(O, B, L)``; ``L`` is 0 without one.
+        logits_before: Of the classifier before coding, ``(B, L)``.
         coded: Bits that a coder wrote of each utterance, ``(O, B)`` float64; None where none wrote any.
     """
 
@@ -45,6 +45,7 @@ class Observation(NamedTuple):
     bits: Tensor
     skips: Tensor
     logits: Tensor
+    logits_before: Tensor
     coded: Tensor | None = None
 
 
@@ -57,6 +58,7 @@ class Figure(NamedTuple):
         counts: Utterances counted, of the shape of the values.
         pooled: Whether the values are of all utterances together.
         share: Whether it is the share of utterances of a kind.
+        jackknife: Whether its interval is a jackknife's, since resampling would bias it; pooled figures only.
     """
 
     metric: str
@@ -64,6 +66,7 @@ class Figure(NamedTuple):
     counts: Tensor
     pooled: bool = False
     share: bool = False
+    jackknife: bool = False
 
 
 class Measure(ABC):
@@ -253,44 +256,3 @@ def gain_over_others(gains: Tensor, own: Tensor, target: int) -> Tensor:
     others = (emotions != target) & (emotions != own[:, None])  # (B, C)
     mean = (gains * others).sum(-1) / others.sum(-1)
     return torch.where(own == target, 0.0, gains[..., target] - mean)
-
-
-class Recognition(Measure):
-    """Recall, F1, UAR, accuracy and what each emotion is taken for.
-
-    Args:
-        emotions: Names of the corpus's emotions.
-        labels: Classes of the classifier, in the order of its logits.
-        closed_set: Whether classes outside the corpus's emotions are masked (they are left in by default).
-
-    Raises:
-        ValueError: The classifier has no class for an emotion.
-    """
-
-    def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
-        self.columns = recognition.class_columns(emotions, labels)
-        self.classes = [canonical_emotion(label) for label in labels]
-        self.closed_set = closed_set
-        self.width = len(labels) + 1
-
-    def sums(self, seen: Observation) -> Tensor:
-        """Return a one-hot vector of the predicted class, then 1."""
-        logits = recognition.closed_set_logits(seen.logits, self.columns) if self.closed_set else seen.logits
-        chosen = torch.nn.functional.one_hot(logits.argmax(-1), len(self.classes))
-        return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
-
-    def figures(self, sums: Tensor) -> list[Figure]:
-        """Return recall and F1 per emotion, UAR, accuracy and mean F1, and the confusion matrix as shares."""
-        confusion, counts = sums[..., :-1], sums[..., -1]
-        pooled = counts.sum(-1, keepdim=True)
-        scores = recognition.f1(confusion, self.columns)
-        found = [
-            Figure("recall", recognition.recall(confusion, self.columns), counts, share=True),
-            Figure("f1", scores, counts),
-            Figure("f1", scores.mean(-1, keepdim=True), pooled, pooled=True),
-            Figure("uar", recognition.unweighted_average_recall(confusion, self.columns)[..., None], pooled, True),
-            Figure("accuracy", recognition.accuracy(confusion, self.columns)[..., None], pooled, True, share=True),
-        ]
-        for name, hits in zip(self.classes, confusion.unbind(-1), strict=True):
-            found += per_emotion_and_pooled(f"predicted/{name}", hits, counts, counts, share=True)
-        return found

@@ -1,5 +1,6 @@
 """Recall, F1 and what an emotion is taken for, from counts of true emotions against predicted classes."""
 
+import math
 from collections.abc import Sequence
 
 import torch
@@ -104,6 +105,62 @@ def f1(confusion: Tensor, columns: Tensor) -> Tensor:
     hits, actual = _diagonal(counts, columns), counts.sum(-1)
     chosen = counts.sum(-2)[..., columns.to(counts.device)]
     return torch.where(actual > 0, 2 * hits / (actual + chosen), torch.nan)
+
+
+def precision(confusion: Tensor, columns: Tensor) -> Tensor:
+    """Return the share of the utterances taken for each emotion that are of it.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`; all utterances are of the corpus's emotions.
+        columns: Class of each emotion, ``(C,)`` int64.
+
+    Returns:
+        Precision in [0, 1], ``(..., C)`` float64; NaN for an emotion that nothing was taken for.
+
+    Example:
+        >>> precision(torch.tensor([[3, 1], [0, 2]]), torch.tensor([0, 1])).tolist()
+        [1.0, 0.6666666666666666]
+    """
+    counts = confusion.double()
+    return _diagonal(counts, columns) / counts.sum(-2)[..., columns.to(counts.device)]
+
+
+def label_information(confusion: Tensor) -> Tensor:
+    """Return the information that the decisions give about the emotion, in bits an utterance.
+
+    The mutual information of emotion and predicted class, ``H(emotion) + H(class) - H(both)``, each entropy with
+    Miller's correction for the number of utterances (1955, Note on the bias of information estimates). Without
+    information it lies around 0, on either side; a constant decision gives exactly 0.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`.
+
+    Returns:
+        Bits, ``(...)`` float64; NaN without utterances. :func:`label_entropy` is what a faultless classifier gives.
+
+    Example:
+        >>> label_information(torch.tensor([[[5, 0], [5, 0]], [[3, 3], [3, 3]]])).round(decimals=3).tolist()
+        [0.0, -0.06]
+    """
+    counts = confusion.double()
+    return _entropy(counts.sum(-1)) + _entropy(counts.sum(-2)) - _entropy(counts.flatten(-2))
+
+
+def label_entropy(confusion: Tensor) -> Tensor:
+    """Return the entropy of the emotions in bits, with Miller's correction as in :func:`label_information`.
+
+    Args:
+        confusion: ``(..., C, L)`` as in :func:`recall`.
+    """
+    return _entropy(confusion.double().sum(-1))
+
+
+def _entropy(counts: Tensor) -> Tensor:
+    """Return the entropy of counts ``(..., K)`` in bits, corrected by ``(occupied - 1) / (2 n ln 2)``."""
+    number = counts.sum(-1)
+    shares = counts / number[..., None]
+    plain = -torch.special.xlogy(shares, shares).sum(-1)
+    return (plain + ((counts > 0).sum(-1) - 1) / (2 * number)) / math.log(2)
 
 
 def _diagonal(confusion: Tensor, columns: Tensor) -> Tensor:

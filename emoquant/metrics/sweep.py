@@ -10,9 +10,11 @@ from torchmetrics import Metric
 from emoquant.codecs.base import Codec
 from emoquant.memory import fitting
 from emoquant.metrics.choice import CodebookChoice
+from emoquant.metrics.decisions import Decisions, Recognition
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate, Recognition
+from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate
 from emoquant.metrics.references import References
+from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
@@ -190,7 +192,7 @@ class SweepMetrics(nn.Module):
         fidelity = frame_fidelity(batch.features, coded.features, batch.lengths)
         mask = frame_mask(batch.lengths, batch.features.shape[1])
         skips = (coded.codes == codec.codewords).sum(-1) if codec.positions else torch.zeros_like(coded.bits)
-        logits = after.new_zeros(*after.shape[:-1], 0) if self.classifier is None else self.classifier(after)
+        logits, logits_before = (self._logits(vectors) for vectors in (after, before))
         return Observation(
             before,
             after,
@@ -201,9 +203,15 @@ class SweepMetrics(nn.Module):
             fidelity.cosines,
             (coded.bits.double() * mask).sum(-1),
             (skips * mask).sum(-1),
-            logits.float(),
+            logits,
+            logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
         )
+
+    def _logits(self, vectors: Tensor) -> Tensor:
+        if self.classifier is None:
+            return vectors.new_zeros(*vectors.shape[:-1], 0)
+        return self.classifier(vectors).float()
 
     def _cells(self, batch: Batch, strata: Strata | None, blocks: Blocks) -> Tensor:
         block = blocks.assign(batch.speakers, batch.utterances)
@@ -272,6 +280,8 @@ def _measures(
     if references is not None:
         skip_vector = getattr(codec, "skip_vector", None) if codec.positions else None
         found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))
+        found.append(Shrinkage(emotions, references))
     if classifier is not None:
         found.append(Recognition(emotions, classifier.labels, closed_set))
+        found.append(Decisions(emotions, classifier.labels, closed_set))
     return found

@@ -90,11 +90,17 @@ def measure_rows(
     for measure, part in zip(measures, sums.split(widths, dim=-1), strict=True):
         estimates = measure.figures(part.sum(0).movedim(0, 1))  # (O, C, M)
         drawn = torch.einsum("rg,gcom->rocm", weights, part)
-        for figure, replicates in zip(estimates, measure.figures(drawn), strict=True):
+        left_out: Sequence[Figure | None] = [None] * len(estimates)
+        if any(figure.jackknife for figure in estimates):
+            left_out = measure.figures((part.sum(0) - part).movedim(1, 2))  # (G, O, C, M)
+        for figure, replicates, without in zip(estimates, measure.figures(drawn), left_out, strict=True):
             if about.metrics is not None and figure.metric not in about.metrics:
                 continue
             of = blocks[1] if figure.pooled else blocks[0]
-            ends = percentile_interval(replicates.values, of)
+            if figure.jackknife and without is not None:
+                ends = jackknife_interval(figure.values, without.values, filled.any(-1)[:, None, None])
+            else:
+                ends = percentile_interval(replicates.values, of)
             rows += _figure_rows(subject, figure, *ends, sampling.kind, of, about.stratum)
     return rows
 
@@ -135,6 +141,7 @@ def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:
     for pooled, found in ((False, kept), (True, pool_distinct(kept)[:, None])):
         values = count_distinct(found)
         numbers = (counts.sum()[None] if pooled else counts).expand(values.shape)
+        values = torch.where(numbers > 0, values, torch.nan)
         missing = torch.full_like(values, torch.nan)
         rows += _figure_rows(subject, Figure("distinct_outputs", values, numbers, pooled), missing, missing, "")
     return rows

@@ -121,7 +121,7 @@ def _draw(axes: Axes, grid: Grid, colours: Colormap, norm: Normalize) -> None:
 
 def _rule(axes: Axes, grid: Grid) -> None:
     """Set what is not one of the table's kind apart: all emotions together, other classes, no quantization."""
-    if grid.columns[-1] in ("UAR", "all", "else"):
+    if grid.columns[-1] in ("UAR", "macro-F1", "all", "else"):
         axes.axvline(len(grid.columns) - 1, color=GREY, linewidth=0.8)
     if grid.rows[0] == "none":
         axes.axhline(1, color=GREY, linewidth=0.8)

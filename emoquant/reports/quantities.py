@@ -63,9 +63,27 @@ _QUANTITIES = {
     "recall": _share("Recall"),
     "uar": _share("Unweighted average recall"),
     "accuracy": _share("Accuracy"),
+    "precision": _share("Precision"),
     "f1": Quantity("F1", limits=(0.0, 1.0)),
+    "agreement": Quantity(
+        "Agreement", "%", 100.0, 1, (0.0, 100.0), meaning="of the decision with that before quantization"
+    ),
+    "kl": Quantity("Divergence of the decision", "bits", meaning="of the class probabilities, before from after"),
+    "confidence": Quantity("Confidence", limits=(0.0, 1.0), meaning="mean of the largest class probability"),
+    "margin": Quantity("Margin", limits=(0.0, 1.0), meaning="lead of the largest class probability over the second"),
+    "probability": Quantity("Probability", limits=(0.0, 1.0)),
+    "label_information": Quantity(
+        "Information about the label", "bits", decimals=2, meaning="mutual information of emotion and decision"
+    ),
+    "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
     "utterance_similarity": Quantity(
         "Utterance similarity", "cosine", meaning="of the time means before and after coding"
+    ),
+    "excess_similarity": Quantity(
+        "Similarity beyond shrinking",
+        "cosine",
+        centred=True,
+        meaning="minus that of a move straight to the training mean, until equally near to it",
     ),
     "frame_similarity": Quantity("Frame similarity", "cosine", meaning="mean over frames before and after coding"),
     "bits_per_frame": Quantity("Rate", "bits/frame", decimals=1),
@@ -91,6 +109,12 @@ _QUANTITIES = {
         centred=True,
         meaning="gain in similarity to neutral minus the mean gain to emotions that are neither neutral nor their own",
     ),
+    "excess_preference_for_neutral": Quantity(
+        "Preference for neutral beyond shrinking",
+        "cosine",
+        centred=True,
+        meaning="minus that of a move straight to the training mean, until equally near to it",
+    ),
     "distance_to_neutral": Quantity("Distance left to neutral", "%", 100.0, 1),
     "distance_to_mean": Quantity("Distance left to the training mean", "%", 100.0, 1),
     "distance_to_skip": Quantity("Distance left to the all-SKIP vector", "%", 100.0, 1),
@@ -109,7 +133,7 @@ _QUANTITIES = {
 }
 
 #: Metrics whose pooled figure over all emotions stands under another name.
-_OVERALL = {"recall": ("uar", "UAR")}
+_OVERALL = {"recall": ("uar", "UAR"), "f1": ("f1", "macro-F1")}
 
 
 def quantity(metric: str) -> Quantity:
@@ -126,7 +150,7 @@ def quantity(metric: str) -> Quantity:
     known = _QUANTITIES.get(stem) or Quantity(stem.replace("_", " ").capitalize())
     if not target:
         return known
-    link = {"similarity_to": "to", "attraction": "to", "predicted": "as"}.get(stem, "of")
+    link = {"similarity_to": "to", "attraction": "to", "predicted": "as", "probability": "of"}.get(stem, "of")
     return known._replace(label=f"{known.label} {link} {target}")
 
 

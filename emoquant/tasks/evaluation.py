@@ -17,7 +17,6 @@ from emoquant.data_protocols import EmotionData
 from emoquant.encoders.base import EmotionHead
 from emoquant.encoders.heads import default_head
 from emoquant.metrics import (
-    Agreement,
     Blocks,
     ByAgreement,
     BySpeaker,
@@ -26,6 +25,7 @@ from emoquant.metrics import (
     ReferenceVectors,
     Strata,
     SweepMetrics,
+    Votes,
 )
 from emoquant.metrics.described import codec_rows
 from emoquant.metrics.recognition import class_columns
@@ -181,7 +181,7 @@ class CodecEvaluationTask(LightningModule):
             strata,
             data.name,
             self.closed_set,
-            [Agreement(data.emotions, self.classifier.labels)] if voted else [],
+            [Votes(data.emotions, self.classifier.labels)] if voted else [],
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,

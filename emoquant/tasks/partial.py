@@ -18,7 +18,7 @@ from emoquant.metrics import SweepMetrics
 _PATIENCE = 50
 
 #: Version of the sums and of their meaning.
-FORMAT = 1
+FORMAT = 2
 
 States = dict[str, Tensor]
 

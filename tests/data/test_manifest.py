@@ -82,9 +82,16 @@ BAD = {
     "unknown split": ("a.wav,sad,x,evaluation,,,,\n", "line 2: split 'evaluation', expected one of"),
     "split missing in one line": ("a.wav,sad,x,train,,,,\nb.wav,sad,x,,,,,\n", "line 3.*no split"),
     "same id": ("a.wav,sad,x,train,u,,,\nb.wav,sad,x,train,u,,,\n", "line 3: id 'u' is that of line 2"),
-    "same path": ("a.wav,sad,x,train,,,,\na.wav,sad,x,train,,,,\n", "line 3: id 'a' is that of line 2"),
+    "same path": (
+        "a.wav,sad,x,train,,,,\na.wav,sad,x,train,,,,\n",
+        "line 3: .*a.wav is listed in line 2 too, as sad, as",
+    ),
     "id with a separator": ("a.wav,sad,x,train,../u,,,\n", "line 2: id '../u' has a path separator"),
     "id that is a folder": ("a.wav,sad,x,train,..,,,\n", "line 2: id"),
+    "same path, other emotion": (
+        "a.wav,sad,x,train,u,,,\nb.wav,sad,x,train,v,,,\n./b.wav,sad,x,train,w,,,\nsub/../a.wav,joy,x,train,t,,,\n",
+        r"line 5: .*a.wav is listed in line 2 too, as sad, and here as happy.*where: .*\(2 lines repeat a file\)",
+    ),
     "id with a backslash": ("a.wav,sad,x,train,x\\y,,,\n", "line 2: id"),
     "missing file": ("a.wav,sad,x,train,,,,\nnone.wav,sad,x,train,,,,\n", "line 3: no file .*1 of 2 files"),
     "missing folder": ("no/a.wav,sad,x,train,,,,\n", "line 2: no file"),
@@ -130,7 +137,7 @@ def test_columns_that_are_not_there(tmp_path, arguments, message):
 
 
 def test_wrong_arguments():
-    with pytest.raises(ValueError, match="expected 'column', 'speaker', 'text' or 'both'"):
+    with pytest.raises(ValueError, match="expected 'column', 'speaker', 'text', 'both' or 'random'"):
         ManifestCorpus("m.csv", split="room")
     with pytest.raises(ValueError, match=r"columns maps \['file'\]"):
         ManifestCorpus("m.csv", columns={"file": "path"})
@@ -140,8 +147,8 @@ def test_wrong_arguments():
 
 def test_paths_outside_are_read_on_request(tmp_path):
     write_tone(tmp_path / "out.wav")
-    path = write(tmp_path / "in", HEADER + "../out.wav,sad,x,train,,,,\n" + f"{tmp_path}/out.wav,sad,x,train,two,,,\n")
-    first, second = ManifestCorpus(path, allow_outside=True).utterances()
+    lines = f"../out.wav,sad,x,train,,,,\n{tmp_path}/out.wav,sad,x,train,two,0.1,,\n"
+    first, second = ManifestCorpus(write(tmp_path / "in", HEADER + lines), allow_outside=True).utterances()
     assert os.path.samefile(first.path, second.path)
 
 
@@ -225,6 +232,11 @@ def test_what_is_written_is_read(fuzzed, rows, names):
         writer = csv.DictWriter(file, [*rows[0], "id"])
         writer.writeheader()
         writer.writerows([row | {"id": name} for row, name in zip(rows, names, strict=False)])
+    parts = {(os.path.normpath(row["path"]), row["start"], row["end"]) for row in rows}
+    if len(parts) < len(rows):
+        with pytest.raises(ValueError, match=r"m\.csv, line \d+: .* is listed in line \d+ too, as"):
+            ManifestCorpus(str(fuzzed)).utterances()
+        return
     found = ManifestCorpus(str(fuzzed)).utterances()
     assert len(found) == len(rows)
     for row, name, utterance in zip(rows, names, found, strict=False):
@@ -249,5 +261,5 @@ def test_ids_come_from_paths(fuzzed, name, folder):
         reader.read([path, "sad"], builder)
     except ValueError:
         return
-    expected = os.path.splitext(os.path.normpath(path))[0].replace("/", "~").replace("\\", "~").lstrip(".~")
+    expected = os.path.splitext(os.path.normpath(path.replace("\\", "/")))[0].replace("/", "~").lstrip(".~")
     assert builder.table()[0].id == expected

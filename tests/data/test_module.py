@@ -35,7 +35,7 @@ def module(folder):
 
 
 def test_attributes(module):
-    assert module.name == "manifest"
+    assert module.name == "corpus"
     assert module.dim == 8
     assert module.emotions == ["angry", "happy", "neutral", "sad", "surprise"]
     assert module.speakers == ["s0", "s1", "s2", "s3", "s4"]

@@ -60,11 +60,11 @@ def test_both_holds_out_a_speaker_and_sentences():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: split_by_group(["a", "b"]), "at least two are needed"),
-        (lambda: split_by_group(["a", "", "c"]), "utterance 1 of the corpus has no speaker or sentence"),
+        (lambda: split_by_group(["a", "b"]), r"2 speakers \(a, b\) where at least 3 are needed"),
+        (lambda: split_by_group(["a", "", "c"]), "utterance 1 of the corpus has no speaker"),
         (lambda: held_out(["a"]), "at least two"),
         (lambda: held_out(["a", "b"], 1.5), "between 0 and 1"),
-        (lambda: split_by_both(["a", "a", "a"], ["x", "y", "z"]), "cannot hold out 1 of 1 speakers"),
+        (lambda: split_by_both(["a", "a", "a"], ["x", "y", "z"]), r"1 speaker \(a\) where at least 2"),
         (lambda: split_by_policy("room", ["a"], ["b"], 0.2, 0.1, 0), "expected 'speaker', 'text' or 'both'"),
     ],
 )

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -232,12 +233,14 @@ def test_what_a_learning_aligner_found_is_found_again_in_the_cache(folder, data)
 def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
     good = data.dataset("train").utterances[0]
     (tmp_path / "cut.wav").write_bytes(good.path.read_bytes()[:3000])
+    for name in ("leak", "mute", "wordy"):
+        shutil.copy(good.path, tmp_path / f"{name}.wav")
     lines = [
         f'{good.path},angry,one,"{good.text}",train,good',
         f"{tmp_path / 'cut.wav'},angry,one,The boat.,train,cut",
-        f'{good.path},angry,one,"{good.text}",test,leak',
-        f"{good.path},angry,one,,train,mute",
-        f'{good.path},angry,one,"{"word " * 60}",train,wordy',
+        f'{tmp_path / "leak.wav"},angry,one,"{good.text}",test,leak',
+        f"{tmp_path / 'mute.wav'},angry,one,,train,mute",
+        f'{tmp_path / "wordy.wav"},angry,one,"{"word " * 60}",train,wordy',
     ]
     findings = check_data(manifest(tmp_path, lines), VoiceAligner(), cache_dir=str(tmp_path))
     told = capsys.readouterr().out

@@ -7,9 +7,11 @@ from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, plante
 
 from emoquant.labels import canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
-from emoquant.metrics.agreement import Agreement
-from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate, Recognition
+from emoquant.metrics.decisions import Decisions, Recognition
+from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
+from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.speech.summary import FIGURES
+from emoquant.metrics.votes import Votes
 from emoquant.results import Row
 
 HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
@@ -23,12 +25,12 @@ def named(section):
 
 def test_every_measure_of_a_sweep_is_explained():
     shipped = {kind for kind in Measure.__subclasses__() if kind.__module__.startswith("emoquant.")}
-    assert shipped == {Agreement, Direction, Fidelity, Rate, Recognition}, "measure the new one below"
+    assert shipped == {Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, Votes}, "measure the new one below"
     head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
     batches = planted_batches()
     for batch in batches:
         references.update(batch)
-    more = [Agreement(EMOTIONS, head.labels), Rate(2, coded=True)]
+    more = [Votes(EMOTIONS, head.labels), Rate(2, coded=True)]
     sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, references.compute(), head, replicates=2, measures=more)
     sweep.update(batches[0])
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)

@@ -37,6 +37,26 @@ def _(folder):
     manifest(folder, "path,emotion,split,id\na.wav,sad,test,1\nb.wav,sad,test,1\n").utterances()
 
 
+@case("Corpora", "a file that is listed twice", ValueError, "delete one of the lines, or choose lines", "line 3")
+def _(folder):
+    manifest(folder, LINES + "./a.wav,sad,x,test\n").utterances()
+
+
+@case("Corpora", "a file that is listed with two emotions", ValueError, "as sad, and here as happy", "line 3")
+def _(folder):
+    manifest(folder, LINES + "a.wav,joy,x,train\n").utterances()
+
+
+@case("Corpora", "two speakers where none may be in two splits", ValueError, "at least 3 are needed", "split: random")
+def _(folder):
+    manifest(folder, "path,emotion,speaker\na.wav,sad,x\nb.wav,joy,y\n").utterances()
+
+
+@case("Corpora", "a manifest with semicolons, capitals and backslashes", None, "read")
+def _(folder):
+    assert manifest(folder, "Path;Emotion;Split\nsub\\c.wav;sad;test\n").utterances()[0].path.is_file()
+
+
 @case("Corpora", "an emotion that nobody knows (mislabelled)", ValueError, "unknown emotion 'sda'", "line 2")
 def _(folder):
     manifest(folder, "path,emotion,split\na.wav,sda,train\n").utterances()
@@ -47,17 +67,21 @@ def _(folder):
     manifest(folder, "path,emotion,split\na.wav,sad,evaluation\n").utterances()
 
 
-@case("Corpora", "a path with .. in a manifest", ValueError, "set allow_outside if that is meant", "../../etc/x.wav")
+@case(
+    "Corpora", "a path with .. in a manifest", ValueError, "if that is meant set allow_outside: true", "../../etc/x.wav"
+)
 def _(folder):
     manifest(folder, "path,emotion,split\n../../etc/x.wav,sad,train\n").utterances()
 
 
-@case("Corpora", "an absolute path in a manifest", ValueError, "set allow_outside if that is meant", "/etc/passwd")
+@case(
+    "Corpora", "an absolute path in a manifest", ValueError, "if that is meant set allow_outside: true", "/etc/passwd"
+)
 def _(folder):
     manifest(folder, "path,emotion,split\n/etc/passwd,sad,train\n").utterances()
 
 
-@case("Corpora", "a link out of the root", ValueError, "by a link; set allow_outside if meant", "away")
+@case("Corpora", "a link out of the root", ValueError, "if that is meant set allow_outside: true", "away")
 def _(folder):
     corpus = manifest(folder, "path,emotion,split\naway/x.wav,sad,train\n")
     write_tone(folder / "elsewhere" / "x.wav")

@@ -40,7 +40,7 @@ class TestRuns:
         assert all(math.isnan(row.lmbda) == (row.codec == "none") for row in rows)
         assert {row.lmbda for row in rows if row.codec == "pull"} == {0.0, 1.0, 9.0}
         assert {row.n for row in rows if row.emotion == "all"} == {60}
-        assert {row.n for row in rows if row.emotion != "all"} == {15}
+        assert {row.n for row in rows if row.emotion != "all" and row.metric != "precision"} == {15}
         assert {row.interval for row in rows if row.metric == "recall"} == {"speakers"}
         found = table(rows)
         assert found["pull", 9.0, "neutral", "recall", "all"].value == 1.0
@@ -55,9 +55,8 @@ class TestRuns:
         for batch in data.batches["test"]:
             sweep.update(batch)
         for row in sweep.compute():
-            assert rows[row.codec, row.lmbda, row.emotion, row.metric, "all"].value == pytest.approx(
-                row.value, abs=1e-9
-            )
+            found = rows[row.codec, row.lmbda, row.emotion, row.metric, "all"].value
+            assert found == pytest.approx(row.value, abs=1e-9, nan_ok=True)
 
     def test_bf16_mixed_leaves_the_measures_float32(self, tmp_path):
         plain = run(CodecEvaluationTask([PullCodec(CENTROIDS[2])], CentroidHead(), replicates=20), TinyData(), tmp_path)

@@ -7,8 +7,8 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 from tiny_world import CENTROIDS, EMOTIONS, CentroidHead, PullCodec, planted_batches
 
-from emoquant.metrics import Agreement, ByAgreement, SweepMetrics
-from emoquant.metrics.agreement import entropy_bits, js_divergence, top2_hits
+from emoquant.metrics import ByAgreement, SweepMetrics, Votes
+from emoquant.metrics.votes import entropy_bits, js_divergence, top2_hits
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def rows_of(batches, votes, strata=()):
         EMOTIONS,
         classifier=head,
         strata=strata,
-        measures=[Agreement(EMOTIONS, head.labels)],
+        measures=[Votes(EMOTIONS, head.labels)],
         replicates=100,
     )
     for batch in batches:

@@ -72,7 +72,7 @@ def top2_hits(scores: Tensor, votes: Tensor) -> Tensor:
     return most_in & enough & (votes.amax(-1) > 0)
 
 
-class Agreement(Measure):
+class Votes(Measure):
     """Ambiguity of the votes and what the classifier makes of it; utterances that nobody voted on are not counted.
 
     ``vote_entropy`` (bits) is the ambiguity, the same at every operating point; ``js_divergence`` (bits) compares the

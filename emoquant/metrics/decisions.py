@@ -1,0 +1,131 @@
+"""What a classifier decides after coding: whether it is right, and whether it is what it decided before.
+
+Unweighted average recall counts decisions that are right. Coding may change many of them, for the worse and for the
+better, and leave it as it was; agreement with the decisions before coding, and the divergence of the probabilities, do
+not miss that.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.labels import canonical_emotion
+from emoquant.metrics import recognition
+from emoquant.metrics.measures import Figure, Measure, Observation, per_emotion_and_pooled
+from emoquant.metrics.recognition import class_columns, closed_set_logits
+
+
+def kl_bits(before: Tensor, after: Tensor) -> Tensor:
+    """Return the Kullback-Leibler divergence of class probabilities, before from after, in bits.
+
+    ``sum p log2(p / q)`` with ``p`` before and ``q`` after: the bits an outcome that are lost by whoever takes the
+    probabilities after coding for those before (Kullback and Leibler 1951, On information and sufficiency).
+
+    Args:
+        before: Logits, ``(..., L)``; minus infinity for a class that is left out.
+        after: Logits that broadcast with them; minus infinity for the same classes.
+
+    Returns:
+        Divergence of at least 0, ``(...)`` float64.
+
+    Example:
+        >>> kl_bits(torch.tensor([0.5, 0.5]).log(), torch.tensor([0.25, 0.75]).log()).round(decimals=4).item()
+        0.2075
+    """
+    p, q = before.double().log_softmax(-1), after.double().log_softmax(-1)
+    parts = torch.where(p > -torch.inf, p.exp() * (p - q), 0.0)
+    return parts.sum(-1).clamp_min(0.0) / math.log(2)
+
+
+class Recognition(Measure):
+    """Recall, precision, F1, UAR, accuracy, information about the label, and what each emotion is taken for.
+
+    Args:
+        emotions: Names of the corpus's emotions.
+        labels: Classes of the classifier, in the order of its logits.
+        closed_set: Whether classes outside the corpus's emotions are masked (they are left in by default).
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
+        self.columns = class_columns(emotions, labels)
+        self.classes = [canonical_emotion(label) for label in labels]
+        self.closed_set = closed_set
+        self.width = len(labels) + 1
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return a one-hot vector of the predicted class, then 1."""
+        logits = closed_set_logits(seen.logits, self.columns) if self.closed_set else seen.logits
+        chosen = torch.nn.functional.one_hot(logits.argmax(-1), len(self.classes))
+        return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return recall, precision and F1 per emotion, what sums all of them up, and the confusion matrix as shares."""
+        confusion, counts = sums[..., :-1], sums[..., -1]
+        pooled = counts.sum(-1, keepdim=True)
+        scores, taken = recognition.f1(confusion, self.columns), confusion.sum(-2)[..., self.columns]
+        found = [
+            Figure("recall", recognition.recall(confusion, self.columns), counts, share=True),
+            Figure("precision", recognition.precision(confusion, self.columns), taken, share=True),
+            Figure("f1", scores, counts),
+            Figure("f1", scores.mean(-1, keepdim=True), pooled, pooled=True),
+            Figure("uar", recognition.unweighted_average_recall(confusion, self.columns)[..., None], pooled, True),
+            Figure("accuracy", recognition.accuracy(confusion, self.columns)[..., None], pooled, True, share=True),
+            Figure("label_information", recognition.label_information(confusion)[..., None], pooled, True, False, True),
+            Figure("label_entropy", recognition.label_entropy(confusion)[..., None], pooled, True, False, True),
+        ]
+        for name, hits in zip(self.classes, confusion.unbind(-1), strict=True):
+            found += per_emotion_and_pooled(f"predicted/{name}", hits, counts, counts, share=True)
+        return found
+
+
+class Decisions(Measure):
+    """Agreement with the decisions before coding, divergence of the probabilities, and how sure the classifier is.
+
+    ``agreement`` is the share of utterances whose class is that before coding, ``kl`` (bits) how far the probabilities
+    went from those before (:func:`kl_bits`), ``confidence`` the mean of the largest probability, ``margin`` its mean
+    lead over the second largest, ``probability/E`` the mean probability of class E. Where one output is left, the last
+    three are that output's: they say how little the name of the class means that it is given.
+
+    Args:
+        emotions: Names of the corpus's emotions.
+        labels: Classes of the classifier, in the order of its logits; at least two.
+        closed_set: Whether classes outside the corpus's emotions are masked.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
+        self.columns = class_columns(emotions, labels)
+        self.classes = [canonical_emotion(label) for label in labels]
+        self.closed_set = closed_set
+        self.width = len(labels) + 5
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return agreement, divergence, largest probability, its lead, every probability, then 1."""
+        before, after = seen.logits_before, seen.logits
+        if self.closed_set:
+            before, after = (closed_set_logits(logits, self.columns) for logits in (before, after))
+        likely = after.double().softmax(-1)  # (O, B, L)
+        first, second = likely.topk(2, dim=-1).values.unbind(-1)
+        same = (after.argmax(-1) == before.argmax(-1)).double()
+        columns = torch.stack([same, kl_bits(before, after), first, first - second], dim=-1)
+        return torch.cat([columns, likely, torch.ones_like(columns[..., :1])], dim=-1)
+
+    def figures(self, sums: Tensor) -> list[Figure]:
+        """Return agreement, divergence, confidence, margin, and the probability of every class over all utterances."""
+        same, divergence, first, lead, *likely, counts = sums.unbind(-1)
+        found = [
+            *per_emotion_and_pooled("agreement", same, counts, counts, share=True),
+            *per_emotion_and_pooled("kl", divergence, counts, counts),
+            *per_emotion_and_pooled("confidence", first, counts, counts),
+            *per_emotion_and_pooled("margin", lead, counts, counts),
+        ]
+        for name, total in zip(self.classes, likely, strict=True):
+            found.append(per_emotion_and_pooled(f"probability/{name}", total, counts, counts)[1])
+        return found
