@@ -10,6 +10,7 @@ from emoquant.data.base import Corpus
 from emoquant.data.module import EmotionDataModule
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.origin import require_origin
+from emoquant.trimming import TRIM
 from emoquant.tts.synthesis import load_synthesizer
 from emoquant.tts.vocoders.base import Vocoder
 
@@ -25,6 +26,7 @@ def app(
     cache_dir: str = ".cache/emoquant",
     wait: bool = True,
     classifier: EmotionHead | None = None,
+    trim: float | None = TRIM,
 ) -> str:
     """Serve a page where one records speech, moves lambda and codebook, and hears the synthesis.
 
@@ -40,6 +42,7 @@ def app(
         wait: Whether to serve until it is stopped.
         classifier: Hears emotions in vectors of the encoder; the encoder's own head by default. Without either the page
             does not say how a recording is heard.
+        trim: How many dB below its loudest 20 ms a recording is cut at both ends; null leaves it whole.
 
     Returns:
         Address of the page.
@@ -53,7 +56,7 @@ def app(
     synthesizer = load_synthesizer(voice, encoder, vocoder) if voice is not None else None
     atlas = atlas_of(EmotionDataModule(corpora, encoder, cache_dir=cache_dir))
     head = classifier if classifier is not None else _own_head(encoder)
-    return Page(Workbench(encoder, codecs, atlas, head, synthesizer)).launch(host, port, wait)
+    return Page(Workbench(encoder, codecs, atlas, head, synthesizer, trim)).launch(host, port, wait)
 
 
 def _own_head(encoder: FrameEncoder) -> EmotionHead | None:
