@@ -14,6 +14,7 @@ from emoquant.codecs.base import Codec
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.origin import require_origin
+from emoquant.trimming import TRIM, require_threshold, trimmed
 from emoquant.tts.recipe import Emotion, EmotionRecipe, quantize
 from emoquant.tts.references import Reference
 from emoquant.tts.synthesis import Speech, Synthesizer
@@ -45,9 +46,11 @@ class Workbench:
         atlas: Map of emotions.
         head: Hears emotions in vectors; none by default.
         synthesizer: A voice; none by default.
+        trim: How many dB below its loudest 20 ms a recording is cut at both ends; None to cut nothing.
 
     Raises:
-        ValueError: There is no codec, two have one name, or a codec was trained on another encoder.
+        ValueError: There is no codec, two have one name, a codec was trained on another encoder, or ``trim`` is not
+            positive.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Workbench:
         atlas: Atlas,
         head: EmotionHead | None = None,
         synthesizer: Synthesizer | None = None,
+        trim: float | None = TRIM,
     ) -> None:
         self.codecs = {codec.name: codec for codec in codecs}
         if not codecs or len(self.codecs) < len(codecs):
@@ -64,6 +68,8 @@ class Workbench:
         for codec in codecs:
             require_origin(f"codec {codec.name!r}", codec.origin, encoder.identify())
         self.encoder, self.atlas, self.head, self.synthesizer = encoder.eval(), atlas, head, synthesizer
+        require_threshold(trim)
+        self.trim = trim
         self._heard: dict[tuple[str, str], Hearing] = {}
 
     def hear(self, recording: Path, codec: str) -> Hearing:
@@ -86,6 +92,7 @@ class Workbench:
         return self._heard[known]
 
     def _frames(self, waveform: Tensor) -> Tensor:
+        waveform = trimmed(waveform, self.encoder.sample_rate, self.trim)
         with torch.no_grad():
             features, _ = self.encoder(waveform[None], torch.tensor([len(waveform)]))
         found: Tensor = features[0]

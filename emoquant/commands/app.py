@@ -12,6 +12,7 @@ from emoquant.encoders.heads import head_or_none
 from emoquant.origin import require_origin
 from emoquant.runs import LAST, RUNS, Begun, begun_in, newest
 from emoquant.study.corpus import open_data
+from emoquant.trimming import TRIM
 from emoquant.tts.synthesis import load_synthesizer
 from emoquant.tts.vocoders.base import Vocoder
 
@@ -31,6 +32,7 @@ def app(
     port: int | None = None,
     wait: bool = True,
     classifier: EmotionHead | None = None,
+    trim: float | None = TRIM,
 ) -> str:
     """Serve a page where one records speech, moves lambda and codebook, and hears the synthesis.
 
@@ -49,6 +51,7 @@ def app(
         wait: Whether to serve until it is stopped.
         classifier: Hears emotions in vectors of the encoder; the encoder's own head by default. Without either the page
             does not say how a recording is heard.
+        trim: How many dB below its loudest 20 ms a recording is cut at both ends; null leaves it whole.
 
     Returns:
         Address of the page.
@@ -65,7 +68,7 @@ def app(
     atlas = atlas_of(module)
     opened = open_codecs(codecs or [_default_codec(folder)], module.emotions, Place(str(folder), points or POINTS))
     head = classifier if classifier is not None else head_or_none(module.encoder, module.emotions, folder)
-    return Page(Workbench(module.encoder, opened, atlas, head, synthesizer)).launch(host, port, wait)
+    return Page(Workbench(module.encoder, opened, atlas, head, synthesizer, trim)).launch(host, port, wait)
 
 
 def _default_codec(folder: Path) -> dict[str, str]:

@@ -37,6 +37,7 @@ def compress(
     shard: str = "0/1",
     overwrite: bool = False,
     progress: bool = True,
+    trim: float | None = None,
 ) -> Path:
     """Compress frame features or audio to .emq files and return the manifest that lists them.
 
@@ -65,12 +66,16 @@ def compress(
         shard: Part of the work of this job, as NUMBER/COUNT from 0/1; every part writes a manifest of its own.
         overwrite: Start afresh, also where the folder holds files of other settings: what its manifests list goes.
         progress: Whether a progress bar is shown.
+        trim: How many dB below its loudest 20 ms audio is cut at both ends, such as 30; nothing is cut by default.
 
     Raises:
         FileNotFoundError: An input or the checkpoint is missing.
         ValueError: An argument is out of range, an input is bad, or the folder holds files of other settings.
     """
+    from emoquant.trimming import require_threshold
+
     aim = _aim(lmbda, bits_per_frame, similarity, tolerance)
+    require_threshold(trim)
     counts = {"beam": beam, "survivors": survivors, "utterances": utterances, "calibration": calibration}
     for name, value in counts.items():
         if value < 1:
@@ -80,9 +85,9 @@ def compress(
     trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device)
     require_encoder(sources, wave_encoder)
     trained.beam, trained.survivors = beam, survivors
-    folder = CompressedFolder(output, _settings(trained, aim, scope, calibration, origin), division)
+    folder = CompressedFolder(output, _settings(trained, aim, scope, calibration, origin, trim), division)
     todo = folder.open(sources, overwrite)
-    coding = _coding(trained, wave_encoder, utterances)
+    coding = _coding(trained, wave_encoder, utterances, trim)
     if isinstance(aim, float):
         coding.lmbda = aim
     elif scope == "utterance":
@@ -131,7 +136,7 @@ def _load_encoder(model: str, device: str) -> "FrameEncoder":
 
 
 def _settings(
-    codec: "ECVQ", aim: "Target | float", scope: Scope, calibration: int, origin: Origin | None
+    codec: "ECVQ", aim: "Target | float", scope: Scope, calibration: int, origin: Origin | None, trim: float | None
 ) -> dict[str, object]:
     """Return what the files of a folder must have in common; left out is what has its plain value."""
     fixed = isinstance(aim, float)
@@ -143,14 +148,15 @@ def _settings(
         "scope": None if fixed else scope,
         "encoder": origin.stored() if origin else None,
         **({} if fixed else {"calibration": calibration}),
+        **({} if trim is None else {"trim": trim}),
         **search,
     }
 
 
-def _coding(codec: "ECVQ", encoder: "FrameEncoder | None", utterances: int) -> "Coding":
+def _coding(codec: "ECVQ", encoder: "FrameEncoder | None", utterances: int, trim: float | None) -> "Coding":
     from emoquant.commands.compress_coding import Coding
 
-    return Coding(codec, encoder, utterances)
+    return Coding(codec, encoder, utterances, trim)
 
 
 def _run(coding: "Coding", folder: CompressedFolder, sources: Sequence[Source], progress: bool) -> Path:

@@ -26,6 +26,7 @@ class Coding:
         codec: The codec.
         encoder: Turns audio to features; None where there is none.
         utterances: Utterances of a batch at most.
+        trim: How many dB below its loudest 20 ms audio is cut at both ends; None to cut nothing.
 
     Attributes:
         lmbda: Lambda of all utterances, in squared feature units per bit, where there is no target.
@@ -37,8 +38,10 @@ class Coding:
     target: Target | None = None
     curve: Curves | None = None
 
-    def __init__(self, codec: RealBits, encoder: FrameEncoder | None, utterances: int) -> None:
-        self.codec, self.encoder, self.utterances = codec, encoder, utterances
+    def __init__(
+        self, codec: RealBits, encoder: FrameEncoder | None, utterances: int, trim: float | None = None
+    ) -> None:
+        self.codec, self.encoder, self.utterances, self.trim = codec, encoder, utterances, trim
 
     def read(self, sources: Sequence[Source]) -> Iterator[list[tuple[Source, Tensor]]]:
         """Yield batches of utterances with their features ``(T, D)`` float32 on the codec's device.
@@ -47,7 +50,7 @@ class Coding:
             FileNotFoundError: A file is gone.
             ValueError: A file is damaged, or its features do not fit the codec; the message names the file.
         """
-        for batch in read_batches(sources, self.encoder, self.utterances):
+        for batch in read_batches(sources, self.encoder, self.utterances, self.trim):
             yield [(source, self._checked(source, features)) for source, features in batch]
 
     def _checked(self, source: Source, features: Tensor) -> Tensor:

@@ -162,7 +162,7 @@ def read_features(sources: Sequence[Source], encoder: "FrameEncoder | None") -> 
 
 
 def read_batches(
-    sources: Sequence[Source], encoder: "FrameEncoder | None", most: int
+    sources: Sequence[Source], encoder: "FrameEncoder | None", most: int, trim: float | None = None
 ) -> "Iterator[list[tuple[Source, Tensor]]]":
     """Yield utterances with their frame features ``(T, D)`` float32 in batches that fit into memory, in their order.
 
@@ -170,6 +170,7 @@ def read_batches(
         sources: The utterances.
         encoder: Turns audio to features.
         most: Utterances of a batch at most; their frames are at most :data:`FRAMES`, or it is a single one.
+        trim: How many dB below its loudest 20 ms audio is cut at both ends; None to cut nothing.
 
     Raises:
         FileNotFoundError: A file is gone.
@@ -180,7 +181,7 @@ def read_batches(
     held: list[Tensor] = []
     frames = 0.0
     for source in sources:
-        found = _read(source, encoder)
+        found = _read(source, encoder, trim)
         rate = encoder.frame_rate / encoder.sample_rate if encoder is not None and found.ndim == 1 else 1.0
         if batch and (len(batch) == most or frames + rate * len(found) > FRAMES):
             yield list(zip(batch, _as_features(held, encoder), strict=True))
@@ -214,12 +215,13 @@ def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "
     return [features[i] for i in range(len(found))]
 
 
-def _read(source: Source, encoder: "FrameEncoder | None") -> "Tensor":
+def _read(source: Source, encoder: "FrameEncoder | None", trim: float | None = None) -> "Tensor":
     """Return the features ``(T, D)`` of an utterance, or the waveform ``(N,)`` of audio."""
     if encoder is not None and _is_audio(source):
         from emoquant.audio import read_audio
+        from emoquant.trimming import trimmed
 
-        return read_audio(source.path, sample_rate=encoder.sample_rate)
+        return trimmed(read_audio(source.path, sample_rate=encoder.sample_rate), encoder.sample_rate, trim)
     import numpy as np
     import torch
     from safetensors import safe_open

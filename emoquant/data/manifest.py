@@ -12,10 +12,12 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
 from emoquant.data.base import Corpus, Utterance
+from emoquant.data.cutting import cut_to_speech
 from emoquant.data.records import FIELDS, RecordReader, option
 from emoquant.data.sheet import Choice, column_named, encoding_of, separator_of
 from emoquant.data.splits import split_at_random, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
+from emoquant.trimming import require_threshold
 
 #: Ways to divide a corpus, and what of a line each needs.
 _POLICIES = {
@@ -52,9 +54,12 @@ class ManifestCorpus(Corpus):
         seed: Chooses them.
         emotions: Names in the file that :mod:`emoquant.labels` does not know, with what they mean.
         allow_outside: Whether paths may lead out of ``root``.
+        trim: How many dB below its loudest 20 ms an utterance begins and ends, such as 30, within ``start`` and ``end``
+            where the file has them; by default nothing is cut. Alignments are of the uncut utterance: leave it out
+            for voices that have some.
 
     Raises:
-        ValueError: The policy is unknown.
+        ValueError: The policy is unknown or ``trim`` is not positive.
     """
 
     def __init__(
@@ -70,12 +75,14 @@ class ManifestCorpus(Corpus):
         seed: int = 0,
         emotions: dict[Any, str] | None = None,
         allow_outside: bool = False,
+        trim: float | None = None,
     ) -> None:
         if split is not None and split not in _POLICIES:
             *most, last = map(repr, _POLICIES)
             raise ValueError(f"split is {split!r}, expected {', '.join(most)} or {last}")
         if unknown := set(columns or {}) - set(FIELDS):
             raise ValueError(f"columns maps {sorted(unknown)}, expected fields of {list(FIELDS)}")
+        require_threshold(trim)
         self.manifest = Path(manifest)
         self.root = Path(root) if root is not None else self.manifest.parent
         self.name = name or os.path.basename(os.path.abspath(self.root)) or self.manifest.stem
@@ -83,7 +90,7 @@ class ManifestCorpus(Corpus):
         self.columns = {field: (columns or {}).get(field, field) for field in FIELDS}
         self.split, self.test, self.validation, self.seed = split, test, validation, seed
         self.emotions: Mapping[object, str] = emotions or {}
-        self.allow_outside = allow_outside
+        self.allow_outside, self.trim = allow_outside, trim
 
     def utterances(self) -> Sequence[Utterance]:
         """Return the utterances in the order of the file; see the base class."""
@@ -103,7 +110,7 @@ class ManifestCorpus(Corpus):
         self._check_parts(found, lines)
         self._check_ids(found, lines)
         self._check_files(found, lines)
-        return self._divided(found, lines)
+        return cut_to_speech(self._divided(found, lines), self.trim)
 
     def _divided(self, found: UtteranceTable, lines: Sequence[int]) -> UtteranceTable:
         """Return the utterances with the splits of the file or, where it has none, of the policy."""

@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emoquant.data.base import Corpus, Utterance
+from emoquant.data.cutting import cut_to_speech
 from emoquant.data.folders import audio_files, required_folder, subfolders
 from emoquant.data.splits import split_by_group
+from emoquant.trimming import TRIM, require_threshold
 
 _SOURCE = "get Audio_Speech_Actors_01-24.zip from https://zenodo.org/record/1188976 and unpack it there"
 _EMOTIONS = {
@@ -23,17 +25,23 @@ _NAME = re.compile(r"03-(0[12])-(0[1-8])-(0[12])-(0[12])-(0[12])-(\d\d)")
 class RAVDESS(Corpus):
     """RAVDESS in its folders ``Actor_01/03-01-06-01-02-01-01.wav``, audio only.
 
-    A file's name gives modality, channel, emotion, intensity, sentence, repetition and actor. Speakers are held out.
+    A file's name gives modality, channel, emotion, intensity, sentence, repetition and actor. Speakers are held out. As
+    published the files have about a second of silence before and after the sentence; it is cut unless ``trim`` is None.
 
     Args:
         root: Folder that holds ``Actor_01`` to ``Actor_24``.
         song: Whether sung utterances are taken too.
         seed: Chooses the held-out speakers.
+        trim: How many dB below its loudest 20 ms an utterance begins and ends; None leaves files whole.
+
+    Raises:
+        ValueError: ``trim`` is not positive.
     """
 
-    def __init__(self, root: str, song: bool = False, seed: int = 0) -> None:
+    def __init__(self, root: str, song: bool = False, seed: int = 0, trim: float | None = TRIM) -> None:
+        require_threshold(trim)
         self.name = "ravdess"
-        self.root, self.song, self.seed = Path(root), song, seed
+        self.root, self.song, self.seed, self.trim = Path(root), song, seed, trim
 
     def utterances(self) -> Sequence[Utterance]:
         """Return the utterances by actor and name; see the base class."""
@@ -44,7 +52,7 @@ class RAVDESS(Corpus):
         if not spoken:
             raise FileNotFoundError(f"{self.root}: no file like Actor_01/03-01-06-01-02-01-01.wav; {_SOURCE}")
         splits = split_by_group([utterance.speaker for utterance in spoken], seed=self.seed)
-        return [utterance._replace(split=split) for utterance, split in zip(spoken, splits, strict=True)]
+        return cut_to_speech([u._replace(split=split) for u, split in zip(spoken, splits, strict=True)], self.trim)
 
     @staticmethod
     def _utterance(path: Path) -> Utterance:

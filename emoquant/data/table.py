@@ -203,6 +203,10 @@ class UtteranceTable(Sequence[Utterance]):
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
         return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times)
 
+    def with_times(self, times: np.ndarray) -> "UtteranceTable":
+        """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
+        return UtteranceTable(self._columns, times)
+
     def __len__(self) -> int:
         return len(self.times)
 

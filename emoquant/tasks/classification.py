@@ -12,6 +12,7 @@ from torch import Tensor
 from emoquant.data_api import audio_data_of
 from emoquant.encoders import Emotion2Vec, scale_features
 from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
+from emoquant.encoders.pauses import Pauses
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import AudioBatch
@@ -36,6 +37,7 @@ class ClassificationTask(RecognitionTask):
         balanced: Weight classes inversely to how often they occur in training.
         dropout: Dropout in front of the head.
         measured: Emotions that recall is averaged over.
+        pauses: Pauses that training waveforms get before the augmentation; None for none.
 
     Raises:
         ValueError: A number is out of range.
@@ -54,6 +56,7 @@ class ClassificationTask(RecognitionTask):
         balanced: bool = False,
         dropout: float = 0.2,
         measured: tuple[str, ...] = STUDY_EMOTIONS,
+        pauses: Pauses | None = None,
     ) -> None:
         super().__init__(measured)
         if learning_rate <= 0 or front_end < 0 or not 0 <= label_smoothing < 1 or not 0 <= dropout < 1:
@@ -61,7 +64,7 @@ class ClassificationTask(RecognitionTask):
                 "learning_rate must be positive, front_end at least 0, label_smoothing and dropout in [0, 1), got "
                 f"{learning_rate}, {front_end}, {label_smoothing}, {dropout}"
             )
-        self.encoder, self.augmentation, self.masking = encoder, augmentation, masking
+        self.encoder, self.augmentation, self.masking, self.pauses = encoder, augmentation, masking, pauses
         self.learning_rate, self.front_end, self.weight_decay = learning_rate, front_end, weight_decay
         self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
         self.dropout = dropout
@@ -109,9 +112,10 @@ class ClassificationTask(RecognitionTask):
     def training_step(self, batch: AudioBatch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
         waveforms, lengths = batch.waveforms, batch.lengths
-        if self.augmentation is not None:
-            with torch.no_grad():
-                waveforms, lengths = self.augmentation(waveforms, lengths)
+        with torch.no_grad():
+            for change in (self.pauses, self.augmentation):
+                if change is not None:
+                    waveforms, lengths = change(waveforms, lengths)
         logits, target = self(waveforms, lengths), self.classes(batch.emotions)
         weights = None if self._weights is None else self._weights.to(logits.device)
         loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)

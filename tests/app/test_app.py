@@ -87,6 +87,18 @@ def test_a_recording_is_coded_at_every_lambda(recording):
     assert "at \u03bb 9" in figure.axes[0].get_legend().get_texts()[1].get_text()
 
 
+def test_a_recording_is_cut_to_its_speech(recording, tmp_path):
+    samples, rate = soundfile.read(recording)
+    soundfile.write(tmp_path / "padded.wav", np.pad(samples, 8_000), rate)
+    lengths = [
+        len(bench(trim=trim).hear(path, "other").before.frames)
+        for trim in (30.0, None)
+        for path in (recording, tmp_path / "padded.wav")
+    ]
+    assert lengths[0] == pytest.approx(lengths[1], abs=1)
+    assert lengths[3] > 1.8 * lengths[2] > 1.8 * lengths[0] - 2
+
+
 def test_recordings_are_limited(tmp_path):
     made = bench()
     soundfile.write(tmp_path / "long.wav", np.ones(int((LONGEST + 1) * 8000)) * 0.1, 8000)

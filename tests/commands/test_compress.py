@@ -148,6 +148,14 @@ def test_audio_goes_through_an_encoder(checkpoint, tmp_path, monkeypatch):
         compress(tmp_path / "wav", tmp_path / "emq", checkpoint, progress=False)
     manifest = compress(tmp_path / "wav", tmp_path / "emq", checkpoint, encoder="fake", progress=False)
     assert [(row["file"], row["frames"]) for row in rows_of(manifest)] == [("a.emq", "50"), ("b.emq", "25")]
+    soundfile.write(tmp_path / "wav" / "a.wav", np.pad(noise, 16_000), 16_000)
+    given = {"encoder": "fake", "progress": False, "trim": 30.0}
+    with pytest.raises(ValueError, match="holds files of other settings"):
+        compress(tmp_path / "wav", tmp_path / "emq", checkpoint, **given)
+    manifest = compress(tmp_path / "wav", tmp_path / "trimmed", checkpoint, **given)
+    assert [row["frames"] for row in rows_of(manifest)] == ["51", "25"], "10 ms more at both ends of 3 s"
+    with pytest.raises(ValueError, match="trim is 0, expected how many dB"):
+        compress(tmp_path / "wav", tmp_path / "none", checkpoint, encoder="fake", trim=0)
 
 
 @pytest.mark.parametrize(

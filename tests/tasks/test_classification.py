@@ -13,6 +13,7 @@ from emoquant.data.base import Corpus, Utterance
 from emoquant.data.module import AudioDataModule, EmotionDataModule
 from emoquant.encoders import Emotion2Vec, ProbeHead, UntrainedEmotion2Vec
 from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
+from emoquant.encoders.pauses import Pauses
 from emoquant.tasks import AcousticTask, ClassificationTask, ProbeTask
 from emoquant.tasks.classification import warmup_cosine
 from emoquant.tasks.recognition import ConfusionCounts, recalls
@@ -107,7 +108,7 @@ def test_an_encoder_learns_is_exported_and_still_knows(tmp_path, corpus, model):
     assert pretraining.callback_metrics["train/loss"] < 0.5
     task = ClassificationTask(
         Emotion2Vec(str(tmp_path / "front")), WaveformAugmentation(speed=0.03), FrameMasking(1, 3, 0.1),
-        learning_rate=3e-3, warmup_steps=5, front_end=0.0, balanced=True,
+        learning_rate=3e-3, warmup_steps=5, front_end=0.0, balanced=True, pauses=Pauses(0.3, 0.05, 0.05),
     )  # fmt: skip
     frozen = {n: w.clone() for n, w in task.encoder.load().state_dict().items() if "local_encoder" in n}
     run = trainer(tmp_path, 12, ConfusionFigures(6), EncoderExport(str(tmp_path / "out"), variance=1000.0))
