@@ -47,6 +47,27 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+#: First bytes of the small files that stand for a large one that was not fetched, and what fetches it.
+_POINTERS = {
+    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file itself; fetch it: git lfs pull",
+    b"/annex/objects/": "a git-annex pointer, not the file itself; fetch it: git annex get",
+}
+
+
+def pointer_remedy(path: Path) -> str | None:
+    """Return what to do about a file that only points to its content (Git LFS, git-annex); None for every other.
+
+    Args:
+        path: A file that is there.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return None  # whoever reads the file says what is wrong
+    return next((remedy for mark, remedy in _POINTERS.items() if head.startswith(mark)), None)
+
+
 def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 

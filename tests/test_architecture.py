@@ -6,7 +6,18 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "sharding", "_torchaudio"}
+FOUNDATION = {
+    "types",
+    "labels",
+    "audio",
+    "containers",
+    "decoding",
+    "clips",
+    "files",
+    "origin",
+    "sharding",
+    "_torchaudio",
+}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -25,6 +36,8 @@ ALLOWED = {
     "labels": set(),
     "types": set(),
     "audio": set(),
+    "containers": set(),
+    "decoding": set(),
     "clips": set(),
     "files": set(),
     "origin": set(),
