@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.identity import check_ids
 from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, Rows
 from emoquant.data.table import UtteranceTable
@@ -213,6 +214,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         for corpus in self.corpora:
             prefix = f"{corpus.name}/" if len(self.corpora) > 1 else ""
             table = UtteranceTable.of(corpus.utterances())
+            check_ids(corpus.name, table)
             kept = table.names("emotion").among(self.emotions)
             left_out.update(table.select(np.flatnonzero(~kept)).names("emotion"))
             for split in SPLITS:

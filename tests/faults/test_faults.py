@@ -8,7 +8,9 @@ import checkpoint_cases  # noqa: F401 - fills the table
 import configuration_cases  # noqa: F401 - fills the table
 import corpus_cases  # noqa: F401 - fills the table
 import disk_cases  # noqa: F401 - fills the table
+import esd_cases  # noqa: F401 - fills the table
 import feature_cases  # noqa: F401 - fills the table
+import folder_cases  # noqa: F401 - fills the table
 import packet_cases  # noqa: F401 - fills the table
 import pytest
 from cases import CASES
