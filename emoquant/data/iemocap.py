@@ -101,7 +101,7 @@ class IEMOCAP(Corpus):
 
     def _votes(self, block: str) -> dict[str, float]:
         votes: dict[str, float] = {}
-        for line in block.splitlines():
+        for line in block.split("\n"):
             match = _VOTE.match(line)
             if match is None or (match[1] != "E" and not self.self_reports):
                 continue
@@ -114,5 +114,5 @@ class IEMOCAP(Corpus):
 def _texts(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no transcription; expected a line per turn; {_SOURCE}")
-    matches = (_TEXT.match(line) for line in read_text(path).splitlines())
+    matches = (_TEXT.match(line) for line in read_text(path).split("\n"))
     return {match[1]: match[2].strip() for match in matches if match is not None}
