@@ -47,6 +47,57 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+#: First bytes of the small files that stand for a large one that was not fetched, and what fetches it.
+_POINTERS = {
+    b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file itself; fetch it: git lfs pull",
+    b"/annex/objects/": "a git-annex pointer, not the file itself; fetch it: git annex get",
+}
+
+
+def pointer_remedy(path: Path) -> str | None:
+    """Return what to do about a file that only points to its content (Git LFS, git-annex); None for every other.
+
+    Args:
+        path: A file that is there.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(64)
+    except OSError:
+        return None  # whoever reads the file says what is wrong
+    return next((remedy for mark, remedy in _POINTERS.items() if head.startswith(mark)), None)
+
+
+#: Bytes of the largest text that is read at once.
+_MOST_TEXT = 256 * 2**20
+
+
+def read_text(path: Path, most: int = _MOST_TEXT) -> str:
+    r"""Return a text file, with ``\n`` at the ends of its lines.
+
+    Args:
+        path: The file, UTF-8 with or without its mark.
+        most: Bytes that it may have.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is not UTF-8, a pointer of Git LFS or git-annex, or longer than that; the message names it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    if remedy := pointer_remedy(path):
+        raise ValueError(f"{path}: {remedy}")
+    with path.open("rb") as file:
+        data = file.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"{path}: more than {most} bytes of text; is it the right file?")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 ({error}); save it as UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
 def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 

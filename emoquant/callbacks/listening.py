@@ -110,6 +110,9 @@ class ListeningWriter(Callback):
 
 
 def _clips_of(journal: Path) -> list[Clip]:
-    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
-    # An interrupted run may leave half a line.
-    return [parse_clip(json.loads(line)) for line in lines if line.endswith("\n")]
+    # An interrupted run may leave half a line; a text may hold any other break of a line.
+    *lines, _ = journal.read_bytes().split(b"\n")
+    try:
+        return [parse_clip(json.loads(line)) for line in lines]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{journal} is damaged ({error}): delete it, and its clips are rendered again") from error

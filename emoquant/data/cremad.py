@@ -4,13 +4,15 @@ H. Cao et al.: CREMA-D: crowd-sourced emotional multimodal actors dataset. IEEE 
 """
 
 import csv
+import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folders import audio_files, required_folder
+from emoquant.data.folders import audio_files, read_text, required_folder
+from emoquant.data.identity import check_ids, compare_count, say_left_out
 from emoquant.data.splits import split_by_group
 
 _SOURCE = "get it from https://github.com/CheyneyComputerScience/CREMA-D (git lfs)"
@@ -32,15 +34,16 @@ _TEXTS = {
 }
 #: First digit of a row's number in the table of votes: what the raters saw or heard.
 _MODALITIES = {"voice": "1", "face": "2", "audiovisual": "3"}
-#: Published without a sound in it.
-_SILENT = {"1076_MTI_SAD_XX"}
+#: Published with nearly no sound in them, or (1064_IEO_DIS_MD) with one sentence in every emotion.
+_UNUSABLE = {"1076_MTI_NEU_XX", "1076_MTI_SAD_XX", "1064_TIE_SAD_XX", "1064_IEO_DIS_MD"}
+_PUBLISHED = 7_442
 
 
 class CREMAD(Corpus):
     """CREMA-D with ``AudioWAV/1001_IEO_ANG_HI.wav`` and the votes of ``processedResults/tabulatedVotes.csv``.
 
-    The emotion is what the actor was asked for. Speakers are held out. The clip ``1076_MTI_SAD_XX``, which was
-    published without sound, is left out.
+    The emotion is what the actor was asked for. Speakers are held out. Four clips that were published with nearly no
+    sound or with several emotions in them are left out.
 
     Args:
         root: Folder that holds ``AudioWAV`` and ``processedResults``.
@@ -61,10 +64,14 @@ class CREMAD(Corpus):
         """Return the utterances by name; see the base class."""
         folder = required_folder(self.root / "AudioWAV", "files like 1001_IEO_ANG_HI.wav", _SOURCE)
         votes = self._read_votes()
-        paths = [path for path in audio_files(folder) if path.stem not in _SILENT]
+        present = audio_files(folder)
+        paths = [path for path in present if path.stem not in _UNUSABLE]
         if not paths:
             raise FileNotFoundError(f"{folder}: no file like 1001_IEO_ANG_HI.wav; {_SOURCE}")
         found = [self._utterance(path, votes) for path in paths]
+        check_ids(self.name, found)
+        say_left_out(folder, [p.name for p in present if p.stem in _UNUSABLE], "published without usable sound")
+        compare_count(folder, len(present), _PUBLISHED, "clips")
         splits = split_by_group([utterance.speaker for utterance in found], seed=self.seed)
         return [utterance._replace(split=split) for utterance, split in zip(found, splits, strict=True)]
 
@@ -73,15 +80,21 @@ class CREMAD(Corpus):
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no table of votes; {_SOURCE}")
         votes = {}
-        with path.open(newline="", encoding="utf-8") as file:
-            reader = csv.DictReader(file)
-            missing = {"", "fileName", *_VOTES} - set(reader.fieldnames or ())
-            if missing:
-                raise ValueError(f"{path}: no column {sorted(missing)}; expected the published table of votes")
-            for row in reader:
-                if row[""].startswith(_MODALITIES[self.votes]):
+        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
+        missing = {"", "fileName", *_VOTES} - set(reader.fieldnames or ())
+        if missing:
+            raise ValueError(f"{path}: no column {sorted(missing)}; expected the published table of votes")
+        for row in reader:
+            if row[""].startswith(_MODALITIES[self.votes]):
+                try:
                     counts = {emotion: float(row[letter]) for letter, emotion in _VOTES.items()}
-                    votes[row["fileName"]] = {emotion: count for emotion, count in counts.items() if count}
+                except (TypeError, ValueError) as error:
+                    raise ValueError(f"{path}, line {reader.line_num}: votes that are no numbers: {error}") from None
+                if not all(0 <= count < 1000 for count in counts.values()):
+                    raise ValueError(f"{path}, line {reader.line_num}: votes {list(counts.values())}, expected counts")
+                if row["fileName"] in votes:
+                    raise ValueError(f"{path}, line {reader.line_num}: {row['fileName']} has votes before; remove one")
+                votes[row["fileName"]] = {emotion: count for emotion, count in counts.items() if count}
         return votes
 
     @staticmethod

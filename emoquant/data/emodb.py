@@ -10,6 +10,7 @@ from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.folders import audio_files, required_folder
+from emoquant.data.identity import check_ids, compare_count
 from emoquant.data.splits import split_by_policy
 
 _SOURCE = "get it from http://emodb.bilderbar.info/download/ and unpack it there"
@@ -17,6 +18,9 @@ _EMOTIONS = {
     **{"W": "angry", "L": "boredom", "E": "disgust", "A": "fear"},
     **{"F": "happy", "T": "sad", "N": "neutral"},
 }
+#: Utterances, and the speakers' numbers.
+_PUBLISHED = 535
+_SPEAKERS = {"03", *(f"{number:02d}" for number in range(8, 17))}
 _TEXTS = {
     "a01": "Der Lappen liegt auf dem Eisschrank.",
     "a02": "Das will sie am Mittwoch abgeben.",
@@ -55,6 +59,8 @@ class EmoDB(Corpus):
         found = [self._utterance(path) for path in audio_files(folder)]
         if not found:
             raise FileNotFoundError(f"{folder}: no file like 03a01Fa.wav; {_SOURCE}")
+        check_ids(self.name, found)
+        compare_count(folder, len(found), _PUBLISHED, "utterances")
         speakers, texts = [u.speaker for u in found], [u.text for u in found]
         splits = split_by_policy(self.split, speakers, texts, 0.2, 0.1, self.seed)
         return [utterance._replace(split=split) for utterance, split in zip(found, splits, strict=True)]
@@ -62,6 +68,6 @@ class EmoDB(Corpus):
     @staticmethod
     def _utterance(path: Path) -> Utterance:
         match = re.fullmatch(r"(\d\d)([ab]\d\d)([WLEAFTN])([a-z])", path.stem)
-        if match is None or match[2] not in _TEXTS:
+        if match is None or match[1] not in _SPEAKERS or match[2] not in _TEXTS:
             raise ValueError(f"{path}: expected a name like 03a01Fa.wav; remove other files")
         return Utterance(path.stem, path, _EMOTIONS[match[3]], match[1], "", _TEXTS[match[2]], "de")

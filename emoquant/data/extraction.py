@@ -244,10 +244,14 @@ def _seconds(utterance: Utterance) -> float:
 def _read(utterance: Utterance) -> _Item | str:
     """Return a waveform with the digest of its file, or what is wrong with it."""
     try:
-        digest = hashlib.blake2b(utterance.path.read_bytes(), digest_size=KEY_BYTES).digest()
-        return _Item(utterance, digest, read_audio(utterance.path, utterance.start, utterance.end))
+        waveform = read_audio(utterance.path, utterance.start, utterance.end)
+        with utterance.path.open("rb") as file:
+            digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=KEY_BYTES)).digest()
     except AudioError as error:
         return str(error)
+    except OSError as error:  # a file that may not be read, or that vanished meanwhile
+        return f"{utterance.path}: {error.strerror or error}; check the corpus folder"
+    return _Item(utterance, digest, waveform)
 
 
 def _new(writer: ShardWriter, items: list[_Item], bar: Bar) -> list[_Item]:

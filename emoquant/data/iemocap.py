@@ -10,12 +10,15 @@ from pathlib import Path
 
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.folders import read_text, required_folder
+from emoquant.data.identity import check_ids, compare_count
 from emoquant.labels import canonical_emotion
 
 _SOURCE = "IEMOCAP is given for research on request: https://sail.usc.edu/iemocap/"
 _SUMMARY = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(Ses\d\d[FM]_\S+_[FM]X?X?\d+)\s+(\w+)\s+\[")
 _VOTE = re.compile(r"C-([A-Z])\d+:\s*(.*?)\s*\(")
 _TEXT = re.compile(r"(Ses\d\d[FM]_\S+)\s+\[[\d.]+-[\d.]+\]:\s*(.*)")
+#: The classes of most studies (excitement counts as happiness), and how many utterances have one of them.
+_FOUR, _PUBLISHED = ("angry", "happy", "excited", "neutral", "sad"), 5_531
 _NEUTRAL = {"neutral state": "neutral"}
 
 
@@ -63,6 +66,8 @@ class IEMOCAP(Corpus):
                 raise FileNotFoundError(f"{evaluations}: no evaluation; expected Ses0{session}F_impro01.txt and so on")
             for path in files:
                 found += self._dialogue(session, folder, path)
+        check_ids(self.name, found)
+        compare_count(self.root, sum(u.emotion in _FOUR for u in found), _PUBLISHED, "utterances of four classes")
         return found
 
     def _dialogue(self, session: int, folder: Path, evaluation: Path) -> Iterator[Utterance]:
@@ -75,6 +80,10 @@ class IEMOCAP(Corpus):
             if match is None:
                 continue
             name, emotion = match[3], match[4]
+            if not name.startswith(f"{dialogue}_") or not name.startswith(f"Ses{session:02d}"):
+                raise ValueError(
+                    f"{evaluation} lies in Session{session} and names {name}, of another dialogue; move it"
+                )
             if f"{name}.wav" not in present:
                 raise FileNotFoundError(f"{wav / name}.wav: no such file, but {evaluation} names it; {_SOURCE}")
             try:
@@ -92,7 +101,7 @@ class IEMOCAP(Corpus):
 
     def _votes(self, block: str) -> dict[str, float]:
         votes: dict[str, float] = {}
-        for line in block.splitlines():
+        for line in block.split("\n"):
             match = _VOTE.match(line)
             if match is None or (match[1] != "E" and not self.self_reports):
                 continue
@@ -105,5 +114,5 @@ class IEMOCAP(Corpus):
 def _texts(path: Path) -> dict[str, str]:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no transcription; expected a line per turn; {_SOURCE}")
-    matches = (_TEXT.match(line) for line in read_text(path).splitlines())
+    matches = (_TEXT.match(line) for line in read_text(path).split("\n"))
     return {match[1]: match[2].strip() for match in matches if match is not None}

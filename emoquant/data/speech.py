@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.identity import check_ids
 from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
@@ -229,6 +230,7 @@ class SpeechDataModule(LightningDataModule, ABC):
             self.emotions = [emotion for emotion in SPELLINGS if emotion in present]
         for corpus, table in zip(self.corpora, tables, strict=True):
             prefix = f"{corpus.name}/" if len(self.corpora) > 1 else ""
+            check_ids(corpus.name, table)
             kept = table.names("emotion").among(self.emotions)
             left_out.update(table.select(np.flatnonzero(~kept)).names("emotion"))
             for split in SPLITS:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from emoquant.decoding import AudioError, decode_audio
 from emoquant.site.loudness import loudness
 from emoquant.site.pictures import melody, picture, spectrogram
 
@@ -146,12 +147,10 @@ def read(path: Path) -> tuple[npt.NDArray[np.float32], int]:
     if not path.is_file():
         raise FileNotFoundError(f"no sound at {path}: render the clips of its manifest again")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{path} cannot be read as audio ({error}): render it again") from error
-    if not len(samples) or not np.isfinite(samples).all():
-        raise ValueError(f"{path} has no samples, or some that are no numbers: render it again")
-    return samples.mean(axis=1, dtype=np.float32).clip(-1, 1), rate
+        samples, rate = decode_audio(path)
+    except AudioError as error:
+        raise ValueError(f"{error}; render it again") from error
+    return samples.clip(-1, 1), rate
 
 
 def _measured(path: Path) -> tuple[float, float]:

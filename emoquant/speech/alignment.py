@@ -60,7 +60,8 @@ def timed_phones(alignment: Alignment) -> tuple[Phones, list[float]]:
         Phones, ``S`` symbols, and their ``S + 1`` borders.
 
     Raises:
-        ValueError: There is no phone, or a span ends before it starts or leaves a gap to the next.
+        ValueError: There is no phone, one has a bracket (a mark of another language, ``(en)``), or a span ends before
+            it starts or leaves a gap to the next.
 
     Example:
         >>> spans = [Span("", 0.0, 0.1), Span("h", 0.1, 0.2), Span("aɪ", 0.2, 0.5)]
@@ -155,6 +156,8 @@ def _merged(phones: Sequence[Span]) -> list[Span]:
         name = PAUSE if label in SILENCES else label
         if end < start or (merged and abs(merged[-1].end - start) > 1e-3):
             raise ValueError(f"phone {label!r} lies at {start} to {end} s: spans must follow each other without gap")
+        if "(" in name or ")" in name:
+            raise ValueError(f"phone {label!r} is a mark, not a sound: phones have no brackets")
         if merged and name == PAUSE == merged[-1].label:
             merged[-1] = Span(PAUSE, merged[-1].start, end)
         else:

@@ -13,6 +13,7 @@ gets ``wav/ID.wav`` (16 kHz, 16 bit, mono) and ``phonemes.jsonl``. The id of eve
 
 import ctypes
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -31,6 +32,11 @@ _SYNCHRONOUS, _PHONEME_EVENTS_IPA_DONT_EXIT = 2, 0x8003
 _LIST_TERMINATED, _WORD, _PHONEME = 0, 1, 7
 _PARAMETERS = {"rate": 1, "volume": 2, "pitch": 3, "range": 4}
 _UTF8, _POSITION_IN_CHARACTERS = 1, 1
+
+#: What espeak-ng writes among the phonemes where it speaks a word by the rules of another language: ``(en)``, ``(pl)``.
+_LANGUAGE_FLAG = re.compile(r"\([^)]*\)?|^[^(]*\)")
+#: Form of phonemes: IPA.
+_IPA = 2
 
 _BETWEEN_WORDS = ' \t\n.,;:!?"()'
 
@@ -53,6 +59,20 @@ class _Event(ctypes.Structure):
         ("sample", ctypes.c_int),
         ("user", ctypes.c_void_p),
         ("id", _Id),
+    )
+
+
+class _Voice(ctypes.Structure):
+    _fields_ = (
+        ("name", ctypes.c_char_p),
+        ("languages", ctypes.c_void_p),  # a byte of priority, a name and a zero for each; a zero at the end
+        ("identifier", ctypes.c_char_p),
+        ("gender", ctypes.c_ubyte),
+        ("age", ctypes.c_ubyte),
+        ("variant", ctypes.c_ubyte),
+        ("unused", ctypes.c_ubyte),
+        ("score", ctypes.c_int),
+        ("spare", ctypes.c_void_p),
     )
 
 
@@ -99,6 +119,8 @@ class Espeak:
         self.rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, data.encode(), _PHONEME_EVENTS_IPA_DONT_EXIT))
         if self.rate <= 0:
             raise EspeakError(f"espeak-ng does not start with its data folder {data}; install espeakng-loader again")
+        self._library.espeak_ListVoices.restype = ctypes.POINTER(ctypes.POINTER(_Voice))
+        self._library.espeak_TextToPhonemes.restype = ctypes.c_char_p
         self._chunks: list[np.ndarray] = []
         self._events: list[tuple[int, int, int, str]] = []
         self._callback = _CALLBACK(self._collect)  # kept: the library holds only a pointer
@@ -108,7 +130,7 @@ class Espeak:
             self._chunks.append(np.ctypeslib.as_array(wave, (count,)).copy())
         index = 0
         while (event := events[index]).type != _LIST_TERMINATED:
-            label = bytes(event.id.string).split(b"\0")[0].decode() if event.type == _PHONEME else ""
+            label = bytes(event.id.string).split(b"\0")[0].decode(errors="ignore") if event.type == _PHONEME else ""
             self._events.append((event.type, event.sample, event.text_position, label))
             index += 1
         return 0
@@ -118,7 +140,7 @@ class Espeak:
 
         Args:
             text: What is said.
-            voice: Voice of espeak-ng, with its variant (``"en-us+f3"``).
+            voice: Voice of espeak-ng or a language that it speaks, with its variant (``"en-us+f3"``).
             rate: Words a minute, 80 to 450.
             pitch: Base pitch, 0 to 99.
             range: Pitch range, 0 to 99.
@@ -127,8 +149,7 @@ class Espeak:
         Raises:
             EspeakError: The voice is unknown or nothing was rendered.
         """
-        if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
-            raise EspeakError(f"espeak-ng has no voice {voice!r}; its voices are listed by: espeak-ng --voices")
+        self.choose(voice)
         for name, value in {"rate": rate, "pitch": pitch, "range": range, "volume": volume}.items():
             self._library.espeak_SetParameter(_PARAMETERS[name], int(value), 0)
         self._chunks, self._events = [], []
@@ -141,8 +162,53 @@ class Espeak:
         samples = np.concatenate(self._chunks)
         return Speech(samples, self.rate, self._phonemes(len(samples)), self._words(text, len(samples)))
 
+    def choose(self, voice: str) -> None:
+        """Take a voice by its name, or by a language that it speaks (``"fr-fr"``, ``"en-gb"``, ``"zh"``).
+
+        Raises:
+            EspeakError: There is none; the message names some that there are.
+        """
+        if self._library.espeak_SetVoiceByName(voice.encode()) == 0:
+            return
+        language, plus, variant = voice.partition("+")
+        voices = self.voices()
+        found = [name for name, languages in voices.items() if languages[:1] == [language.lower()]]
+        found += [name for name, languages in voices.items() if language.lower() in languages]
+        if not found or self._library.espeak_SetVoiceByName(f"{found[0]}{plus}{variant}".encode()) != 0:
+            known = sorted({name for languages in voices.values() for name in languages})
+            near = [name for name in known if name.split("-")[0] == language.lower().split("-")[0]] or known
+            raise EspeakError(f"espeak-ng has no voice or language {voice!r}; there are: {', '.join(near)}")
+
+    def voices(self) -> dict[str, list[str]]:
+        """Return the languages of each voice, the closest first, by the voice's file."""
+        found: dict[str, list[str]] = {}
+        listed = self._library.espeak_ListVoices(None)
+        index = 0
+        while listed[index]:
+            voice = listed[index].contents
+            at, languages = voice.languages, []
+            while ctypes.c_ubyte.from_address(at).value:
+                name = ctypes.string_at(at + 1)
+                languages.append(name.decode().lower())
+                at += len(name) + 2
+            found[voice.identifier.decode()] = languages
+            index += 1
+        return found
+
+    def phonemes(self, text: str) -> str:
+        """Return the phonemes of a text in IPA, without sound, by the voice that was chosen or spoke last."""
+        data = ctypes.c_char_p(text.encode())
+        rest = ctypes.pointer(ctypes.cast(data, ctypes.c_void_p))
+        found = []
+        while rest[0]:
+            part = self._library.espeak_TextToPhonemes(rest, _UTF8, _IPA)
+            found.append(_LANGUAGE_FLAG.sub("", (part or b"").decode(errors="ignore")))
+        return " ".join(found)
+
     def _phonemes(self, total: int) -> list[tuple[str, float, float]]:
-        starts = [(sample, label or PAUSE) for kind, sample, _, label in self._events if kind == _PHONEME]
+        labels = [(sample, label, _LANGUAGE_FLAG.sub("", label)) for kind, sample, _, label in self._events
+                  if kind == _PHONEME]  # fmt: skip
+        starts = [(sample, spoken or PAUSE) for sample, label, spoken in labels if spoken or not label]
         if starts and starts[0][0] > 0:
             starts.insert(0, (0, PAUSE))
         return _intervals(starts, total, self.rate)

@@ -2,26 +2,35 @@
 
 ``espeak:VOICE`` (IPA with stress, any language of espeak-ng), ``cmu`` (English ARPAbet without stress, from the
 dictionary inside pocketsphinx) or ``dictionary:FILE`` (a pronouncing dictionary, such as one of MFA). ``words:`` before
-any of them adds ``|`` between words that no pause divides.
+any of them adds ``|`` between words that no pause divides. Every text is first made ready
+(:func:`~emoquant.speech.written.spoken_text`). Every front end but ``dictionary:`` loads espeak-ng (GPLv3); ``cmu`` for
+words that its dictionary lacks, numbers and abbreviations.
 """
 
 import re
+import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from emoquant.files import read_text
 from emoquant.speech.alignment import Alignment, Phones, Span, mark_words, timed_phones
 from emoquant.speech.arpabet import arpabet_of
 from emoquant.speech.decoder import load_decoder
-from emoquant.speech.espeak import PAUSE, Espeak, Speech
+from emoquant.speech.espeak import PAUSE, EspeakError
+from emoquant.speech.voices import choose_voice, spoken
+from emoquant.speech.written import SYMBOLS, character_name, spoken_text, without_abbreviations
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
 _FIGURES = re.compile(r"\w*\d\w*")
-_BREAK = re.compile(r"[,.;:!?…—]")
+_BREAK = re.compile(r"[,.;:!?…—](?!\d)|(?<!\d)[,.;:](?=\d)")
+#: A number as it is written, with its currency, its unit or the ending of an ordinal.
+_NUMBER = re.compile(r"[$€£]?\d[\d.,:]*(?<![.,:])(?:%|st|nd|rd|th)?\b%?|\w*\d\w*|&")
+#: Categories of characters that are no letters and have no sound of their own: symbols, emoji, unassigned ones.
+_UNSPOKEN = ("Sc", "Sk", "Sm", "So", "Co", "Cn", "Cs")
 
 #: Kind of the front ends that mark words.
 _WORDS = "words"
@@ -41,8 +50,8 @@ class FrontEnd(ABC):
         """Return the phones of a text.
 
         Raises:
-            ValueError: The text has nothing that could be spoken, or a word has no known pronunciation; of a number
-                only espeak-ng knows one.
+            ValueError: The text has nothing that could be spoken, a character that the voice cannot say, or a word
+                without a known pronunciation; numbers have one in espeak-ng and ``cmu`` alone.
         """
 
 
@@ -50,18 +59,23 @@ class EspeakFrontEnd(FrontEnd):
     """IPA with stress marks, as espeak-ng speaks it: the symbols of the rendered corpus.
 
     Args:
-        voice: Voice of espeak-ng (``"en-us"``, ``"pl"``, ``"cmn"``).
+        voice: Voice of espeak-ng, or a language that it speaks (``"en-us"``, ``"fr-fr"``, ``"pl"``, ``"cmn"``).
 
     Raises:
         RuntimeError: espeak-ng is not installed.
+        ValueError: It has no such voice.
     """
 
     def __init__(self, voice: str = "en-us") -> None:
         self.voice, self.name = voice, f"espeak:{voice}"
+        try:
+            choose_voice(voice)
+        except EspeakError as error:
+            raise ValueError(f"front end {self.name!r}: {error}") from error
 
     def __call__(self, text: str) -> Phones:
         """Return the phones of a text; see the base class."""
-        if not _WORD.search(text) and not any(character.isalnum() for character in text):
+        if not any(character.isalnum() for character in spoken_text(text)):
             raise ValueError(f"text {text!r} has nothing to speak; expected words")
         speech = spoken(text, self.voice)
         return timed_phones(Alignment(_spans(speech.phonemes), _spans(speech.words)))[0]
@@ -73,10 +87,12 @@ class LexiconFrontEnd(FrontEnd):
     def __call__(self, text: str) -> Phones:
         """Return the phones of a text; see the base class."""
         groups: list[tuple[str, list[str]]] = []
-        for part in re.split(f"({_BREAK.pattern})", text):
-            if _BREAK.fullmatch(part):
+        written, last = self.prepare(spoken_text(text)), 0
+        for found in [*_BREAK.finditer(written), None]:
+            groups += [(word, self.pronounce(word)) for word in self.words(written[last : found and found.start()])]
+            if found is not None:
                 groups.append((PAUSE, [PAUSE]))
-            groups += [(word, self.pronounce(word)) for word in words_of(part)]
+                last = found.end()
         spans: list[Span] = []
         words: list[Span] = []
         for word, phones in groups:
@@ -86,6 +102,18 @@ class LexiconFrontEnd(FrontEnd):
         if not words:
             raise ValueError(f"text {text!r} has nothing to speak; expected words")
         return timed_phones(Alignment(spans, words))[0]
+
+    def prepare(self, text: str) -> str:
+        """Return a text with what is written for other words in place of it; as it is by default."""
+        return text
+
+    def words(self, text: str) -> list[str]:
+        """Return what is looked up, in lower case.
+
+        Raises:
+            ValueError: There is a character or a number that cannot be looked up.
+        """
+        return words_of(text)
 
     @abstractmethod
     def pronounce(self, word: str) -> list[str]:
@@ -99,6 +127,8 @@ class LexiconFrontEnd(FrontEnd):
 class CmuFrontEnd(LexiconFrontEnd):
     """English ARPAbet without stress: the dictionary of pocketsphinx (134,000 words), others by way of espeak-ng.
 
+    Numbers are others, too (``"$3.50"``, ``"21st"``); abbreviations before names are written out.
+
     Raises:
         ImportError: pocketsphinx is not installed.
     """
@@ -107,6 +137,14 @@ class CmuFrontEnd(LexiconFrontEnd):
 
     def __init__(self) -> None:
         self._decoder = load_decoder(lm=None)
+
+    def prepare(self, text: str) -> str:
+        """Return a text with its abbreviations written out."""
+        return without_abbreviations(text)
+
+    def words(self, text: str) -> list[str]:
+        """Return words and numbers; see the base class."""
+        return list(_words_and_numbers(text))
 
     def pronounce(self, word: str) -> list[str]:
         """Return the phones of a word; see the base class."""
@@ -134,7 +172,7 @@ class DictionaryFrontEnd(LexiconFrontEnd):
         if not self.path.is_file():
             raise FileNotFoundError(f"{path}: no such dictionary; expected lines of a word and its phones")
         self._entries: dict[str, list[str]] = {}
-        for number, line in enumerate(self.path.read_text(encoding="utf-8").splitlines(), start=1):
+        for number, line in enumerate(read_text(self.path).split("\n"), start=1):
             if not line.strip():
                 continue
             word, *phones = line.split()
@@ -143,7 +181,7 @@ class DictionaryFrontEnd(LexiconFrontEnd):
                 raise ValueError(
                     f"{path}, line {number}: {word!r} has no phones; write them after it or remove the line"
                 )
-            self._entries.setdefault(word.lower(), kept)
+            self._entries.setdefault(unicodedata.normalize("NFC", word).lower(), kept)
 
     def pronounce(self, word: str) -> list[str]:
         """Return the phones of a word; see the base class."""
@@ -223,35 +261,29 @@ def words_of(text: str) -> list[str]:
     """Return the words of a text in lower case, without punctuation.
 
     Raises:
-        ValueError: There is a digit, of which nobody can say how it is spoken.
+        ValueError: There is a digit or a symbol, of which nobody can say how it is spoken.
 
     Example:
         >>> words_of("It's eleven, isn’t it?")
         ["it's", 'eleven', "isn't", 'it']
     """
+    text = spoken_text(text)
     if figures := _FIGURES.findall(text):
         raise ValueError(f"text {text!r} has {', '.join(figures)}: write numbers as words, as they are spoken")
+    if signs := [each for each in dict.fromkeys(text) if each in SYMBOLS or unicodedata.category(each) in _UNSPOKEN]:
+        raise ValueError(
+            f"text {text!r} has {', '.join(map(character_name, signs))}: write it as a word, or leave it out"
+        )
     return [word.replace("\u2019", "'").lower() for word in _WORD.findall(text)]
 
 
-def spoken(text: str, voice: str, rate: int = 170) -> Speech:
-    """Return a text as espeak-ng speaks it, with the times of its phones and words.
-
-    Args:
-        text: What is said.
-        voice: Voice of espeak-ng.
-        rate: Words a minute.
-
-    Raises:
-        RuntimeError: espeak-ng is not installed or has no such voice.
-    """
-    return _engine().speak(text, voice, rate, pitch=50, range=50, volume=100)
-
-
-@lru_cache(maxsize=1)
-def _engine() -> Espeak:
-    # One for the process: the library has a single callback, which a second engine would take away from the first.
-    return Espeak()
+def _words_and_numbers(text: str) -> Iterator[str]:
+    last = 0
+    for found in [*_NUMBER.finditer(text), None]:
+        yield from words_of(text[last : found and found.start()])
+        if found is not None:
+            yield found[0].lower()
+            last = found.end()
 
 
 def _spans(rows: Sequence[tuple[str, float, float]]) -> list[Span]:

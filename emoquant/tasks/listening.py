@@ -160,7 +160,7 @@ class ListeningTask(pl.LightningModule):
         """Choose the references and meet the data module's encoder.
 
         Raises:
-            ValueError: Data, voice and codecs do not fit, or no reference is left.
+            ValueError: Data, voice and codecs do not fit, no reference is left, or the voice cannot say a text.
         """
         data = spoken_data_of(self.trainer)
         self._synthesizer = Synthesizer(self.voice, data.encoder, self.vocoder)
@@ -173,6 +173,8 @@ class ListeningTask(pl.LightningModule):
         style = self.style if self.style in STYLES else hear_style(Reference(self.style), facts.mel, facts.front_end)
         partners = self.partners if isinstance(self.partners, dict) else None
         self._source = ItemSource(data, self.per_cell, self.speakers, style, partners)
+        for text in self.texts if self.texts is not None else self._source.texts:
+            self._synthesizer.phones(text)  # what the voice cannot say is an error before anything is rendered
         self._judge = Judge(
             data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device
         )

@@ -136,6 +136,11 @@ class ItemSource:
         if not self.rows:
             raise ValueError(f"no reference of the speakers {speakers}: the corpus has {data.speakers}")
 
+    @property
+    def texts(self) -> list[str]:
+        """What the chosen references say, each text once."""
+        return list(dict.fromkeys(self.dataset.utterances[row].text for row in self.rows))
+
     def id_of(self, row: int) -> str:
         """Return the id of an utterance of the test split."""
         return self.dataset.utterances[row].id

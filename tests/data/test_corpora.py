@@ -153,16 +153,26 @@ def test_ravdess_names_and_songs(roots):
     assert Counter(u.emotion for u in speech)["surprise"] == 10
 
 
-def test_ravdess_with_video_names(tmp_path):
+def test_ravdess_with_videos_songs_and_other_files(tmp_path, caplog):
     root = fake_ravdess(tmp_path / "r", actors=3)
+    whole = RAVDESS(str(root)).utterances()
     write_tone(root / "Actor_01" / "01-01-01-01-01-01-01.wav")
+    (root / "Actor_02" / "02-01-03-01-01-01-02.mp4").write_bytes(b"a video")
+    caplog.clear()
+    assert RAVDESS(str(root)).utterances() == whole
+    assert "2 files are left out, videos or their sound tracks: 01-01-01-01-01-01-01.wav" in caplog.text
+    assert "3 files are left out, songs" in caplog.text
+    assert "48 utterances where 1440 were published" in caplog.text
+    write_tone(root / "Actor_01" / "reading.wav")
     with pytest.raises(ValueError, match="expected a name like"):
         RAVDESS(str(root)).utterances()
 
 
-def test_cremad_votes_and_the_silent_clip(roots):
+def test_cremad_votes_and_the_silent_clip(roots, caplog):
     utterances = {u.id: u for u in CREMAD(str(roots["cremad"])).utterances()}
     assert "1076_MTI_SAD_XX" not in utterances
+    assert "1 files are left out, published without usable sound: 1076_MTI_SAD_XX.wav" in caplog.text
+    assert "37 clips where 7442 were published" in caplog.text
     angry = utterances["1001_IEO_ANG_HI"]
     assert angry.votes == {"angry": 5.0, "disgust": 1.0, "fear": 1.0, "happy": 1.0, "neutral": 1.0, "sad": 1.0}
     assert angry.text == "It's eleven o'clock."

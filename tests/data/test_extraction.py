@@ -5,7 +5,9 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 import torch
 from fake.corpora import fake_manifest, write_tone
 from fake.encoder import FakeEncoder
@@ -211,3 +213,25 @@ def test_a_run_that_was_killed_goes_on_and_ends_the_same(corpus, encoder, tmp_pa
     for one, other in zip(contents(store, utterances), contents(alone, utterances), strict=True):
         assert torch.allclose(one, other, atol=1e-6)
     assert not list(store.folder.rglob("*.tmp"))
+
+
+def test_absurd_headers_do_not_stop_the_good_files(corpus, encoder, tmp_path):
+    """A length that no memory holds, a rate of 1 Hz, a pointer, a file that may not be read: each is named."""
+    utterances = list(corpus.utterances())
+    soundfile.write(utterances[0].path, np.full(8000, 0.1), 16_000, format="FLAC")
+    data = bytearray(utterances[0].path.read_bytes())
+    data[21:26] = (data[21] >> 4 << 36 | 2**36 - 1).to_bytes(5, "big")
+    utterances[0].path.write_bytes(data)
+    soundfile.write(utterances[1].path, np.full(64_000, 0.1), 1)
+    utterances[2].path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    utterances[3].path.unlink()
+    utterances[3].path.mkdir()
+    for _ in range(2):
+        store = open_store(encoder, tmp_path)
+        with pytest.raises(AudioError, match=r"4 of \d+ utterances cannot be used") as error:
+            extract(utterances, encoder, store, settings=SMALL)
+        store.merge()
+        store.refresh()
+        for utterance in utterances[:4]:
+            assert str(utterance.path) in str(error.value)
+        assert (find_entries(store, utterances) >= 0).sum() == len(utterances) - 4

@@ -151,7 +151,7 @@ def test_a_second_call_renders_nothing(corpus, monkeypatch):
 
 
 def test_unknown_voice_and_missing_library_are_named(tmp_path, monkeypatch):
-    with pytest.raises(RuntimeError, match="no voice 'klingon-tlh'"):
+    with pytest.raises(RuntimeError, match="no voice or language 'klingon-tlh'"):
         small(tmp_path, voices=["klingon-tlh"])
     monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(espeak.EspeakError, match="pip install espeakng-loader"):

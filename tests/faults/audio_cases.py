@@ -1,9 +1,12 @@
 """Bad and unusual audio files."""
 
+import struct
+
 import numpy as np
+import pytest
 import soundfile
 import torch
-from bad_world import TINY, tone
+from bad_world import POINTER, TINY, tone
 from cases import case
 
 from emoquant.audio import AudioError, read_audio
@@ -122,3 +125,71 @@ def _(folder):
     place = folder / "mein Ordner" / "感情 Ärger"
     place.mkdir(parents=True)
     assert len(read_audio(tone(place / "wütend #1 'ja'.wav"))) == 8000
+
+
+def resized(path, size):
+    """Write another size of the samples into a wav file's header."""
+    data = bytearray(path.read_bytes())
+    at = data.index(b"data") + 4
+    data[at : at + 4] = struct.pack("<I", size)
+    path.write_bytes(data)
+    return path
+
+
+@case("Audio", "a size that a stream's writer could not know", None, "read to the end of the file")
+def _(folder):
+    for size in (0, 2**31, 2**31 - 4096, 2**32 - 1, 2**32 - 45):
+        assert len(read_audio(resized(tone(folder / "a.wav"), size))) == 8000
+
+
+CUT = "RF64, W64, RIFX, AIFF, AU, CAF, NIST, Ogg or MP3 that was cut off"
+
+
+@case("Audio", CUT, AudioError, "truncated", "a.")
+def _(folder):
+    kinds = [{"format": name} for name in ("RF64", "W64", "AIFF", "AU", "CAF", "NIST", "OGG", "MP3")]
+    for kind in [{"format": "WAV", "endian": "BIG"}, *kinds]:
+        path = folder / f"a.{kind['format'].lower()}"
+        soundfile.write(path, 0.1 * np.random.default_rng(0).standard_normal(16_000), 16_000, **kind)
+        assert len(read_audio(path)) == 16_000
+        path.write_bytes(path.read_bytes()[:-2000])
+        with pytest.raises(AudioError, match=r"truncated|unreadable as audio") as error:
+            read_audio(path)
+    raise error.value
+
+
+@case("Audio", "a format whose header is not checked (SVX, VOC, ...)", AudioError, "is not read; expected wav", "a.svx")
+def _(folder):
+    soundfile.write(folder / "a.svx", np.full(8000, 0.1), 16_000, format="SVX")
+    read_audio(folder / "a.svx")
+
+
+@case("Audio", "GSM and other formats that cannot seek", None, "read")
+def _(folder):
+    assert len(read_audio(tone(folder / "a.wav", subtype="GSM610"))) >= 8000
+
+
+@case("Audio", "a header that claims more samples than memory holds", AudioError, "too long: 68719476735", "a.flac")
+def _(folder):
+    data = bytearray(tone(folder / "a.flac", format="FLAC").read_bytes())
+    data[21:26] = (data[21] >> 4 << 36 | 2**36 - 1).to_bytes(5, "big")
+    (folder / "a.flac").write_bytes(data)
+    read_audio(folder / "a.flac")
+
+
+@case("Audio", "a sampling rate of 1 Hz", AudioError, "the header says 1 samples a second", "a.wav")
+def _(folder):
+    soundfile.write(folder / "a.wav", np.full(8000, 0.1), 1)
+    read_audio(folder / "a.wav")
+
+
+@case("Audio", "255 channels", AudioError, "255 channels; expected", "a.ogg")
+def _(folder):
+    soundfile.write(folder / "a.ogg", np.zeros((800, 255)), 16_000)
+    read_audio(folder / "a.ogg")
+
+
+@case("Audio", "a Git LFS pointer", AudioError, "a Git LFS pointer, not the file itself", "git lfs pull")
+def _(folder):
+    (folder / "a.wav").write_text(POINTER)
+    read_audio(folder / "a.wav")

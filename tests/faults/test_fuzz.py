@@ -239,7 +239,6 @@ def run_config(folder):
 
 
 def textgrid(folder):
-    pytest.importorskip("praatio", reason="the extra `align` is not installed")
     text = """File type = "ooTextFile"
 Object class = "TextGrid"
 

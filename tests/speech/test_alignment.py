@@ -73,7 +73,6 @@ item []:
 @pytest.mark.parametrize("silence", ["", "sil", "sp"])
 @pytest.mark.parametrize("speaker", ["", "0011 - "])
 def test_textgrids_of_every_mfa_version_read_alike(tmp_path, silence, speaker):
-    pytest.importorskip("praatio", reason="the extra `align` is not installed")
     path = tmp_path / "a.TextGrid"
     path.write_text(MFA.format(silence=silence, speaker=speaker))
     phones, borders = timed_phones(read_textgrid(path))
@@ -83,7 +82,6 @@ def test_textgrids_of_every_mfa_version_read_alike(tmp_path, silence, speaker):
 
 
 def test_bad_textgrids_are_named(tmp_path):
-    pytest.importorskip("praatio", reason="the extra `align` is not installed")
     with pytest.raises(FileNotFoundError, match="run the aligner"):
         read_textgrid(tmp_path / "none.TextGrid")
     (tmp_path / "b.TextGrid").write_text("nonsense")

@@ -17,6 +17,7 @@ from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.speech.alignment import BEGIN, END
 from emoquant.speech.espeak import PAUSE
 from emoquant.speech.mel import MelSpec
+from emoquant.speech.written import spoken_text
 
 #: Utterances that a finding names before it only counts them.
 _NAMED = 5
@@ -94,6 +95,14 @@ def check_data(
     return findings
 
 
+def _unreadable(text: str) -> str:
+    try:
+        spoken_text(text)
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
 def check_labels(utterances: Sequence[Utterance]) -> list[Finding]:
     """Return what is wrong with texts, splits, speakers and emotions, without reading audio."""
     findings = []
@@ -105,6 +114,8 @@ def check_labels(utterances: Sequence[Utterance]) -> list[Finding]:
         if ids:
             severity = "error" if what.startswith("text") else "warning"
             findings.append(Finding(severity, f"{len(ids)} utterances without {what}", tuple(ids)))
+    if unread := [f"{u.id}: {why}" for u in utterances if (why := _unreadable(u.text))]:
+        findings.append(Finding("error", f"{len(unread)} texts that no voice can say", tuple(unread)))
     names = Counter(utterance.id for utterance in utterances)
     if shared := [name for name, count in names.items() if count > 1]:
         findings.append(

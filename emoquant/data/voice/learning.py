@@ -15,7 +15,7 @@ from emoquant.data.voice.aligners import Aligner
 from emoquant.speech.alignment import SILENCES, Alignment, Span
 from emoquant.speech.espeak import PAUSE
 from emoquant.speech.phone_models import STATES, Found, PhoneModels, find_phones, learn_phones
-from emoquant.speech.text import spoken
+from emoquant.speech.voices import spoken
 from emoquant.speech.warping import FRAME_RATE, align_by_voice, cepstra
 
 #: Shorter pauses between words, in seconds, are the closure of the plosive that follows.

@@ -1,0 +1,69 @@
+"""Whether every utterance of a corpus is there once, under one label, and as many of them as were published."""
+
+import logging
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from emoquant.data.base import Utterance
+from emoquant.data.table import UtteranceTable
+
+_log = logging.getLogger(__name__)
+
+
+def check_ids(corpus: str, utterances: Sequence[Utterance]) -> None:
+    """Refuse a corpus in which an id is there twice: a copy, or one recording in two formats.
+
+    Args:
+        corpus: Name of the corpus, for the message.
+        utterances: All of its utterances.
+
+    Raises:
+        ValueError: Two utterances have one id; the message names both files, and both labels where they contradict each
+            other.
+    """
+    table = UtteranceTable.of(utterances)
+    for first, second in _repeated(table):
+        one, other = table[first], table[second]
+        labels = "" if one.emotion == other.emotion else f", labelled {one.emotion} here and {other.emotion} there"
+        raise ValueError(
+            f"corpus {corpus!r}: {one.path} and {other.path} are one utterance by their id {one.id!r}{labels}: a copy, "
+            "or one recording in two formats; keep one of them"
+        )
+
+
+def _repeated(table: UtteranceTable) -> Iterator[tuple[int, int]]:
+    """Yield pairs of rows with one id, in the order of the second."""
+    ids = table.strings("id")
+    hashes = np.fromiter((hash(name) for name in ids), np.int64, len(table))
+    order = np.argsort(hashes, kind="stable")
+    alike = np.flatnonzero(np.diff(hashes[order]) == 0)
+    for first, second in sorted(zip(order[alike].tolist(), order[alike + 1].tolist(), strict=True), key=lambda p: p[1]):
+        if ids[first] == ids[second]:
+            yield first, second
+
+
+def compare_count(place: object, found: int, published: int, what: str) -> None:
+    """Say so where a corpus has more or fewer files than were published.
+
+    Args:
+        place: Folder of the corpus, for the message.
+        found: How many are there.
+        published: How many there should be.
+        what: What is counted.
+    """
+    if found != published:
+        _log.warning("%s: %d %s where %d were published; is the copy whole?", place, found, what, published)
+
+
+def say_left_out(place: object, left_out: Sequence[str], why: str) -> None:
+    """Say which files are left out: how many, and the first of them.
+
+    Args:
+        place: Folder of the corpus, for the message.
+        left_out: Names of the files.
+        why: What they are.
+    """
+    if left_out:
+        more = ", ..." if len(left_out) > 5 else ""
+        _log.warning("%s: %d files are left out, %s: %s%s", place, len(left_out), why, ", ".join(left_out[:5]), more)
