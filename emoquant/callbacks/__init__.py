@@ -10,7 +10,7 @@ from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.references import PairedReferences
 from emoquant.callbacks.results import ResultsWriter
-from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
+from emoquant.callbacks.resuming import Preemption, ResumedProgress, SeededSteps, WholeCheckpoints
 from emoquant.callbacks.synthesis import SynthesisSamples
 from emoquant.callbacks.training_emotions import TrainingEmotions
 
@@ -25,6 +25,7 @@ __all__ = [
     "PairedReferences",
     "Preemption",
     "ResultsWriter",
+    "ResumedProgress",
     "SeededSteps",
     "SweepProgress",
     "SynthesisSamples",
