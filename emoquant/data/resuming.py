@@ -1,6 +1,5 @@
 """Training that goes on within an epoch with the batch after the last one."""
 
-from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
 
 from lightning.pytorch import Trainer
@@ -57,7 +56,7 @@ class TrainingLoader(DataLoader[Any]):
         assert isinstance(self.sampler, GoOn)
         self.sampler.go_on(state["epoch"], state["batches"])
 
-    def __iter__(self) -> Iterator[Any]:
+    def __iter__(self) -> Any:  # noqa: ANN401 - torch's iterator, whose class is private
         """Iterate over the batches of the trainer's epoch, which workers that load ahead must know from the start."""
         if self._trainer is not None and isinstance(self.sampler, GoOn):
             self.sampler.set_epoch(self._trainer.current_epoch)

@@ -20,6 +20,7 @@ from emoquant.speech.decoder import load_decoder
 from emoquant.speech.espeak import PAUSE, Espeak, Speech
 
 _WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_HEARD = re.compile(rf"{_WORD.pattern}|\d+")
 _FIGURES = re.compile(r"\w*\d\w*")
 _BREAK = re.compile(r"[,.;:!?…—]")
 
@@ -232,6 +233,16 @@ def words_of(text: str) -> list[str]:
     if figures := _FIGURES.findall(text):
         raise ValueError(f"text {text!r} has {', '.join(figures)}: write numbers as words, as they are spoken")
     return [word.replace("\u2019", "'").lower() for word in _WORD.findall(text)]
+
+
+def words_heard(text: str) -> list[str]:
+    """Return the words of a recogniser's text like :func:`words_of`, but with figures, which count as words.
+
+    Example:
+        >>> words_heard("At 11, isn’t it?")
+        ['at', '11', "isn't", 'it']
+    """
+    return [word.replace("\u2019", "'").lower() for word in _HEARD.findall(text)]
 
 
 def spoken(text: str, voice: str, rate: int = 170) -> Speech:

@@ -16,6 +16,7 @@ from emoquant.codecs.identity import Identity
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
+from emoquant.speech.recognition import Recognizer
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening_items import STYLES, Item, ItemSource
 from emoquant.tasks.partial import digest_of
@@ -67,7 +68,7 @@ class ListeningTask(pl.LightningModule):
         calibration: Whether calibration clips are rendered.
         noise: Standard deviation of the post-net's noise.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
-        intelligibility: Whether a recogniser of English measures word errors (slow, needs pocketsphinx).
+        intelligibility: Recogniser whose word and character errors are measured; none by default.
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
         speaker_encoder: Compares the clips' voices with other recordings of the speaker; none by default.
@@ -97,7 +98,7 @@ class ListeningTask(pl.LightningModule):
         calibration: bool = True,
         noise: float = 0.3,
         postnet: bool | None = None,
-        intelligibility: bool = False,
+        intelligibility: Recognizer | None = None,
         distances: bool = False,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
@@ -142,7 +143,7 @@ class ListeningTask(pl.LightningModule):
             "style": hashlib.sha256(style.read_bytes()).hexdigest() if style.is_file() else self.style,
             "partners": sorted((self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
             "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
-            "measures": (self.intelligibility, self.distances, self.quality),
+            "measures": (self.intelligibility and self.intelligibility.fingerprint(), self.distances, self.quality),
             "analysis": (data.analysis, data.front_end, data.precision),
         }  # fmt: skip
         if self.speaker_encoder is not None:

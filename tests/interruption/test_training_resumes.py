@@ -101,8 +101,8 @@ def fit(make, folder, data=None, resume=None, extra=(), **settings):
     plugins = [WholeCheckpoints(), *settings.pop("plugins", [])]
     keeper = ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True)
     trainer = pl.Trainer(
-        max_epochs=settings.pop("max_epochs", 3), accelerator="cpu", logger=False, default_root_dir=folder, enable_progress_bar=False,
-        enable_model_summary=False, use_distributed_sampler=False, plugins=plugins,
+        max_epochs=settings.pop("max_epochs", 3), accelerator="cpu", logger=False, default_root_dir=folder,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, plugins=plugins,
         callbacks=[keeper, SeededSteps(), ResumedProgress(), *extra], **settings,
     )  # fmt: skip
     trainer.fit(task, data, ckpt_path=resume, weights_only=True if resume else None)
