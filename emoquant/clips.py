@@ -36,7 +36,7 @@ class Clip(NamedTuple):
         similarity_reference: Cosine of the encoder's time means of clip and reference.
         similarity_own: Cosine of the clip's and the centroid of the reference's emotion.
         similarity_neutral: Cosine of the clip's and the centroid of neutral.
-        word_error_rate: Of a recogniser that hears the clip, against its text.
+        word_error_rate: Of a recogniser that hears the clip, against its text, in [0, 1].
         distortion: Mel-cepstral distortion to the recording of the same words, dB; NaN where it says others.
         f0_error: Root mean square difference of its melody to that recording's, in cents.
         voicing_error: Share of frames that are voiced in one of the two only.
@@ -51,6 +51,8 @@ class Clip(NamedTuple):
         speaker_similarity: Cosine of the speaker vectors of the clip and of other recordings of the speaker.
         duration_ratio: Length relative to the recording of the same words; NaN where the clip says others.
         duration_error: Mean absolute difference of its phones' durations to that recording's, in ms.
+        character_error_rate: Letters of that recogniser's text that are wrong, over those of the clip's, in [0, 1].
+        heard: The recogniser's text; empty without recogniser.
     """
 
     file: str
@@ -88,6 +90,8 @@ class Clip(NamedTuple):
     speaker_similarity: float = math.nan
     duration_ratio: float = math.nan
     duration_error: float = math.nan
+    character_error_rate: float = math.nan
+    heard: str = ""
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:

@@ -24,6 +24,7 @@ FOUNDATION = {
     "sharding",
     "shipped",
     "trainer_flags",
+    "trimming",
     "types",
     "words",
 }
@@ -71,6 +72,7 @@ ALLOWED = {
     "progress": set(),
     "quiet": set(),
     "_torchaudio": set(),
+    "trimming": set(),
     "runs": set(),
     "shipped": set(),
     "errors": set(),

@@ -9,7 +9,7 @@ from emoquant.callbacks.lambda_sweep import LambdaSweep
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.results import ResultsWriter
-from emoquant.callbacks.resuming import Preemption, SeededSteps, WholeCheckpoints
+from emoquant.callbacks.resuming import Preemption, ResumedProgress, SeededSteps, WholeCheckpoints
 from emoquant.callbacks.settings import RunSettings
 from emoquant.callbacks.summary import PartsSummary
 from emoquant.callbacks.synthesis import SynthesisSamples
@@ -25,6 +25,7 @@ __all__ = [
     "PartsSummary",
     "Preemption",
     "ResultsWriter",
+    "ResumedProgress",
     "RunSettings",
     "SeededSteps",
     "SweepProgress",

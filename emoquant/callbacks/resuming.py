@@ -45,6 +45,50 @@ class SeededSteps(Callback):
         random.seed(other)
 
 
+class ResumedProgress(Callback):
+    """Makes a run that goes on from a checkpoint count its epochs and batches like an unbroken run.
+
+    Lightning counts wrongly in three cases, and then skips or repeats an epoch, or takes batches of another one:
+
+    * the checkpoint was saved at the end of an epoch, and the trainer has ``max_steps``;
+    * it was saved after the last batch of an epoch, before the epoch's end;
+    * it was saved at the end of a run that ``max_steps`` or a stop ended within an epoch.
+
+    A checkpoint of the first two kinds is read as "the next epoch has not begun", one of the third as "in the middle of
+    this epoch". Checkpoints that older versions saved are read so too.
+    """
+
+    def __init__(self) -> None:
+        self._begins_epoch = False
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Correct the counts of the checkpoint before Lightning reads them."""
+        loop = checkpoint["loops"]["fit_loop"]
+        epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
+        current = batches["current"]
+        ended = batches["is_last_batch"] and current["processed"] == current["ready"]
+        self._begins_epoch = bool(ended or not current["processed"])
+        if ended:
+            finished = epochs["current"]["started"]
+        else:
+            finished = epochs["current"]["processed"] if self._begins_epoch else epochs["current"]["started"] - 1
+        for counts in (epochs["total"], epochs["current"]):
+            started = finished if self._begins_epoch else finished + 1
+            counts.update(ready=started, started=started, processed=finished, completed=finished)
+        if self._begins_epoch:
+            total = batches["total"]
+            loop["epoch_loop.state_dict"]["_batches_that_stepped"] += total["processed"] - total["completed"]
+            total["completed"] = total["processed"]
+            current.update(dict.fromkeys(current, 0))
+            batches["is_last_batch"] = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Let an epoch that has not begun begin like any other."""
+        if self._begins_epoch:
+            trainer.fit_loop.epoch_loop.restarting = False
+            self._begins_epoch = False
+
+
 class Preemption(Callback):
     """Lets Lightning answer a SLURM signal between batches instead of in the middle of one, all processes at the same.
 

@@ -10,6 +10,9 @@ from torch.utils.data import DataLoader
 class GoOn(Protocol):
     """A sampler of batches that can begin within an epoch."""
 
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch; one that was chosen before keeps its place."""
+
     def go_on(self, epoch: int, batches: int) -> None:
         """Leave out the first batches of an epoch, for a run that was interrupted after them."""
 
@@ -46,9 +49,15 @@ class TrainingLoader(DataLoader[Any]):
         done = int(batches.processed)
         if done >= self._trainer.num_training_batches:
             return {"epoch": epochs.started, "batches": 0}
-        return {"epoch": epochs.processed, "batches": done}
+        return {"epoch": max(0, epochs.started - 1), "batches": done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from there."""
         assert isinstance(self.sampler, GoOn)
         self.sampler.go_on(state["epoch"], state["batches"])
+
+    def __iter__(self) -> Any:  # noqa: ANN401 - torch's iterator, whose class is private
+        """Iterate over the batches of the trainer's epoch, which workers that load ahead must know from the start."""
+        if self._trainer is not None and isinstance(self.sampler, GoOn):
+            self.sampler.set_epoch(self._trainer.current_epoch)
+        return super().__iter__()

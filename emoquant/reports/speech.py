@@ -34,6 +34,7 @@ _MEASURES = (
     ("distortion", "MCD, dB", 1),
     ("f0_error", "melody off, cents", 0),
     ("voicing_error", "voicing off", 2),
+    ("character_error_rate", "character errors", 2),
     ("word_error_rate", "word errors", 2),
     ("quality", "DNSMOS", 2),
     ("speaker_similarity", "same voice", 2),

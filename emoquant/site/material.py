@@ -20,6 +20,7 @@ NUMBERS = (
     "similarity_reference",
     "similarity_neutral",
     "similarity_own",
+    "character_error_rate",
     "word_error_rate",
     "f0_mean",
     "f0_deviation",

@@ -1,5 +1,6 @@
 """pocketsphinx: an aligner and a recogniser of English that bring their models along and need no network."""
 
+import importlib.metadata
 import importlib.util
 import re
 from typing import Any
@@ -9,9 +10,9 @@ from torch import Tensor
 
 from emoquant.speech.alignment import Alignment, Span
 from emoquant.speech.decoder import load_decoder
-from emoquant.speech.text import CmuFrontEnd, words_of
-
-SAMPLE_RATE = 16_000
+from emoquant.speech.recognition import SAMPLE_RATE, Recognizer
+from emoquant.speech.text import CmuFrontEnd
+from emoquant.speech.words import words_of
 
 #: Silence put before and after every utterance: without it the models lose the first and last word.
 _MARGIN = 0.3
@@ -79,9 +80,9 @@ def align_unknown(waveform: Tensor) -> Alignment | None:
     Raises:
         ImportError: pocketsphinx is not installed.
     """
-    words = Recognizer()(waveform)
+    words = SphinxRecognizer()(waveform)
     try:
-        return align_english(waveform, " ".join(words)) if words else None
+        return align_english(waveform, words) if words else None
     except RecognitionError:
         return None
 
@@ -91,8 +92,8 @@ def is_installed() -> bool:
     return importlib.util.find_spec("pocketsphinx") is not None
 
 
-class Recognizer:
-    """The words of English speech, by the package's language model.
+class SphinxRecognizer(Recognizer):
+    """Recognises English by the language model of pocketsphinx, which needs no download.
 
     Its error rate is high on rendered speech (0.6 to 0.8): compare rates of the same sentences, never quote one alone.
 
@@ -103,12 +104,21 @@ class Recognizer:
     def __init__(self) -> None:
         self._decoder = load_decoder()
 
-    def __call__(self, waveform: Tensor) -> list[str]:
-        """Return the words that are heard in samples at 16 kHz, ``(N,)``; none where nothing is understood."""
+    def __call__(self, waveform: Tensor, language: str | None = None) -> str:
+        """Return the text that is heard in a clip; see the base class."""
+        if language not in (None, "en"):
+            raise ValueError(
+                f"pocketsphinx recognises English, not {language!r}: use emoquant.speech.recognition.WhisperRecognizer "
+                "(pip install 'emoquant[asr]')"
+            )
         self._decoder.reinit_feat()  # else what it heard before shifts what it hears now
         _decode(self._decoder, _padded(waveform))
         heard = self._decoder.hyp()
-        return [re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split()] if heard is not None else []
+        return "" if heard is None else " ".join(re.sub(r"\(\d+\)$", "", word) for word in heard.hypstr.split())
+
+    def fingerprint(self) -> str:
+        """Return the name of the package and its version; see the base class."""
+        return f"pocketsphinx:{importlib.metadata.version('pocketsphinx')}"
 
 
 def _add_missing(decoder: Any, words: list[str]) -> None:  # noqa: ANN401 - a class without types

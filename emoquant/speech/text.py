@@ -10,7 +10,7 @@ words that its dictionary lacks, numbers and abbreviations.
 import re
 import unicodedata
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -22,15 +22,10 @@ from emoquant.speech.arpabet import arpabet_of
 from emoquant.speech.decoder import load_decoder
 from emoquant.speech.espeak import PAUSE, EspeakError
 from emoquant.speech.voices import choose_voice, spoken
-from emoquant.speech.written import SYMBOLS, character_name, spoken_text, without_abbreviations
+from emoquant.speech.words import words_and_numbers, words_of
+from emoquant.speech.written import spoken_text, without_abbreviations
 
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
-_FIGURES = re.compile(r"\w*\d\w*")
 _BREAK = re.compile(r"[,.;:!?…—](?!\d)|(?<!\d)[,.;:](?=\d)")
-#: A number as it is written, with its currency, its unit or the ending of an ordinal.
-_NUMBER = re.compile(r"[$€£]?\d[\d.,:]*(?<![.,:])(?:%|st|nd|rd|th)?\b%?|\w*\d\w*|&")
-#: Categories of characters that are no letters and have no sound of their own: symbols, emoji, unassigned ones.
-_UNSPOKEN = ("Sc", "Sk", "Sm", "So", "Co", "Cn", "Cs")
 
 #: Kind of the front ends that mark words.
 _WORDS = "words"
@@ -144,7 +139,7 @@ class CmuFrontEnd(LexiconFrontEnd):
 
     def words(self, text: str) -> list[str]:
         """Return words and numbers; see the base class."""
-        return list(_words_and_numbers(text))
+        return list(words_and_numbers(text))
 
     def pronounce(self, word: str) -> list[str]:
         """Return the phones of a word; see the base class."""
@@ -255,35 +250,6 @@ def encode_phones(symbols: Sequence[str], phones: Sequence[str]) -> Tensor:
             "the front end that the model was trained with"
         )
     return torch.tensor([number[symbol] for symbol in symbols])
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text in lower case, without punctuation.
-
-    Raises:
-        ValueError: There is a digit or a symbol, of which nobody can say how it is spoken.
-
-    Example:
-        >>> words_of("It's eleven, isn’t it?")
-        ["it's", 'eleven', "isn't", 'it']
-    """
-    text = spoken_text(text)
-    if figures := _FIGURES.findall(text):
-        raise ValueError(f"text {text!r} has {', '.join(figures)}: write numbers as words, as they are spoken")
-    if signs := [each for each in dict.fromkeys(text) if each in SYMBOLS or unicodedata.category(each) in _UNSPOKEN]:
-        raise ValueError(
-            f"text {text!r} has {', '.join(map(character_name, signs))}: write it as a word, or leave it out"
-        )
-    return [word.replace("\u2019", "'").lower() for word in _WORD.findall(text)]
-
-
-def _words_and_numbers(text: str) -> Iterator[str]:
-    last = 0
-    for found in [*_NUMBER.finditer(text), None]:
-        yield from words_of(text[last : found and found.start()])
-        if found is not None:
-            yield found[0].lower()
-            last = found.end()
 
 
 def _spans(rows: Sequence[tuple[str, float, float]]) -> list[Span]:

@@ -11,10 +11,10 @@ from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
-from emoquant.metrics.speech import compare_speech, overall_quality, word_errors
+from emoquant.metrics.speech import character_errors, compare_speech, overall_quality, word_errors
 from emoquant.speech.mel import MelSpec
 from emoquant.speech.pitch import melody
-from emoquant.speech.sphinx import Recognizer
+from emoquant.speech.recognition import Recognizer, language_of
 
 
 class Judge:
@@ -24,7 +24,7 @@ class Judge:
         encoder: The emotion encoder.
         classifier: Reads emotions off its time means; None for none.
         data: The data module.
-        intelligibility: Whether a recogniser of English hears every clip.
+        recognizer: Writes down every clip; None for none.
         quality: Whether DNSMOS rates every clip.
         speaker_encoder: Its time means say who speaks; None for none.
         device: Device that encoders and classifier hear on; they are moved there.
@@ -39,7 +39,7 @@ class Judge:
         encoder: FrameEncoder,
         classifier: EmotionHead | None,
         data: SpokenData,
-        intelligibility: bool = False,
+        recognizer: Recognizer | None = None,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
         device: torch.device | str = "cpu",
@@ -50,7 +50,7 @@ class Judge:
         self.classifier = None if classifier is None else classifier.to(device).eval()
         self.mel: MelSpec = data.mel
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
-        self.recognizer = Recognizer() if intelligibility else None
+        self.recognizer = recognizer
         self.data = data
         self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
         self._voices: dict[str, Tensor] = {}
@@ -82,8 +82,13 @@ class Judge:
                 similarity_partner=self._similarity(vector, clip.partner_emotion),
             )
         if self.recognizer is not None:
-            found = word_errors(self.recognizer(waveform), clip.text)
-            clip = clip._replace(word_error_rate=found.errors / found.length)
+            text = self.recognizer(waveform, language_of(self.data.front_end))
+            words, letters = word_errors(text, clip.text), character_errors(text, clip.text)
+            clip = clip._replace(
+                heard=text,
+                word_error_rate=words.errors / words.length,
+                character_error_rate=letters.errors / letters.length,
+            )
         if recording is not None:
             distortion, melodies = compare_speech(waveform, recording)
             clip = clip._replace(

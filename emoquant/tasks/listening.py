@@ -22,6 +22,7 @@ from emoquant.metrics.similarity import cosine
 from emoquant.origin import require_origin
 from emoquant.precision import full_float32
 from emoquant.runs import RUNS
+from emoquant.speech.recognition import Recognizer
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening_items import STYLES, Item, ItemSource, Rendered, clip_file
 from emoquant.tasks.partial import digest_of
@@ -43,14 +44,12 @@ class ListeningTask(pl.LightningModule):
     Everything but the emotion vector is the same along a sweep: text, speaker, style, noise. Condition ``"A"`` closes
     all other paths (speaker centroid, no local style), so that only it supports a claim about the quantizer; ``"B"``
     gives the reference's local style too, as the study does. Calibration clips are the reference, its copy through the
-    vocoder, and the voice with a random vector.
-
-    :class:`emoquant.callbacks.ListeningWriter` writes the clips and the manifest, and makes an interrupted run go on.
+    vocoder, and the voice with a random vector. :class:`emoquant.callbacks.ListeningWriter` writes them.
 
     Args:
         voice: Folder or checkpoint of a voice.
         codecs: Codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
-        vocoder: The vocoder; the one without weights by default.
+        vocoder: The vocoder; one without weights by default.
         classifier: Hears emotions in the clips by the encoder's time means. By default the encoder's own head or the
             folder's probe; none, with a warning, where there is neither.
         points: Lambdas of every codec that names none.
@@ -68,7 +67,7 @@ class ListeningTask(pl.LightningModule):
         calibration: Whether calibration clips are rendered.
         noise: Standard deviation of the post-net's noise.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
-        intelligibility: Whether a recogniser of English measures word errors (slow, needs pocketsphinx).
+        intelligibility: Recogniser whose word and character errors are measured; none by default.
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
         speaker_encoder: Compares the clips' voices with other recordings of the speaker; none by default.
@@ -99,7 +98,7 @@ class ListeningTask(pl.LightningModule):
         calibration: bool = True,
         noise: float = 0.3,
         postnet: bool | None = None,
-        intelligibility: bool = False,
+        intelligibility: Recognizer | None = None,
         distances: bool = False,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
@@ -149,7 +148,7 @@ class ListeningTask(pl.LightningModule):
             "style": hashlib.sha256(style.read_bytes()).hexdigest() if style.is_file() else self.style,
             "partners": sorted(dict(self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
             "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
-            "measures": (self.intelligibility, self.distances, self.quality),
+            "measures": (self.intelligibility and self.intelligibility.fingerprint(), self.distances, self.quality),
             "analysis": (data.analysis, data.front_end, data.precision),
         }  # fmt: skip
         if self.speaker_encoder is not None:

@@ -14,7 +14,7 @@ from plain_data import PlainData
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from emoquant.callbacks import Preemption, SeededSteps, WholeCheckpoints
+from emoquant.callbacks import Preemption, ResumedProgress, SeededSteps, WholeCheckpoints
 from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler
 from emoquant.entropy import LightModel
@@ -59,7 +59,8 @@ class Data(PlainData):
         return TrainingLoader(loader, self.trainer)
 
     def on_after_batch_transfer(self, batch, dataloader_idx):
-        self.seen.append((self.trainer.current_epoch, tuple(batch.utterances.tolist())))
+        if self.trainer.training:
+            self.seen.append((self.trainer.current_epoch, tuple(batch.utterances.tolist())))
         return batch
 
 
@@ -99,10 +100,11 @@ def fit(make, folder, data=None, resume=None, extra=(), **settings):
     pl.seed_everything(3, verbose=False)
     task, data = make(), data or Data()
     plugins = [WholeCheckpoints(), *settings.pop("plugins", [])]
+    keeper = ModelCheckpoint(folder, "last", enable_version_counter=False, save_on_train_epoch_end=True)
     trainer = pl.Trainer(
-        max_epochs=3, accelerator="cpu", logger=False, default_root_dir=folder, enable_progress_bar=False,
-        enable_model_summary=False, use_distributed_sampler=False, plugins=plugins,
-        callbacks=[ModelCheckpoint(folder, "last", enable_version_counter=False), SeededSteps(), *extra], **settings,
+        max_epochs=settings.pop("max_epochs", 3), accelerator="cpu", logger=False, default_root_dir=folder,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, plugins=plugins,
+        callbacks=[keeper, SeededSteps(), ResumedProgress(), *extra], **settings,
     )  # fmt: skip
     trainer.fit(task, data, ckpt_path=resume, weights_only=True if resume else None)
     return task.state_dict(), data.seen
@@ -123,12 +125,77 @@ def test_an_interrupted_run_ends_bitwise_like_an_unbroken_one(make, stop, tmp_pa
         assert torch.equal(again[name], value), name
 
 
-def test_workers_that_load_ahead_see_the_right_epoch(tmp_path):
+class Killed(pl.Callback):
+    """Fails at the first batch of an epoch, when the checkpoint of the epoch before is there."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_train_batch_start(self, trainer, *_):
+        if trainer.current_epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+class Validated(Data):
+    def val_dataloader(self):
+        return Data.train_dataloader(self)
+
+
+class Checked(Noisy):
+    def validation_step(self, batch, batch_idx):
+        self.log("loss", self.training_step(batch, batch_idx))
+
+
+TRAINERS = {
+    "epochs": {},
+    "steps": {"max_epochs": -1, "max_steps": 31},
+    "both": {"max_steps": 1000},
+    "epochs of some batches": {"limit_train_batches": 4},
+    "steps of some batches": {"max_epochs": -1, "max_steps": 13, "limit_train_batches": 4},
+    "validated": {"val_check_interval": 3, "limit_val_batches": 1},
+    "validated over epochs": {
+        "max_epochs": -1, "max_steps": 31, "check_val_every_n_epoch": None, "val_check_interval": 5,
+        "limit_val_batches": 1,
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", TRAINERS.values(), ids=TRAINERS)
+def test_a_run_that_is_killed_after_every_epoch_ends_like_an_unbroken_one(settings, tmp_path):
+    whole, order = fit(Checked, tmp_path / "whole", data=Validated(), **settings)
+    seen, last, state = [], None, {}
+    for epoch in range(1, order[-1][0] + 2):
+        data = Validated()
+        try:
+            state, _ = fit(Checked, tmp_path / "cut", data=data, resume=last, extra=[Killed(epoch)], **settings)
+        except (KeyboardInterrupt, SystemExit):
+            data.seen = [each for each in data.seen if each[0] < epoch]  # the batch that it was killed in comes again
+        seen, last = seen + data.seen, tmp_path / "cut" / "last.ckpt"
+    assert seen == order
+    for name, value in whole.items():
+        assert torch.equal(state[name], value), name
+    counts = torch.load(last, weights_only=True)
+    unbroken = torch.load(tmp_path / "whole" / "last.ckpt", weights_only=True)
+    assert counts["loops"]["fit_loop"]["epoch_progress"] == unbroken["loops"]["fit_loop"]["epoch_progress"]
+    assert (counts["epoch"], counts["global_step"]) == (unbroken["epoch"], unbroken["global_step"])
+
+
+def test_a_run_that_ended_within_an_epoch_goes_on_there_when_it_is_given_more_steps(tmp_path):
+    whole, order = fit(Noisy, tmp_path / "whole", max_epochs=-1, max_steps=20)
+    _, first = fit(Noisy, tmp_path / "part", max_epochs=-1, max_steps=5)
+    again, rest = fit(Noisy, tmp_path / "part", resume=tmp_path / "part/last.ckpt", max_epochs=-1, max_steps=20)
+    assert first + rest == order
+    assert all(torch.equal(again[name], value) for name, value in whole.items())
+
+
+@pytest.mark.parametrize("early", [0, 3])
+def test_workers_that_load_ahead_see_the_right_epoch(early, tmp_path):
     _, order = fit(Noisy, tmp_path / "whole")
+    stop = 2 * sum(epoch == 0 for epoch, _ in order) - early
     with pytest.raises((KeyboardInterrupt, SystemExit)):
-        fit(Noisy, tmp_path / "part", extra=[StopAfter(len(order) // 2, tmp_path / "a.ckpt")])
+        fit(Noisy, tmp_path / "part", extra=[StopAfter(stop, tmp_path / "a.ckpt")])
     _, rest = fit(Noisy, tmp_path / "rest", data=Data(workers=1), resume=tmp_path / "a.ckpt")
-    assert rest == order[len(order) // 2 :]
+    assert rest == order[stop:]
 
 
 def test_steps_are_seeded_by_rank_epoch_and_batch():

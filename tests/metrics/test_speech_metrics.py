@@ -101,11 +101,20 @@ def test_durations():
 def test_words_and_letters():
     words, letters = WordErrorRate(), CharacterErrorRate()
     for metric in (words, letters):
-        metric.update([["the", "goat", "came"], []], ["The boat came.", "Yes!"])
+        metric.update(["the goat came", ""], ["The boat came.", "Yes!"])
     assert float(words.compute()) == 2 / 4
     assert float(letters.compute()) == (1 + 3) / (13 + 3)
     with pytest.raises(ValueError, match="no word"):
-        words.update([["x"]], ["..."])
+        words.update(["x"], ["..."])
+
+
+def test_a_recogniser_that_loops_is_wrong_once_a_word():
+    loop = "you know " * 40
+    words, letters = WordErrorRate(), CharacterErrorRate()
+    for metric in (words, letters):
+        metric.update([loop, "it is 11"], ["Tak jest.", "It is eleven."])
+    assert float(words.compute()) == (2 + 1) / (2 + 3)
+    assert float(letters.compute()) == (8 + 6) / (8 + 12)
 
 
 def test_quality_prefers_speech_to_noise():

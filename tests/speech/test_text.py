@@ -7,7 +7,7 @@ import torch
 from emoquant.metrics.speech import word_errors
 from emoquant.speech.alignment import timed_phones
 from emoquant.speech.arpabet import arpabet_of
-from emoquant.speech.sphinx import RecognitionError, Recognizer, align_english
+from emoquant.speech.sphinx import RecognitionError, SphinxRecognizer, align_english
 from emoquant.speech.text import encode_phones, front_end, spoken
 
 
@@ -49,7 +49,7 @@ def test_dictionary(tmp_path):
         with pytest.raises(ValueError, match="write numbers as words"):
             front_end(f"dictionary:{path}")(text)
         with pytest.raises(ValueError, match="write numbers as words"):
-            word_errors(["tak", "nie"], text)
+            word_errors("tak nie", text)
     assert front_end("espeak:en-us")("101").symbols[1:3] == ["w", "ˈʌ"]
     with pytest.raises(FileNotFoundError, match="no such dictionary"):
         front_end("dictionary:/nowhere")
@@ -84,13 +84,17 @@ def test_sphinx_aligns_and_says_when_it_cannot():
 
 def test_recogniser_hears_something_of_clear_speech():
     pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
-    heard = Recognizer()(speech("I really feel this way now."))
-    assert all(isinstance(word, str) and "(" not in word for word in heard)
+    recognizer = SphinxRecognizer()
+    heard = recognizer(speech("I really feel this way now."), "en")
+    assert "way" in heard.split()
+    assert "(" not in heard
+    with pytest.raises(ValueError, match=r"recognises English, not 'pl'.*emoquant\[asr\]"):
+        recognizer(speech("Hello."), "pl")
 
 
 def test_what_was_heard_before_does_not_matter():
     pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
-    words, recognizer, scores = speech("Hello there."), Recognizer(), []
+    words, recognizer, scores = speech("Hello there."), SphinxRecognizer(), []
     for sound in (words, words, torch.full((2000,), 0.9), words):
         recognizer(sound)
         scores.append(recognizer._decoder.hyp().score)

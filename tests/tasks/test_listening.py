@@ -13,6 +13,7 @@ from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_vo
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.clips import Clip, read_clips
 from emoquant.results import read_results
+from emoquant.speech.recognition import Recognizer
 from emoquant.tasks.judging import Judge
 from emoquant.tasks.listening import ListeningTask
 from emoquant.tts.vocoders import GriffinLim, SourceFilter
@@ -176,6 +177,17 @@ def test_encoders_and_classifier_hear_on_the_tasks_device(world):
     assert heard == ["encoder", "classifier", "encoder", "encoder"]
 
 
+class Deaf(Recognizer):
+    """Understands the same in everything."""
+
+    def __call__(self, waveform, language=None):
+        assert language == "en", "that of the voice's front end"
+        return "The goat came."
+
+    def fingerprint(self):
+        return "deaf"
+
+
 CHANGES = [
     {},
     {"texts": ["The boat came back."]},
@@ -188,7 +200,7 @@ CHANGES = [
     {"classifier": None},
     {"quality": True},
     {"distances": True},
-    {"intelligibility": True},
+    {"intelligibility": Deaf()},
     {"speaker_encoder": BandEncoder()},
     {"speaker_encoder": BandEncoder(), "per_cell": 2},
     {"noise": 0.2},
@@ -231,8 +243,12 @@ def test_two_processes_render_what_one_does(world, tmp_path):
 
 
 def test_given_texts_and_mistakes(world, tmp_path):
-    _, made = run(world, tmp_path, emotions=["sad"], texts=["The boat came back."], conditions=["A"], calibration=False)
+    settings = {"emotions": ["sad"], "texts": ["The boat came back."], "conditions": ["A"], "calibration": False}
+    _, made = run(world, tmp_path, intelligibility=Deaf(), **settings)
     assert {each.clip.text for each in made} == {"The boat came back."}
+    assert {each.clip.heard for each in made} == {"The goat came."}
+    assert made[0].clip.word_error_rate == 2 / 4
+    assert made[0].clip.character_error_rate == 6 / 18
     assert math.isnan(made[0].clip.distortion), "other words than the recording's"
     _, made = run(world, tmp_path / "held", emotions=["sad"], conditions=["A"], distances=True)
     distances = {each.clip.kind: each.clip.distortion for each in made}

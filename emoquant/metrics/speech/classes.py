@@ -116,21 +116,21 @@ class DurationError(Metric):
 
 
 class WordErrorRate(_Ratio):
-    """Word errors over words; of a weak recogniser a trend over renderings of the same sentences."""
+    """Word errors over words, in [0, 1]: an utterance has at most as many errors as words."""
 
-    def update(self, preds: Sequence[Sequence[str]], target: Sequence[str]) -> None:
-        """Add utterances: the words that were heard of each, and what was said."""
+    def update(self, preds: Sequence[str], target: Sequence[str]) -> None:
+        """Add utterances: the text that was heard of each, and what was said."""
         for heard, said in zip(preds, target, strict=True):
             self._add(*self._errors(heard, said))
 
-    def _errors(self, heard: Sequence[str], said: str) -> Errors:
+    def _errors(self, heard: str, said: str) -> Errors:
         return word_errors(heard, said)
 
 
 class CharacterErrorRate(WordErrorRate):
     """Errors of letters over letters; see :class:`WordErrorRate`."""
 
-    def _errors(self, heard: Sequence[str], said: str) -> Errors:
+    def _errors(self, heard: str, said: str) -> Errors:
         return character_errors(heard, said)
 
 

@@ -34,6 +34,7 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
     "seconds": lambda clip: clip.seconds,
     "duration_ratio": lambda clip: clip.duration_ratio,
     "duration_error": lambda clip: clip.duration_error,
+    "character_error_rate": lambda clip: clip.character_error_rate,
     "word_error_rate": lambda clip: clip.word_error_rate,
     "distortion": lambda clip: clip.distortion,
     "f0_error": lambda clip: clip.f0_error,

@@ -17,6 +17,7 @@
     ["similarity_own", "Similarity to its emotion", "", 1, 3],
     ["similarity_neutral", "Similarity to neutral", "", 1, 3],
     ["vector_similarity", "Similarity of the vector sent", "", 1, 3],
+    ["character_error_rate", "Character errors", "%", 100, 1],
     ["word_error_rate", "Word errors", "%", 100, 1],
     ["f0_mean", "Mean F0", "Hz", 1, 0],
     ["f0_deviation", "F0 deviation", "semitones", 1, 2],

@@ -1,0 +1,99 @@
+"""Trainings of every kind, killed with SIGKILL right after each of their checkpoints, end like unbroken ones."""
+
+import multiprocessing
+import os
+import signal
+
+import pytest
+import torch
+from commands import ROOT, assert_same
+from small_runs import config
+from voice_batches import TINY
+
+from emoquant.callbacks import WholeCheckpoints
+from emoquant.cli import train
+
+CORPUS = "--data.init_args.corpora.init_args"
+ENCODER = ["--data.init_args.encoder=spoken_world.BandEncoder"]
+SPEECH = [f"{CORPUS}.sentences=4", f"{CORPUS}.voices=[en-us]", "--trainer.accelerator=cpu"]
+VOICE = [
+    config("train/tts_toy"), *SPEECH, *ENCODER, "--data.init_args.frames_per_batch=500",
+    *[f"--model.init_args.architecture.{name}={str(value).lower()}" for name, value in TINY.items()],
+    "--model.init_args.cooldown_steps=0", "--model.init_args.schedule.codebooks_from=2",
+]  # fmt: skip
+JUDGES = "--model.init_args.periods=[2] --model.init_args.resolutions=[512] --model.init_args.channels=2"
+VOCODER = [
+    config("train/vocoder_toy"), *SPEECH, *JUDGES.split(), "--model.init_args.judges_from=2",
+    "--model.init_args.generator.init_args.dim=16", "--model.init_args.generator.init_args.layers=1",
+]  # fmt: skip
+GE2E = [config("train/ge2e"), *SPEECH, "--model.init_args.encoder.init_args.hidden=16", "--trainer.max_epochs=3"]
+CLASSIFIER = [config("train/classifier"), *SPEECH, "--trainer.max_epochs=2", "--data.init_args.seconds_per_batch=20"]
+PROBE = [config("train/probe"), *SPEECH, "--trainer.max_epochs=4", "--data.init_args.frames_per_batch=500"]
+EPOCHS = ["--trainer.max_epochs=2"]
+STEPS = ["--trainer.max_steps=9"]
+VALIDATED = ["--trainer.max_steps=9", "--trainer.val_check_interval=2", "--trainer.limit_train_batches=3"]
+
+
+def work(folder, words):
+    """Run a training in a process of its own; return whether it came to its end."""
+
+    def child():
+        os.chdir(folder)
+        train(["fit", *words, "--ckpt_path=last"])
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(timeout=600)
+    assert process.exitcode in (0, -signal.SIGKILL), process.exitcode
+    return process.exitcode == 0
+
+
+def killed_after_saving(monkeypatch):
+    save = WholeCheckpoints.save_checkpoint
+
+    def save_and_die(self, *args, **options):
+        save(self, *args, **options)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", save_and_die)
+
+
+def last(folder):
+    found = sorted(folder.glob("runs/*/version_*/checkpoints/last.ckpt"), key=lambda path: int(path.parts[-3][8:]))
+    return torch.load(found[-1], weights_only=True)
+
+
+def assert_unharmed(folder, words, monkeypatch, kills):
+    """Assert that a training that is killed after its checkpoints ends like one that is not."""
+    for name in ("whole", "cut"):
+        (folder / name).mkdir()
+        (folder / name / "checkpoints").symlink_to(ROOT / "checkpoints")
+    words = [*words, f"{CORPUS}.cache_dir={folder / 'cache'}", f"--data.init_args.cache_dir={folder / 'cache'}"]
+    assert work(folder / "whole", words)
+    with monkeypatch.context() as patch:
+        killed_after_saving(patch)
+        for _ in range(kills):
+            assert not work(folder / "cut", words)
+    assert work(folder / "cut", words)
+    whole, cut = last(folder / "whole"), last(folder / "cut")
+    assert_same(whole, cut)
+    for one, other in zip(whole["optimizer_states"], cut["optimizer_states"], strict=True):
+        for parameter, state in one["state"].items():
+            assert all(torch.equal(value, other["state"][parameter][name]) for name, value in state.items())
+
+
+def test_a_voice(tmp_path, monkeypatch):
+    assert_unharmed(tmp_path, [*VOICE, *EPOCHS], monkeypatch, 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "kills"),
+    [
+        ([*VOICE, *STEPS], 2), ([*VOICE, *VALIDATED], 2), ([*VOCODER, "--trainer.max_steps=20"], 2),
+        ([*VOCODER, *EPOCHS], 1), (GE2E, 2), (CLASSIFIER, 1), (PROBE, 2),
+    ],
+    ids=["voice of steps", "voice with validation", "vocoder of steps", "vocoder", "ge2e", "classifier", "probe"],
+)  # fmt: skip
+def test_every_kind(words, kills, tmp_path, monkeypatch):
+    assert_unharmed(tmp_path, words, monkeypatch, kills)
