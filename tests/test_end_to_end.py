@@ -7,11 +7,11 @@ import sys
 
 import pytest
 import torch
-from emoquant.reports.__main__ import main as redraw
 from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, SMALL_EPOCHS, config
 
 from emoquant import load_codec
-from emoquant.cli import evaluate, train
+from emoquant.cli import run
+from emoquant.commands.reports import reports as redraw
 from emoquant.results import read_results
 
 
@@ -22,9 +22,9 @@ def world(tmp_path_factory):
     (folder / "checkpoints").symlink_to(ROOT / "checkpoints")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        trained = train(["fit", config("train/codec"), *SMALL_CORPUS, *SMALL_CODEC])
+        trained = run(["fit", config("train/codec"), *SMALL_CORPUS, *SMALL_CODEC])
         torch.save(trained.model.state_dict(), folder / "trained.pt")
-        evaluate(["test", config("eval/lambda_sweep"), *SMALL_CORPUS])
+        run(["test", config("eval/lambda_sweep"), *SMALL_CORPUS])
         yield folder
 
 
@@ -87,12 +87,12 @@ def test_rate_falls_and_distortion_rises_over_the_sweep(rows):
 
 
 def test_run_folder_is_complete_and_redraws_to_the_same_bytes(world):
-    run = world / "runs/lambda_sweep/version_0"
-    assert (run / "config.yaml").is_file()
-    reports = {path.name: path.read_bytes() for path in (run / "reports").iterdir()}
+    version = world / "runs/lambda_sweep/version_0"
+    assert (version / "config.yaml").is_file()
+    reports = {path.name: path.read_bytes() for path in (version / "reports").iterdir()}
     assert {"recall_table.png", "recall_table.svg", "recall_table.md", "recall_table.tex"} <= set(reports)
-    assert redraw([str(run)]) == 0
-    assert {path.name: path.read_bytes() for path in (run / "reports").iterdir()} == reports
+    redraw([version])
+    assert {path.name: path.read_bytes() for path in (version / "reports").iterdir()} == reports
 
 
 def test_trained_codec_compresses_and_decompresses(world):

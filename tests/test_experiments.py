@@ -6,8 +6,11 @@ import sys
 import pytest
 from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS
 
-from emoquant.cli import evaluate, train
-from emoquant.commands.study import EXPERIMENTS, trainings_of
+from emoquant.cli import run
+from emoquant.shipped import CONFIGS
+from emoquant.study.corpus import look_at, open_data
+from emoquant.study.plan import make_plan, read_experiment
+from emoquant.runs import Begun
 from emoquant.results import read_results
 
 pytestmark = pytest.mark.slow
@@ -21,15 +24,17 @@ def world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setattr(sys, "argv", ["train.py"])
-        for path in trainings_of([ROOT / "configs" / "eval" / f"{name}.yaml" for name in EXPERIMENTS]):
-            train(["fit", f"--config={path}", *SMALL_CORPUS, *SMALL_CODEC, "--trainer.check_val_every_n_epoch=4"])
+        experiments = [read_experiment(path) for path in sorted((CONFIGS / "eval").glob("*.yaml"))]
+        for step in make_plan(experiments, look_at(open_data(Begun())), ()).steps:
+            if step.trains:
+                run([*step.args, *SMALL_CORPUS, *SMALL_CODEC, "--trainer.check_val_every_n_epoch=4"])
         yield folder
 
 
-def run(world, name):
+def measured(world, name):
     """Return the rows of an experiment and the stems of its reports."""
     few = "--model.init_args.replicates=50"
-    evaluate(["test", f"--config={ROOT / 'configs' / 'eval' / name}.yaml", few, *SMALL_CORPUS])
+    run(["test", name, few, *SMALL_CORPUS])
     folder = world / "runs" / name / "version_0"
     rows = [row for row in read_results(folder / "results.csv") if row.stratum == "all"]
     return rows, {path.stem for path in (folder / "reports").glob("*.svg")}
@@ -45,7 +50,7 @@ def value(rows, codec, lmbda, metric, emotion="all"):
 
 
 def test_biased_codebooks(world):
-    rows, reports = run(world, "biased_codebooks")
+    rows, reports = measured(world, "biased_codebooks")
     assert {row.codec for row in rows} == {"none", *EMOTIONS}
     for emotion in EMOTIONS:
         assert points(rows, emotion) == [0, 10, 50, 100, 200, 500]
@@ -65,7 +70,7 @@ def test_biased_codebooks(world):
 
 
 def test_greedy_vs_lambda(world):
-    rows, reports = run(world, "greedy_vs_lambda")
+    rows, reports = measured(world, "greedy_vs_lambda")
     reached = [value(rows, "greedy", target, "utterance_similarity") for target in points(rows, "greedy")]
     assert reached == sorted(reached)
     assert value(rows, "greedy", 0.5, "utterance_similarity") == pytest.approx(0.5, abs=0.1)
@@ -73,7 +78,7 @@ def test_greedy_vs_lambda(world):
 
 
 def test_codebook_choice(world):
-    rows, reports = run(world, "codebook_choice")
+    rows, reports = measured(world, "codebook_choice")
     for choice in ("choice", "choice_relative", "choice_similarity", "choice_relative_lagrangian"):
         assert points(rows, choice) == [0, 1, 5, 20, 50]
         assert 0 <= value(rows, choice, 0.0, "uar") <= 1
@@ -82,7 +87,7 @@ def test_codebook_choice(world):
 
 
 def test_neutral_first(world):
-    rows, reports = run(world, "neutral_first")
+    rows, reports = measured(world, "neutral_first")
     targets = [emotion for emotion in EMOTIONS if emotion != "neutral"]
     assert {row.codec for row in rows} == {"none", *targets, *(f"neutral_{emotion}" for emotion in targets)}
     bits = [value(rows, "neutral_sad", lmbda, "bits_per_frame") for lmbda in points(rows, "neutral_sad")]
@@ -91,7 +96,7 @@ def test_neutral_first(world):
 
 
 def test_multi_reference(world):
-    rows, reports = run(world, "multi_reference")
+    rows, reports = measured(world, "multi_reference")
     assert {row.codec for row in rows} == {"none", "average", "interpolate", "distance", "vote"}
     before = [r for r in rows if r.codec == "none" and r.metric == "similarity_to/sad" and r.emotion == "happy"]
     assert len(before) == 1
@@ -101,7 +106,7 @@ def test_multi_reference(world):
 
 
 def test_look_ahead(world):
-    rows, reports = run(world, "look_ahead")
+    rows, reports = measured(world, "look_ahead")
     assert {row.codec for row in rows} == {"none", "frame_by_frame", "look_ahead"}
     for lmbda in points(rows, "look_ahead"):
         plain, ahead = (
@@ -113,7 +118,7 @@ def test_look_ahead(world):
 
 
 def test_mixed_codebooks(world):
-    rows, reports = run(world, "mixed_codebooks")
+    rows, reports = measured(world, "mixed_codebooks")
     own = {codec: value(rows, codec, 100.0, "similarity_to/happy") for codec in ("happy", "happy_sad", "sad")}
     assert own["happy"] > own["happy_sad"] > own["sad"], "at rate 0 the mixed codebook lies between the two"
     assert {"cross_similarity_to_happy", "cross_recall"} <= reports

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from emoquant.cli import evaluate, train
+from emoquant.cli import run
 from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.results import read_results
 
@@ -31,7 +31,7 @@ def test_extraction_training_and_sweep_at_the_base_size(tmp_path, monkeypatch):
     ]
     head = "classifier.init_args.model=base"
     begin = time.perf_counter()
-    run = train([
+    run = run([
         "fit", f"--config={ROOT / 'configs/train/codec.yaml'}", *data, "--trainer.max_epochs=4",
         "--trainer.callbacks=[]",
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
@@ -39,7 +39,7 @@ def test_extraction_training_and_sweep_at_the_base_size(tmp_path, monkeypatch):
     ])  # fmt: skip
     trained = time.perf_counter()
     assert run.datamodule.dim == 768
-    evaluate(["test", f"--config={ROOT / 'configs/eval/lambda_sweep.yaml'}", *data, f"--model.init_args.{head}"])
+    run(["test", f"--config={ROOT / 'configs/eval/lambda_sweep.yaml'}", *data, f"--model.init_args.{head}"])
     rows = read_results(next(tmp_path.glob("runs/lambda_sweep/*/results.csv")))
     similarity = {r.lmbda: r.value for r in rows if r.codec == "codec" and r.metric == "utterance_similarity"}
     assert similarity[0.0] > 0.8

@@ -121,7 +121,7 @@ def _(folder):
     compress(folder / "a.npy", folder / "out", codec(folder / "c.ckpt"), progress=False)
 
 
-@case("Checkpoints", "a probe that is not there", FileNotFoundError, "train one with python train.py fit", "p.ckpt")
+@case("Checkpoints", "a probe that is not there", FileNotFoundError, "train one with emoquant fit probe", "p.ckpt")
 def _(folder):
     ProbeHead(str(folder / "p.ckpt"))
 

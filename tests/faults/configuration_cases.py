@@ -6,7 +6,7 @@ import lightning.pytorch as pl
 from bad_world import codec
 from cases import case
 
-from emoquant.cli import train
+from emoquant.cli import UsageError, run
 from emoquant.codecs import load_codec
 from emoquant.data import RenderedCorpus, TTSDataModule
 from emoquant.quantization import GroupedResidualVQ
@@ -21,30 +21,30 @@ from emoquant.tts.vocos import VocosGenerator
 def config(folder: Path, text: str) -> None:
     path = folder / "run.yaml"
     path.write_text(text)
-    train(["fit", f"--config={path}"])
+    run(["fit", f"--config={path}"])
 
 
 MODEL = "model:\n  class_path: emoquant.tasks.CodebookTask\n  init_args:\n"
 
 
-@case("Configurations", "a key with a typo", SystemExit, "is not accepted", "sampel_frames")
+@case("Configurations", "a key with a typo", UsageError, "is not accepted", "sampel_frames")
 def _(folder):
     config(folder, f"{MODEL}    sampel_frames: 9\n")
 
 
-@case("Configurations", "a class that there is not", SystemExit, "has no attribute", "CodebokTask")
+@case("Configurations", "a class that there is not", UsageError, "has no attribute", "CodebokTask")
 def _(folder):
     config(folder, "model:\n  class_path: emoquant.tasks.CodebokTask\n")
 
 
-@case("Configurations", "YAML that does not parse", SystemExit, "is no YAML that can be read", "run.yaml")
+@case("Configurations", "YAML that does not parse", ValueError, "is no YAML that can be read", "run.yaml")
 def _(folder):
     config(folder, "model: [1, 2\ntrainer: }\n")
 
 
-@case("Configurations", "a file that is not there", SystemExit, "does not exist", "run.yaml")
+@case("Configurations", "a file that is not there", FileNotFoundError, "no configuration", "run.yaml")
 def _(folder):
-    train(["fit", f"--config={folder / 'run.yaml'}"])
+    run(["fit", f"--config={folder / 'run.yaml'}"])
 
 
 OTHER_RATE = "is read at 16000 samples a second"

@@ -11,7 +11,7 @@ from small_runs import config
 from voice_batches import TINY
 
 from emoquant.callbacks import WholeCheckpoints
-from emoquant.cli import train
+from emoquant.cli import run
 
 CORPUS = "--data.init_args.corpora.init_args"
 ENCODER = ["--data.init_args.encoder=spoken_world.BandEncoder"]
@@ -39,7 +39,7 @@ def work(folder, words):
 
     def child():
         os.chdir(folder)
-        train(["fit", *words, "--ckpt_path=last"])
+        run(["fit", *words, "--ckpt_path=last"])
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()

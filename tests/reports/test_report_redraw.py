@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import yaml
-from emoquant.reports.__main__ import main
+from emoquant.__main__ import main
 from jsonargparse import ArgumentParser
 
 import emoquant.reports
@@ -90,14 +90,14 @@ def test_redraw_uses_the_reports_of_the_run(rows, tmp_path, capsys):
         tmp_path / "run", rows, [{"class_path": "emoquant.reports.EmotionTable", "init_args": {"metric": "f1"}}]
     )
     assert [report.name for report in configured_reports(run / "config.yaml")] == ["f1_table"]
-    assert main([str(run)]) == 0
+    main(["reports", str(run)])
     assert str(run / "reports" / "f1_table.png") in capsys.readouterr().out.splitlines()
     assert not (run / "reports" / "recall_table.png").exists()
 
 
 def test_redraw_falls_back_to_the_default_set(rows, tmp_path):
     run = write_run(tmp_path / "run", [row for row in rows if row.metric in ("recall", "uar")])
-    assert main([str(run), "--out", str(tmp_path / "drawn")]) == 0
+    main(["reports", str(run), "--out", str(tmp_path / "drawn")])
     names = {path.name for path in (tmp_path / "drawn").iterdir()}
     assert {"recall_table.md", "recall_over_lambda.svg", "study.html"} <= names
     assert not any("similarity" in name or "drift" in name for name in names)
@@ -106,7 +106,7 @@ def test_redraw_falls_back_to_the_default_set(rows, tmp_path):
 
 def test_several_runs_make_one_page(rows, tmp_path):
     runs = [str(write_run(tmp_path / name, rows, ["EmotionTable"])) for name in ("one", "two")]
-    assert main([*runs, "--out", str(tmp_path / "out"), "--page", str(tmp_path / "all.html"), "--title", "Both"]) == 0
+    main(["reports", *runs, "--out", str(tmp_path / "out"), "--page", str(tmp_path / "all.html"), "--title", "Both"])
     assert (tmp_path / "out" / "two" / "recall_table.md").is_file()
     text = (tmp_path / "all.html").read_text(encoding="utf-8")
     assert "<h2>one</h2>" in text
@@ -141,7 +141,8 @@ def test_several_runs_make_one_page(rows, tmp_path):
 def test_errors_are_one_line(rows, tmp_path, capsys, damage, message):
     run = write_run(tmp_path / "run", rows, [])
     damage(run)
-    assert main([str(run)]) == 2
+    with pytest.raises(SystemExit):
+        main(["reports", str(run)])
     error = capsys.readouterr().err
     assert message in error
     assert len(error.strip().splitlines()) == 1
@@ -150,7 +151,7 @@ def test_errors_are_one_line(rows, tmp_path, capsys, damage, message):
 def test_redrawing_is_light_and_does_not_depend_on_the_hash_seed(rows, tmp_path):
     run = write_run(tmp_path / "run", rows, ["EmotionTable", "FlowFigure"])
     script = (
-        "import sys; from emoquant.reports.__main__ import main; code = main(sys.argv[1:]);"
+        "import sys; from emoquant.__main__ import main; main(['reports', *sys.argv[1:]]); code = 0;"
         "heavy = {'torch', 'lightning', 'torchmetrics', 'funasr', 'pandas'} & set(sys.modules);"
         "sys.exit(f'imported {heavy}' if heavy else code)"
     )
