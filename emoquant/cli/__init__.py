@@ -75,6 +75,10 @@ class EmoquantCLI(LightningCLI):
         )  # fmt: skip
 
         group.add_argument(
+            "--allow_class", type=str | list[str] | None, default=None,
+            help="Module outside the project whose classes a checkpoint may name; its code is run.",
+        )  # fmt: skip
+        group.add_argument(
             "--needs", type=list[str] | None, default=None,
             help="What an experiment needs of the data: votes, pairs, or emotions; for emoquant study.",
         )  # fmt: skip

@@ -44,6 +44,11 @@ def apply_words(config: Namespace, command: str, name: str, folder: str) -> None
     model = config.get("model")
     if model is not None and "folder" in model.init_args and model.init_args.folder is None:
         model.init_args.folder = folder
+    if config.allow_class is not None:
+        if model is None or "allow_class" not in model.init_args:
+            raise ValueError("--allow_class is for tasks that load codecs, and the model loads none: leave it out")
+        allowed = config.allow_class
+        model.init_args.allow_class = [allowed] if isinstance(allowed, str) else allowed
     place_run(config.trainer, Path(folder) / LISTENING if command == "predict" else Path(folder), named)
 
 

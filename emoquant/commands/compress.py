@@ -37,6 +37,7 @@ def compress(
     shard: str = "0/1",
     overwrite: bool = False,
     progress: bool = True,
+    allow_class: list[str] | None = None,
     trim: float | None = None,
 ) -> Path:
     """Compress frame features or audio to .emq files and return the manifest that lists them.
@@ -66,6 +67,7 @@ def compress(
         shard: Part of the work of this job, as NUMBER/COUNT from 0/1; every part writes a manifest of its own.
         overwrite: Start afresh, also where the folder holds files of other settings: what its manifests list goes.
         progress: Whether a progress bar is shown.
+        allow_class: Modules outside the project whose classes the checkpoint may name; their code is run.
         trim: How many dB below its loudest 20 ms audio is cut at both ends, such as 30; nothing is cut by default.
 
     Raises:
@@ -82,7 +84,7 @@ def compress(
             raise ValueError(f"{name} must be at least 1, got {value}")
     division = parse_shard(shard)
     sources = find_sources(input)
-    trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device)
+    trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device, allow_class or ())
     require_encoder(sources, wave_encoder)
     trained.beam, trained.survivors = beam, survivors
     folder = CompressedFolder(output, _settings(trained, aim, scope, calibration, origin, trim), division)
@@ -116,13 +118,13 @@ def _aim(
 
 
 def _load(
-    codec: Path, encoder: str | None, any_encoder: bool, device: str
+    codec: Path, encoder: str | None, any_encoder: bool, device: str, allow_class: Sequence[str]
 ) -> "tuple[ECVQ, FrameEncoder | None, Origin | None]":
     """Return the codec, the encoder and what it is, and check that they belong together."""
     from emoquant.codecs import load_codec
     from emoquant.codecs.ecvq import require_ecvq
 
-    trained = require_ecvq(load_codec(codec, any_encoder=any_encoder), "the .emq format").to(device)
+    trained = require_ecvq(load_codec(codec, any_encoder=any_encoder, allow_class=allow_class), "the .emq format").to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
     require_origin(f"codec {codec}", trained.origin, origin)

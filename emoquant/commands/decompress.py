@@ -33,6 +33,7 @@ def decompress(
     utterances: int = 128,
     overwrite: bool = False,
     progress: bool = True,
+    allow_class: list[str] | None = None,
 ) -> Path:
     """Turn .emq files back to frame features, one .npy file (T, D) float32 each, and return their folder.
 
@@ -46,6 +47,7 @@ def decompress(
         device: Device of the codec.
         utterances: Utterances decoded side by side at most; fewer where they are long.
         overwrite: Decode everything, and write over features that the command did not make.
+        allow_class: Modules outside the project whose classes the checkpoint may name; their code is run.
         progress: Whether a progress bar is shown.
 
     Raises:
@@ -61,7 +63,7 @@ def decompress(
     if utterances < 1:
         raise ValueError(f"utterances must be at least 1, got {utterances}")
     files = find_files(input, [".emq"])
-    trained = require_ecvq(load_codec(codec), "the .emq format").to(device)
+    trained = require_ecvq(load_codec(codec, allow_class=allow_class or ()), "the .emq format").to(device)
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / MANIFEST
     known = {row.file: row.source for row in read_rows(manifest, DecompressedRow)}

@@ -89,7 +89,7 @@ def write_manifest(
         pattern: Where emotion, speaker and other fields stand in the path of a file, such as
             ``{speaker}/{emotion}_*.wav`` (:class:`~emoquant.data.name_pattern.NamePattern`); fields that a manifest
             does not know become further columns.
-        output: The CSV file; ``manifest.csv`` in the folder by default.
+        output: The CSV file; ``utterances.csv`` in the folder by default.
         emotions: Names of emotions in the paths that :mod:`emoquant.labels` does not know, with what they mean,
             ``{"W": "angry"}``.
         overwrite: Whether a file that is there is replaced.
@@ -105,7 +105,7 @@ def write_manifest(
     root = Path(folder)
     if not root.is_dir():
         raise FileNotFoundError(f"{root}: no such folder; expected one with audio files")
-    target = Path(output) if output is not None else root / "manifest.csv"
+    target = Path(output) if output is not None else root / "utterances.csv"
     if target.exists() and not overwrite:
         raise FileExistsError(f"{target} is there already; name another output, or set overwrite")
     listing = _Listing(root, NamePattern(pattern) if pattern is not None else None, emotions or {})

@@ -50,6 +50,7 @@ class CodecEvaluationTask(LightningModule):
             without one the probe that was trained in the folder of runs (``emoquant fit probe``).
         points: Lambdas of every codec that names none; those of the study by default.
         folder: Folder of the runs that the codecs are named in; ``runs`` by default.
+        allow_class: Modules outside the project whose classes a codec's checkpoint may name.
         closed_set: Whether the classifier may only choose among the corpus's emotions; by default its other classes are
             left in.
         by_speaker: Whether each speaker is measured apart, besides the whole.
@@ -79,6 +80,7 @@ class CodecEvaluationTask(LightningModule):
         classifier: EmotionHead | None = None,
         points: list[float] | None = None,
         folder: str | None = None,
+        allow_class: list[str] | None = None,
         closed_set: bool = False,
         by_speaker: bool = False,
         agreement: list[float] | None = None,
@@ -91,7 +93,7 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: bool = False,
     ) -> None:
         super().__init__()
-        self.specs, self.place = list(codecs), Place(folder or RUNS, points)
+        self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         self.codecs = nn.ModuleList()
         self._classifier = classifier
         self.closed_set = closed_set

@@ -54,6 +54,7 @@ class ListeningTask(pl.LightningModule):
             folder's probe; none, with a warning, where there is neither.
         points: Lambdas of every codec that names none.
         folder: Folder of the runs that the codecs are named in; ``runs`` by default.
+        allow_class: Modules outside the project whose classes a codec's checkpoint may name.
         conditions: ``"A"``, ``"B"`` or both.
         texts: What is said; the reference's own text by default.
         per_cell: References of each emotion and speaker of the test split; their sentences take turns, the same in
@@ -70,7 +71,7 @@ class ListeningTask(pl.LightningModule):
         intelligibility: Recogniser whose word and character errors are measured; none by default.
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
-        speaker_encoder: Compares the clips' voices with other recordings of the speaker; none by default.
+        speaker_encoder: Compares the clips' voices with other recordings of the speaker.
         seed: Seed of the noise.
 
     Attributes:
@@ -89,6 +90,7 @@ class ListeningTask(pl.LightningModule):
         classifier: EmotionHead | None = None,
         points: list[float] | None = None,
         folder: str | None = None,
+        allow_class: list[str] | None = None,
         conditions: Sequence[Literal["A", "B"]] = ("A", "B"),
         texts: list[str] | None = None,
         per_cell: int = 1,
@@ -111,15 +113,14 @@ class ListeningTask(pl.LightningModule):
         self.voice, self.model = loaded, loaded.model
         self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
         loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
-        self.specs, self.place = list(codecs), Place(folder or RUNS, points)
+        self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         self.codecs = nn.ModuleList()
         self.classifier = classifier
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
         self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
         self.speaker_encoder, self.style, self.partners = speaker_encoder, style, partners
-        self.done: set[str] = set()
-        self.settings = ""
+        self.done, self.settings = set[str](), ""
         self._source: ItemSource | None = None
         self._judge: Judge | None = None
         self._synthesizer: Synthesizer | None = None
@@ -193,7 +194,6 @@ class ListeningTask(pl.LightningModule):
         for number in range(1 if self.texts is None else len(self.texts)):
             for condition in self.conditions:
                 for codec in self.codecs:
-                    # The codecs are modules of this list: mypy takes their attributes for tensors or modules.
                     yield from (clip_file(item, number, condition, codec.name, point) for point in codec.points)  # type: ignore[union-attr]
                 if self.calibration:
                     yield clip_file(item, number, condition, "random")
