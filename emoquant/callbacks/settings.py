@@ -49,6 +49,8 @@ class RunSettings(SaveConfigCallback):
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Tell TensorBoard settings and figures, once there are figures."""
+        if self._announced:
+            return
         names = sorted(name for name in trainer.progress_bar_metrics if "/" in name)
         self._announce(trainer, [name for name in names if name.startswith("val/")] or names)
 
@@ -57,11 +59,11 @@ class RunSettings(SaveConfigCallback):
         self._announce(trainer, [])
 
     def _announce(self, trainer: Trainer, names: Sequence[str]) -> None:
-        if self._announced or not trainer.is_global_zero:
+        if self._announced:
             return
         self._announced = True
         for logger in trainer.loggers:
-            if isinstance(logger, TensorBoardLogger):
+            if isinstance(logger, TensorBoardLogger) and trainer.is_global_zero:
                 for summary in hparams(self._flat(), dict.fromkeys(names, 0.0)):
                     logger.experiment._get_file_writer().add_summary(summary)
 

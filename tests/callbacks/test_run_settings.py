@@ -138,7 +138,7 @@ def test_noise_is_left_out_and_nothing_else(quiet, caplog, recwarn):
 
 
 def test_a_run_of_short_epochs_says_nothing_of_what_nobody_can_act_on(tmp_path, quiet, caplog, recwarn):
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "lightning.pytorch.utilities.rank_zero")
     trainer(tmp_path, TensorBoardLogger(tmp_path, "run", 0), log_every_n_steps=10).fit(Task(), TinyData())
     said = [str(each.message) for each in recwarn] + [record.getMessage() for record in caplog.records]
     for noise in ("many workers", "logging interval", "LeafSpec", "litlogger", "summary callbacks"):

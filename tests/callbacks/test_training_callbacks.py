@@ -5,8 +5,16 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
 
-from emoquant.callbacks import AudioSamples, CodebookMonitor, EmbeddingProjector, LambdaSweep
+from emoquant.callbacks import (
+    AudioSamples,
+    CodebookMonitor,
+    EmbeddingProjector,
+    EncoderExport,
+    LambdaSweep,
+    ResultsWriter,
+)
 from emoquant.codecs.base import Codec
+from emoquant.results import Row
 
 
 class TinyTask(LightningModule):
@@ -148,6 +156,39 @@ def test_embeddings_before_and_after_are_in_the_projector(watched):
 def test_audio_of_each_emotion_can_be_heard(watched):
     events, *_ = watched
     assert sorted(events.Tags()["audio"]) == [f"validation/{e}/0" for e in ("angry", "happy", "neutral", "sad")]
+
+
+def test_what_was_recorded_is_said_beside_the_audio(watched):
+    events, *_ = watched
+    text = events.Tensors("validation/about/text_summary")[0].tensor_proto.string_val[0].decode()
+    assert "not quantized" in text
+    assert "configs/listen/lambda.yaml" in text
+
+
+def test_codes_that_the_task_counts_are_drawn_while_there_is_no_codec(tmp_path):
+    class Fitting(TinyTask):
+        codec = None
+
+        def position_use(self):
+            return (torch.tensor([2.0, 3.0]), torch.tensor([0.5, 1.0])) if self.current_epoch else None
+
+    events, scalars = fit(tmp_path, Fitting(), CodebookMonitor(), epochs=3)
+    assert [event.step for event in events.Images("codebook_training/positions")] == [18, 27]
+    assert "codebook_training/usage_of_positions" in events.Tags()["histograms"]
+    assert not [tag for tag in scalars if tag.startswith("codebook")]
+
+
+def test_a_trial_of_a_few_batches_leaves_results_and_encoders_as_they_are(tmp_path):
+    trial = Trainer(accelerator="cpu", fast_dev_run=True, default_root_dir=tmp_path)
+    task = TinyTask()
+    task.rows = [Row("tiny", "pull", 0.0, "all", "uar", 0.5, 0.4, 0.6, 9)]
+    (tmp_path / "results.csv").write_text("of an earlier run")
+    writer = ResultsWriter()
+    writer.on_test_start(trial, task)
+    writer.on_test_end(trial, task)
+    EncoderExport(str(tmp_path / "encoder")).on_fit_end(trial, task)
+    assert [path.name for path in tmp_path.iterdir()] == ["results.csv"]
+    assert (tmp_path / "results.csv").read_text() == "of an earlier run"
 
 
 def test_a_task_without_codec_is_refused(tmp_path):

@@ -1,8 +1,11 @@
+import warnings
+
 import numpy as np
 import pytest
 import torch
 from fake.corpora import fake_cremad, fake_manifest, write_tone
 from fake.encoder import FakeEncoder
+from lightning.pytorch import LightningModule, Trainer
 
 from emoquant.audio import AudioError
 from emoquant.data.base import Corpus
@@ -40,6 +43,41 @@ def test_attributes(module):
     assert module.emotions == ["angry", "happy", "neutral", "sad", "surprise"]
     assert module.speakers == ["s0", "s1", "s2", "s3", "s4"]
     assert sum(len(module.dataset(split)) for split in ("train", "validation", "test")) == 100
+
+
+class Watch(LightningModule):
+    """Notes the rows of every batch."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight, self.seen = torch.nn.Parameter(torch.zeros(1)), {"train": [], "val": []}
+
+    def training_step(self, batch, batch_idx):
+        self.seen["train"].append((self.current_epoch, batch.utterances.tolist()))
+        return self.weight.square().sum()
+
+    def validation_step(self, batch, batch_idx):
+        self.seen["val"].append((self.current_epoch, batch.utterances.tolist()))
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def test_overfitting_has_the_same_batches_in_every_epoch(folder):
+    data = EmotionDataModule(corpus(folder), FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=200)
+    task = Watch()
+    trainer = Trainer(
+        accelerator="cpu", max_epochs=3, overfit_batches=2, logger=False, enable_checkpointing=False,
+        enable_progress_bar=False, enable_model_summary=False, use_distributed_sampler=False, num_sanity_val_steps=0,
+        default_root_dir=folder,
+    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="You requested to overfit")
+        trainer.fit(task, datamodule=data)
+    for split, seen in task.seen.items():
+        epochs = [[rows for epoch, rows in seen if epoch == number] for number in range(3)]
+        assert len(epochs[0]) == 2 if split == "train" else epochs[0]
+        assert epochs[0] == epochs[1] == epochs[2], split
 
 
 @pytest.mark.parametrize("name", ["val_dataloader", "test_dataloader", "predict_dataloader", "reference_dataloader"])
