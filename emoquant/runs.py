@@ -14,6 +14,8 @@ from emoquant.shipped import did_you_mean, shipped_path
 #: Folder of all runs where none is named.
 RUNS = "runs"
 LAST, BEST, RESULTS, CONFIG = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "results.csv", "config.yaml"
+#: A codec that was saved by itself, without its training run.
+SAVED = "codec.ckpt"
 _STATE, _BEGUN = "run.json", "folder.yaml"
 
 
@@ -97,8 +99,8 @@ def find_checkpoint(path: str | Path, root: str | Path = ".", best: bool = False
     """Return the checkpoint that a name stands for.
 
     Args:
-        path: A file, the folder of a run (its newest version counts) or of a version, or the bare name of a run in
-            ``root``. What is not in the working folder is looked up among what is shipped.
+        path: A file, the folder of a run (its newest version counts), of a version or of a saved codec, or the bare
+            name of a run in ``root``. What is not in the working folder is looked up among what is shipped.
         root: Folder of runs for bare names.
         best: Whether the checkpoint of the best epoch is taken where there is one.
 
@@ -110,6 +112,8 @@ def find_checkpoint(path: str | Path, root: str | Path = ".", best: bool = False
     place = Path(root) / given if bare else shipped_path(given)
     if place.is_file() or not (place.is_dir() or bare):
         return place
+    if (place / SAVED).is_file():
+        return place / SAVED
     run = newest(place, BEST if best else LAST) or newest(place, LAST)
     if run is not None:
         return run.best if best and run.best.is_file() else run.checkpoint

@@ -1,13 +1,16 @@
 """What the project ships beside its code: configurations and weights, in a source tree and in an installed wheel."""
 
 import difflib
+import os
+import sys
 from collections.abc import Iterable, Sequence
+from functools import cache
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
 
 #: Folder that holds ``configs/`` and ``checkpoints/``: inside the package where it was installed, else the source tree.
-ROOT = _PACKAGE / "shipped" if (_PACKAGE / "shipped").is_dir() else _PACKAGE.parent
+ROOT = _PACKAGE / "_shipped" if (_PACKAGE / "_shipped").is_dir() else _PACKAGE.parent
 CONFIGS, CHECKPOINTS = ROOT / "configs", ROOT / "checkpoints"
 
 
@@ -21,6 +24,18 @@ def shipped_path(path: str | Path) -> Path:
     if not path.exists() and not path.is_absolute() and (ROOT / path).exists():
         return ROOT / path
     return path
+
+
+@cache
+def say_licence(folder: Path) -> None:
+    """Say the licence of shipped weights on their first use in a process; nothing for other folders.
+
+    Args:
+        folder: Folder of the weights.
+    """
+    path = folder.resolve() / "LICENSE"
+    if path.parent.parent == CHECKPOINTS and path.is_file() and os.environ.get("LOCAL_RANK", "0") == "0":
+        print(f"{folder.name}: {path.read_text(encoding='utf-8').partition(chr(10))[0]}", file=sys.stderr)
 
 
 def config_names(kind: str) -> list[str]:

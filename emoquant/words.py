@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from emoquant.runs import RUNS, Begun, begun_in
-from emoquant.shipped import find_config, shipped_path
+from emoquant.shipped import CONFIGS, find_config, shipped_path
 
 #: Folders of ``configs/`` that a word after a command is looked up in.
 KINDS = {"fit": ("train",), "validate": ("train",), "test": ("eval", "train"), "predict": ("listen",)}
@@ -277,10 +277,11 @@ def require_same(folder: str, before: Begun, said: Begun) -> None:
 
 def _normal(value: Any) -> Any:  # noqa: ANN401 - a word or a list of words
     """Return a word such that two spellings of one file or name are equal."""
-    if isinstance(value, str):
-        path = shipped_path(value)
-        return str(path.resolve()) if path.exists() else value.removesuffix(".yaml")
-    return value
+    if not isinstance(value, str):
+        return value
+    named = CONFIGS / "data" / f"{value}.yaml"
+    path = named if named.is_file() else shipped_path(value)
+    return str(path.resolve()) if path.exists() else value
 
 
 def _shown(value: Any) -> str:  # noqa: ANN401 - a word or a list of words

@@ -31,14 +31,14 @@ def test_extraction_training_and_sweep_at_the_base_size(tmp_path, monkeypatch):
     ]
     head = "classifier.init_args.model=base"
     begin = time.perf_counter()
-    run = run([
+    finished = run([
         "fit", f"--config={ROOT / 'configs/train/codec.yaml'}", *data, "--trainer.max_epochs=4",
         "--trainer.callbacks=[]",
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
         "--trainer.callbacks.init_args.filename=last",
     ])  # fmt: skip
     trained = time.perf_counter()
-    assert run.datamodule.dim == 768
+    assert finished.datamodule.dim == 768
     run(["test", f"--config={ROOT / 'configs/eval/lambda_sweep.yaml'}", *data, f"--model.init_args.{head}"])
     rows = read_results(next(tmp_path.glob("runs/lambda_sweep/*/results.csv")))
     similarity = {r.lmbda: r.value for r in rows if r.codec == "codec" and r.metric == "utterance_similarity"}

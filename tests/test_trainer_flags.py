@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from emoquant.trainer_flags import callbacks_left, is_overfitting, is_trial, run_folder, runs_folder
 
 CONFIGURED = yaml.safe_load((Path(__file__).parent.parent / "configs" / "trainer.yaml").read_text())["trainer"]
-OWN = {"SeededSteps", "Preemption"}
+OWN = {"ResumedProgress", "SeededSteps", "Preemption"}
 
 
 def left(**flags):
@@ -72,7 +72,7 @@ class Remote(Logger):
     [
         (TensorBoardLogger("logs", "run", 3), "logs/run/version_3", "logs/run"),
         (CSVLogger("logs", "run", 3), "logs/run/version_3", "logs/run"),
-        (Remote(), "elsewhere/project/ab12", "root"),
+        (Remote(), "root", "root"),
         (False, "root", "root"),
     ],
 )

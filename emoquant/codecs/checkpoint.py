@@ -29,6 +29,7 @@ from emoquant.files import read_tensors, whole_file
 from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.runs import find_checkpoint
+from emoquant.shipped import say_licence
 
 #: Key of the codec's description in a checkpoint, and its version.
 SECTION, VERSION = "emoquant_codec", 1
@@ -127,6 +128,7 @@ def load_codec(
             an untrained one.
     """
     path, given = find_checkpoint(checkpoint), Path(checkpoint)
+    say_licence(path.parent)
     content = read_checkpoint(path)
     section = content[SECTION]
     known_as = name or (given.name if given.is_dir() else given.stem)

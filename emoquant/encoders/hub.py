@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from emoquant.shipped import CHECKPOINTS, shipped_path
+from emoquant.shipped import CHECKPOINTS, say_licence, shipped_path
 
 Hub = Literal["auto", "ms", "hf", "path"]
 
@@ -28,6 +28,7 @@ def find_model(model: str, hub: Hub = "auto") -> Path:
     """
     for path in (shipped_path(model), CHECKPOINTS / model):
         if path.is_dir():
+            say_licence(path)
             return path
     owner = model.split("/")[0]
     chosen = _OWNERS.get(owner) if hub == "auto" and model.count("/") == 1 else hub

@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from emoquant.shipped import say_licence, shipped_path
 from emoquant.speech.mel import MelSpec
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.files import find_checkpoint, read_checkpoint, write_whole
@@ -173,7 +174,8 @@ def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
         FileNotFoundError: There is no such voice.
         ValueError: The file is damaged or holds no voice.
     """
-    path = Path(path)
+    path = shipped_path(path)
+    say_licence(path)
     facts, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
     if postnet is not None:
         facts = replace(facts, postnet=postnet)

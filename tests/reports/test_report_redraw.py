@@ -5,10 +5,10 @@ import sys
 
 import pytest
 import yaml
-from emoquant.__main__ import main
 from jsonargparse import ArgumentParser
 
 import emoquant.reports
+from emoquant.__main__ import main
 from emoquant.reports import EmotionTable, Report, StudyPage, SweepCurves, build_report, configured_reports
 from emoquant.results import write_results
 
