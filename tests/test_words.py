@@ -49,7 +49,12 @@ def test_data_of_the_configuration_stay_where_no_word_says_others(tmp_path):
 
 @pytest.mark.parametrize(
     "words",
-    [["--emotions", "angry", "sad"], ["--emotions", "angry,sad"], ["--emotions=angry, sad"], ["--emotions", "[angry, sad]"]],
+    [
+        ["--emotions", "angry", "sad"],
+        ["--emotions", "angry,sad"],
+        ["--emotions=angry, sad"],
+        ["--emotions", "[angry, sad]"],
+    ],
 )
 def test_emotions_are_listed_in_any_way(words, tmp_path):
     found = settled("fit", "codec", *words, "--folder", str(tmp_path))
@@ -68,7 +73,10 @@ def test_a_table_is_data(tmp_path):
 
 
 def test_an_encoder_is_a_name_a_folder_or_a_yaml(tmp_path):
-    assert encoder_spec("iic/base") == {"class_path": "emoquant.encoders.Emotion2Vec", "init_args": {"model": "iic/base"}}
+    assert encoder_spec("iic/base") == {
+        "class_path": "emoquant.encoders.Emotion2Vec",
+        "init_args": {"model": "iic/base"},
+    }
     assert encoder_spec("my.Encoder") == {"class_path": "my.Encoder"}
     path = tmp_path / "mine.yaml"
     path.write_text("class_path: my.Encoder\ninit_args: {layer: 3}\n")
@@ -106,7 +114,10 @@ class TestFolder:
 
     def test_an_evaluation_on_other_data_has_a_result_folder_of_its_own(self, tmp_path):
         begin(tmp_path, Begun("esd"))
-        assert settled("test", "lambda_sweep", "--data", "ravdess", "--folder", str(tmp_path)).name == "lambda_sweep@ravdess"
+        assert (
+            settled("test", "lambda_sweep", "--data", "ravdess", "--folder", str(tmp_path)).name
+            == "lambda_sweep@ravdess"
+        )
         assert settled("test", "lambda_sweep", "--data", "esd", "--folder", str(tmp_path)).name == "lambda_sweep"
 
     def test_a_default_is_remembered_too(self, tmp_path):
@@ -116,7 +127,11 @@ class TestFolder:
 
     def test_its_note_is_a_file_people_read(self, tmp_path):
         begin(tmp_path, Begun("esd", None, ["sad"]))
-        assert yaml.safe_load((tmp_path / "folder.yaml").read_text()) == {"data": "esd", "encoder": None, "emotions": ["sad"]}
+        assert yaml.safe_load((tmp_path / "folder.yaml").read_text()) == {
+            "data": "esd",
+            "encoder": None,
+            "emotions": ["sad"],
+        }
         assert begun_in(tmp_path) == Begun("esd", None, ["sad"])
         (tmp_path / "folder.yaml").write_text("data: [\n")
         with pytest.raises(ValueError, match=r"folder\.yaml is damaged"):

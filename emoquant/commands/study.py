@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from emoquant.reports.defaults import default_reports
 from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
@@ -174,7 +175,7 @@ def _section(experiment: Experiment, runs: Sequence[Path], folder: Path) -> Sect
         place = folder / SEEDS / experiment.name
         write_results(place / RESULTS, rows)
         reports = place / FOLDER
-        for report in configured_reports(config):
+        for report in configured_reports(config) or default_reports(rows):
             report.write(rows, reports)
     return Section(experiment.name.replace("_", " "), reports, rows, text)
 

@@ -1,26 +1,33 @@
-"""Many runs from one command: what is finished is skipped, what was interrupted goes on, what changed runs again."""
+"""A study: what the data allow, in order; what is finished is skipped, what failed stops what needs it."""
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
-from emoquant.commands.runs import DEFAULTS, Run, built_on, run_all
 
 from emoquant.__main__ import main
-from emoquant.commands.study import EXPERIMENTS, trainings_of
-from emoquant.results import Row, write_results
+from emoquant.commands.study import study
+from emoquant.results import Row, read_results, write_results
+from emoquant.runs import Begun, begin, begun_in
+from emoquant.study.corpus import Offer, look_at, open_data
+from emoquant.study.estimate import minutes
+from emoquant.study.plan import Step, make_plan, read_experiment, shipped_experiments
+from emoquant.study.running import Runner
+from emoquant.study.seeds import merge_seeds
 
+#: A stand-in for `python -m emoquant`: it leaves what a run leaves, and notes how it was called.
 FAKE = """
 import pathlib, sys
-script, command, arguments = sys.argv[1], sys.argv[2], sys.argv[3:]
-config = pathlib.Path(arguments[arguments.index("--config") + 1])
+words = sys.argv[3:]
 with open("calls.txt", "a") as calls:
-    calls.write(" ".join([pathlib.Path(script).name, command, config.stem, *arguments[2:]]) + "\\n")
-flag = "--trainer.logger.init_args.save_dir"
-folder = pathlib.Path(arguments[arguments.index(flag) + 1] if flag in arguments else "runs", config.stem)
-version = folder / f"version_{len(list(folder.glob('version_*')))}"
-if command == "fit":
+    calls.write(" ".join(words) + "\\n")
+value = lambda word: words[words.index(word) + 1] if word in words else None
+name = pathlib.Path(words[1]).stem
+if value("--train_emotions"):
+    name = "codec_" + "_".join(part.partition("=")[0] for part in value("--train_emotions").split(","))
+place = pathlib.Path(value("--folder")) / name
+version = place / f"version_{len(list(place.glob('version_*')))}"
+if words[0] == "fit":
     (version / "checkpoints").mkdir(parents=True)
     (version / "checkpoints/last.ckpt").write_text("weights")
 else:
@@ -30,157 +37,233 @@ else:
     from emoquant.reports import EmotionTable
     from emoquant.results import read_results
     EmotionTable("recall").write(read_results(version / "results.csv"), version / "reports")
-if pathlib.Path("fail").exists() and pathlib.Path("fail").read_text() == config.stem:
+if pathlib.Path("fail").exists() and name in pathlib.Path("fail").read_text().split():
     sys.exit("planted failure")
 """
+
+OFFER = Offer(
+    "mine", ["angry", "happy", "sad"], [], {"train": 60, "validation": 9, "test": 30}, False, True, 2, 2.0, ""
+)
 
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
+    """A working folder with two experiments, the trainings that they need, and a fake command."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "fake.py").write_text(FAKE)
-    for folder in ("train", "eval"):
-        (tmp_path / "configs" / folder).mkdir(parents=True)
-    for name in ("one", "two"):
-        (tmp_path / f"configs/train/{name}.yaml").write_text(f"model: ../model.yaml # {name}\n")
-    (tmp_path / "configs/model.yaml").write_text("size: 1\n")
-    (tmp_path / "configs/eval/sweep.yaml").write_text("save_dir: runs\ncodecs: [runs/one, {checkpoint: runs/two}]\n")
+    files = {
+        "train/one": "model: ../model.yaml\n", "train/two": "model: {size: 2}\n", "model": "size: 1\n",
+        "eval/sweep": "# A sweep.\nmodel: {init_args: {codecs: [{run: one}]}}\n",
+        "eval/both": "# Both.\nmodel: {init_args: {codecs: [{run: one}, {run: two}]}}\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        path = tmp_path / "configs" / f"{name}.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
     rows = [Row("c", "x", lmbda, "sad", "recall", 0.5, 0.4, 0.6, 9) for lmbda in (0.0, 1.0)]
     write_results(tmp_path / "rows.csv", rows)
     return tmp_path
 
 
-def calls(world):
-    path = world / "calls.txt"
-    found = path.read_text().splitlines() if path.exists() else []
-    path.unlink(missing_ok=True)
-    return found
+def steps(world, *words):
+    experiments = [read_experiment(world / f"configs/eval/{name}.yaml") for name in ("sweep", "both")]
+    folder = ("--folder", str(world / "runs"), *words)
+    return make_plan(experiments, OFFER, folder).steps
 
 
-def launcher():
-    return ["--launch", f"{sys.executable} fake.py"]
+def ran(world, planned, **options):
+    """Run steps with the fake command; return their states and the runs that it was called for."""
+    (world / "calls.txt").write_text("")
+    outcomes = Runner(world / "runs", launch=[sys.executable, "fake.py"], **options).run(planned)
+    calls = [line.split() for line in (world / "calls.txt").read_text().splitlines()]
+    names = [f"{words[0]} {words[1].rpartition('/')[2].removesuffix('.yaml')}" for words in calls]
+    return {outcome.step.name: outcome.state for outcome in outcomes}, names, calls
 
 
-CONFIGS = ["configs/train/one.yaml", "configs/train/two.yaml"]
+class TestPlan:
+    def test_trainings_come_before_what_needs_them_each_once(self, world):
+        planned = steps(world)
+        assert [(step.name, step.needs) for step in planned] == [
+            ("one", ()), ("two", ()), ("sweep", ("one",)), ("both", ("one", "two")),
+        ]  # fmt: skip
+
+    def test_shipped_experiments_say_what_they_need(self):
+        found = {experiment.name: experiment.needs for experiment in shipped_experiments()}
+        assert next(iter(found)) == "lambda_sweep"
+        assert found["ambiguity"] == ("votes",)
+        assert found["multi_reference"] == ("pairs",)
+        assert found["lambda_sweep"] == ()
+        assert all(experiment.about for experiment in shipped_experiments())
+
+    def test_what_the_data_do_not_allow_is_left_out_with_its_reason(self):
+        plan = make_plan(shipped_experiments(), OFFER._replace(pairs=False), ())
+        assert set(plan.left_out) == {"ambiguity", "ambiguity_iemocap", "multi_reference", "neutral_first"}
+        assert plan.left_out["neutral_first"] == "no neutral in every split of mine"
+        assert "no votes of annotators" in plan.left_out["ambiguity"]
+        assert "no second emotion" in plan.left_out["multi_reference"]
+
+    def test_a_codebook_is_trained_for_every_emotion_of_the_data_and_no_other(self):
+        plan = make_plan([each for each in shipped_experiments() if each.name == "biased_codebooks"], OFFER, ())
+        assert [step.name for step in plan.steps] == ["codec_angry", "codec_happy", "codec_sad", "biased_codebooks"]
+        assert plan.steps[0].args[2:] == ("--train_emotions", "angry=1")
+
+    def test_a_probe_is_trained_where_the_head_will_not_do(self):
+        sweep = [each for each in shipped_experiments() if each.name == "lambda_sweep"]
+        plan = make_plan(sweep, OFFER._replace(probe="no head"), ())
+        assert [step.name for step in plan.steps] == ["codec", "probe", "lambda_sweep"]
+        assert plan.steps[-1].needs == ("codec", "probe")
+
+    def test_a_run_that_nothing_trains_is_named(self, world):
+        (world / "configs/eval/lost.yaml").write_text("model: {init_args: {codecs: [{run: nothing}]}}")
+        with pytest.raises(FileNotFoundError, match=r"no configuration trains the run 'nothing'"):
+            make_plan([read_experiment(world / "configs/eval/lost.yaml")], OFFER, ())
+
+    def test_estimates_grow_with_the_data(self):
+        step = next(step for step in make_plan(shipped_experiments(), OFFER, ()).steps if step.name == "codec")
+        assert minutes(step, OFFER._replace(seconds=4.0)) > minutes(step, OFFER)
 
 
-@pytest.mark.parametrize("jobs", ["1", "2"])
-def test_finished_trainings_are_skipped_until_something_changes(world, jobs):
-    command = ["train-all", *CONFIGS, "--jobs", jobs, *launcher()]
-    main([*command, "--", "--trainer.max_epochs", "2"])
-    assert calls(world) == [f"train.py fit {name} --trainer.max_epochs 2" for name in ("one", "two")]
-    main([*command, "--", "--trainer.max_epochs", "2"])
-    assert calls(world) == []
-    (world / "configs/train/two.yaml").write_text("model: ../model.yaml # another\n")
-    main([*command, "--", "--trainer.max_epochs", "2"])
-    assert calls(world) == ["train.py fit two --trainer.max_epochs 2"]
-    (world / "configs/model.yaml").write_text("size: 2\n")
-    main([*command, "--", "--trainer.max_epochs", "2"])
-    assert len(calls(world)) == 2
-    main([*command, "--again", "--", "--trainer.max_epochs", "2"])
-    assert len(calls(world)) == 2
+class TestRunner:
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_what_is_finished_is_skipped_until_something_changes(self, world, jobs):
+        everything = ["fit one", "fit two", "test both", "test sweep"]
+        assert sorted(ran(world, steps(world), jobs=jobs)[1]) == everything
+        states, names, _ = ran(world, steps(world), jobs=jobs)
+        assert names == []
+        assert set(states.values()) == {"finished before"}
+        (world / "configs/train/two.yaml").write_text("model: {size: 3}\n")
+        assert ran(world, steps(world), jobs=jobs)[1] == ["fit two", "test both"]
+        (world / "configs/model.yaml").write_text("size: 2\n")
+        assert sorted(ran(world, steps(world), jobs=jobs)[1]) == ["fit one", "test both", "test sweep"]
+        assert sorted(ran(world, steps(world), jobs=jobs, again=True)[1]) == everything
+        assert len(ran(world, steps(world, "--trainer.max_epochs", "2"), jobs=jobs)[1]) == 4
+
+    def test_a_failure_stops_what_needs_it_and_nothing_else(self, world):
+        (world / "fail").write_text("two")
+        states, names, _ = ran(world, steps(world))
+        assert states == {"one": "finished", "two": "failed", "sweep": "finished", "both": "stopped"}
+        assert names == ["fit one", "fit two", "test sweep"]
+
+    def test_an_interrupted_training_goes_on_from_its_own_checkpoint(self, world):
+        ran(world, steps(world))
+        (world / "configs/train/one.yaml").write_text("model: {size: 9}\n")
+        (world / "fail").write_text("one")
+        ran(world, steps(world))
+        (world / "fail").unlink()
+        _, _, calls = ran(world, steps(world))
+        assert calls[0][-2:] == ["--ckpt_path", str(world / "runs/one/version_1/checkpoints/last.ckpt")]
+        assert json.loads((world / "runs/one/run.json").read_text())["state"] == "finished"
+
+    def test_a_checkpoint_of_another_training_is_not_gone_on_from_whatever_the_clock_says(self, world):
+        ran(world, steps(world))
+        (world / "configs/train/one.yaml").write_text("model: {size: 9}\n")
+        place = world / "runs/one"
+        state = json.loads((place / "run.json").read_text())
+        ran_once = Runner(world / "runs", launch=["true"]).run(steps(world)[:1])
+        assert ran_once[0].state == "finished", "version_0 of the old settings is taken for its result"
+        assert "--ckpt_path" not in json.loads((place / "run.json").read_text())["command"]
+        assert state["digest"] != json.loads((place / "run.json").read_text())["digest"]
+
+    def test_output_of_a_failure_is_kept_when_several_run(self, world):
+        (world / "fail").write_text("two")
+        outcomes = Runner(world / "runs", 2, [sys.executable, "fake.py"]).run(steps(world))
+        assert "planted failure" in next(outcome.why for outcome in outcomes if outcome.step.name == "two")
+        assert "planted failure" in (world / "runs/two/log.txt").read_text()
+
+    def test_a_run_that_leaves_nothing_is_no_finished_run(self, world):
+        outcomes = Runner(world / "runs", launch=["true"]).run(
+            [Step("one", ("fit", "one"), world / "configs/train/one.yaml")]
+        )
+        assert (outcomes[0].state, outcomes[0].why) == ("failed", f"it left no results in {world / 'runs/one'}")
+
+    def test_jobs_must_be_at_least_one(self, world):
+        with pytest.raises(ValueError, match="at least one job"):
+            Runner(world, 0)
 
 
-def test_an_interrupted_training_goes_on_and_the_others_wait(world):
-    (world / "fail").write_text("one")
-    with pytest.raises(SystemExit, match="one failed with status 1"):
-        main(["train-all", *CONFIGS, *launcher()])
-    assert calls(world) == ["train.py fit one"]
-    (world / "fail").unlink()
-    main(["train-all", *CONFIGS, *launcher()])
-    assert calls(world) == ["train.py fit one --ckpt_path runs/one/version_0/checkpoints/last.ckpt", "train.py fit two"]
-    assert json.loads((world / "runs/one/run.json").read_text())["state"] == "finished"
+class TestSeeds:
+    def row(self, value, half=0.1, **more):
+        return Row("c", "x", 1.0, "sad", "recall", value, value - half, value + half, 9)._replace(**more)
+
+    def test_figures_are_means_and_intervals_hold_seeds_and_utterances(self):
+        (merged,) = merge_seeds([[self.row(value)] for value in (0.4, 0.5, 0.6)])
+        assert merged.value == pytest.approx(0.5)
+        assert merged.seeds == 3
+        between = 4.302653 * 0.1 / 3**0.5  # Student's quantile with 2 degrees of freedom, by a table
+        assert merged.high - merged.value == pytest.approx((0.1**2 + between**2) ** 0.5, rel=1e-5)
+        assert merged.value - merged.low == pytest.approx(merged.high - merged.value)
+
+    def test_equal_seeds_change_nothing_but_their_number(self):
+        (merged,) = merge_seeds([[self.row(0.5)]] * 2)
+        assert merged == self.row(0.5)._replace(seeds=2, low=pytest.approx(0.4), high=pytest.approx(0.6))
+
+    def test_what_a_seed_lacks_is_averaged_over_the_others(self):
+        nan = float("nan")
+        merged = merge_seeds([[self.row(0.5), self.row(nan, emotion="happy")], [self.row(0.7)]])
+        assert [row.seeds for row in merged] == [2, 1]
+        assert merge_seeds([[self.row(0.5)]]) == [self.row(0.5)]
 
 
-def test_a_checkpoint_that_the_user_names_is_no_interrupted_training(world):
-    main(["train-all", CONFIGS[0], *launcher(), "--", "--ckpt_path", "mine.ckpt"])
-    assert calls(world) == ["train.py fit one --ckpt_path mine.ckpt"]
-    assert json.loads((world / "runs/one/run.json").read_text())["state"] == "finished"
+class TestCommand:
+    @pytest.fixture(autouse=True)
+    def _small(self, world, monkeypatch):
+        monkeypatch.setattr("emoquant.commands.study.look_at", lambda data: OFFER)
+        monkeypatch.setattr("emoquant.commands.study.open_data", lambda begun: None)
+
+    def command(self, *words):
+        launch = ["--launch", f"{sys.executable} fake.py"]
+        return ["study", "configs/eval/sweep.yaml", "configs/eval/both.yaml", *launch, *words]
+
+    def test_it_trains_evaluates_and_writes_one_page(self, world, capsys):
+        main(self.command("--fit", "--a 1", "--test", "--b 2", "--data", "esd"))
+        lines = (world / "calls.txt").read_text().splitlines()
+        assert [line.split()[0] for line in lines] == ["fit", "fit", "test", "test"]
+        assert all("--data esd --folder runs" in line for line in lines)
+        assert lines[0].endswith("--a 1")
+        assert lines[-1].endswith("--b 2")
+        assert "seed: 0" in (world / "runs/study.html").read_text()
+        assert begun_in(world / "runs") == Begun("esd")
+        main(self.command("--fit", "--a 1", "--test", "--b 2"))
+        assert len((world / "calls.txt").read_text().splitlines()) == 4, "the folder remembers the data"
+
+    def test_a_dry_run_prints_the_plan_and_does_nothing(self, world, capsys):
+        main(self.command("--dry_run"))
+        out = capsys.readouterr().out
+        assert "A sweep." in out
+        assert "minutes" in out
+        assert not (world / "runs").exists()
+
+    def test_seeds_repeat_everything_and_are_merged(self, world):
+        main(self.command("--seeds", "3", "5"))
+        lines = (world / "calls.txt").read_text().splitlines()
+        assert len(lines) == 8
+        assert sum("--folder runs/seed_5 --seed 5" in line for line in lines) == 4
+        assert {row.seeds for row in read_results(world / "runs/seeds/sweep/results.csv")} == {2}
+        assert (world / "runs/study.html").is_file()
+
+    def test_a_failure_is_named_at_the_end_and_the_page_has_the_rest(self, world, capsys):
+        (world / "fail").write_text("two")
+        with pytest.raises(SystemExit):
+            main(self.command())
+        assert "two failed" in capsys.readouterr().err
+        assert "sweep" in (world / "runs/study.html").read_text()
+
+    def test_a_folder_of_other_data_is_refused(self, world):
+        begin(world / "runs", Begun("esd"))
+        with pytest.raises(ValueError, match="was begun with --data esd, not ravdess"):
+            study(["configs/eval/sweep.yaml"], data="ravdess", folder=world / "runs")
 
 
-def test_the_defaults_of_every_run_decide_too(world, monkeypatch):
-    defaults = world / "configs/trainer.yaml"
-    defaults.write_text("trainer: {precision: 32-true}\n")
-    monkeypatch.setattr("emoquant.commands.runs.DEFAULTS", defaults)
-    for precision, due in (("32-true", 1), ("32-true", 0), ("bf16-mixed", 1)):
-        defaults.write_text(f"trainer: {{precision: {precision}}}\n")
-        main(["train-all", CONFIGS[0], *launcher()])
-        assert len(calls(world)) == due
-
-
-def test_the_defaults_are_those_that_the_scripts_read():
-    from emoquant.cli import TRAINER_DEFAULTS
-
-    assert Path(TRAINER_DEFAULTS) == DEFAULTS
-    assert DEFAULTS.is_file()
-
-
-def test_other_settings_do_not_go_on_from_a_checkpoint(world):
-    (world / "fail").write_text("one")
-    with pytest.raises(SystemExit):
-        main(["train-all", CONFIGS[0], *launcher()])
-    (world / "fail").unlink()
-    main(["train-all", CONFIGS[0], *launcher(), "--", "--seed", "3"])
-    assert calls(world)[-1] == "train.py fit one --seed 3"
-
-
-def test_output_of_a_failure_is_shown_when_several_run(world):
-    (world / "fail").write_text("two")
-    with pytest.raises(SystemExit, match="planted failure"):
-        main(["train-all", *CONFIGS, "--jobs", "2", *launcher()])
-
-
-def test_a_study_trains_evaluates_and_writes_one_page(world):
-    command = ["study", "configs/eval/sweep.yaml", "--fit", "--a 1", "--test", "--b 2", *launcher()]
-    main([*command, "--", "--data", "x.yaml"])
-    expected = ["train.py fit one --a 1 --data x.yaml", "train.py fit two --a 1 --data x.yaml"]
-    assert calls(world) == [*expected, "eval.py test sweep --b 2 --data x.yaml"]
-    page = (world / "runs/study.html").read_text()
-    assert "sweep" in page
-    assert "seed: 0" in page
-    main([*command, "--", "--data", "x.yaml"])
-    assert calls(world) == []
-    (world / "configs/train/two.yaml").write_text("other: 1\n")
-    main([*command, "--", "--data", "x.yaml"])
-    assert calls(world) == ["train.py fit two --a 1 --data x.yaml", "eval.py test sweep --b 2 --data x.yaml"]
-
-
-def test_a_run_that_leaves_nothing_is_no_finished_run(world):
-    (world / "fake.py").write_text("")
-    with pytest.raises(SystemExit, match=r"one left no results in runs/one"):
-        main(["train-all", CONFIGS[0], *launcher()])
-
-
-def test_studies_of_several_corpora_lie_side_by_side(world):
-    for corpus in ("esd", "nemo"):
-        main(["study", "configs/eval/sweep.yaml", "--folder", f"runs/{corpus}", *launcher(), "--", "--data", corpus])
-        assert len(calls(world)) == 3
-        assert (world / f"runs/{corpus}/study.html").is_file()
-        assert (world / f"runs/{corpus}/two/version_0/checkpoints/last.ckpt").is_file()
-    moved = (world / "runs/esd/configs/eval/sweep.yaml").read_text()
-    assert moved == "save_dir: runs/esd\ncodecs: [runs/esd/one, {checkpoint: runs/esd/two}]\n"
-    assert f"model: {world}/configs/model.yaml" in (world / "runs/esd/configs/train/one.yaml").read_text()
-    main(["study", "configs/eval/sweep.yaml", "--folder", "runs/esd", *launcher(), "--", "--data", "esd"])
-    assert calls(world) == []
-
-
-def test_what_is_missing_is_named(world):
-    (world / "configs/eval/lost.yaml").write_text("checkpoint: runs/nothing\n")
-    with pytest.raises(SystemExit, match=r"loads runs/nothing, but there is no configs/train/nothing\.yaml"):
-        main(["study", "configs/eval/lost.yaml"])
-    with pytest.raises(SystemExit, match=r"no configuration at none\.yaml"):
-        main(["train-all", "none.yaml"])
-    with pytest.raises(ValueError, match="different names"):
-        run_all([Run("fit", world / "a.yaml"), Run("test", world / "a.yaml")])
-
-
-def test_shipped_experiments_find_their_trainings():
-    from emoquant.commands.study import CONFIGS as SHIPPED
-
-    found = {path.stem for path in trainings_of([SHIPPED / "eval" / f"{name}.yaml" for name in EXPERIMENTS])}
-    emotions = ("angry", "happy", "neutral", "sad", "surprise", "happy_sad")
-    assert found == {"codec", "codec_study", *(f"codec_{emotion}" for emotion in emotions)}
-
-
-def test_comments_name_no_runs():
-    assert built_on("a: runs/x # runs/y\n# runs/z\nsave_dir: runs") == ["x"]
+def test_what_a_corpus_offers_is_read_before_anything_is_trained(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    text = "class_path: emoquant.data.EmotionDataModule\ninit_args:\n  emotions: [angry, sad, fear]\n  corpora:\n"
+    text += "    {class_path: emoquant.data.RenderedCorpus, init_args: {sentences: 5, voices: [en-us]}}\n"
+    (tmp_path / "small.yaml").write_text(text)
+    offer = look_at(open_data(Begun("small.yaml")))
+    assert (offer.emotions, offer.lacking) == (["angry", "sad"], ["fear"])
+    assert sum(offer.counts.values()) == 10
+    assert (offer.votes, offer.pairs, offer.speakers) == (False, True, 1)
+    assert offer.probe == ""
+    assert 0.5 < offer.seconds < 5
+    with pytest.raises(ValueError, match=r"no two emotions with utterances in all splits.*split: text or random"):
+        look_at(open_data(Begun("small.yaml", emotions=["fear"])))
