@@ -1,7 +1,7 @@
 """Full float32 on every device, whatever precision the trainer or the user has chosen for the rest."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -23,11 +23,16 @@ def full_float32(device: torch.device) -> Iterator[None]:
     try:
         for kind in kinds:
             kind.fp32_precision = "ieee"
-        with torch.autocast(device.type, enabled=False):
+        with torch.autocast(device.type, enabled=False) if _has_autocast(device.type) else nullcontext():
             yield
     finally:
         for kind, precision in zip(kinds, before, strict=True):
             kind.fp32_precision = precision
+
+
+def _has_autocast(device: str) -> bool:
+    available: bool = torch.amp.is_autocast_available(device)
+    return available
 
 
 def _kinds(device: str) -> tuple[Any, ...]:

@@ -21,6 +21,9 @@ def check(
     Returns:
         What was found, errors first.
     """
-    module = open_module(data)
-    aligner = module.aligner if isinstance(module, TTSDataModule) else None
-    return check_data(module.corpora, aligner, cache_dir or module.cache_dir, longest, at_most)
+    module = open_module(data, encodes=False)
+    place = cache_dir or module.cache_dir
+    if not isinstance(module, TTSDataModule):
+        return check_data(module.corpora, None, place, longest, at_most)
+    mel, f0_floor, f0_ceiling = module.analysis
+    return check_data(module.corpora, module.aligner, place, longest, at_most, mel, f0_floor, f0_ceiling)

@@ -59,12 +59,14 @@ class Offer(NamedTuple):
         return f"no {', '.join(missing)} in every split of {self.name}" if missing else ""
 
 
-def open_module(word: str, *options: str) -> SpeechDataModule:
+def open_module(word: str, *options: str, encodes: bool = True) -> SpeechDataModule:
     """Return the data module of a word after ``--data``, before its setup.
 
     Args:
         word: A shipped name, a YAML or a CSV.
         options: Further options of the module, as ``--data.emotions [...]``.
+        encodes: Whether it will encode anything. If not, encoders that it names are left where they are, perhaps on a
+            hub, and the default stands in.
 
     Raises:
         FileNotFoundError: There is no such data.
@@ -72,7 +74,11 @@ def open_module(word: str, *options: str) -> SpeechDataModule:
     """
     parser = Parser()
     parser.add_subclass_arguments(SpeechDataModule, "data", required=True)
-    found: SpeechDataModule = parser.instantiate(parser.parse_args(["--data", data_argument(word), *options])).data
+    parsed = parser.parse_args(["--data", data_argument(word), *options])
+    for encoder in ("encoder", "speaker_encoder"):
+        if not encodes and encoder in parsed.data.init_args:
+            parsed.data.init_args[encoder] = None
+    found: SpeechDataModule = parser.instantiate(parsed).data
     return found
 
 

@@ -134,7 +134,7 @@ class TestMixture:
             Mixture(codec, (1.0,))
         with pytest.raises(ValueError, match="rule is 'sum'"):
             Mixture(codec, rule="sum")
-        with pytest.raises(ValueError, match=r"multiples of 2, not \[3\]: add the callback PairedReferences"):
+        with pytest.raises(ValueError, match=r"multiples of 2, not \[3\]: give the data the option `partners`"):
             Mixture(codec)(torch.randn(1, 3, 8), torch.tensor([3]))
 
 

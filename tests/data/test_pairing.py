@@ -1,7 +1,5 @@
 import numpy as np
 import pytest
-import torch
-from test_selection import module  # noqa: F401 - the fixture
 
 from emoquant.data.pairing import partner_rows
 
@@ -34,26 +32,3 @@ def test_by_default_each_emotion_goes_with_the_next():
 def test_what_is_wrong_is_named(partners, message):
     with pytest.raises(ValueError, match=message):
         partner_rows(LABELS, VOICES, NAMES, partners)
-
-
-def test_pairs_hold_both_references(module):  # noqa: F811 - the fixture
-    alone = {}
-    for batch in module.test_dataloader():
-        for row, utterance in enumerate(batch.utterances.tolist()):
-            name = module.dataset("test").utterances[utterance].id
-            alone[name] = batch.features[row, : batch.lengths[row]]
-    whole = module.dataset("test")
-    emotions, speakers = whole.emotions.copy(), whole.speakers.copy()
-    module.pair_references({"happy": "sad"})
-    module.pair_references({"happy": "sad"})
-    rows, partners = partner_rows(emotions, speakers, module.emotions, {"happy": "sad"})
-    seen = 0
-    for batch in module.test_dataloader():
-        assert set(batch.emotions.tolist()) == {module.emotions.index("happy")}
-        for row, pair in enumerate(batch.utterances.tolist()):
-            first, second = (alone[whole.utterances[int(each[pair])].id] for each in (rows, partners))
-            size = min(len(first), len(second))
-            assert int(batch.lengths[row]) == 2 * size
-            assert batch.features[row, : 2 * size].equal(torch.cat([first[:size], second[:size]]))
-            seen += 1
-    assert seen == len(rows) == len(module.dataset("test"))

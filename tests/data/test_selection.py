@@ -1,15 +1,7 @@
-import logging
-
 import numpy as np
 import pytest
-from fake.corpora import fake_manifest
-from fake.encoder import FakeEncoder
 
-from emoquant.data.manifest import ManifestCorpus
-from emoquant.data.module import EmotionDataModule
 from emoquant.data.selection import rows_by_share
-
-logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 
 NAMES = ["happy", "sad", "angry"]
 LABELS = np.array([0] * 40 + [1] * 30 + [2] * 10)
@@ -60,43 +52,3 @@ class TestRowsByShare:
     def test_fewer_utterances_than_emotions(self):
         with pytest.raises(ValueError, match="1 training utterances cannot hold 2"):
             rows_by_share(LABELS, NAMES, {"happy": 1, "sad": 1}, utterances=1)
-
-
-@pytest.fixture(scope="module")
-def module(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("selection")
-    fake_manifest(folder / "corpus")
-    corpus = ManifestCorpus(str(folder / "corpus" / "manifest.csv"))
-    data = EmotionDataModule(corpus, FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=200)
-    data.prepare_data()
-    data.setup()
-    return data
-
-
-def test_only_training_is_restricted(module):
-    whole, shares = len(module.dataset("train")), module.training_shares
-    assert list(shares) == module.emotions
-    assert sum(shares.values()) == pytest.approx(1)
-    module.restrict_training({"sad": 1, "angry": 1}, utterances=2)
-    assert module.training_shares == {"angry": 0.5, "sad": 0.5}
-    module.restrict_training({"sad": 1})
-    assert module.training_shares == {"sad": 1.0}
-    loader = module.train_dataloader()
-    loader.sampler.set_epoch(2)
-    seen, features = [], {}
-    for batch in loader:
-        assert set(batch.emotions.tolist()) == {module.emotions.index("sad")}
-        for row, utterance in enumerate(batch.utterances.tolist()):
-            seen.append(utterance)
-            chosen = loader.dataset.utterances[utterance]
-            assert chosen.emotion == "sad"
-            features[chosen.id] = batch.features[row, : batch.lengths[row]]
-    assert sorted(seen) == list(range(len(loader.dataset)))
-    again = {}
-    for batch in module.reference_dataloader():
-        for row, utterance in enumerate(batch.utterances.tolist()):
-            again[module.dataset("train").utterances[utterance].id] = batch.features[row, : batch.lengths[row]]
-    assert len(again) == whole
-    for name, frames in features.items():
-        assert frames.equal(again[name])
-    assert {e for batch in module.val_dataloader() for e in batch.emotions.tolist()} == set(range(5))

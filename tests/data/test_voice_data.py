@@ -7,6 +7,7 @@ import torch
 import yaml
 from spoken_world import BandEncoder, corpus, speech_data
 
+from emoquant.__main__ import main
 from emoquant.audio import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.manifest import ManifestCorpus
@@ -248,9 +249,10 @@ def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
     for what in ("truncated", "no text", "no utterance in the split 'validation'", "in another split", "fewer than 10"):
         assert what in told, what
     assert "mute" in told
-    strict = TTSDataModule(manifest(tmp_path, lines), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path / "c"))
-    with pytest.raises((CorpusError, ValueError), match="mute: it has no text"):
-        strict.setup()
+    for rows, why in ((lines, "cut.wav: truncated"), ([*lines[:1], *lines[2:]], "mute: it has no text")):
+        strict = TTSDataModule(manifest(tmp_path, rows), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path / "c"))
+        with pytest.raises((CorpusError, ValueError), match=why):
+            strict.setup()
 
 
 def test_what_is_checked_is_kept_for_a_training_with_the_same_settings(folder, tmp_path):
@@ -264,17 +266,27 @@ def test_what_is_checked_is_kept_for_a_training_with_the_same_settings(folder, t
     assert {item.mels.shape[1] for item in found if item is not None} == {40}
 
 
-@pytest.mark.parametrize("name", ["esd", "nemo"])
-def test_what_is_checked_is_what_a_voice_is_trained_on(name):
-    checked = yaml.safe_load((CONFIGS / "check" / f"{name}.yaml").read_text())
-    trained = yaml.safe_load((CONFIGS / "data" / f"{name}_speech.yaml").read_text())["init_args"]
-    voice = "base" if name == "esd" else name
-    run = yaml.safe_load((CONFIGS / "train" / f"tts_{voice}.yaml").read_text())
-    assert run["data"] == f"../data/{name}_speech.yaml"
-    assert set(checked) == {"corpora", "aligner"}
-    assert checked["corpora"] == trained["corpora"]
-    assert checked["aligner"] == trained["aligner"]
-    assert not {"mel", "f0_floor", "f0_ceiling", "cache_dir"} & set(trained), "check-data needs them too"
+def test_the_command_checks_what_a_voice_is_trained_on(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr("emoquant.commands.check.check_data", lambda *args: asked.append(args))
+    for name, voice in (("esd", "base"), ("nemo", "nemo")):
+        run = yaml.safe_load((CONFIGS / "train" / f"tts_{voice}.yaml").read_text())
+        assert run["data"] == f"../data/{name}_speech.yaml"
+        content = yaml.safe_load((CONFIGS / "data" / f"{name}_speech.yaml").read_text())
+        content["init_args"] |= {"mel": {"mels": 40}, "f0_floor": 70.0}
+        own = tmp_path / f"{name}.yaml"
+        own.write_text(yaml.safe_dump(content))
+        trained = content["init_args"]
+        for data, mels, floor in ((f"{name}_speech", MelSpec().mels, 60.0), (str(own), 40, 70.0)):
+            main(["check-data", "--data", data, "--cache_dir", str(tmp_path)])  # encoders of a hub are not fetched
+            corpora, aligner, place, longest, at_most, mel, f0_floor, f0_ceiling = asked.pop()
+            assert [type(each).__name__ for each in corpora] == [trained["corpora"]["class_path"].rpartition(".")[2]]
+            assert corpora[0].name == name
+            assert corpora[0].split == trained["corpora"]["init_args"]["split"]
+            assert type(aligner).__name__ == trained["aligner"]["class_path"].rpartition(".")[2]
+            assert aligner.voice == trained["aligner"]["init_args"]["voice"]
+            assert (place, longest, at_most) == (str(tmp_path), 20.0, None)
+            assert (mel.mels, f0_floor, f0_ceiling) == (mels, floor, 750.0)
 
 
 def test_textgrids_that_are_missing_are_named(data, tmp_path):

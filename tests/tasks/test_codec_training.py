@@ -112,8 +112,8 @@ def test_a_beam_can_be_trained_for(tmp_path, monkeypatch):
     beams = []
 
     class Watched(Search):
-        def __init__(self, quantizer, entropy, beam=1, survivors=1):
-            super().__init__(quantizer, entropy, beam, survivors)
+        def __init__(self, quantizer, entropy, beam=1, survivors=1, rows=1024):
+            super().__init__(quantizer, entropy, beam, survivors, rows)
             beams.append((type(entropy), beam))
 
     monkeypatch.setattr("emoquant.tasks.training.Search", Watched)

@@ -82,7 +82,7 @@ class TestRuns:
     def test_closed_set_forbids_other_classes(self, tmp_path):
         away = PullCodec(torch.full((DIM,), -9.0), points=(1e6,))
         for closed, share in ((False, 1.0), (True, 0.0)):
-            rows = run(CodecEvaluationTask([away], CentroidHead(), closed, replicates=20), TinyData(), tmp_path)
+            rows = run(CodecEvaluationTask([away], CentroidHead(), closed_set=closed, replicates=20), TinyData(), tmp_path)
             found = [row for row in rows if row.metric == "predicted/disgust" and row.codec == "pull"]
             assert {row.value for row in found} == {share}
 
@@ -120,5 +120,5 @@ class TestRuns:
 
     def test_same_names_are_refused(self, tmp_path):
         twice = [PullCodec(CENTROIDS[2]), PullCodec(CENTROIDS[0])]
-        with pytest.raises(ValueError, match="different names"):
+        with pytest.raises(ValueError, match="two codecs are named pull: give each its own name with `as:`"):
             run(CodecEvaluationTask(twice, CentroidHead()), TinyData(), tmp_path)
