@@ -82,6 +82,6 @@ def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
                 words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation in (bool, "bool")}
     said: list[str] = []
-    for word, after in zip(words, [*words[1:], "-"], strict=True):
+    for word, after in zip(words, [*words[1:], "-"], strict=False):
         said += [word, "true"] if word in switches and after.startswith("-") else [word]
     return gather_lists(said)
