@@ -110,7 +110,8 @@ def study_page(title: str, sections: Sequence[Section], opening: str = "") -> st
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_safe(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
-        f'<nav aria-label="Contents">{contents}</nav>\n<main>{opening}{body}</main>\n</body>\n</html>\n'
+        f'<nav aria-label="Contents">{contents}</nav>\n<main>{warnings_html(sections)}{opening}{body}</main>\n'
+        "</body>\n</html>\n"
     )
 
 
@@ -143,14 +144,14 @@ def page_parts(sections: Sequence[Section], address: Callable[[Path], str]) -> t
         contents.append(f'<p><a href="#s{place}">{_safe(section.title)}</a></p>{listed}')
         bodies.append(f'<section id="s{place}"><h2>{_safe(section.title)}</h2>{_facts(section.rows)}{"".join(body)}')
         bodies.append(f"{_config(section.config)}</section>")
-    return "".join(contents), _warnings([section.rows for section in sections]) + "".join(bodies)
+    return "".join(contents), "".join(bodies)
 
 
-def _warnings(runs: Sequence[Sequence[Row]]) -> str:
-    """Return what must be read first: corpora that the classifier does not know, each once."""
+def warnings_html(sections: Sequence[Section]) -> str:
+    """Return what must be read before a page: corpora that the classifier does not know, each once."""
     found: dict[str, None] = {}
-    for rows in runs:
-        results = Results(rows)
+    for section in sections:
+        results = Results(section.rows)
         for corpus in results.corpora:
             if doubt := classifier_doubt(results.of_corpus(corpus)):
                 found[f"{corpus}: {doubt} Figures and verdicts of recognition say nothing here; {ADVICE}."] = None
