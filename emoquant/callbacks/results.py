@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 
 from emoquant.codecs.history import History, shares_text, sources_of
 from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
+from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.redraw import FOLDER, RESULTS
+from emoquant.reports.rows import Results
 from emoquant.results import Row, write_results
 from emoquant.trainer_flags import is_trial, run_folder
 
@@ -66,6 +68,8 @@ class ResultsWriter(Callback):
         write_results(folder / RESULTS, rows)
         write_sources(folder / SOURCES, pl_module)
         rank_zero_info(f"{summary(rows)}\n{folder / RESULTS}: {len(rows)} rows")
+        if doubt := classifier_doubt(Results(rows)):
+            rank_zero_warn(f"{doubt} Figures of recognition say nothing here; {ADVICE}")
         missing: MissingRowsError | None = None
         for report in default_reports(rows) if self.reports is None else self.reports:
             try:

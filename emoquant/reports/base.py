@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
+from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
 from emoquant.results import Row, write_results
@@ -110,7 +111,9 @@ class Drawing(Report):
         artifacts = []
         for corpus in corpora:
             suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
-            artifacts += [a._replace(stem=a.stem + suffix) for a in self.draw(results.of_corpus(corpus))]
+            own = results.of_corpus(corpus)
+            doubt = classifier_doubt(own)
+            artifacts += [_doubted(a._replace(stem=a.stem + suffix), doubt) for a in self.draw(own)]
         return artifacts
 
     def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -121,6 +124,18 @@ class Drawing(Report):
             *paths,
             add_to_index(folder, [_entry(artifact, self.options(), digest(rows)) for artifact in artifacts]),
         ]
+
+
+def _doubted(artifact: Artifact, doubt: str) -> Artifact:
+    """Return an artifact whose caption, in every form, begins with a doubt about the classifier, if there is one."""
+    if not doubt:
+        return artifact
+    texts = dict(artifact.texts)
+    if ".md" in texts:
+        texts[".md"] = f"**{doubt}**\n\n{texts['.md']}"
+    if ".tex" in texts:
+        texts[".tex"] = texts[".tex"].replace(r"\caption{", rf"\caption{{{doubt.replace('%', chr(92) + '%')} ", 1)
+    return artifact._replace(caption=f"{doubt} {artifact.caption}", texts=texts)
 
 
 def file_name(text: str) -> str:

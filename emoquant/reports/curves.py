@@ -19,6 +19,7 @@ from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import published_curve, read_reference, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
+from emoquant.results import Row
 
 #: Panels side by side for a number of panels; four for more.
 _COLUMNS = {1: 1, 2: 2, 3: 3, 5: 5, 6: 3, 9: 3}
@@ -86,11 +87,20 @@ class SweepCurves(Drawing):
             "" if self.x == "lmbda" else "Each emotion's points stand at what this emotion has there.",
             "“none”: features before quantization." if any(c.before for p in panels for c in p.curves) else "",
             axis_text(knee) if knee else "",
+            self._ceiling(results, rows[0]),
             f"Hollow markers: {reference_text(self.reference)}." if self.reference else "",
         )
         return [
             Artifact(self.name, f"{measure.label} over {over}", caption, curves_text(panels, over), rows, figure, {})
         ]
+
+    def _ceiling(self, results: Results, shown: Row) -> str:
+        """Return the most that the metric can be, as a sentence; empty where nothing is known of it."""
+        measure = quantity(self.metric)
+        most = results.find(measure.ceiling, shown.codec, shown.lmbda, ALL, self.stratum) if measure.ceiling else None
+        if most is None:
+            return ""
+        return f"At most {measure.text(most.value)} {measure.unit}: {quantity(measure.ceiling).label.lower()}."
 
     def _panels(self, results: Results, codecs: Sequence[str]) -> tuple[list[Panel], int]:
         measure, zero = quantity(self.metric), quantity(self.metric).centred

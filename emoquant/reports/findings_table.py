@@ -7,9 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.reports.findings import DIRECT, Finding, findings
+from emoquant.reports.chance import ADVICE
+from emoquant.reports.findings import findings
+from emoquant.reports.findings_sweep import DIRECT
 from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results
+from emoquant.reports.verdicts import VERDICTS, Finding
 from emoquant.results import Row
 
 HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment")
@@ -25,9 +28,13 @@ class Found(NamedTuple):
 
     def cells(self) -> tuple[str, ...]:
         """Return what a table shows, in the order of :data:`HEAD`."""
-        statement, rule, cases, remark = self.finding
-        figures = "; ".join([*(f"{case.name} {case.figure}" for case in cases), *([remark] if remark else [])])
-        verdict = f"{self.finding.verdict} ({sum(case.holds for case in cases)} of {len(cases)})"
+        statement, rule, cases, remark, collapse, doubt = self.finding
+        verdict, proved = self.finding.verdict, sum(case.answer == "yes" for case in cases)
+        if doubt:  # figures of a classifier that knows nothing would be read all the same
+            return statement, verdict, f"{doubt} {ADVICE}", rule, self.corpus, self.codec, self.experiment
+        if not collapse:
+            verdict += f" ({proved} of {len(cases)})"
+        figures = "; ".join(filter(None, [collapse, *(f"{case.name} {case.figure}" for case in cases), remark]))
         return statement, verdict, figures, rule, self.corpus, self.codec, self.experiment
 
 
@@ -65,6 +72,7 @@ def findings_html(found: Sequence[Found]) -> str:
     """Return the table as a section of a page; empty without findings."""
     if not found:
         return ""
+    legend = "; ".join(f"“{verdict}”: {meaning}" for verdict, meaning in VERDICTS.items())
     head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
     lines = []
     for one in found:
@@ -73,8 +81,7 @@ def findings_html(found: Sequence[Found]) -> str:
         lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
     return (
         '<section id="findings"><h2>The findings of the study, held against these runs</h2>'
-        "<p>Each is a list of cases: it holds where all of them do, in part where some do. In brackets: 95 % intervals."
-        "</p>"
+        f"<p>Each is a list of cases; in brackets 95 % intervals. {html.escape(legend)}.</p>"
         f'<div class="scroll" tabindex="0"><table class="findings"><thead><tr>{head}</tr></thead>'
         f"<tbody>{''.join(lines)}</tbody></table></div></section>"
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoquant.reports.base import Report
+from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import MissingRowsError, Results
@@ -32,6 +33,7 @@ details .scroll { max-height: 28rem; overflow-y: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
 th, td { padding: .15rem .6rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
 th[scope=row], thead th:first-child, th.word, td.word { text-align: left; }
+p.warning { border-left: .4rem solid #b30000; background: #fdf0ee; padding: .6rem .9rem; font-weight: 600; }
 table.facts td { white-space: normal; overflow-wrap: anywhere; }
 table.findings th, table.findings td { white-space: normal; text-align: left; vertical-align: top; }
 table.findings td:nth-child(3) { min-width: 16rem; }
@@ -108,7 +110,8 @@ def study_page(title: str, sections: Sequence[Section], opening: str = "") -> st
         f'<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{_safe(title)}</title>\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<style>{_STYLE}</style>\n</head>\n<body>\n<header><h1>{_safe(title)}</h1></header>\n"
-        f'<nav aria-label="Contents">{contents}</nav>\n<main>{opening}{body}</main>\n</body>\n</html>\n'
+        f'<nav aria-label="Contents">{contents}</nav>\n<main>{warnings_html(sections)}{opening}{body}</main>\n'
+        "</body>\n</html>\n"
     )
 
 
@@ -142,6 +145,17 @@ def page_parts(sections: Sequence[Section], address: Callable[[Path], str]) -> t
         bodies.append(f'<section id="s{place}"><h2>{_safe(section.title)}</h2>{_facts(section.rows)}{"".join(body)}')
         bodies.append(f"{_config(section.config)}</section>")
     return "".join(contents), "".join(bodies)
+
+
+def warnings_html(sections: Sequence[Section]) -> str:
+    """Return what must be read before a page: corpora that the classifier does not know, each once."""
+    found: dict[str, None] = {}
+    for section in sections:
+        results = Results(section.rows)
+        for corpus in results.corpora:
+            if doubt := classifier_doubt(results.of_corpus(corpus)):
+                found[f"{corpus}: {doubt} Figures and verdicts of recognition say nothing here; {ADVICE}."] = None
+    return "".join(f'<p class="warning" role="note">{_safe(text)}</p>' for text in found)
 
 
 def embedded(image: Path) -> str:

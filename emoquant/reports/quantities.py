@@ -18,6 +18,7 @@ class Quantity(NamedTuple):
         limits: Shown range of an axis; None where the data decide.
         centred: The measure has a meaningful zero between its ends, so colours diverge from there.
         meaning: What it is, for captions; empty where the name says it.
+        ceiling: Metric that is the most that it can be; empty without one.
     """
 
     label: str
@@ -27,6 +28,7 @@ class Quantity(NamedTuple):
     limits: tuple[float, float] | None = None
     centred: bool = False
     meaning: str = ""
+    ceiling: str = ""
 
     @property
     def axis(self) -> str:
@@ -73,7 +75,11 @@ _QUANTITIES = {
     "margin": Quantity("Margin", limits=(0.0, 1.0), meaning="lead of the largest class probability over the second"),
     "probability": Quantity("Probability", limits=(0.0, 1.0)),
     "label_information": Quantity(
-        "Information about the label", "bits", decimals=2, meaning="mutual information of emotion and decision"
+        "Information about the label",
+        "bits",
+        decimals=2,
+        meaning="mutual information of emotion and decision",
+        ceiling="label_entropy",
     ),
     "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
     "utterance_similarity": Quantity(

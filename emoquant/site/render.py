@@ -11,7 +11,7 @@ from markupsafe import Markup
 import emoquant
 from emoquant.files import write_whole
 from emoquant.reports.findings_table import findings_html, found_in
-from emoquant.reports.pages import Section, page_parts
+from emoquant.reports.pages import Section, page_parts, warnings_html
 
 
 class Template:
@@ -63,5 +63,6 @@ def report_parts(folder: Path, sections: Sequence[Section]) -> tuple[Markup, Mar
         return name
 
     contents, body = page_parts(sections, link)
-    body = findings_html(found_in([(section.title, section.rows) for section in sections])) + body
+    found = found_in([(section.title, section.rows) for section in sections])
+    body = warnings_html(sections) + findings_html(found) + body
     return Markup(contents), Markup(body)  # the report's own HTML, escaped where it was made

@@ -1,4 +1,5 @@
 import pytest
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.loggers import TensorBoardLogger
 from tiny_world import CENTROIDS, CentroidHead, PullCodec, TinyData
@@ -13,8 +14,8 @@ from emoquant.results import read_results
 from emoquant.tasks.evaluation import CodecEvaluationTask
 
 
-def run(tmp_path, *callbacks, codec=None):
-    task = CodecEvaluationTask([codec or PullCodec(CENTROIDS[2])], CentroidHead(), replicates=20)
+def run(tmp_path, *callbacks, codec=None, head=None):
+    task = CodecEvaluationTask([codec or PullCodec(CENTROIDS[2])], head or CentroidHead(), replicates=20)
     trainer = Trainer(
         accelerator="cpu",
         logger=TensorBoardLogger(tmp_path, name="sweep", version=0),
@@ -97,9 +98,22 @@ def test_another_task_is_refused(tmp_path):
         trainer.test(Other(), TinyData(), verbose=False)
 
 
+def test_a_classifier_that_does_not_know_the_corpus_is_warned_of(tmp_path):
+    class Deaf(CentroidHead):
+        def forward(self, vectors):
+            return super().forward(vectors)[..., [4, 1, 2, 3, 0]] * torch.tensor([0.0, 1.0, 1.0, 1.0, 1.0])
+
+    said = r"UAR before quantization is 25.0 %.*chance is 25.0 %.*takes 100 % of the utterances for angry.*a probe"
+    with pytest.warns(UserWarning, match=said):
+        run(tmp_path, ResultsWriter([]), head=Deaf())
+
+
 def test_summary_shows_every_point_once(tmp_path):
     task, _ = run(tmp_path)
     lines = summary(task.rows).splitlines()
     assert [line.split()[:2] for line in lines[1:]] == [["none", "-"], ["pull", "0"], ["pull", "1"], ["pull", "9"]]
     assert lines[1].split()[2] == "-"
     assert float(lines[3].split()[2]) == 5.0
+    found = {(row.codec, row.lmbda, row.metric): row.value for row in task.rows if row.emotion == "all"}
+    for metric, place in (("uar", 3), ("f1", 4), ("agreement", 5), ("kl", 6)):
+        assert float(lines[3].split()[place]) == pytest.approx(found["pull", 1.0, metric], abs=6e-4), metric

@@ -93,6 +93,17 @@ def test_pooled_metrics_have_a_line_for_each_codec(rows):
     assert [text.get_text() for text in artifact.figure.legends[0].get_texts()] == ["esd", "greedy"]
 
 
+def test_information_about_the_label_stands_beside_the_most_that_it_can_be(rows):
+    more = [make_row("esd", p, "all", "label_information", 2.2 - p / 500) for p in LAMBDAS]
+    entropy = [make_row("esd", p, "all", "label_entropy", 2.32) for p in LAMBDAS]
+    assert (
+        "At most 2.32 bits: entropy of the labels."
+        in drawn(SweepCurves("label_information"), [*more, *entropy]).caption
+    )
+    assert "At most" not in drawn(SweepCurves("label_information"), more).caption
+    assert "At most" not in drawn(SweepCurves("recall"), rows).caption
+
+
 def test_rate_is_each_emotions_own(rows):
     (axes,) = drawn(RateCurves("recall"), rows).figure.axes
     for line, emotion in zip(lines(axes), EMOTIONS, strict=True):

@@ -1,0 +1,77 @@
+"""What a finding of the study is, and the verdicts that results can give of it."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from emoquant.reports.evidence import Answer
+from emoquant.reports.quantities import quantity
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.results import Row
+
+#: What each verdict means, for those who read a table of findings.
+VERDICTS = {
+    "holds": "an effect of at least the stated size is proved in every case",
+    "in part": "it is proved in some cases",
+    "does not hold": "an effect of that size is excluded in every case",
+    "open": "it is proved in no case and not excluded in all: there are too few utterances to tell",
+    "collapse": "where the rule looks, no more is left than a constant output gives, which says nothing of emotions",
+    "withheld": "the classifier does not know the corpus",
+}
+
+
+class Case(NamedTuple):
+    """One observation: what it is of, whether it speaks for the finding, and its figure."""
+
+    name: str
+    answer: Answer
+    figure: str
+
+
+class Finding(NamedTuple):
+    """A statement of the study and what results say of it.
+
+    Attributes:
+        statement: What the study found.
+        rule: When a case counts for it.
+        cases: The cases.
+        remark: A figure beside them; may be empty.
+        collapse: Why nothing is left where the rule looks; empty where something is.
+        doubt: Why recognition says nothing on the corpus; empty where it does.
+    """
+
+    statement: str
+    rule: str
+    cases: Sequence[Case]
+    remark: str = ""
+    collapse: str = ""
+    doubt: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """One of :data:`VERDICTS`."""
+        if self.doubt or self.collapse:
+            return "withheld" if self.doubt else "collapse"
+        found = [case.answer for case in self.cases]
+        if "yes" in found:
+            return "holds" if set(found) == {"yes"} else "in part"
+        return "open" if "open" in found else "does not hold"
+
+
+def needed_row(results: Results, metric: str, codec: str, point: float, emotion: str = ALL, stratum: str = ALL) -> Row:
+    """Return a row that a rule cannot do without.
+
+    Raises:
+        MissingRowsError: It is not there.
+    """
+    row = results.find(metric, codec, point, emotion, stratum)
+    if row is None:
+        raise MissingRowsError(f"no {metric} of {emotion} by {codec} at {point:g}")
+    return row
+
+
+def row_text(row: Row) -> str:
+    """Return a figure with its interval, as a table shows it."""
+    measure = quantity(row.metric)
+    interval = "" if math.isnan(row.low) else f" [{measure.text(row.low)}, {measure.text(row.high)}]"
+    return f"{measure.text(row.value)}{interval}"
