@@ -105,6 +105,7 @@ def main() -> None:
     parser.add_argument("--validation", type=float, help="share of the validation speakers, where a corpus has it")
     parser.add_argument("--noise", type=float, default=-50.0, help="level of the noise, in dB of the speech's")
     args = parser.parse_args()
+    torch.set_num_threads(1)
     settings = ArgumentParser()
     settings.add_subclass_arguments(AudioDataModule, "data")
     data = settings.instantiate(settings.parse_args(["--data", args.data])).data

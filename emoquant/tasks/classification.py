@@ -22,7 +22,9 @@ class ClassificationTask(RecognitionTask):
     """Trains an encoder of emotion2vec's format and its head to recognise emotions from waveforms.
 
     The loss is the cross entropy of the head on the time mean of the frame features, which is how emotion2vec's own
-    head is used. Data comes from an :class:`emoquant.data.AudioDataModule` or one like it.
+    head is used. With a teacher, that mean is also drawn to what the teacher makes of the unchanged waveforms
+    (distillation of features, Romero et al. 2015), so that an encoder learns to ignore something and keeps the rest.
+    Data comes from an :class:`emoquant.data.AudioDataModule` or one like it.
 
     Args:
         encoder: Encoder with a head whose classes include the data's emotions; its weights are the start.
@@ -38,6 +40,8 @@ class ClassificationTask(RecognitionTask):
         dropout: Dropout in front of the head.
         measured: Emotions that recall is averaged over.
         pauses: Pauses that training waveforms get before the augmentation; None for none.
+        teacher: Encoder with features of the same space; None for none.
+        fidelity: Weight of the squared distance to the teacher's means, as a share of their variance in the batch.
 
     Raises:
         ValueError: A number is out of range.
@@ -57,17 +61,21 @@ class ClassificationTask(RecognitionTask):
         dropout: float = 0.2,
         measured: tuple[str, ...] = STUDY_EMOTIONS,
         pauses: Pauses | None = None,
+        teacher: Emotion2Vec | None = None,
+        fidelity: float = 1.0,
     ) -> None:
         super().__init__(measured)
-        if learning_rate <= 0 or front_end < 0 or not 0 <= label_smoothing < 1 or not 0 <= dropout < 1:
+        shares = label_smoothing, dropout
+        if learning_rate <= 0 or min(front_end, fidelity) < 0 or not all(0 <= share < 1 for share in shares):
             raise ValueError(
-                "learning_rate must be positive, front_end at least 0, label_smoothing and dropout in [0, 1), got "
-                f"{learning_rate}, {front_end}, {label_smoothing}, {dropout}"
+                "learning_rate must be positive, front_end and fidelity at least 0, label_smoothing and dropout in "
+                f"[0, 1), got {learning_rate}, {front_end}, {fidelity}, {label_smoothing}, {dropout}"
             )
         self.encoder, self.augmentation, self.masking, self.pauses = encoder, augmentation, masking, pauses
         self.learning_rate, self.front_end, self.weight_decay = learning_rate, front_end, weight_decay
         self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
-        self.dropout = dropout
+        self.dropout, self.fidelity = dropout, fidelity
+        self._teachers = [] if teacher is None else [teacher.eval()]  # a list: neither trained nor in checkpoints
         self._weights: Tensor | None = None
 
     def setup(self, stage: str) -> None:
@@ -100,11 +108,17 @@ class ClassificationTask(RecognitionTask):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return logits ``(B, C)`` of waveforms ``(B, N)`` with lengths ``(B,)`` in samples."""
+        return self._classify(self._vectors(waveforms, lengths))
+
+    def _vectors(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
+        """Return the time means of the frame features, ``(B, D)``."""
         with torch.set_grad_enabled(self.front_end > 0 and torch.is_grad_enabled()):
             local, counts = self.encoder.local_features(waveforms, lengths)
         if self.training and self.masking is not None:
             local = self.masking(local, counts)
-        vectors = self.encoder.context_features(local, counts).sum(1) / counts[:, None]
+        return self.encoder.context_features(local, counts).sum(1) / counts[:, None]
+
+    def _classify(self, vectors: Tensor) -> Tensor:
         vectors = torch.nn.functional.dropout(vectors, self.dropout, self.training)
         with torch.autocast(vectors.device.type, enabled=False):
             return self.encoder.load().proj(vectors.float())
@@ -116,13 +130,27 @@ class ClassificationTask(RecognitionTask):
             for change in (self.pauses, self.augmentation):
                 if change is not None:
                     waveforms, lengths = change(waveforms, lengths)
-        logits, target = self(waveforms, lengths), self.classes(batch.emotions)
+        vectors, target = self._vectors(waveforms, lengths), self.classes(batch.emotions)
+        logits = self._classify(vectors)
         weights = None if self._weights is None else self._weights.to(logits.device)
         loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
         size = len(target)
+        for teacher in self._teachers:
+            distance = self._distance(teacher, vectors, batch)
+            self.log("train/distance", distance, batch_size=size)
+            loss = loss + self.fidelity * distance
         self.log("train/loss", loss, prog_bar=True, batch_size=size)
         self.log("train/accuracy", (logits.argmax(-1) == target).float().mean(), prog_bar=True, batch_size=size)
         return loss
+
+    @staticmethod
+    def _distance(teacher: Emotion2Vec, vectors: Tensor, batch: AudioBatch) -> Tensor:
+        """Return the squared distance of vectors ``(B, D)`` to a teacher's, as a share of the variance of those."""
+        with torch.no_grad():
+            features, counts = teacher(batch.waveforms, batch.lengths)
+            wanted = features.sum(1) / counts[:, None]
+            spread = (wanted - wanted.mean(0)).square().sum()
+        return (vectors - wanted).square().sum() / spread.clamp_min(1e-9)
 
     def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:
         """Count the batch."""

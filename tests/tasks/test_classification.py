@@ -191,3 +191,19 @@ def test_a_wrong_number_is_refused(model):
         ProbeTask(hidden=-1)
     with pytest.raises(ValueError, match="variance=0"):
         EncoderExport("x", variance=0)
+
+
+def test_a_teacher_keeps_features_where_they_are(corpus, model, tmp_path):
+    def distances(epochs, **options):
+        task = ClassificationTask(
+            Emotion2Vec(model), dropout=0.0, warmup_steps=1, teacher=Emotion2Vec(model), **options
+        )
+        run, found = trainer(tmp_path, epochs, limit_val_batches=0), []
+        task.on_train_epoch_end = lambda: found.append(float(run.callback_metrics["train/distance"]))
+        run.fit(task, datamodule=AudioDataModule(corpus, list(PITCHES), seconds_per_batch=5.0, in_memory=True))
+        assert not any("teacher" in name for name in task.state_dict()), "it is not what a checkpoint holds"
+        return found
+
+    assert max(distances(1, learning_rate=1e-9)) < 1e-6
+    paused = distances(5, learning_rate=3e-3, fidelity=10.0, pauses=Pauses(1.0, 0.3, 0.0, digital=1.0))
+    assert paused[-1] < 0.9 * paused[0], "without the teacher it grows"
