@@ -91,6 +91,21 @@ def runs_named(value: Any) -> list[str]:  # noqa: ANN401 - specs, or a part of o
     return []
 
 
+def require_runs(specs: Sequence[Spec], folder: str) -> None:
+    """Check that the runs that specs name are there, without opening them and before the data stand.
+
+    Args:
+        specs: Specs; those of every emotion of the data are not looked at.
+        folder: Folder of the runs.
+
+    Raises:
+        FileNotFoundError: A run has no checkpoint.
+    """
+    for name in runs_named(list(specs)):
+        if "{" not in name:
+            find_checkpoint(name, folder)
+
+
 def open_codecs(specs: Sequence[Spec], emotions: Sequence[str], place: Place) -> list[Codec]:
     """Return the codecs of specs, frozen and on CPU.
 

@@ -70,7 +70,8 @@ def _about(path: Path) -> list[str]:
     """Return the comment at the head of a YAML."""
     lines = path.read_text(encoding="utf-8").splitlines()
     end = next((index for index, line in enumerate(lines) if not line.startswith("#")), len(lines))
-    return [line.lstrip("# ").rstrip() for line in lines[:end]]
+    text = "\n".join(line.removeprefix("#").removeprefix(" ").rstrip() for line in lines[:end])
+    return [part for line in text.split("\n") for part in textwrap.wrap(line, _WIDTH) or [""]]
 
 
 def _resolved(content: Mapping[str, Any], beside: Path) -> dict[str, Any]:
@@ -86,7 +87,7 @@ def _class_lines(prefix: str, spec: Mapping[str, Any]) -> list[str]:
     """Return the options of a class and of the classes that its arguments are."""
     kind = _find(str(spec["class_path"]))
     given = spec.get("init_args") or {}
-    lines = ["", f"{prefix}: {kind.__name__}. {_summary(kind)}"]
+    lines = ["", textwrap.shorten(f"{prefix}: {kind.__name__}. {_summary(kind)}", _WIDTH, placeholder=" ...")]
     nested: list[str] = []
     for name, annotation, default, text in _parameters(kind):
         value = given.get(name, default)

@@ -48,7 +48,8 @@ def readable(message: str, options: Iterable[str]) -> str:
 def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
     """Call a function with the arguments of a command line.
 
-    Parameters without a default are words by their place; so are leading words for a first parameter that is a list.
+    Parameters without a default are words by their place; so are leading words for a first parameter that is a list. A
+    function ``help_text`` of the same module adds to the help.
 
     Args:
         function: The function of the command.
@@ -58,7 +59,11 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
     Raises:
         UsageError: An argument is unknown, missing or of the wrong kind.
     """
-    parser = Parser(prog=f"emoquant {name}", description=(function.__doc__ or "").split("\n\n")[0], allow_abbrev=False)
+    more = getattr(sys.modules[function.__module__], "help_text", None)
+    about = (function.__doc__ or "").split("\n\n")[0]
+    if more is not None and {"-h", "--help"} & set(args):
+        about = f"{about}\n\n{more()}"
+    parser = Parser(prog=f"emoquant {name}", description=about, allow_abbrev=False)
     parser.add_argument("-c", "--config", action="config", help="YAML with these options.")
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
     own, sys.argv = sys.argv, sys.argv[:1]

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -75,8 +76,8 @@ def study(
     if before is not None:
         require_same(str(folder), before, said)
         said = Begun(said.data or before.data, said.encoder or before.encoder, said.emotions or before.emotions)
-    offer = look_at(open_data(said))
     wanted = [read_experiment(find_config(name, ("eval",))) for name in experiments or ()] or shipped_experiments()
+    offer = look_at(open_data(said))
     words = _words(said, offer, devices)
     plan = make_plan(wanted, offer, words)
     print(_table(wanted, plan, offer), flush=True)
@@ -97,6 +98,15 @@ def study(
     print(written)
     _require_all(outcomes)
     return written
+
+
+def help_text() -> str:
+    """Return the shipped experiments with what each needs of the data."""
+    lines = []
+    for experiment in shipped_experiments():
+        needs = f" (needs {', '.join(experiment.needs)})" if experiment.needs else ""
+        lines.append(f"  {experiment.name}{needs}: {textwrap.shorten(experiment.about, 90, placeholder=' ...')}")
+    return "\n".join(["experiments:", *lines])
 
 
 def _words(said: Begun, offer: Offer, devices: int) -> tuple[str, ...]:
@@ -136,7 +146,8 @@ def _table(wanted: Sequence[Experiment], plan: Plan, offer: Offer) -> str:
         if experiment.name in plan.left_out:
             lines.append(f"{experiment.name:<24}{'-':>8}  left out: {plan.left_out[experiment.name]}")
         else:
-            lines.append(f"{experiment.name:<24}{minutes(steps[experiment.name], offer):>8.1f}  {experiment.about}")
+            about = textwrap.shorten(experiment.about, 80, placeholder=" ...")
+            lines.append(f"{experiment.name:<24}{minutes(steps[experiment.name], offer):>8.1f}  {about}")
     return "\n".join([*lines, f"about {total:.0f} minutes of one CPU core for each seed, estimated", ""])
 
 

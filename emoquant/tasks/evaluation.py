@@ -11,7 +11,7 @@ from torch import nn
 from emoquant.codecs.base import Codec
 from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
-from emoquant.codecs.specs import Place, open_codecs
+from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.data_api import data_of
 from emoquant.data_protocols import EmotionData
 from emoquant.encoders.base import EmotionHead
@@ -94,6 +94,7 @@ class CodecEvaluationTask(LightningModule):
     ) -> None:
         super().__init__()
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
+        require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
         self._classifier = classifier
         self.closed_set = closed_set

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from emoquant.clips import Clip
 from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
-from emoquant.codecs.specs import Place, open_codecs
+from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.data_api import spoken_data_of
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.heads import head_or_none
@@ -114,6 +114,7 @@ class ListeningTask(pl.LightningModule):
         self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
         loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
+        require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
         self.classifier = classifier
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
