@@ -7,11 +7,11 @@ import pytest
 from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS
 
 from emoquant.cli import run
+from emoquant.results import read_results
+from emoquant.runs import Begun
 from emoquant.shipped import CONFIGS
 from emoquant.study.corpus import look_at, open_data
 from emoquant.study.plan import make_plan, read_experiment
-from emoquant.runs import Begun
-from emoquant.results import read_results
 
 pytestmark = pytest.mark.slow
 
