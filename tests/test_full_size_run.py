@@ -30,20 +30,21 @@ def test_extraction_training_and_sweep_at_the_base_size(tmp_path, monkeypatch):
         "--trainer.accelerator=cpu",
     ]
     begin = time.perf_counter()
-    trained = run([
+    finished = run([
         "fit", f"--config={ROOT / 'configs/train/codec.yaml'}", *data, "--trainer.max_epochs=4",
         "--trainer.callbacks=[]",
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
         "--trainer.callbacks.init_args.filename=last",
     ])  # fmt: skip
-    seconds = time.perf_counter() - begin
-    assert trained.datamodule.dim == 768
-    begin = time.perf_counter()
+    trained = time.perf_counter()
+    assert finished.datamodule.dim == 768
     run(["test", f"--config={ROOT / 'configs/eval/lambda_sweep.yaml'}", *data])
     rows = read_results(next(tmp_path.glob("runs/lambda_sweep/*/results.csv")))
     similarity = {r.lmbda: r.value for r in rows if r.codec == "codec" and r.metric == "utterance_similarity"}
     assert similarity[0.0] > 0.8
     assert len({r.lmbda for r in rows if r.codec == "codec"}) == 14
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"extraction and training {seconds:.0f} s, sweep {time.perf_counter() - begin:.0f} s, {peak:.1f} GiB")
+    print(
+        f"extraction and training {trained - begin:.0f} s, sweep {time.perf_counter() - trained:.0f} s, {peak:.1f} GiB"
+    )
     assert peak < 8
