@@ -1,21 +1,25 @@
 """The local page: what it does with a recording, and that it stays on this machine."""
 
+import functools
 import urllib.error
 import urllib.request
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import soundfile
 import torch
-from jsonargparse import ArgumentParser
+import yaml
 from spoken_world import DIM, BandEncoder, LoudestHead, corpus, pull_codec, random_voice, speech_data
 
 from emoquant.app.atlas import atlas_of, chart
 from emoquant.app.drawing import draw_map
 from emoquant.app.workbench import CHARACTERS, LONGEST, REMEMBERED, Workbench
 from emoquant.audio import AudioError
-from emoquant.commands.app import app
+from emoquant.commands.app import POINTS, app
+from emoquant.commands.parsing import call
 from emoquant.data.module import EmotionDataModule
 from emoquant.origin import Origin
 from emoquant.tts.synthesis import Synthesizer
@@ -115,34 +119,73 @@ def test_recordings_are_limited(tmp_path):
         Workbench(BandEncoder(), [pull_codec(), pull_codec()], made.atlas)
 
 
-def test_the_shipped_configuration_fits_the_command():
-    parser = ArgumentParser()
-    parser.add_function_arguments(app)
-    parser.add_argument("--config", action="config")
-    options = parser.parse_args(["--config", "configs/app/rendered.yaml", "--voice", "null"])
-    assert options.host == "127.0.0.1"
-    assert [codec.init_args.name for codec in options.codecs] == ["balanced"]
+class NoPage:
+    """Keeps what would be shown."""
+
+    shown: ClassVar = []
+
+    def __init__(self, bench):
+        self.shown.append(bench)
+
+    def launch(self, *_):
+        return ""
 
 
-def test_an_encoder_without_a_head_has_a_page_too(tmp_path, monkeypatch):
-    class NoPage:
-        def __init__(self, bench):
-            benches.append(bench)
-
-        def launch(self, *_):
-            return ""
-
-    benches = []
+@pytest.fixture
+def shown(monkeypatch):
     monkeypatch.setattr("emoquant.commands.app.Page", NoPage)
-    rest = {"corpora": corpus(tmp_path), "encoder": BandEncoder(), "codecs": [pull_codec()], "cache_dir": str(tmp_path)}
-    with pytest.warns(UserWarning, match="without recognition: no head"):
+    monkeypatch.setattr(NoPage, "shown", [])
+    return NoPage.shown
+
+
+@pytest.fixture
+def words(tmp_path):
+    """The data of a small corpus and an encoder without a head, as words of the command line."""
+    rendered = {"voices": ["en-us"], "sentences": 3, "cache_dir": str(tmp_path)}
+    corpora = {"class_path": "emoquant.data.RenderedCorpus", "init_args": rendered}
+    init = {"corpora": corpora, "cache_dir": str(tmp_path)}
+    path = tmp_path / "data.yaml"
+    path.write_text(yaml.safe_dump({"class_path": "emoquant.data.EmotionDataModule", "init_args": init}))
+    return {"data": str(path), "encoder": "spoken_world.BandEncoder", "folder": tmp_path / "runs"}
+
+
+def test_the_shipped_configuration_fits_the_command():
+    given = {}
+
+    @functools.wraps(app)
+    def asked(**options):
+        given.update(options)
+
+    call(asked, "app", ["--config", "configs/app/rendered.yaml", "--port", "7861"])
+    assert (given["host"], given["port"], given["voice"]) == ("127.0.0.1", 7861, "checkpoints/tts-toy")
+    assert given["codecs"] is None, "the folder's codec, or the shipped one"
+
+
+def test_an_encoder_without_a_head_has_a_page_too(words, shown):
+    rest = {**words, "codecs": [pull_codec()]}
+    with pytest.warns(UserWarning, match="goes without recognition: .*no head.*emoquant fit probe --folder"):
         app(**rest)
     own = LoudestHead()
     app(**rest, classifier=own)
-    assert [bench.head for bench in benches] == [None, own]
+    assert [bench.head for bench in shown] == [None, own]
     own.origin = Origin("another", "0" * 16)
     with pytest.raises(ValueError, match="the classifier"):
         app(**rest, classifier=own)
+
+
+def test_without_codecs_the_folders_own_is_shown_else_the_shipped_one(tmp_path, monkeypatch, shown):
+    opened = []
+    monkeypatch.setattr("emoquant.commands.app.open_data", lambda begun: SimpleNamespace(encoder=None, emotions=[]))
+    monkeypatch.setattr("emoquant.commands.app.atlas_of", lambda module: None)
+    monkeypatch.setattr("emoquant.commands.app.open_codecs", lambda *args: opened.append(args))
+    monkeypatch.setattr("emoquant.commands.app.head_or_none", lambda *_: None)
+    monkeypatch.setattr("emoquant.commands.app.Workbench", lambda *args: args)
+    app(folder=tmp_path, points=[1.0])
+    (tmp_path / "codec" / "version_0" / "checkpoints").mkdir(parents=True)
+    (tmp_path / "codec" / "version_0" / "checkpoints" / "last.ckpt").touch()
+    app(folder=tmp_path)
+    assert [specs for specs, _, _ in opened] == [[{"run": "checkpoints/codec"}], [{"run": "codec"}]]
+    assert [place.points for _, _, place in opened] == [[1.0], POINTS]
 
 
 def test_something_is_said(recording, tmp_path):

@@ -1,23 +1,26 @@
 """The commands of the pages, divided by a shell that runs nothing, and the parsers that they are for."""
 
-import argparse
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from unittest.mock import patch
 
-import jsonargparse
-from emoquant.commands.runs import RUNS, Run
-from emoquant.reports.__main__ import main as redraw
 from torch.distributed.run import get_args_parser
 
 from emoquant.__main__ import main
-from emoquant.cli import EmoquantCLI, evaluate, train
+from emoquant.cli import COMMANDS as TASKS
+from emoquant.cli import EmoquantCLI
 from emoquant.commands import study
+from emoquant.commands.parsing import Parser
+from emoquant.labels import SPELLINGS
+from emoquant.study.corpus import Offer
+from emoquant.study.plan import Step
+from emoquant.study.running import Runner
+from emoquant.words import encoder_spec, read_config
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md"] + [
@@ -55,7 +58,7 @@ def inline(page: Path) -> list[str]:
     """Return what a page's prose and tables put into backticks, where it is a command and not the name of one."""
     found = re.findall(r"`([^`]+)`", _without_fences(page.read_text(encoding="utf-8")))
     found = [" ".join(code.split()) for code in found]
-    mention = re.compile(r"emoquant (compress|decompress|extract|check-data)( --.*)?")
+    mention = re.compile(r"emoquant (fit|validate|test|predict|compress|decompress|manifest)( --.*)?")
     return [code for code in found if re.match(r"(python|emoquant|torchrun) ", code) and not mention.fullmatch(code)]
 
 
@@ -99,25 +102,31 @@ def named_files(page: Path) -> list[str]:
     return [name for name in dict.fromkeys(found) if "NAME" not in name]
 
 
-def parse(command: Command) -> None:
+def parse(command: Command, place: Path) -> None:
     """Give a command to its parser and stop there; what a study gives to its runs goes to theirs.
+
+    Args:
+        command: The command.
+        place: The working folder, empty but for what the command is about; tables that it names are laid there.
 
     Raises:
         SystemExit: The parser does not take it.
     """
     program, words = command
+    for table in (place / word for word in words if word.endswith(".csv")):
+        table.parent.mkdir(parents=True, exist_ok=True)
+        table.touch()
     if program.startswith("benchmarks/"):
         _check_benchmark(program, words)
-    elif program in ("train.py", "eval.py"):
-        _parse_run(program, words)
-    elif program == "emoquant.reports":
-        _until_parsed(redraw, words)
+    elif program not in ("train.py", "eval.py", "emoquant"):
+        raise SystemExit(f"{program}: no such program")
+    elif words and words[0] in TASKS and "--help" not in words:
+        _parse_run(words)
+    elif words and words[0] == "study" and "--help" not in words:
+        for step in _first_of_each_kind(_steps(words)):
+            _parse_run(step.args)
     else:
-        assert program == "emoquant", program
-        _until_parsed(main, words)
-        if words[0] in ("study", "train-all") and ("--" in words or "--fit" in words or "--test" in words):
-            for run in _runs(words):
-                _parse_run("train.py" if run.command == "fit" else "eval.py", run.arguments([""])[2:])
+        _until_parsed(words)
 
 
 def _check_benchmark(program: str, words: Sequence[str]) -> None:
@@ -129,49 +138,62 @@ def _check_benchmark(program: str, words: Sequence[str]) -> None:
         raise SystemExit(f"{program}: no such script, or it does not know {unknown}")
 
 
-def _parse_run(program: str, words: Sequence[str]) -> None:
-    # A study writes its YAMLs again beside its runs.
-    words = [re.sub(r"^runs/\w+/(?=configs/)", "", word) for word in words]
-
-    def stop(_: EmoquantCLI) -> None:
-        raise ParsedError
-
-    with patch.object(EmoquantCLI, "before_instantiate_classes", stop):
-        _until_parsed(train if program == "train.py" else evaluate, words)
+def _parse_run(words: Sequence[str]) -> None:
+    """Parse a training or an evaluation, and carry its words into the options of data, model and trainer."""
+    _until_parsed(words, EmoquantCLI, "instantiate_classes")
 
 
-def _until_parsed(run: Callable[[list[str]], object], words: Sequence[str]) -> None:
-    """Run a command whose parsers only parse."""
-    original = argparse.ArgumentParser.parse_args
+def _until_parsed(words: Sequence[str], kind: type = Parser, method: str = "instantiate") -> None:
+    """Run a command up to where its options are parsed and classes would be made."""
 
-    def parse_args(parser, *args, **kwargs):
-        original(parser, *args, **kwargs)
-        raise ParsedError
-
-    def auto_cli(components, args, prog):
-        jsonargparse.auto_parser(components, prog=prog).parse_args(args)
+    def stop(*_: object, **__: object) -> None:
         raise ParsedError
 
     try:
-        with patch.object(argparse.ArgumentParser, "parse_args", parse_args), patch("jsonargparse.auto_cli", auto_cli):
-            run(list(words))
+        with patch.object(kind, method, stop):
+            main(list(words))
     except ParsedError:
         return
+    except SystemExit as ended:
+        if ended.code == 0:  # help, or the version
+            return
+        raise
     raise AssertionError(f"{words} ran")
 
 
-def _runs(words: Sequence[str]) -> list[Run]:
-    """Return the first training and the first evaluation of a study."""
-    found = []
+def _steps(words: Sequence[str]) -> list[Step]:
+    """Return the trainings and evaluations of a study of a corpus that has everything that its words ask for."""
+    found: list[Step] = []
 
-    def collect(runs, *_):
-        found.extend(runs[:1])
-        if runs[0].command == "test" or words[0] == "train-all":
-            raise ParsedError
+    def collect(_: Runner, steps: Sequence[Step]) -> None:
+        found.extend(steps)
+        raise ParsedError
 
-    with patch.object(study, "run_all", collect):
+    with (
+        patch.object(study, "open_data", lambda begun: begun),
+        patch.object(study, "look_at", _everything),
+        patch.object(Runner, "run", collect),
+    ):
         try:
-            (study.study if words[0] == "study" else study.train_all)(list(words[1:]))
+            main(list(words))
         except ParsedError:
-            return [run._replace(root=RUNS) for run in found]
+            return found
+    if "--dry_run" in words:
+        return []
     raise AssertionError(f"{words} ran nothing")
+
+
+def _everything(begun: study.Begun) -> Offer:
+    encoder_spec(begun.encoder)
+    emotions = begun.emotions or list(SPELLINGS)[:5]
+    counts = dict.fromkeys(("train", "validation", "test"), 100)
+    return Offer("corpus", emotions, [], counts, True, True, 4, 2.0, "the encoder has no head")
+
+
+def _first_of_each_kind(steps: Sequence[Step]) -> list[Step]:
+    """Return the first training of codecs and the first evaluation: all of them get the same words."""
+    kinds: Mapping[bool, list[Step]] = {True: [], False: []}
+    for step in steps:
+        if not step.trains or read_config(step.config)["model"]["class_path"].endswith("CodecTask"):
+            kinds[step.trains].append(step)
+    return [*kinds[True][:1], *kinds[False][:1]]

@@ -3,14 +3,14 @@
 import shlex
 
 import pytest
-from page_commands import PAGES, ROOT, Command, commands, named_files, parse
+from page_commands import PAGES, ROOT, TASKS, Command, commands, named_files, parse
 
 README = ROOT / "README.md"
 
 
 def is_plain(command):
-    """Whether it is a shipped YAML alone, which tests/test_configs.py parses."""
-    return command.program in ("train.py", "eval.py") and len(command.words) == 3 and command.words[1] == "--config"
+    """Whether it is a shipped configuration alone, which tests/test_configs.py parses."""
+    return command.program == "emoquant" and command.words[0] in TASKS and len(command.words) == 2
 
 
 ALL = [
@@ -27,16 +27,37 @@ ALL = [
 
 def test_the_readme_has_commands_of_every_kind():
     assert len(commands(README)) >= 25
-    assert {command.program for command in commands(README)} == {"train.py", "eval.py", "emoquant", "emoquant.reports"}
+    assert {command.program for command in commands(README)} <= {"emoquant", "benchmarks/run.py"}
     named = {command.words[0] for command in commands(README) if command.program == "emoquant"}
-    assert {"compress", "study", "train-all", "site", "app"} <= named
+    assert {"fit", "test", "predict", "study", "reports", "manifest", "compress", "site", "app"} <= named
 
 
-def test_variables_and_braces_of_a_page_are_written_out():
-    train = [c for c in commands(README) if c.program == "train.py" and "configs/data/esd.yaml" in c.words]
-    assert "--data.init_args.encoder.init_args.model" in train[0].words
-    assert "--trainer.devices" in train[0].words
-    assert any("configs/train/codec_happy_sad.yaml" in command.words for command in commands(README))
+PAGE = """
+Say `emoquant fit`, or `emoquant compress --encoder`: these are names. `emoquant fit codec
+--data esd` is a command, and so is
+
+    emoquant study --jobs 2
+
+```bash
+export MORE="--encoder iic/base --devices 4"
+for name in {codec,probe}; do true; done
+emoquant fit codec $MORE --folder runs/{one,two}
+torchrun --nproc-per-node 4 -m emoquant extract --data esd --shard $SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT
+srun python train.py fit --config configs/train/codec.yaml
+pip install emoquant
+```
+"""
+
+
+def test_a_page_is_read_as_a_shell_reads_it(tmp_path):
+    (tmp_path / "page.md").write_text(PAGE)
+    assert [str(command) for command in commands(tmp_path / "page.md")] == [
+        "emoquant fit codec --encoder iic/base --devices 4 --folder runs/one runs/two",
+        "emoquant extract --data esd --shard 3/16",
+        "train.py fit --config configs/train/codec.yaml",
+        "emoquant study --jobs 2",
+        "emoquant fit codec --data esd",
+    ]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: f"{page.parent.name}/{page.stem}")
@@ -53,9 +74,9 @@ def test_the_files_that_configurations_and_their_comments_name_are_there():
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_commands_parse(command, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    parse(command)
+def test_commands_parse(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    parse(command, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -63,14 +84,22 @@ def test_commands_parse(command, monkeypatch):
     [
         ("emoquant", "compress INPUT OUTPUT --codec runs/codec"),
         ("emoquant", "study --study.jobs 2"),
-        ("emoquant", "study configs/eval/lambda_sweep.yaml --test '--model.init_args.nothing 1'"),
+        ("emoquant", "study lambda_sweep --test '--model.init_args.nothing 1'"),
+        ("emoquant", "study lambda_sweep --fit '--trainer.maximal_epochs 1'"),
+        ("emoquant", "study lamda_sweep"),
+        ("emoquant", "train-all codec"),
+        ("emoquant", "test lambda_sweep --data corpora"),
+        ("emoquant", "fit tts_toy --train_emotions happy"),
         ("train.py", "fit --config configs/train/codec.yaml --trainer.maximal_epochs 3"),
-        ("eval.py", "fit --config configs/eval/lambda_sweep.yaml"),
-        ("emoquant.reports", "runs/codec --pages all"),
+        ("eval.py", "test --config configs/train/lambda_sweep.yaml"),
+        ("emoquant", "fit lambda_sweep"),
+        ("emoquant", "reports runs/codec --pages all"),
+        ("emoquant.reports", "runs/codec"),
         ("benchmarks/voice.py", "--nothing-of-the-kind"),
     ],
 )
-def test_a_wrong_command_is_found(program, line, monkeypatch, capsys):
-    monkeypatch.chdir(ROOT)
-    with pytest.raises(SystemExit):
-        parse(Command(program, tuple(shlex.split(line))))
+def test_a_wrong_command_is_found(program, line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        parse(Command(program, tuple(shlex.split(line))), tmp_path)
+    assert ended.value.code != 0

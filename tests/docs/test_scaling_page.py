@@ -5,37 +5,44 @@ import shlex
 import subprocess
 
 import pytest
-import yaml
 from page_commands import ROOT, commands, fenced
 from torch.distributed.run import get_args_parser
 
 PAGE = ROOT / "docs" / "scaling.md"
-CACHE_AND_HEAD = ("data.init_args.cache_dir", "model.init_args.classifier.init_args.model")
 
 
 BLOCKS = fenced(PAGE)
 
 
+def value(command, word):
+    """Return what a command says for a word; None if it does not say it."""
+    return dict(zip(command.words, [*command.words[1:], ""], strict=True)).get(word)
+
+
 def test_the_page_has_commands_of_every_kind():
-    programs = [command.program for command in commands(PAGE)]
-    assert {"train.py", "eval.py", "emoquant"} == set(programs)
-    assert len(programs) >= 7
+    assert {command.program for command in commands(PAGE)} == {"emoquant"}
+    assert {"extract", "fit", "test", "compress"} <= {command.words[0] for command in commands(PAGE)}
+    assert len(commands(PAGE)) >= 7
 
 
-def test_every_command_is_of_one_encoder_and_one_cache():
-    """What the extraction puts into the store is what training and sweep look for, and classify with."""
-    encoder, cache, head = (f"--{name} " for name in ("data.init_args.encoder.init_args.model", *CACHE_AND_HEAD))
-    extractions = [command for command in commands(PAGE) if command.words[0] == "extract"]
-    found = {str(yaml.safe_load(command.words[2])["init_args"]["model"]) for command in extractions}
-    caches = {command.words[command.words.index("--cache_dir") + 1] for command in extractions}
-    assert (len(found), len(caches)) == (1, 1)
-    (model,), (folder,) = found, caches
-    runs = [command for command in commands(PAGE) if command.program != "emoquant"]
-    assert len(runs) >= 5
-    for command in runs:
-        assert encoder + model in str(command)
-        assert cache + folder in str(command)
-        assert command.program == "train.py" or head + model in str(command)
+def test_every_command_is_of_one_corpus_and_one_encoder():
+    """What the extraction puts into the store is what training and sweep look for; a folder remembers it."""
+    said = [
+        command
+        for command in commands(PAGE)
+        if command.words[0] in ("extract", "fit", "study") and value(command, "--data")
+    ]
+    assert len(said) >= 4
+    for word in ("--data", "--encoder", "--cache_dir", "--data.cache_dir"):
+        assert len({value(command, word) for command in said}) == 1, word
+    begun = {value(command, "--folder") for command in said if command.words[0] != "extract"}
+    rest = [
+        command for command in commands(PAGE) if command not in said and command.words[0] in ("fit", "test", "predict")
+    ]
+    assert rest
+    for command in rest:
+        assert value(command, "--folder") in begun, f"{command}: no command before it begins the folder"
+        assert value(command, "--encoder") is None
 
 
 @pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
@@ -62,4 +69,4 @@ def test_torchrun_takes_its_options():
     assert len(lines) >= 2
     for line in lines:
         found = get_args_parser().parse_args(shlex.split(line)[1:])
-        assert found.training_script in ("emoquant", "train.py")
+        assert (found.module, found.training_script) == (True, "emoquant")

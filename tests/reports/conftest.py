@@ -1,5 +1,5 @@
 import pytest
-from synthetic_rows import EMOTIONS, sweep_rows
+from synthetic_rows import EMOTIONS, sweep_rows, trained_rows
 
 
 @pytest.fixture(scope="session")
@@ -9,7 +9,11 @@ def rows():
 
 @pytest.fixture
 def biased_rows():
-    return [row for emotion in EMOTIONS for row in sweep_rows(f"ecvq_{emotion}", (0.0, 10.0, 100.0), unquantized=False)]
+    rows = []
+    for emotion in EMOTIONS:
+        rows += sweep_rows(f"ecvq_{emotion}", (0.0, 10.0, 100.0), unquantized=False)
+        rows += trained_rows(f"ecvq_{emotion}", emotion)
+    return rows
 
 
 @pytest.fixture

@@ -13,6 +13,12 @@ def make_row(codec, point, emotion, metric, value, n=20, stratum="all", spread=0
     return Row("esd", codec, point, emotion, metric, value, value - spread, value + spread, n, stratum, "speakers")
 
 
+def trained_rows(codec, *emotions):
+    """Return what a codec was trained on, equally many utterances of each emotion, as an evaluation writes it."""
+    share = 1 / len(emotions)
+    return [Row("esd", codec, math.nan, emotion, "trained_on", share, math.nan, math.nan, 0) for emotion in emotions]
+
+
 def kept(point, emotion):
     """What is left of an emotion at a lambda: 1 at first, neutral for good, the others a decade apart."""
     if math.isnan(point) or emotion == "neutral":

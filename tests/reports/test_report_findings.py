@@ -4,7 +4,7 @@ import csv
 import math
 
 import pytest
-from synthetic_rows import EMOTIONS, make_row
+from synthetic_rows import EMOTIONS, make_row, trained_rows
 
 from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.evidence import Estimate
@@ -66,6 +66,7 @@ def swept(planted, outputs=15.0, spread=0.6):
 def biased(planted, precision=0.8, outputs=15.0):
     rows = unquantized()
     for codec in EMOTIONS:
+        rows += trained_rows(codec, codec)
         for lmbda in (0.0, 500.0):
             for emotion in EMOTIONS:
                 kept = (emotion == codec) == planted
@@ -235,6 +236,16 @@ def test_what_holds_for_some_holds_in_part():
 def test_runs_of_something_else_say_nothing(rows):
     assert findings([row for row in rows if row.metric == "bits_per_frame"]) == []
     assert findings_html([]) == ""
+
+
+def test_what_codebooks_were_trained_on_is_read_and_not_guessed_from_their_names():
+    def said(rows):
+        return {finding.statement for finding in findings(rows) if finding.statement.startswith((KEPT, PULLED))}
+
+    named = [row for row in biased(True) if row.metric != "trained_on"]
+    assert not said(named)
+    assert len(said([*named, *(row for codec in EMOTIONS for row in trained_rows(codec, codec))])) == 2
+    assert not said([*named, *(row for codec in EMOTIONS for row in trained_rows(codec, "happy", "sad"))])
 
 
 def test_the_table_names_every_finding_once_for_a_corpus_and_a_codec(tmp_path):

@@ -1,7 +1,7 @@
 import math
 
 import pytest
-from synthetic_rows import EMOTIONS, LAMBDAS, make_row, sweep_rows
+from synthetic_rows import EMOTIONS, LAMBDAS, make_row, sweep_rows, trained_rows
 
 from emoquant.reports.rows import MissingRowsError, Results
 
@@ -51,3 +51,10 @@ def test_strata_and_corpora_are_told_apart():
     assert results.strata("recall") == ["speaker=1"]
     assert results.of_corpus("other").find("recall", "a", 0.0, "sad").value == 0.75
     assert results.find("recall", "a", 0.0, "sad", "speaker=1").value == 0.25
+
+
+def test_the_emotion_of_a_codebook_is_what_it_was_trained_on():
+    rows = [*sweep_rows("sad"), *sweep_rows("a", unquantized=False), *trained_rows("sad", "happy")]
+    rows += [*sweep_rows("both", unquantized=False), *trained_rows("both", "happy", "sad")]
+    results = Results(rows)
+    assert [results.codebook_emotion(codec) for codec in ("sad", "a", "both", "none")] == ["happy", None, None, None]

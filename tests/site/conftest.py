@@ -2,7 +2,7 @@ import os
 
 import pytest
 from browser import CHROMIUM, WIDTHS
-from listening_world import EMOTIONS, POINTS, evaluation, render
+from listening_world import EMOTIONS, POINTS, described, evaluation, render, trained
 
 from emoquant.site import Sources, build_site
 
@@ -11,10 +11,14 @@ from emoquant.site import Sources, build_site
 def sources(tmp_path_factory):
     folder = tmp_path_factory.mktemp("listen")
     sweep = render(folder / "lambda", {"codec": POINTS})
-    codebooks = render(folder / "codebooks", {**dict.fromkeys(EMOTIONS, POINTS), "balanced": POINTS})
-    shares = {f"vote@{share}": POINTS[:2] for share in (0.25, 0.5, 0.75)}
+    own = trained({emotion: emotion for emotion in EMOTIONS})
+    codebooks = render(folder / "codebooks", {**dict.fromkeys(EMOTIONS, POINTS), "balanced": POINTS}, rows=own)
+    shares = {"mostly_own": 0.25, "half": 0.5, "mostly_other": 0.75}
+    rows = [described(name, "all", "partner_share/vote", share) for name, share in shares.items()]
+    rows.append(described("average", "all", "partner_share/average", 0.5))
+    mixes = {**dict.fromkeys(shares, POINTS[:2]), "average": POINTS}
     partners = {"happy": "sad", "sad": "happy"}
-    mixing = render(folder / "mixing", {**shares, "average": POINTS}, ["A"], ["happy", "sad"], partners=partners)
+    mixing = render(folder / "mixing", mixes, ["A"], ["happy", "sad"], rows, partners=partners)
     first = render(folder / "neutral_first", {"neutral_happy": POINTS, "happy": POINTS}, ["A"], ["happy", "sad"])
     return Sources([sweep], [codebooks], [mixing, first], [evaluation(folder / "evaluation")])
 

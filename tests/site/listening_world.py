@@ -52,14 +52,24 @@ class Run:
                     speaker, SEED if kind == "synthesis" else 0, seconds, **{**measured, **more})  # fmt: skip
         self.clips.append(clip)
 
-    def close(self):
+    def close(self, described=()):
         write_clips(self.folder / "manifest.csv", self.clips)
-        write_results(self.folder / "results.csv", clip_rows(self.clips, "tones", replicates=20))
+        write_results(self.folder / "results.csv", [*clip_rows(self.clips, "tones", replicates=20), *described])
         return self.folder
 
 
-def render(folder, codecs, conditions=("A", "B"), emotions=EMOTIONS, **more):
-    """A run of every emotion and speaker through codecs, ``{name: points}``."""
+def described(codec, emotion, metric, value, corpus="tones"):
+    """What a codec is: the emotions it was trained on, or the share of the second reference."""
+    return Row(corpus, codec, math.nan, emotion, metric, value, math.nan, math.nan, 0)
+
+
+def trained(codecs, corpus="tones"):
+    """Rows of codebooks of one emotion each, ``{name: emotion}``."""
+    return [described(codec, emotion, "trained_on", 1.0, corpus) for codec, emotion in codecs.items()]
+
+
+def render(folder, codecs, conditions=("A", "B"), emotions=EMOTIONS, rows=(), **more):
+    """A run of every emotion and speaker through codecs, ``{name: points}``, with more rows of its results."""
     run = Run(folder)
     for e, emotion in enumerate(emotions):
         for s, speaker in enumerate(SPEAKERS):
@@ -82,12 +92,12 @@ def render(folder, codecs, conditions=("A", "B"), emotions=EMOTIONS, **more):
                         name = f"{key}-{codec}-{point:g}"
                         seconds = 0.9 + 0.1 * (p == 2)
                         run.add(name, "synthesis", condition, codec, point, emotion, speaker, pitch, seconds, **mixed)
-    return run.close()
+    return run.close(rows)
 
 
 def evaluation(folder, corpus="tones"):
     """Rows of an evaluation of biased codebooks, drawn by one report."""
-    rows = []
+    rows = trained({codec: codec for codec in EMOTIONS}, corpus)
     for codec in EMOTIONS:
         for point in POINTS:
             for e, emotion in enumerate(EMOTIONS):

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from listening_world import RATE, SEED, evaluation, render, tone
 
+from emoquant.__main__ import main
 from emoquant.clips import read_clips
 from emoquant.commands.site import site as site_command
 from emoquant.results import read_results
@@ -141,6 +142,7 @@ def test_mixtures_in_several_proportions_are_one_family(site):
     assert [(c["family"], c["share"]) for c in codecs if c["run"] == 0] == [
         ("vote", 0.25), ("vote", 0.5), ("vote", 0.75), ("average", None),
     ]  # fmt: skip
+    assert [c["emotion"] for c in page_data(site, "codebooks")["codecs"]] == ["angry", "happy", "sad", None]
     assert [c["name"] for c in codecs if c["run"] == 1] == ["neutral_happy", "happy"]
 
 
@@ -192,7 +194,7 @@ def test_the_command_takes_what_is_there(sources, tmp_path, monkeypatch, capsys)
     version = tmp_path / "runs" / "biased_codebooks" / "version_2"
     shutil.copytree(sources.study[0].folder.parent, version)
     monkeypatch.chdir(tmp_path)
-    page = site_command(["--title", "Mine", "--sound", "flac"])
+    page = main(["site", "--title", "Mine", "--sound", "flac"])
     assert str(page) in capsys.readouterr().out
     assert {path.name for path in page.parent.glob("*.html")} == {
         f"{n}.html" for n in ("index", "lambda", "report", "provenance")
@@ -201,7 +203,7 @@ def test_the_command_takes_what_is_there(sources, tmp_path, monkeypatch, capsys)
     assert all(path.suffix == ".flac" for path in (page.parent / "sounds").iterdir())
     assert read_results(version / "results.csv")
     with pytest.raises(FileNotFoundError, match=r"no results\.csv in"):
-        site_command(["--study", str(tmp_path)])
+        site_command(study=[tmp_path])
 
 
 def test_loudness_of_known_tones():

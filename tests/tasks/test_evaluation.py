@@ -82,7 +82,9 @@ class TestRuns:
     def test_closed_set_forbids_other_classes(self, tmp_path):
         away = PullCodec(torch.full((DIM,), -9.0), points=(1e6,))
         for closed, share in ((False, 1.0), (True, 0.0)):
-            rows = run(CodecEvaluationTask([away], CentroidHead(), closed_set=closed, replicates=20), TinyData(), tmp_path)
+            rows = run(
+                CodecEvaluationTask([away], CentroidHead(), closed_set=closed, replicates=20), TinyData(), tmp_path
+            )
             found = [row for row in rows if row.metric == "predicted/disgust" and row.codec == "pull"]
             assert {row.value for row in found} == {share}
 
