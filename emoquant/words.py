@@ -108,6 +108,8 @@ def gather_lists(args: Sequence[str]) -> list[str]:
         else:
             words.append(arg)
     for place, word in enumerate(words[:-1]):
+        if word in LISTS and words[place + 1].startswith("{"):
+            continue  # a mapping: what names of emotions mean
         if word in LISTS and not words[place + 1].startswith("["):
             words[place + 1] = json.dumps([part.strip() for part in words[place + 1].split(",") if part.strip()])
         elif word in LISTS:
