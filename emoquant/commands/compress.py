@@ -124,7 +124,8 @@ def _load(
     from emoquant.codecs import load_codec
     from emoquant.codecs.ecvq import require_ecvq
 
-    trained = require_ecvq(load_codec(codec, any_encoder=any_encoder, allow_class=allow_class), "the .emq format").to(device)
+    loaded = load_codec(codec, any_encoder=any_encoder, allow_class=allow_class)
+    trained = require_ecvq(loaded, "the .emq format").to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
     require_origin(f"codec {codec}", trained.origin, origin)
