@@ -3,8 +3,8 @@
 ``python benchmarks/long_corpus.py`` makes an index without data: a manifest of a million audio files (empty ones, 250
 MB of inodes), a feature store that lists them all (sparse shards that take no space) as an extraction leaves it behind.
 Then every figure is measured in a process of its own: start-up of the data module with its samplers, loading workers,
-and a whole sweep (``eval.py test``'s task and trainer) over small features of 2,000 and of 20,000 utterances. Times are
-of the processor, which other work on the machine hardly changes; memory is the peak of resident pages.
+and a whole sweep (``emoquant test``'s task and trainer) over small features of 2,000 and of 20,000 utterances. Times
+are of the processor, which other work on the machine hardly changes; memory is the peak of resident pages.
 """
 
 import argparse
@@ -180,7 +180,7 @@ def start(folder: Path, dim: int) -> None:
 
 
 def sweep(folder: Path, dim: int) -> None:
-    """Run a whole sweep as eval.py does."""
+    """Run a whole sweep as ``emoquant test`` does."""
     from lightning.pytorch import Trainer
 
     from emoquant.codecs import ECVQ

@@ -29,7 +29,7 @@ def unpack(codes: np.ndarray, stages: int, bits: int) -> np.ndarray:
 
 def faiss_points(train: Tensor, test: Tensor, groups: int) -> list[tuple[str, float, float]]:
     """Points (name, bits a frame with entropy counted, MSE per dimension) of faiss's RQ and PRQ."""
-    import faiss  # an extra: pip install "emoquant[bench]"
+    import faiss  # an extra: pip install -e ".[bench]"
 
     mean = train.mean(0)
     known, asked = ((each - mean).numpy().astype(np.float32) for each in (train, test))

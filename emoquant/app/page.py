@@ -153,5 +153,5 @@ def _load_gradio() -> Any:  # noqa: ANN401 - gradio, which may be missing
     try:
         import gradio
     except ImportError as error:
-        raise ImportError(f"the page needs Gradio ({error}); install it with: pip install 'emoquant[app]'") from error
+        raise ImportError(f"the page needs Gradio ({error}); install it with: pip install -e '.[app]'") from error
     return gradio

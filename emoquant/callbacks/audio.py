@@ -9,7 +9,7 @@ from emoquant.data_api import labelled_data_of
 SAMPLE_RATE = 16_000
 ABOUT = (
     "Recordings, not quantized: codes of an emotion encoder's features are no audio. To hear what a codec leaves of "
-    "them, let a voice say it: `python eval.py predict --config configs/listen/lambda.yaml`."
+    "them, let a voice say it: `emoquant predict lambda`."
 )
 
 
@@ -17,7 +17,7 @@ class AudioSamples(Callback):
     """Writes the first utterances of each emotion of a split to the logger, once, when training or a test starts.
 
     They are the recordings. What a codec leaves of them cannot be heard here, since features are no audio: a voice says
-    it (``eval.py predict`` with a YAML of ``configs/listen``). The text ``<split>/about`` says so beside the audio.
+    it (``emoquant predict`` with a YAML of ``configs/listen``). The text ``<split>/about`` says so beside the audio.
 
     Args:
         per_emotion: Utterances of each emotion.

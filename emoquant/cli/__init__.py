@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 import emoquant.callbacks
@@ -87,6 +87,14 @@ class EmoquantCLI(LightningCLI):
             help="Emotion of a second reference by emotion, or opposite: test items become pairs.",
         )  # fmt: skip
 
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse the words without a warning that the process has arguments of its own, which DDP starts it again by."""
+        own, sys.argv = sys.argv, sys.argv[:1]
+        try:
+            super().parse_arguments(parser, args)
+        finally:
+            sys.argv = own
+
     def _parse_ckpt_path(self) -> None:
         pass
 
@@ -153,23 +161,18 @@ def run(args: Sequence[str] | None = None) -> EmoquantCLI:
     setting = settle(parse_line(words[0], words[1:]))
     defaults = {"default_config_files": [str(TRAINER_DEFAULTS)], "allow_abbrev": False}
     kind = type("CLI", (EmoquantCLI,), {"chosen": words[0], "setting": setting})
-    own = sys.argv
-    sys.argv = own[:1]  # LightningCLI warns where the process has arguments of its own
-    try:
-        return kind(
-            model_class=LightningModule,
-            subclass_mode_model=True,
-            datamodule_class=LightningDataModule,
-            subclass_mode_data=True,
-            auto_configure_optimizers=False,
-            seed_everything_default=0,
-            save_config_callback=RunSettings,
-            parser_class=_Parser,
-            parser_kwargs={"allow_abbrev": False, words[0]: defaults},
-            args=setting.args,
-        )
-    finally:
-        sys.argv = own
+    return kind(
+        model_class=LightningModule,
+        subclass_mode_model=True,
+        datamodule_class=LightningDataModule,
+        subclass_mode_data=True,
+        auto_configure_optimizers=False,
+        seed_everything_default=0,
+        save_config_callback=RunSettings,
+        parser_class=_Parser,
+        parser_kwargs={"allow_abbrev": False, words[0]: defaults},
+        args=setting.args,
+    )
 
 
 __all__ = ["COMMANDS", "TRAINER_DEFAULTS", "EmoquantCLI", "UsageError", "run"]

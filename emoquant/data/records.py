@@ -25,7 +25,7 @@ SPLIT_NAMES = {"train": "train", "training": "train", "test": "test"} | dict.fro
 
 def option(name: str, value: str, key: str = "") -> str:
     """Return how an option of :class:`~emoquant.data.ManifestCorpus` is given: in a YAML and on a command line."""
-    flag = f"--data.init_args.corpora.init_args.{name}"
+    flag = f"--data.corpora.{name}"
     if key:
         return f"{name}: {{{key}: {value}}} ({flag}.{key} {value})"
     return f"{name}: {value} ({flag} {value})"

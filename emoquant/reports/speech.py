@@ -64,7 +64,7 @@ class SpeechTable(Drawing):
         """Return the table, and that of the trends where there are operating points enough."""
         lines = _lines(results.rows)
         if not lines:
-            raise MissingRowsError(f"{self.name}: no rows of clips; make them with eval.py predict")
+            raise MissingRowsError(f"{self.name}: no rows of clips; make them with emoquant predict")
         shown = [row for row in results.rows if not row.metric.startswith("trend/")]
         table = Artifact(
             self.name,

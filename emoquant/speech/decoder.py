@@ -16,6 +16,6 @@ def load_decoder(**settings: Any) -> Any:  # noqa: ANN401 (a class without types
         from pocketsphinx import Decoder
     except ImportError as error:
         raise ImportError(
-            f"pocketsphinx is not installed ({error}); install it with: pip install 'emoquant[align]'"
+            f"pocketsphinx is not installed ({error}); install it with: pip install -e '.[align]'"
         ) from error
     return Decoder(loglevel="FATAL", **settings)

@@ -100,6 +100,6 @@ def load_world() -> ModuleType:
         import pyworld
     except ImportError as error:
         raise ImportError(
-            f"F0 needs WORLD ({error}); install it with: pip install 'emoquant[speech]' (pyworld-prebuilt)"
+            f"F0 needs WORLD ({error}); install it with: pip install -e '.[speech]' (pyworld-prebuilt)"
         ) from error
     return pyworld

@@ -126,7 +126,7 @@ def _load_whisper(model: str, compute_type: str, threads: int) -> Any:  # noqa: 
         from faster_whisper import WhisperModel
     except ImportError as error:
         raise ImportError(
-            f"recognition by Whisper needs faster-whisper ({error}); install it: pip install 'emoquant[asr]'"
+            f"recognition by Whisper needs faster-whisper ({error}); install it: pip install -e '.[asr]'"
         ) from error
     folder = Path(model).expanduser()
     lacking = [name for name in ("model.bin", "config.json", "tokenizer.json") if not (folder / name).is_file()]

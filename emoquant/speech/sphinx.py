@@ -109,7 +109,7 @@ class SphinxRecognizer(Recognizer):
         if language not in (None, "en"):
             raise ValueError(
                 f"pocketsphinx recognises English, not {language!r}: use emoquant.speech.recognition.WhisperRecognizer "
-                "(pip install 'emoquant[asr]')"
+                "(pip install -e '.[asr]')"
             )
         self._decoder.reinit_feat()  # else what it heard before shifts what it hears now
         _decode(self._decoder, _padded(waveform))

@@ -48,9 +48,9 @@ def _network() -> Any:  # noqa: ANN401 (a class without types)
     try:
         import onnxruntime
     except ImportError as error:
-        raise ImportError(f"DNSMOS needs onnxruntime ({error}); install it: pip install 'emoquant[speech]'") from error
+        raise ImportError(f"DNSMOS needs onnxruntime ({error}); install it: pip install -e '.[speech]'") from error
     if found is None or not found.submodule_search_locations:
-        raise ImportError("DNSMOS needs the network of speechmos; install it: pip install 'emoquant[speech]'")
+        raise ImportError("DNSMOS needs the network of speechmos; install it: pip install -e '.[speech]'")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     path = Path(found.submodule_search_locations[0]) / "dnsmos_models" / "sig_bak_ovr.onnx"

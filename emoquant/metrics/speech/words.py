@@ -68,5 +68,5 @@ def _jiwer():  # type: ignore[no-untyped-def]  # noqa: ANN202 (a module without 
     try:
         import jiwer
     except ImportError as error:
-        raise ImportError(f"word errors need jiwer ({error}); install it: pip install 'emoquant[speech]'") from error
+        raise ImportError(f"word errors need jiwer ({error}); install it: pip install -e '.[speech]'") from error
     return jiwer
