@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parent.parent / "emoquant"
-FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "sharding", "_torchaudio"}
+FOUNDATION = {"types", "labels", "audio", "clips", "files", "origin", "sharding", "trimming", "_torchaudio"}
 ALLOWED = {
     "encoders": {"speech"},
     "quantization": set(),
@@ -29,6 +29,7 @@ ALLOWED = {
     "files": set(),
     "origin": set(),
     "sharding": set(),
+    "trimming": set(),
     "_torchaudio": set(),
     "cli": {"callbacks", "tasks", "data", "codecs"},
     "commands": {"codecs", "data", "encoders", "reports", "results", "site", "app", "tts"},
