@@ -110,7 +110,7 @@ def gather_lists(args: Sequence[str]) -> list[str]:
     for place, word in enumerate(words[:-1]):
         if word in LISTS and words[place + 1].startswith("{"):
             continue  # a mapping: what names of emotions mean
-        if word not in LISTS or words[place + 1].startswith("{"):
+        if word not in LISTS:
             continue
         if not words[place + 1].startswith("["):
             words[place + 1] = json.dumps([part.strip() for part in words[place + 1].split(",") if part.strip()])
