@@ -57,6 +57,19 @@ def read_audio(
     return torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
 
 
+def resampled(waveform: Tensor, rate: int, wanted: int) -> Tensor:
+    """Return samples ``(N,)`` float32 on CPU at another rate (soxr, high quality); the same tensor where rates agree.
+
+    Args:
+        waveform: Samples, ``(N,)``.
+        rate: Their rate.
+        wanted: Rate of the result.
+    """
+    if rate == wanted:
+        return waveform
+    return torch.from_numpy(np.ascontiguousarray(soxr.resample(waveform.float().cpu().numpy(), rate, wanted)))
+
+
 def audio_seconds(path: Path) -> float:
     """Return the length of an audio file in seconds, from its header.
 

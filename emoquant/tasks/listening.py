@@ -80,7 +80,7 @@ class ListeningTask(pl.LightningModule):
             these stand.
 
     Raises:
-        ValueError: An argument is out of range, or the vocoder was made for another mel specification.
+        ValueError: An argument is out of range, or the vocoder was made for other mel settings.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class ListeningTask(pl.LightningModule):
         loaded = load_voice(voice, postnet)
         self.voice, self.model = loaded, loaded.model
         self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
-        loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
+        loaded.facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
         self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
         self.classifier = classifier
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
@@ -133,6 +133,7 @@ class ListeningTask(pl.LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by the trainer at run time
         if not hasattr(data, "front_end"):
             raise ValueError("listening needs a TTS data module (emoquant.data.TTSDataModule); give one as --data")
+        self.voice.facts.mel.require(data.mel, "the data", "the voice")
         modules: dict[str, nn.Module] = {"voice": self.model, "vocoder": self.vocoder, "codecs": self.codecs}
         if self.classifier is not None:
             modules["classifier"] = self.classifier

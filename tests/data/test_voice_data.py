@@ -17,7 +17,7 @@ from emoquant.data.voice.check import check_data
 from emoquant.data.voice.dataset import REFERENCE_ROOM, VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import VoiceItem, check_item
 from emoquant.speech.alignment import SILENCES, timed_phones
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.text import front_end
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -251,7 +251,7 @@ def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
 
 
 def test_what_is_checked_is_kept_for_a_training_with_the_same_settings(folder, tmp_path):
-    settings = {"mel": MelSpec(mels=40), "f0_floor": 70.0, "f0_ceiling": 600.0}
+    settings = {"mel": MelSettings(mels=40), "f0_floor": 70.0, "f0_ceiling": 600.0}
     rendered = corpus(folder)
     check_data(rendered, cache_dir=str(tmp_path), at_most=2, **settings)
     kept = sorted((tmp_path / "voice").rglob("*.npz"))

@@ -13,7 +13,7 @@ from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
 from emoquant.sharding import parse_shard
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks import CodebookTask, VocoderTask
 from emoquant.tts.vocos import VocosGenerator
 
@@ -52,12 +52,12 @@ OTHER_RATE = "is read at 16000 samples a second"
 
 @case("Configurations", "a voice with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 22050")
 def _(folder):
-    TTSDataModule(RenderedCorpus(cache_dir=str(folder)), mel=MelSpec(sample_rate=22_050))
+    TTSDataModule(RenderedCorpus(cache_dir=str(folder)), mel=MelSettings(sample_rate=22_050))
 
 
 @case("Configurations", "a vocoder with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 24000")
 def _(folder):
-    VocoderTask(VocosGenerator(dim=16, layers=1), mel=MelSpec(sample_rate=24_000))
+    VocoderTask(VocosGenerator(dim=16, layers=1), mel=MelSettings(sample_rate=24_000))
 
 
 @case("Configurations", "a codec's training that counts steps only", ValueError, "go by epochs", "max_epochs")

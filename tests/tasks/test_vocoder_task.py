@@ -4,7 +4,7 @@ import torch
 from lightning.pytorch.plugins.precision import MixedPrecision
 from torch.utils.data import DataLoader
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks.vocoder import VocoderTask
 from emoquant.tts.vocoder_checkpoint import load_vocoder
 from emoquant.tts.vocos import VocosGenerator
@@ -51,7 +51,7 @@ def test_training_brings_the_mel_nearer_and_trains_both_sides(tmp_path):
     trainer.save_checkpoint(tmp_path / "vocoder.ckpt")
     section = torch.load(tmp_path / "vocoder.ckpt", weights_only=True)["emoquant_vocoder"]
     assert section["generator"] == "VocosGenerator"
-    assert section["mel"] == MelSpec().to_dict()
+    assert section["mel"] == MelSettings().to_dict()
     mels = module(batch())[2]
     with torch.no_grad():
         torch.testing.assert_close(load_vocoder(tmp_path / "vocoder.ckpt").generator(mels), module.generator(mels))
@@ -94,7 +94,7 @@ def test_generated_speech_ends_with_the_utterance():
 
 def test_what_does_not_fit_is_named():
     with pytest.raises(ValueError, match="give both the same"):
-        task(mel=MelSpec(hop=200))
+        task(mel=MelSettings(hop=200))
     with pytest.raises(ValueError, match="above 0"):
         task(learning_rate=0.0)
 

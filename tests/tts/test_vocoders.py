@@ -3,13 +3,13 @@ import pytest
 import soxr
 import torch
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import interpolated, melody
 from emoquant.speech.text import spoken
 from emoquant.tts.vocoders import GriffinLim, SourceFilter
 
 pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
-SPEC = MelSpec()
+SPEC = MelSettings()
 
 
 @pytest.fixture(scope="module")
