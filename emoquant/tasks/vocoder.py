@@ -154,7 +154,8 @@ class VocoderTask(pl.LightningModule):
         optimizers: Any = self.optimizers()
         for optimizer in optimizers:
             optimizer.zero_grad()
-        self.manual_backward(loss)
+        with torch.autocast(self.device.type, enabled=False):  # else the float32 mels have gradients in half precision
+            self.manual_backward(loss)
         for optimizer in optimizers:
             optimizer.step()
         schedulers: Any = self.lr_schedulers()

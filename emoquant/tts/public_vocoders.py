@@ -89,10 +89,7 @@ def read_public(config: Path, weights: Path) -> PublicVocoder:
         settings = yaml.safe_load(config.read_text(encoding="utf-8"))  # JSON is YAML, too
         if not isinstance(settings, dict):
             raise TypeError(f"a {type(settings).__name__} in place of names and values")
-        if "backbone" in settings:
-            found = _vocos(settings)
-        else:
-            found = _upsampler(settings)
+        found = _vocos(settings) if "backbone" in settings else _upsampler(settings)
     except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
         told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{config} describes no HiFi-GAN, BigVGAN or Vocos that can be used: {told}") from error
