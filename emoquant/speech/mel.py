@@ -140,7 +140,8 @@ class MelSettings:
     def stft(self, waveforms: Tensor) -> Tensor:
         """Return the complex spectrogram ``(B, F, T)`` of waveforms ``(B, N)`` float32, ``F = n_fft // 2 + 1``."""
         around = (self.n_fft if self.center else self.n_fft - self.hop) // 2
-        padded = functional.pad(waveforms.unsqueeze(1), (around, around), self.padding).squeeze(1)
+        mode = self.padding if waveforms.shape[1] > around else "constant"  # nothing shorter has a mirror image
+        padded = functional.pad(waveforms.unsqueeze(1), (around, around), mode).squeeze(1)
         window = _window(self.window, waveforms.device)
         return torch.stft(padded, self.n_fft, self.hop, self.window, window, center=False, return_complex=True)
 
