@@ -10,6 +10,7 @@ from device import Machine, checked, relative
 from random_speech import spoken
 from torch import Tensor
 
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.masking import masked_mean
@@ -63,7 +64,7 @@ def voice(machine: Machine, sizes: Sizes, compile_it: bool) -> None:
 
     def loss(model: GenerSpeech, data: TTSBatch) -> Tensor:
         output = model(data, masked_mean(data.emotion_frames, data.emotion_lengths), None, 0.0, True)
-        terms = voice_losses(output, data, model)
+        terms = voice_losses(output, data, model, MelSettings())
         return torch.stack([weights[name] * term for name, term in terms.items() if name in weights]).sum()
 
     count = int(batch.mel_lengths.sum())

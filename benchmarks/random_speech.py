@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.types import Batch, StyleReference, TTSBatch
 
 
@@ -69,7 +69,7 @@ class RandomData(LightningDataModule):
         self.name, self.budget, self.encoder, self.origin = "random", utterances, None, None
         self.kind, self.utterances, self.batches, self.dim = kind, utterances, batches, dim
         self.phones, self.front_end = [f"p{number}" for number in range(60)], "random"
-        self.mel, self.encoder_name, self.speaker_dim = MelSpec(), "random", 256
+        self.mel, self.encoder_name, self.speaker_dim = MelSettings.generspeech(), "random", 256
         self.f0_mean, self.f0_std = 150.0, 30.0
         self.emotion_mean, self.emotion_std = torch.zeros(dim), torch.ones(dim)
         self.emotions, self.speakers = ["angry", "happy", "neutral", "sad", "surprise"], ["one", "two"]

@@ -20,7 +20,7 @@ from emoquant.data.base import Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.rendered import RenderedCorpus
 from emoquant.metrics.speech import compare_speech, overall_quality
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import melody
 from emoquant.tts.vocoder_checkpoint import load_vocoder
 from emoquant.tts.vocoders import GriffinLim, SourceFilter, Vocoder
@@ -39,7 +39,7 @@ def choose(options: argparse.Namespace) -> list[Utterance]:
     return found[::step][: options.count]
 
 
-def measure(vocoder: Vocoder | None, recordings: list[Tensor], mel: MelSpec) -> dict[str, float]:
+def measure(vocoder: Vocoder | None, recordings: list[Tensor], mel: MelSettings) -> dict[str, float]:
     """Return the mean figures of a vocoder over recordings ``(N,)``; without one, of the recordings themselves."""
     sums: dict[str, float] = {}
     seconds = spent = 0.0
@@ -78,7 +78,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="utterances")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     options = parser.parse_args()
-    mel = MelSpec()
+    mel = MelSettings()
     utterances = choose(options)
     recordings = [read_audio(each.path, each.start, each.end, mel.sample_rate) for each in utterances]
     vocoders: dict[str, Vocoder | None] = {"recording": None, "source-filter": SourceFilter(mel)}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from emoquant.decoding import AudioError, audio_seconds, decode_audio
 
-__all__ = ["SHORTEST", "AudioError", "audio_seconds", "read_audio"]
+__all__ = ["SHORTEST", "AudioError", "audio_seconds", "read_audio", "resampled"]
 
 #: Samples at 16 kHz that the convolutions of emotion2vec need for their first frame.
 SHORTEST = 400
@@ -51,3 +51,16 @@ def read_audio(
     if not mono.any():
         raise AudioError(f"{path}: silent: every sample from {start} s on is zero; leave it out or replace the file")
     return torch.from_numpy(np.ascontiguousarray(mono, dtype=np.float32))
+
+
+def resampled(waveform: Tensor, rate: int, wanted: int) -> Tensor:
+    """Return samples ``(N,)`` float32 on CPU at another rate (soxr, high quality); the same tensor where rates agree.
+
+    Args:
+        waveform: Samples, ``(N,)``.
+        rate: Their rate.
+        wanted: Rate of the result.
+    """
+    if rate == wanted:
+        return waveform
+    return torch.from_numpy(np.ascontiguousarray(soxr.resample(waveform.float().cpu().numpy(), rate, wanted)))

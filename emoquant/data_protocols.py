@@ -22,7 +22,7 @@ from torch import Tensor
 
 from emoquant.encoders.base import FrameEncoder
 from emoquant.origin import Origin
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.types import StyleReference
 
 
@@ -179,7 +179,7 @@ class VoiceData(FeatureData, Protocol):
     """
 
     phones: list[str]
-    mel: MelSpec
+    mel: MelSettings
     speaker_dim: int
     f0_mean: float
     f0_std: float

@@ -81,7 +81,7 @@ class StyleReference(NamedTuple):
     """The speech whose local style (melody, rhythm, articulation) a synthesis imitates.
 
     Attributes:
-        mels: Log10 mel spectrograms, ``(B, R, M)`` float32; zeros past the end.
+        mels: Logarithmic mel spectrograms, ``(B, R, M)`` float32; zeros past the end.
         lengths: Mel frames of each reference, ``(B,)`` int64, at least 1.
         phones: Phone segment of each frame, ``(B, R)`` int64: 1, 2, ... without gaps, never falling; 0 at padding.
         words: Word segment of each frame, likewise.
@@ -101,7 +101,7 @@ class TTSBatch(NamedTuple):
         phone_lengths: Phones of each utterance, ``(B,)`` int64, at least 1.
         durations: Mel frames of each phone, ``(B, L)`` int64; they sum to ``mel_lengths``.
         words: Word of each phone, ``(B, L)`` int64: 1, 2, ... without gaps, never falling; 0 at padding.
-        mels: Log10 mel spectrograms, ``(B, T, M)`` float32; zeros past the end.
+        mels: Logarithmic mel spectrograms, ``(B, T, M)`` float32; zeros past the end.
         mel_lengths: Mel frames of each utterance, ``(B,)`` int64, at least 1.
         f0: Fundamental frequency in Hz, interpolated through unvoiced frames, ``(B, T)`` float32; zeros past the end.
         voiced: Whether a frame is voiced, ``(B, T)`` bool.

@@ -15,6 +15,7 @@ from emoquant.codecs.search import layout_of
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, train_step
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks import CodecTask, EmotionTTS, Schedule
 from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
@@ -237,7 +238,7 @@ def test_losses_of_a_voice_stay_within_two_percent(kind):
 
     def terms():
         output = model(batch, masked_mean(batch.emotion_frames, batch.emotion_lengths), None, 0.0, True)
-        return voice_losses(output, batch, model)
+        return voice_losses(output, batch, model, MelSettings.generspeech())
 
     with torch.no_grad():
         exact = terms()
@@ -257,7 +258,7 @@ def test_a_voice_trains_in_bf16_and_keeps_float32_weights_and_codebooks():
     for _ in range(4):
         with torch.autocast("cpu", torch.bfloat16):
             output = model(batch, masked_mean(batch.emotion_frames, batch.emotion_lengths), None, 0.0, True)
-            terms = voice_losses(output, batch, model)
+            terms = voice_losses(output, batch, model, MelSettings.generspeech())
             total = torch.stack([weights[name] * term for name, term in terms.items() if name in weights]).sum()
         optimizer.zero_grad()
         total.backward()

@@ -5,7 +5,7 @@ from plain_data import PlainData
 from torch.utils.data import DataLoader
 from voice_batches import voice_batch
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.types import TTSBatch
 
 
@@ -18,7 +18,7 @@ class VoiceData(PlainData):
         super().__init__()
         self.batches = batches
         self.phones = [f"p{index}" for index in range(phones)]
-        self.front_end, self.mel, self.encoder_name = "test", MelSpec(mels=8), "random"
+        self.front_end, self.mel, self.encoder_name = "test", MelSettings(mels=8), "random"
         self.dim, self.speaker_dim, self.f0_mean, self.f0_std = 6, 5, 140.0, 20.0
         self.emotion_mean, self.emotion_std = torch.zeros(6), torch.ones(6)
         self.emotions, self.speakers = ["angry", "happy", "neutral", "sad", "surprise"], ["one", "two"]

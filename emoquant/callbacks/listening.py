@@ -31,12 +31,10 @@ class ListeningWriter(Callback):
 
     Args:
         folder: Where to write; the run's folder (``runs/listen/NAME``) by default.
-        sample_rate: Samples a second of the clips.
     """
 
-    def __init__(self, folder: str | None = None, sample_rate: int = 16_000) -> None:
-        self._given, self.sample_rate = folder, sample_rate
-        self.folder = Path(folder or "")
+    def __init__(self, folder: str | None = None) -> None:
+        self._given, self.folder = folder, Path(folder or "")
         self._run = secrets.token_hex(4)
 
     def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -66,12 +64,14 @@ class ListeningWriter(Callback):
         dataloader_idx: int = 0,
     ) -> None:
         """Write the clips of a batch and note them; their samples are let go, as Lightning keeps what steps return."""
+        task: Any = pl_module
+        rate = task.voice.facts.mel.sample_rate
         name = f"journal-{trainer.global_rank:05d}-{self._run}.jsonl"
         with (self.folder / name).open("a", encoding="utf-8") as journal:
             for clip, waveform in outputs:
                 path = self.folder / clip.file
                 partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                soundfile.write(partial, waveform.numpy(), self.sample_rate, subtype="PCM_16", format="WAV")
+                soundfile.write(partial, waveform.numpy(), rate, subtype="PCM_16", format="WAV")
                 partial.replace(path)
                 journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
             journal.flush()

@@ -84,7 +84,7 @@ class SynthesisSamples(Callback):
         true = Synthesis(batch.mels, batch.mel_lengths, batch.f0, batch.voiced, batch.durations)
         versions = {"true mel": true, "true durations and melody": given, "predicted": free}
         vocoder = self.vocoder or SourceFilter(voice.facts.mel)
-        voice.facts.mel.require(vocoder.mel, "the vocoder")
+        voice.facts.mel.require(vocoder.mel, "the vocoder", "the voice")
         for name, said in versions.items():
             waves = vocoder(said.mels.float(), said.mel_lengths, said.f0, said.voiced)
             for item, length in enumerate(said.mel_lengths.tolist()):
@@ -122,7 +122,8 @@ class SynthesisSamples(Callback):
     ) -> None:
         lengths = {name: int(said.mel_lengths[item]) for name, said in versions.items()}
         true, free = versions["true mel"], versions["predicted"]
-        mels = {name: said.mels[item, : lengths[name]] for name, said in versions.items()}
+        settings = voice.facts.mel
+        mels = {name: settings.decades(said.mels[item, : lengths[name]]) for name, said in versions.items()}
         media.figure(f"{tag}/mel", mel_figure(mels), step)
         attention = {
             level: style.attended.weights[item, :, : lengths["true mel"], : int(style.segments[item])]

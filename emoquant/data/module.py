@@ -170,7 +170,8 @@ class AudioDataset(SplitDataset):
         speakers: Their speakers.
         crop: Most samples of an utterance; a longer one gives a random part of this length. None leaves them whole.
         seed: Seeds the crops, together with epoch and row.
-        in_memory: Whether decoded waveforms are kept, 64 kB a second, for the next epochs.
+        in_memory: Whether decoded waveforms are kept, 4 bytes a sample, for the next epochs.
+        sample_rate: Samples a second.
     """
 
     def __init__(
@@ -182,9 +183,10 @@ class AudioDataset(SplitDataset):
         crop: int | None = None,
         seed: int = 0,
         in_memory: bool = False,
+        sample_rate: int = SAMPLE_RATE,
     ) -> None:
         super().__init__(utterances, lengths, emotions, speakers)
-        self.crop, self.seed = crop, seed
+        self.crop, self.seed, self.sample_rate = crop, seed, sample_rate
         self._kept: dict[int, Tensor] | None = {} if in_memory else None
 
     def __getitem__(self, index: Rows) -> AudioBatch:
@@ -204,14 +206,14 @@ class AudioDataset(SplitDataset):
         if self._kept is not None and row in self._kept:
             return self._kept[row]
         utterance = self.utterances[row]
-        waveform = read_audio(utterance.path, utterance.start, utterance.end, SAMPLE_RATE)
+        waveform = read_audio(utterance.path, utterance.start, utterance.end, self.sample_rate)
         if self._kept is not None:
             self._kept[row] = waveform
         return waveform
 
 
 class AudioDataModule(SpeechDataModule):
-    """Waveforms with their emotions, for training encoders; yields :class:`~emoquant.types.AudioBatch`.
+    """Waveforms with their emotions, for encoders and vocoders; yields :class:`~emoquant.types.AudioBatch`.
 
     Args:
         corpora: A corpus or several, which are joined split by split.
@@ -220,10 +222,11 @@ class AudioDataModule(SpeechDataModule):
         seconds_per_batch: Bound of a batch: utterances times the longest of them, in seconds.
         crop_seconds: Longest training utterance; of longer ones every epoch hears another random part. Validation and
             test are never cropped.
-        in_memory: Whether decoded waveforms are kept in memory, 64 kB a second in every process that loads (ranks times
-            workers), so that later epochs decode nothing.
+        in_memory: Whether decoded waveforms are kept in memory, 4 bytes a sample in every process that loads (ranks
+            times workers), so that later epochs decode nothing.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches and the crops.
+        sample_rate: Samples a second: 16,000 for the emotion encoders, that of the mels for vocoders.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -241,22 +244,30 @@ class AudioDataModule(SpeechDataModule):
         in_memory: bool = False,
         num_workers: int = 0,
         seed: int = 0,
+        sample_rate: int = SAMPLE_RATE,
     ) -> None:
         shortest = SHORTEST / SAMPLE_RATE
         if seconds_per_batch < shortest or (crop_seconds is not None and crop_seconds < shortest):
             raise ValueError(
                 f"seconds_per_batch is {seconds_per_batch}, crop_seconds {crop_seconds}: expected at least {shortest} s"
             )
-        super().__init__(corpora, emotions, cache_dir, int(seconds_per_batch * SAMPLE_RATE), num_workers, seed)
-        self.crop_seconds, self.in_memory = crop_seconds, in_memory
+        super().__init__(corpora, emotions, cache_dir, int(seconds_per_batch * sample_rate), num_workers, seed)
+        self.crop_seconds, self.in_memory, self.sample_rate = crop_seconds, in_memory, sample_rate
 
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
-        lengths = np.array([_samples(utterance) for utterance in utterances], np.int64)
-        crop = round(self.crop_seconds * SAMPLE_RATE) if self.crop_seconds and split == "train" else None
+        lengths = np.array([_samples(utterance, self.sample_rate) for utterance in utterances], np.int64)
+        crop = round(self.crop_seconds * self.sample_rate) if self.crop_seconds and split == "train" else None
         if crop is not None:
             lengths = np.minimum(lengths, crop)
         return AudioDataset(
-            utterances, lengths, labels["emotions"], labels["speakers"], crop, self.seed, self.in_memory
+            utterances,
+            lengths,
+            labels["emotions"],
+            labels["speakers"],
+            crop,
+            self.seed,
+            self.in_memory,
+            self.sample_rate,
         )
 
 
@@ -265,13 +276,13 @@ _emotion_data: type[EmotionData] = EmotionDataModule
 _audio_data: type[AudioData] = AudioDataModule
 
 
-def _samples(utterance: Utterance) -> int:
-    """Return the samples of an utterance at 16 kHz, from its times or the header of its file."""
+def _samples(utterance: Utterance, rate: int) -> int:
+    """Return the samples of an utterance at a rate, from its times or the header of its file."""
     end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
-    samples = round((end - utterance.start) * SAMPLE_RATE)
+    samples = round((end - utterance.start) * rate)
     if samples < SHORTEST:
         raise AudioError(
-            f"{utterance.path}: too short: utterance {utterance.id!r} has {samples} samples at {SAMPLE_RATE} Hz where "
+            f"{utterance.path}: too short: utterance {utterance.id!r} has {samples} samples at {rate} Hz where "
             f"at least {SHORTEST} are needed; leave it out of the manifest"
         )
     return samples

@@ -14,10 +14,12 @@ from torch.nn import functional
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.precision import full_float32
 from emoquant.runs import find_checkpoint
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
-_MEL = MelSpec(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
+_MEL = MelSettings.generspeech(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
+#: The same in the words of the first version, by which caches and voices know the encoder.
+_KNOWN_AS = "MelSpec(sample_rate=16000, n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0, eps=1e-10)"
 
 #: Least mel power that a logarithm is taken of, and what brings the logarithms near zero.
 _QUIET, _LIFT = 1e-6, 3.0
@@ -120,7 +122,7 @@ class LSTMEncoder(FrameEncoder):
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
         with full_float32(waveforms.device):
             powers = _MEL.stft(raise_level(waveforms, lengths)).abs().square().transpose(1, 2)
-            mels = powers @ _MEL.filters().to(waveforms.device).T
+            mels = powers @ _MEL.filters(waveforms.device).T
             return mels.clamp(min=_QUIET).log10() + _LIFT if self.logarithm else mels
 
     def windows(self, spectra: Tensor, lengths: Tensor) -> Tensor:
@@ -147,7 +149,7 @@ class LSTMEncoder(FrameEncoder):
 
     def fingerprint(self) -> str:
         """Return a digest of weights and settings."""
-        digest = hashlib.sha256(f"LSTMEncoder {self.output} {_MEL} {WINDOW} {STEP}".encode())
+        digest = hashlib.sha256(f"LSTMEncoder {self.output} {_KNOWN_AS} {WINDOW} {STEP}".encode())
         for name, value in sorted(self.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()

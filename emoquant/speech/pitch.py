@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 
 #: Step of the analysis in milliseconds, before it is read at the centres of the mel frames.
 _STEP = 5.0
@@ -27,7 +27,7 @@ class Melody(NamedTuple):
 
 def melody(
     waveform: Tensor,
-    mel: MelSpec,
+    mel: MelSettings,
     floor: float = 60.0,
     ceiling: float = 750.0,
     method: Literal["dio", "harvest"] = "dio",
@@ -36,7 +36,7 @@ def melody(
 
     Args:
         waveform: Samples at the mel's rate, ``(N,)``.
-        mel: Specification whose frames are meant.
+        mel: Settings whose frames are meant.
         floor: Lowest F0 in Hz; 80 loses low male voices.
         ceiling: Highest F0 in Hz.
         method: ``"dio"`` is quick. ``"harvest"``, for noisy recordings, takes some 40 times as long; since it hears
@@ -59,7 +59,7 @@ def melody(
     fine = world.stonemask(samples, rough, times, rate)
     if method == "harvest":
         fine[world.d4c(samples, fine, times, rate, threshold=0.85)[:, 0] > 0.999] = 0.0
-    centres = np.arange(mel.frames(len(samples))) / mel.frame_rate
+    centres = mel.times(mel.frames(len(samples))).numpy()
     return interpolated(torch.from_numpy(_at(centres, times, fine)))
 
 

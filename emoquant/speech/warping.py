@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from emoquant.speech.alignment import Alignment, Span
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.voices import spoken
 
 #: Analysis for alignment: 8 ms steps, 40 bands.
-_ANALYSIS = MelSpec(n_fft=512, hop=128, window=400, mels=40, fmin=80.0, fmax=7600.0, eps=1e-4)
+_ANALYSIS = MelSettings.generspeech(n_fft=512, hop=128, window=400, mels=40, eps=1e-4)
 
 
 #: Frames a second of that analysis.

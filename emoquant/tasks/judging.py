@@ -6,15 +6,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from emoquant.audio import resampled
 from emoquant.clips import Clip
 from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
 from emoquant.metrics.speech import character_errors, compare_speech, overall_quality, word_errors
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import melody
 from emoquant.speech.recognition import Recognizer, language_of
+
+#: Samples a second of what recognisers, DNSMOS and the comparison with recordings read.
+_RATE = 16_000
 
 
 class Judge:
@@ -48,7 +52,8 @@ class Judge:
             raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
         self.encoder, self.quality, self.device = encoder.to(device).eval(), quality, torch.device(device)
         self.classifier = None if classifier is None else classifier.to(device).eval()
-        self.mel: MelSpec = data.mel
+        self.mel: MelSettings = data.mel
+        self.rate = data.mel.sample_rate
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
         self.recognizer = recognizer
         self.data = data
@@ -61,19 +66,21 @@ class Judge:
 
         Args:
             clip: What is known before.
-            waveform: Its samples, ``(N,)`` float32 on CPU.
+            waveform: Its samples at the rate of the data's mel, ``(N,)`` float32 on CPU.
             reference: Time mean of the reference's frames, ``(D,)``.
             recording: Samples of a recording of the same words that the clip is held against; None for none.
         """
         track = melody(waveform, self.mel)
+        waveform = resampled(waveform, self.rate, _RATE)
         heard = track.f0[track.voiced].double()
         clip = clip._replace(
             f0_mean=float(heard.mean()) if len(heard) else math.nan,
             f0_deviation=float((12 * heard.log2()).std()) if len(heard) > 1 else math.nan,
         )
-        length = torch.tensor([len(waveform)])
+        heard_by_encoder = resampled(waveform, _RATE, self.encoder.sample_rate)
+        length = torch.tensor([len(heard_by_encoder)])
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
-            vector = _mean_frame(self.encoder, waveform, self.device)
+            vector = _mean_frame(self.encoder, heard_by_encoder, self.device)
             clip = clip._replace(
                 predicted=self._predicted(vector),
                 similarity_reference=float(cosine(vector, reference.cpu())),
@@ -90,7 +97,7 @@ class Judge:
                 character_error_rate=letters.errors / letters.length,
             )
         if recording is not None:
-            distortion, melodies = compare_speech(waveform, recording)
+            distortion, melodies = compare_speech(waveform, resampled(recording, self.rate, _RATE))
             clip = clip._replace(
                 distortion=distortion,
                 f0_error=math.sqrt(melodies.squared_cents / melodies.both) if melodies.both else math.nan,
@@ -103,7 +110,7 @@ class Judge:
         """Return the cosine of the speaker vectors of a clip ``(N,)`` and, on average, of other recordings.
 
         Args:
-            waveform: Samples of the clip.
+            waveform: Samples of the clip at the rate of the data's mel.
             others: Ids of recordings of the speaker in the test split.
 
         Raises:
@@ -111,9 +118,12 @@ class Judge:
         """
         if self.speaker_encoder is None:
             raise ValueError("voices are compared by a speaker encoder: give one")
+        rate = self.speaker_encoder.sample_rate
         for name in others:
             if name not in self._voices:
-                self._voices[name] = _mean_frame(self.speaker_encoder, self.data.waveform(name), self.device)
+                theirs = resampled(self.data.waveform(name), self.rate, rate)
+                self._voices[name] = _mean_frame(self.speaker_encoder, theirs, self.device)
+        waveform = resampled(waveform, self.rate, rate)
         if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
             return math.nan
         known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)

@@ -79,7 +79,7 @@ class ListeningTask(pl.LightningModule):
         settings: Digest of everything that changes a clip or its measures; there after :meth:`setup`.
 
     Raises:
-        ValueError: An argument is out of range, or the vocoder was made for another mel specification.
+        ValueError: An argument is out of range, or the vocoder was made for other mel settings.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ListeningTask(pl.LightningModule):
         loaded = load_voice(voice, postnet)
         self.voice, self.model = loaded, loaded.model
         self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
-        loaded.facts.mel.require(self.vocoder.mel, "the vocoder")
+        loaded.facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
@@ -133,6 +133,7 @@ class ListeningTask(pl.LightningModule):
             ValueError: The data are not for synthesis, or a codec cannot be opened.
         """
         data = spoken_data_of(self.trainer)
+        self.voice.facts.mel.require(data.mel, "the data", "the voice")
         if self.partners == "opposite":
             self.partners = opposite_emotions(data.emotions)
         codecs = open_codecs(self.specs, data.emotions, self.place)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from emoquant.codecs.base import Codec
 from emoquant.data_api import voice_data_of
 from emoquant.origin import require_origin
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts import losses
 from emoquant.tts.architecture import Architecture
@@ -65,7 +66,7 @@ class Schedule:
 class EmotionTTS(pl.LightningModule):
     """Trains :class:`~emoquant.tts.model.GenerSpeech` on a TTS data module.
 
-    Everything that depends on the corpus (phones, mel specification, dimensions and statistics) comes from the data
+    Everything that depends on the corpus (phones, mel settings, dimensions and statistics) comes from the data
     module and is stored in the checkpoint, from which :func:`~emoquant.tts.voice.load_voice` makes a voice.
 
     Args:
@@ -142,6 +143,11 @@ class EmotionTTS(pl.LightningModule):
         self.model.emotion.set_statistics(data.emotion_mean.float(), data.emotion_std.float())
         self.register_buffer("speaker_centroids", data.speaker_centroids.float())
 
+    @property
+    def _mel(self) -> MelSettings:
+        assert self.facts is not None
+        return self.facts.mel
+
     def voice(self) -> Voice:
         """Return the voice as it is now; it shares the model with the task."""
         assert self.facts is not None
@@ -212,7 +218,7 @@ class EmotionTTS(pl.LightningModule):
     def training_step(self, batch: TTSBatch, batch_idx: int) -> Tensor:
         """Return the weighted sum of the losses."""
         output = self(batch)
-        terms = voice_losses(output, batch, self.model)
+        terms = voice_losses(output, batch, self.model, self._mel)
         total = torch.stack([weight * terms[name] for name, weight in self._weights_now().items()]).sum()
         frames = int(batch.mel_lengths.sum())
         for name, term in terms.items():
@@ -244,7 +250,7 @@ class EmotionTTS(pl.LightningModule):
         """Log the losses with true durations and melody, and count codes."""
         output = self(batch)
         frames = int(batch.mel_lengths.sum())
-        for name, term in voice_losses(output, batch, self.model).items():
+        for name, term in voice_losses(output, batch, self.model, self._mel).items():
             self.log(f"val/loss_{name}", term, batch_size=frames, sync_dist=True, prog_bar=name == "mel")
         hertz = losses.f0_error(self.model.hertz(output.melody.f0), batch.f0, batch.voiced)
         self.log("val/f0_error_hz", hertz, batch_size=int(batch.voiced.sum()) or 1, sync_dist=True, prog_bar=True)
@@ -268,7 +274,7 @@ class EmotionTTS(pl.LightningModule):
         """Check that the data are those of the checkpoint.
 
         Raises:
-            ValueError: Phones, mel specification or sizes differ.
+            ValueError: Phones, mel settings or sizes differ.
         """
         assert self.facts is not None
         read_facts(checkpoint.get(SECTION), "the checkpoint").require(self.facts)

@@ -9,7 +9,9 @@ import torch
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
+from emoquant.tasks.vocoder_pairs import Pairs, PredictedMels, recorded_pairs
+from emoquant.tts.bigvgan import BigVGANGenerator
 from emoquant.tts.discriminators import (
     Judges,
     PeriodJudge,
@@ -20,24 +22,31 @@ from emoquant.tts.discriminators import (
 )
 from emoquant.tts.hifigan import HiFiGANGenerator
 from emoquant.tts.losses import spectrum_distance
-from emoquant.tts.vocoder_checkpoint import SECTION, describe_vocoder
+from emoquant.tts.vocoder_checkpoint import SECTION, describe_vocoder, load_vocoder, require_description
 from emoquant.tts.vocos import VocosGenerator
-from emoquant.types import AudioBatch
+from emoquant.tts.voice import load_voice
+from emoquant.types import AudioBatch, TTSBatch
 
 
 class VocoderTask(pl.LightningModule):
-    """Trains a generator against judges by periods and by spectrograms (HiFi-GAN, Vocos).
+    """Trains a generator against judges by periods and by spectrograms (HiFi-GAN, Vocos), from nothing or from weights.
 
     Both sides make their step from the same forward passes: the sum of their losses is differentiated once, with the
     judges' weights fixed where the generator's loss passes them. So every weight has one gradient in every step, which
     is what plain DDP wants.
 
     Args:
-        generator: The generator.
-        mel: Mel specification that it reads; that of the voices by default.
+        generator: The generator; that of ``init_from`` by default.
+        mel: Mel settings that it reads; those of ``init_from`` by default, else those of new voices.
+        init_from: Vocoder whose weights the training begins with: whatever
+            :func:`~emoquant.tts.vocoder_checkpoint.load_vocoder` reads, public ones too.
+        mels_from: Voice whose predicted mels the generator learns from, in place of those of the recordings; the data
+            module is then that of the voice.
+        crop_frames: Mel frames of an excerpt where mels are predicted; excerpts of recordings are the data module's.
         learning_rate: Learning rate of both AdamWs at the start; it falls to zero along a cosine.
         steps: Steps until it is zero.
-        mel_weight: Weight of the mel distance in the generator's loss.
+        mel_weight: Weight of the mel distance in the generator's loss. The distance is that of natural logarithms
+            whatever the mel settings, so that published weights mean the same.
         spectrum_weight: Weight of the distance of spectrograms at the judges' resolutions; it makes short trainings
             sharper, long ones do without.
         judges_from: Step from which there are judges; before it the distances alone teach, at a third of the cost.
@@ -48,13 +57,17 @@ class VocoderTask(pl.LightningModule):
         gradient_clip: Greatest norm of the gradients of each side.
 
     Raises:
-        ValueError: Generator and mel specification do not fit, the mel is not of 16 kHz, or a number is out of range.
+        ValueError: Generator, mel settings and ``init_from`` do not fit, or a number is out of range. :meth:`setup`:
+            the data module gives another rate than the mels have.
     """
 
     def __init__(
         self,
-        generator: VocosGenerator | HiFiGANGenerator,
-        mel: MelSpec | None = None,
+        generator: VocosGenerator | HiFiGANGenerator | BigVGANGenerator | None = None,
+        mel: MelSettings | None = None,
+        init_from: str | None = None,
+        mels_from: str | None = None,
+        crop_frames: int = 32,
         learning_rate: float = 5e-4,
         steps: int = 300_000,
         mel_weight: float = 45.0,
@@ -67,38 +80,61 @@ class VocoderTask(pl.LightningModule):
         gradient_clip: float = 1.0,
     ) -> None:
         super().__init__()
-        self.mel = mel if mel is not None else MelSpec()
-        self.mel.require_rate("audio of the data modules")
-        if generator.hop != self.mel.hop or generator.settings["mels"] != self.mel.mels:
-            raise ValueError(
-                f"the generator makes {generator.hop} samples of {generator.settings['mels']} mel bands, the mel "
-                f"specification has {self.mel.hop} and {self.mel.mels}; give both the same"
-            )
         if not learning_rate > 0 or steps < 1 or not gradient_clip > 0 or judges_from < 0 or spectrum_weight < 0:
             raise ValueError(
                 "learning_rate and gradient_clip must be above 0, steps at least 1, judges_from and spectrum_weight "
                 "not negative"
             )
+        if crop_frames < 4:
+            raise ValueError(f"crop_frames must be at least 4, not {crop_frames}")
         self.automatic_optimization = False
-        self.generator = generator
+        self.generator, self.mel = _beginning(generator, mel, init_from)
         self.by_period = Judges([PeriodJudge(period, channels) for period in periods])
         self.by_spectrum = Judges([ResolutionJudge(size, channels) for size in resolutions])
         self.learning_rate, self.steps, self.gradient_clip = learning_rate, steps, gradient_clip
         self.mel_weight, self.spectrum_weight, self.resolution_weight = mel_weight, spectrum_weight, resolution_weight
         self.judges_from, self.resolutions = judges_from, tuple(resolutions)
+        self.mels_from, self.crop_frames = mels_from, crop_frames
+        self._predicted: PredictedMels | None = None
 
-    def forward(self, batch: AudioBatch) -> tuple[Tensor, Tensor, Tensor]:
-        """Return real and generated waveforms ``(B, N)``, zeros past the end, and the real mels ``(B, T, M)``."""
-        frames = batch.waveforms.shape[1] // self.mel.hop
-        real = batch.waveforms[:, : frames * self.mel.hop]
-        mels = self.mel(real)[:, :frames]
-        inside = torch.arange(real.shape[1], device=real.device) < batch.lengths.unsqueeze(1)
-        return real, self.generator(mels).float() * inside, mels
+    def setup(self, stage: str) -> None:
+        """Meet the data module.
 
-    def training_step(self, batch: AudioBatch, batch_idx: int) -> None:
+        Raises:
+            ValueError: It gives audio at another rate than that of the mels, or is not that of the voice.
+        """
+        data: Any = getattr(self.trainer, "datamodule", None)
+        if self.mels_from is not None:
+            if not hasattr(data, "phones"):
+                raise ValueError("mels_from: a voice's mels need the TTS data module that it was trained on; give one")
+            voice = load_voice(self.mels_from)
+            voice.facts.mel.require(self.mel, "the vocoder", "the voice of mels_from")
+            self._predicted = PredictedMels(voice, data)
+        elif (rate := getattr(data, "sample_rate", self.mel.sample_rate)) != self.mel.sample_rate:
+            raise ValueError(
+                f"the vocoder reads mels of {self.mel.sample_rate} Hz, the data module gives audio at {rate} Hz: set "
+                f"its sample_rate to {self.mel.sample_rate}"
+            )
+
+    def pairs(self, batch: AudioBatch | TTSBatch) -> Pairs:
+        """Return the recordings of a batch and the mels that the generator reads; excerpts in training."""
+        if isinstance(batch, TTSBatch):
+            assert self._predicted is not None
+            split = "train" if self.training else "validation"
+            return self._predicted(batch, split, self.crop_frames if self.training else None)
+        return recorded_pairs(batch, self.mel, excerpts=self.training)
+
+    def forward(self, pairs: Pairs) -> Tensor:
+        """Return generated waveforms ``(B, T * hop)``, zeros past the end."""
+        inside = torch.arange(pairs.real.shape[1], device=pairs.real.device) < pairs.lengths.unsqueeze(1)
+        made: Tensor = self.generator(pairs.mels)
+        return made.float() * inside
+
+    def training_step(self, batch: AudioBatch | TTSBatch, batch_idx: int) -> None:
         """Make a step of both sides."""
-        real, fake, mels = self(batch)
-        terms = {"mel": (self.mel(fake)[:, : mels.shape[1]] - mels).abs().mean()}
+        pairs = self.pairs(batch)
+        real, fake = pairs.real, self(pairs)
+        terms = {"mel": (self.mel(fake) - self.mel(real)).abs().mean() / self.mel.unit}
         generated = self.mel_weight * terms["mel"]
         if self.spectrum_weight:
             terms["spectrum"] = spectrum_distance(fake, real, self.resolutions)
@@ -118,7 +154,8 @@ class VocoderTask(pl.LightningModule):
         optimizers: Any = self.optimizers()
         for optimizer in optimizers:
             optimizer.zero_grad()
-        self.manual_backward(loss)
+        with torch.autocast(self.device.type, enabled=False):  # else the float32 mels have gradients in half precision
+            self.manual_backward(loss)
         for optimizer in optimizers:
             optimizer.step()
         schedulers: Any = self.lr_schedulers()
@@ -143,12 +180,13 @@ class VocoderTask(pl.LightningModule):
         weight = self.resolution_weight
         return judged[0] + weight * judged[1], fooled[0] + weight * fooled[1], matched[0] + weight * matched[1]
 
-    def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:
-        """Log the mel distance of copy synthesis, over the real frames."""
-        _, fake, mels = self(batch)
-        frames = (batch.lengths // self.mel.hop).clamp(max=mels.shape[1])
-        mask = (torch.arange(mels.shape[1], device=mels.device) < frames.unsqueeze(1)).unsqueeze(-1)
-        error = ((self.mel(fake)[:, : mels.shape[1]] - mels).abs() * mask).sum() / (mask.sum() * mels.shape[2]).clamp(1)
+    def validation_step(self, batch: AudioBatch | TTSBatch, batch_idx: int) -> None:
+        """Log the distance of natural-logarithm mels of copy synthesis, over the real frames."""
+        pairs = self.pairs(batch)
+        made, true = self.mel(self(pairs)), self.mel(pairs.real)
+        frames = (pairs.lengths // self.mel.hop).clamp(max=made.shape[1])
+        mask = (torch.arange(made.shape[1], device=made.device) < frames.unsqueeze(1)).unsqueeze(-1)
+        error = ((made - true).abs() * mask).sum() / (mask.sum() * made.shape[2]).clamp(1) / self.mel.unit
         self.log("val/loss_mel", error, batch_size=int(mask.sum()) or 1, sync_dist=True, prog_bar=True)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -167,3 +205,32 @@ class VocoderTask(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what makes a vocoder of the checkpoint."""
         checkpoint[SECTION] = describe_vocoder(self.generator, self.mel)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Check that the checkpoint is of the same generator and mel settings.
+
+        Raises:
+            ValueError: They differ; every difference is named.
+        """
+        require_description(checkpoint.get(SECTION), self.generator, self.mel)
+
+
+def _beginning(
+    generator: VocosGenerator | HiFiGANGenerator | BigVGANGenerator | None, mel: MelSettings | None, source: str | None
+) -> tuple[nn.Module, MelSettings]:
+    """Return the generator that a training begins with, and its mel settings."""
+    if (generator is None) == (source is None):
+        raise ValueError("expected either a generator or init_from, a vocoder that the training begins with")
+    if source is not None:
+        loaded = load_vocoder(source)
+        if mel is not None:
+            loaded.mel.require(mel, "mel", f"the vocoder {source}")
+        return loaded.generator.train().requires_grad_(True), loaded.mel
+    assert generator is not None
+    chosen = mel if mel is not None else MelSettings()
+    if generator.hop != chosen.hop or generator.settings["mels"] != chosen.mels:
+        raise ValueError(
+            f"the generator makes {generator.hop} samples of {generator.settings['mels']} mel bands, the mel settings "
+            f"have {chosen.hop} and {chosen.mels}; give both the same"
+        )
+    return generator, chosen

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from emoquant.speech.mel import MelSettings
 from emoquant.tts import losses
 from emoquant.tts.attention import guided_attention
 from emoquant.tts.model import GenerSpeech
@@ -17,8 +18,8 @@ class LossWeights:
     """Weights of the losses; the defaults are those of the published model.
 
     Args:
-        mel: Absolute difference of mels.
-        ssim: Structural dissimilarity of mels.
+        mel: Absolute difference of mels, as log10 whatever their logarithm.
+        ssim: Structural dissimilarity of mels, likewise.
         phone_duration: Squared error of the log duration of phones.
         word_duration: Squared error of the log duration of words.
         sentence_duration: Squared error of the log duration of the whole.
@@ -41,20 +42,22 @@ class LossWeights:
     commitment: float = 1.0
 
 
-def voice_losses(output: Output, batch: TTSBatch, model: GenerSpeech) -> dict[str, Tensor]:
+def voice_losses(output: Output, batch: TTSBatch, model: GenerSpeech, mel: MelSettings) -> dict[str, Tensor]:
     """Return every loss by the name of its weight; scalars float32 that count no padding.
 
     Args:
         output: What the model said.
         batch: What it was to say.
         model: The model, for the scale of F0.
+        mel: Settings of the mels, for their logarithm.
     """
+    made, true = mel.decades(output.mels), mel.decades(batch.mels)
     lengths, styles = batch.mel_lengths, list(output.styles.values())
     whole = (batch.words > 0).long()
     guided = [guided_attention(style.attended.weights, lengths, style.segments) for style in styles]
     return {
-        "mel": losses.mel_l1(output.mels, batch.mels, lengths),
-        "ssim": losses.mel_dissimilarity(output.mels, batch.mels, lengths),
+        "mel": losses.mel_l1(made, true, lengths),
+        "ssim": losses.mel_dissimilarity(made, true, lengths),
         "phone_duration": losses.phone_duration_error(output.log_durations, batch.durations, batch.phone_lengths),
         "word_duration": losses.group_duration_error(output.log_durations, batch.durations, batch.words),
         "sentence_duration": losses.group_duration_error(output.log_durations, batch.durations, whole),

@@ -31,7 +31,7 @@ class ContentEncoder(nn.Module):
 
 
 class MelDecoder(nn.Module):
-    """Conditions of each frame to a log10 mel spectrogram.
+    """Conditions of each frame to a logarithmic mel spectrogram.
 
     Args:
         architecture: Sizes.

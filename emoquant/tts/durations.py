@@ -53,6 +53,9 @@ class DurationPredictor(ConvPredictor):
 def whole_frames(log_durations: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
     """Return whole numbers of frames from predicted ``log(frames + 1)``.
 
+    The borders between phones are rounded, not the durations, as in the durations of recordings: so errors of rounding
+    do not add up, and an utterance is as long as the sum of its predictions.
+
     Args:
         log_durations: Predictions, ``(B, L)``.
         mask: Real phones, ``(B, L)`` bool.
@@ -61,7 +64,8 @@ def whole_frames(log_durations: Tensor, mask: Tensor, scale: float = 1.0) -> Ten
     Returns:
         Frames ``(B, L)`` int64, 0 at padding; an utterance without any frame gets one on its first phone.
     """
-    frames = (torch.expm1(log_durations.float()) * scale).round().clamp(min=0).long() * mask
+    exact = (torch.expm1(log_durations.double()) * scale).clamp(min=0) * mask
+    frames = torch.diff(exact.cumsum(1).round().long(), dim=1, prepend=exact.new_zeros(len(exact), 1, dtype=torch.long))
     frames[:, 0] += frames.sum(1) == 0
     return frames
 

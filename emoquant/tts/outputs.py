@@ -55,7 +55,7 @@ class Synthesis(NamedTuple):
     """Synthesised speech before the vocoder.
 
     Attributes:
-        mels: Log10 mel spectrograms, ``(B, T, M)`` float32; zeros past the end.
+        mels: Logarithmic mel spectrograms, ``(B, T, M)`` float32; zeros past the end.
         mel_lengths: Frames of each, ``(B,)`` int64.
         f0: Fundamental frequency in Hz, ``(B, T)`` float32; zeros past the end.
         voiced: Whether a frame is voiced, ``(B, T)`` bool.

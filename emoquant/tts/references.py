@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from emoquant.audio import read_audio
+from emoquant.audio import read_audio, resampled
 from emoquant.speech.alignment import Alignment, frame_durations, segments_of_frames, timed_phones
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.sphinx import align_unknown, is_installed
 from emoquant.speech.text import spoken_front_end
 from emoquant.speech.warping import align_by_voice
 from emoquant.tts.recipe import Audio
 from emoquant.types import StyleReference
 
-#: Frames of a pseudo phone and a pseudo word where nothing is known of the words: 80 and 288 ms.
-_PHONE_FRAMES, _WORD_FRAMES = 5, 18
+#: Seconds of a pseudo phone and a pseudo word where nothing is known of the words.
+_PHONE, _WORD = 0.08, 0.288
 
 
 @dataclass(frozen=True)
@@ -35,31 +35,33 @@ class Reference:
     alignment: Alignment | None = None
 
     def waveform(self, sample_rate: int = 16_000) -> Tensor:
-        """Return the samples, ``(N,)`` float32.
+        """Return the samples at a rate, ``(N,)`` float32.
 
         Raises:
             FileNotFoundError: There is no such file.
             AudioError: The file cannot be used.
         """
+        if isinstance(self.audio, Tensor):
+            return resampled(self.audio, 16_000, sample_rate)
         # mypy does not know that a path is what is left.
-        return self.audio if isinstance(self.audio, Tensor) else read_audio(self.audio, sample_rate=sample_rate)  # type: ignore[arg-type]
+        return read_audio(self.audio, sample_rate=sample_rate)  # type: ignore[arg-type]
 
 
-def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleReference:
+def hear_style(reference: Reference, mel: MelSettings, front_end: str) -> StyleReference:
     """Return what the local style encoders hear of a reference, a batch of one.
 
     Segments of phones and words come from the alignment if there is one, else from the text by comparison with
     espeak-ng's voice. Where the text is unknown they come from what pocketsphinx understands, if it is installed and
     the voice speaks English. Else, and where the voice reads a dictionary, whose language nobody tells, they are cut at
-    even distances (5 and 18 frames).
+    even distances (80 and 288 ms).
 
     Args:
         reference: The recording.
-        mel: Mel specification of the voice.
+        mel: Mel settings of the voice.
         front_end: The voice's front end; one of espeak-ng says which voice speaks the language, ``cmu`` is English.
     """
-    waveform = reference.waveform(mel.sample_rate)
-    mels = mel(waveform[None])[0]
+    waveform = reference.waveform()
+    mels = mel(reference.waveform(mel.sample_rate)[None])[0]
     alignment = reference.alignment
     name = spoken_front_end(front_end)
     kind, _, voice = ("espeak:en-us" if name == "cmu" else name).partition(":")
@@ -69,7 +71,8 @@ def hear_style(reference: Reference, mel: MelSpec, front_end: str) -> StyleRefer
         alignment = align_unknown(waveform) if is_installed() else None
     if alignment is None:
         frames = torch.arange(len(mels))
-        return _batch_of_one(mels, 1 + frames // _PHONE_FRAMES, 1 + frames // _WORD_FRAMES)
+        phone, word = (max(1, round(seconds * mel.frame_rate)) for seconds in (_PHONE, _WORD))
+        return _batch_of_one(mels, 1 + frames // phone, 1 + frames // word)
     phones, borders = timed_phones(alignment)
     durations = frame_durations(borders, mel.frame_rate, len(mels))
     segments = [segments_of_frames(numbers, durations) for numbers in (range(len(durations)), phones.words)]

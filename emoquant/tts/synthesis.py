@@ -26,7 +26,7 @@ class Speech(NamedTuple):
 
     Attributes:
         waveform: Samples at the voice's rate, ``(N,)`` float32 in [-1, 1].
-        mels: Log10 mel spectrogram, ``(T, M)``.
+        mels: Logarithmic mel spectrogram, ``(T, M)``.
         f0: Hz, ``(T,)``.
         voiced: ``(T,)`` bool.
         durations: Frames of each phone, ``(L,)`` int64.
@@ -80,7 +80,7 @@ class Synthesizer:
         facts = voice.facts
         self.voice, self.encoder = voice, encoder
         self.vocoder = vocoder if vocoder is not None else SourceFilter(facts.mel)
-        facts.mel.require(self.vocoder.mel, "the vocoder")
+        facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
         if encoder is not None and (name := encoder_name(encoder)) != facts.encoder:
             raise ValueError(
                 f"the voice was trained on frames of {facts.encoder!r}, the encoder is {name!r}; load the one it knows"

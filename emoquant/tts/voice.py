@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from emoquant.shipped import say_licence, shipped_path
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.files import find_checkpoint, read_checkpoint, write_whole
 from emoquant.tts.model import GenerSpeech
@@ -30,7 +30,7 @@ class VoiceFacts:
         architecture: Sizes of the model.
         phones: Phone set; phone ``i`` of a batch is ``phones[i - 1]``.
         front_end: Name of the text front end that these phones come from.
-        mel: Mel specification.
+        mel: Mel settings.
         emotion_dim: Dimensions of an emotion vector.
         speaker_dim: Dimensions of a speaker vector.
         encoder: Name of the emotion encoder.
@@ -44,7 +44,7 @@ class VoiceFacts:
     architecture: Architecture
     phones: tuple[str, ...]
     front_end: str
-    mel: MelSpec
+    mel: MelSettings
     emotion_dim: int
     speaker_dim: int
     encoder: str
@@ -73,7 +73,7 @@ class VoiceFacts:
             ValueError: They differ in something that the weights depend on, or that vectors, speakers and emotions
                 mean; the message says in what.
         """
-        self.mel.require(other.mel, "the data")
+        self.mel.require(other.mel, "the data", "the voice")
         if self.phones != other.phones:
             strange = sorted(set(self.phones) ^ set(other.phones))
             raise ValueError(
@@ -136,7 +136,7 @@ def read_facts(section: Any, source: Path | str) -> VoiceFacts:  # noqa: ANN401 
     values: dict[str, Any]
     try:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
-        values |= {"architecture": Architecture(**values["architecture"]), "mel": MelSpec.from_dict(values["mel"])}
+        values |= {"architecture": Architecture(**values["architecture"]), "mel": MelSettings.from_dict(values["mel"])}
         return VoiceFacts(**{name: values[name] for name in known})
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source} describes a voice wrongly: {error}") from error

@@ -39,7 +39,7 @@ def test_sounds_and_pictures_reach_tensorboard(tmp_path, postnet):
     assert {f"voice_{item}/{kind}" for item in range(2) for kind in kinds} == set(pictures)
     steps = [event.step for event in found.Audio("voice_0/predicted")]
     assert steps == [2, 6], "first and third validation"
-    assert found.Audio("voice_0/true mel")[0].sample_rate == 16_000
+    assert found.Audio("voice_0/true mel")[0].sample_rate == 22_050
     assert "val/loss_mel" in found.Tags()["scalars"]
 
 

@@ -19,7 +19,7 @@ from emoquant.data.voice.check import check_data
 from emoquant.data.voice.dataset import REFERENCE_ROOM, VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import VoiceItem, check_item
 from emoquant.speech.alignment import SILENCES, timed_phones
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.text import front_end
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -55,7 +55,7 @@ def test_invariants_hold_in_every_batch(data):
             segments = batch.style.phones[row, : int(batch.style.lengths[row])]
             assert segments[0] == 1
             assert set(segments.diff().tolist()) <= {0, 1}
-        seconds = batch.emotion_lengths / 50 - batch.mel_lengths / 62.5
+        seconds = batch.emotion_lengths / 50 - batch.mel_lengths / data.mel.frame_rate
         assert seconds.abs().max() < 0.1
         torch.testing.assert_close(batch.speaker_vectors.norm(dim=1), torch.ones(len(batch.phones)))
     assert sorted(seen) == list(range(len(data.dataset("train"))))
@@ -256,7 +256,7 @@ def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
 
 
 def test_what_is_checked_is_kept_for_a_training_with_the_same_settings(folder, tmp_path):
-    settings = {"mel": MelSpec(mels=40), "f0_floor": 70.0, "f0_ceiling": 600.0}
+    settings = {"mel": MelSettings(mels=40), "f0_floor": 70.0, "f0_ceiling": 600.0}
     rendered = corpus(folder)
     check_data(rendered, cache_dir=str(tmp_path), at_most=2, **settings)
     kept = sorted((tmp_path / "voice").rglob("*.npz"))
@@ -277,7 +277,7 @@ def test_the_command_checks_what_a_voice_is_trained_on(tmp_path, monkeypatch):
         own = tmp_path / f"{name}.yaml"
         own.write_text(yaml.safe_dump(content))
         trained = content["init_args"]
-        for data, mels, floor in ((f"{name}_speech", MelSpec().mels, 60.0), (str(own), 40, 70.0)):
+        for data, mels, floor in ((f"{name}_speech", MelSettings().mels, 60.0), (str(own), 40, 70.0)):
             main(["check-data", "--data", data, "--cache_dir", str(tmp_path)])  # encoders of a hub are not fetched
             corpora, aligner, place, longest, at_most, mel, f0_floor, f0_ceiling = asked.pop()
             assert [type(each).__name__ for each in corpora] == [trained["corpora"]["class_path"].rpartition(".")[2]]

@@ -1,6 +1,7 @@
 """Configurations, arguments and results."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 from bad_world import codec
@@ -8,12 +9,11 @@ from cases import case
 
 from emoquant.cli import UsageError, run
 from emoquant.codecs import load_codec
-from emoquant.data import RenderedCorpus, TTSDataModule
+from emoquant.data import AudioDataModule, RenderedCorpus
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
 from emoquant.sharding import parse_shard
-from emoquant.speech.mel import MelSpec
 from emoquant.tasks import CodebookTask, VocoderTask
 from emoquant.tts.vocos import VocosGenerator
 
@@ -47,17 +47,25 @@ def _(folder):
     run(["fit", f"--config={folder / 'run.yaml'}"])
 
 
-OTHER_RATE = "is read at 16000 samples a second"
+def vocoder_with(data, **settings):
+    task = VocoderTask(VocosGenerator(dim=16, layers=1), **settings)
+    task.trainer = SimpleNamespace(datamodule=data)
+    task.setup("fit")
 
 
-@case("Configurations", "a voice with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 22050")
+@case("Configurations", "a vocoder with audio of another rate", ValueError, "set its sample_rate to 22050", "16000 Hz")
 def _(folder):
-    TTSDataModule(RenderedCorpus(cache_dir=str(folder)), mel=MelSpec(sample_rate=22_050))
+    vocoder_with(AudioDataModule(RenderedCorpus(cache_dir=str(folder))))
 
 
-@case("Configurations", "a vocoder with a mel of another rate", ValueError, OTHER_RATE, "mel.sample_rate is 24000")
+@case("Configurations", "a voice's mels without its data", ValueError, "need the TTS data module", "mels_from")
 def _(folder):
-    VocoderTask(VocosGenerator(dim=16, layers=1), mel=MelSpec(sample_rate=24_000))
+    vocoder_with(AudioDataModule(RenderedCorpus(cache_dir=str(folder))), mels_from="checkpoints/tts-toy")
+
+
+@case("Configurations", "a vocoder made of two beginnings", ValueError, "either a generator or init_from")
+def _(folder):
+    VocoderTask(VocosGenerator(dim=16, layers=1), init_from="checkpoints/vocoder-toy")
 
 
 @case("Configurations", "a codec's training that counts steps only", ValueError, "go by epochs", "max_epochs")

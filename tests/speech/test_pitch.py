@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import interpolated, melody
 
 pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
@@ -16,7 +16,7 @@ def buzz(f0):
 
 @pytest.mark.parametrize("method", ["dio", "harvest"])
 def test_a_glide_is_followed_at_the_frame_centres(method):
-    spec, track = MelSpec(), np.linspace(110, 220, 24_000)
+    spec, track = MelSettings.generspeech(), np.linspace(110, 220, 24_000)
     found = melody(buzz(track), spec, method=method)
     centres = np.arange(spec.frames(24_000)) * spec.hop
     inner = slice(5, -5)
@@ -28,8 +28,8 @@ def test_a_glide_is_followed_at_the_frame_centres(method):
 
 def test_noise_and_silence_are_unvoiced():
     quiet = torch.randn(16_000, generator=torch.Generator().manual_seed(0)) * 0.05
-    assert melody(quiet, MelSpec()).voiced.float().mean() < 0.3
-    silent = melody(torch.zeros(8000), MelSpec())
+    assert melody(quiet, MelSettings.generspeech()).voiced.float().mean() < 0.3
+    silent = melody(torch.zeros(8000), MelSettings.generspeech())
     assert not silent.voiced.any()
     assert not silent.f0.any()
 
@@ -39,4 +39,4 @@ def test_gaps_are_bridged_on_the_log_scale_and_mistakes_are_named():
     torch.testing.assert_close(found.f0, torch.tensor([100.0, 100.0, 200.0, 400.0, 800.0, 800.0]))
     assert found.voiced.tolist() == [False, True, False, False, True, False]
     with pytest.raises(ValueError, match="floor"):
-        melody(torch.zeros(1000), MelSpec(), floor=500, ceiling=100)
+        melody(torch.zeros(1000), MelSettings.generspeech(), floor=500, ceiling=100)

@@ -67,8 +67,8 @@ def test_everything_is_rendered_once(rendered):
     assert len({clip.file for clip in clips}) == len(clips)
     for clip in clips:
         info = soundfile.info(out / clip.file)
-        assert info.samplerate == 16_000
-        assert info.frames / 16_000 == pytest.approx(clip.seconds)
+        assert info.samplerate == 22_050
+        assert info.frames / 22_050 == pytest.approx(clip.seconds)
         assert clip.predicted in LoudestHead.labels
     assert {path.name for path in (out / "clips").iterdir()} == {clip.file.split("/")[1] for clip in clips}
 

@@ -4,6 +4,7 @@ import pytest
 import torch
 from voice_batches import TINY, voice_batch
 
+from emoquant.speech.mel import MelSettings
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts.architecture import Architecture
 from emoquant.tts.durations import phone_of_frame
@@ -40,7 +41,7 @@ def learned():
     for step in range(200):
         dropped = Dropped(torch.rand(8) < 0.1, torch.rand(8) < 0.1, torch.rand(8) < 0.4)
         output = model(batch, dropped=dropped, forcing=float(step < 30), quantize=step >= 40)
-        terms = voice_losses(output, batch, model)
+        terms = voice_losses(output, batch, model, MelSettings.generspeech())
         optimizer.zero_grad()
         sum(weight * terms[name] for name, weight in weights.items()).backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

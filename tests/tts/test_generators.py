@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tts.discriminators import (
     Judgement,
     Judges,
@@ -83,15 +83,15 @@ def test_losses_of_judges_and_generator():
 
 @pytest.mark.parametrize("generator", [VocosGenerator(**SMALL), HiFiGANGenerator(channels=16, kernels=(3,))])
 def test_files(generator, tmp_path):
-    save_vocoder(tmp_path / "full", generator, MelSpec(), half=False)
+    save_vocoder(tmp_path / "full", generator, MelSettings(), half=False)
     again = load_vocoder(tmp_path / "full")
     mels = torch.randn(1, 5, 80) - 4
     with torch.no_grad():
         torch.testing.assert_close(again.generator(mels), generator(mels))
-    assert again.mel == MelSpec()
+    assert again.mel == MelSettings()
     lengths, f0 = torch.tensor([5]), torch.full((1, 5), 100.0)
     assert again(mels, lengths, f0, f0 > 0).shape == (1, 5 * 256)
-    save_vocoder(tmp_path / "half", generator, MelSpec())
+    save_vocoder(tmp_path / "half", generator, MelSettings())
     assert next(load_vocoder(tmp_path / "half").generator.parameters()).dtype == torch.float32
     weights = tmp_path / "half" / "vocoder.safetensors"
     weights.write_bytes(weights.read_bytes()[:100])

@@ -3,7 +3,7 @@ import pytest
 import torch
 from spoken_world import BandEncoder, pull_codec, random_voice, speech_data
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tts.recipe import Centroid, EmotionRecipe, Mix, NeutralFirst, Quantize
 from emoquant.tts.references import Reference, hear_style, joined, repeated
 from emoquant.tts.synthesis import Delivery, Synthesizer, encoder_name, load_synthesizer, seed_of
@@ -104,7 +104,7 @@ def test_recipe_mistakes():
 
 
 def test_style_segments_follow_what_is_known(wav):
-    spec, plain = MelSpec(), Reference(wav)
+    spec, plain = MelSettings.generspeech(), Reference(wav)
     blind, told = hear_style(plain, spec, "espeak:pl"), hear_style(Reference(wav, TEXT), spec, "espeak:en-us")
     for style in (blind, told):
         for segments in (style.phones, style.words):
@@ -123,7 +123,7 @@ def test_style_segments_follow_what_is_known(wav):
 
 def test_what_is_heard_of_an_unknown_text_divides_it(wav):
     pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
-    spec = MelSpec()
+    spec = MelSettings.generspeech()
     guessed, told = (hear_style(Reference(wav, text), spec, "espeak:en-us") for text in ("", TEXT))
     assert torch.equal(guessed.mels, told.mels)
     assert 0.5 < int(guessed.phones.max()) / int(told.phones.max()) < 1.5
@@ -138,8 +138,8 @@ def test_files_and_mistakes(world, wav, tmp_path):
     loaded = load_synthesizer(tmp_path, BandEncoder(), GriffinLim(iterations=2))
     assert len(loaded.synthesize("Came back.", Reference(wav)).waveform) > 0
     assert data.encoder_name == encoder_name(BandEncoder())
-    with pytest.raises(ValueError, match="other mel settings: fmax"):
-        Synthesizer(synthesizer.voice, vocoder=SourceFilter(MelSpec(fmax=7000.0)))
+    with pytest.raises(ValueError, match=r"than the voice: sample_rate 16000 .* fmax 7000\.0 instead of 8000\.0"):
+        Synthesizer(synthesizer.voice, vocoder=SourceFilter(MelSettings.generspeech(fmax=7000.0)))
     strange = BandEncoder()
     strange.fingerprint = lambda: "other weights"
     with pytest.raises(ValueError, match="load the one it knows"):

@@ -27,6 +27,8 @@ def test_whole_frames_round_the_predicted_length():
     mask = torch.tensor([[True, True, True], [True, True, False]])
     assert whole_frames(logs, mask).tolist() == [[3, 0, 8], [1, 0, 0]]
     assert whole_frames(logs, mask, 2.0).tolist()[0] == [6, 1, 15]
+    halves = torch.full((1, 40), 0.45).log1p()
+    assert whole_frames(halves, torch.ones(1, 40, dtype=torch.bool)).sum() == 18, "errors of rounding do not add up"
 
 
 def test_duration_predictor_returns_logs_of_real_phones():

@@ -16,7 +16,7 @@ from emoquant.data.voice.cache import ItemCache
 from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.speech.alignment import BEGIN, END
 from emoquant.speech.espeak import PAUSE
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.written import spoken_text
 
 #: Utterances that a finding names before it only counts them.
@@ -45,7 +45,7 @@ def check_data(
     cache_dir: str = ".cache/emoquant",
     longest: float = 20.0,
     at_most: int | None = None,
-    mel: MelSpec | None = None,
+    mel: MelSettings | None = None,
     f0_floor: float = 60.0,
     f0_ceiling: float = 750.0,
 ) -> list[Finding]:
@@ -61,18 +61,14 @@ def check_data(
         cache_dir: Folder of the caches.
         longest: Seconds from which on an utterance is called long.
         at_most: Utterances that are looked at, evenly spread; all by default.
-        mel: Mel specification of the training, of 16 kHz.
+        mel: Mel settings of the training.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
 
     Returns:
         Findings, errors first; empty for a corpus without fault.
-
-    Raises:
-        ValueError: The mel is not of 16 kHz.
     """
-    analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
-    analysis.mel.require_rate("the corpus")
+    analysis = Analysis(mel if mel is not None else MelSettings(), f0_floor, f0_ceiling)
     listed = [corpora] if isinstance(corpora, Corpus) else list(corpora)
     findings: list[Finding] = []
     utterances: list[Utterance] = []

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from emoquant.audio import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SplitDataset
@@ -99,6 +100,11 @@ class VoiceDataset(SplitDataset):
             speakers=speakers,
             utterances=numbers,
         )
+
+    def waveform(self, row: int, sample_rate: int) -> Tensor:
+        """Return the samples of an utterance at a rate, ``(N,)`` float32."""
+        utterance = self.utterances[row]
+        return read_audio(utterance.path, utterance.start, utterance.end, sample_rate)
 
     def style(self, row: int) -> StyleReference:
         """Return what the local style encoders hear of an utterance, a batch of one."""

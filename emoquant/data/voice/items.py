@@ -8,7 +8,7 @@ from emoquant.audio import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.voice.aligners import Aligner
 from emoquant.speech.alignment import Phones, frame_durations, mark_words, timed_phones
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import melody
 
 
@@ -19,7 +19,7 @@ class VoiceItem(NamedTuple):
         symbols: Phones, from ``"<BOS>"`` to ``"<EOS>"``, ``L`` of them.
         words: Word of each phone: 1, 2, ... without gaps, never falling, ``(L,)`` int64.
         durations: Frames of each phone, ``(L,)`` int64; they sum to ``T``.
-        mels: Log10 mel spectrogram, ``(T, M)`` float16.
+        mels: Logarithmic mel spectrogram, ``(T, M)`` float16.
         f0: Hz, interpolated through unvoiced frames, ``(T,)`` float32.
         voiced: ``(T,)`` bool.
     """
@@ -36,12 +36,12 @@ class Analysis(NamedTuple):
     """How utterances are analysed.
 
     Attributes:
-        mel: Mel specification.
+        mel: Mel settings.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
     """
 
-    mel: MelSpec = MelSpec()
+    mel: MelSettings = MelSettings()
     f0_floor: float = 60.0
     f0_ceiling: float = 750.0
 
@@ -57,8 +57,8 @@ def make_item(utterance: Utterance, aligner: Aligner, analysis: Analysis) -> Voi
     if not utterance.text.strip():
         raise ValueError("it has no text; synthesis needs the words that are said")
     mel = analysis.mel
+    phones, borders = timed_phones(aligner.align(utterance, read_audio(utterance.path, utterance.start, utterance.end)))
     waveform = read_audio(utterance.path, utterance.start, utterance.end, mel.sample_rate)
-    phones, borders = timed_phones(aligner.align(utterance, waveform))
     mels = mel(waveform[None])[0]
     track = melody(waveform, mel, analysis.f0_floor, analysis.f0_ceiling)
     item = VoiceItem(

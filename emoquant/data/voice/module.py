@@ -26,7 +26,7 @@ from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.origin import Origin
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.types import TTSBatch
 
 #: Dimensions of the speaker vectors that need no encoder.
@@ -51,7 +51,8 @@ class TTSDataModule(SpeechDataModule):
             half as long again as the longest utterance of the batch, since references are padded like these; where
             there is none, it is the utterance itself. Validation takes the utterance itself.
         boundaries: Whether a symbol of no length stands between words that no pause divides, as in GenerSpeech.
-        mel: Mel specification, of 16 kHz.
+        mel: Mel settings; those of the public 22.05 kHz vocoders by default. Audio is read at their rate; encoders and
+            aligners get 16 kHz.
         f0_floor: Lowest F0 in Hz.
         f0_ceiling: Highest F0 in Hz.
         emotions: Emotions that are kept, in the order of their indices.
@@ -75,8 +76,8 @@ class TTSDataModule(SpeechDataModule):
         speaker_centroids: Mean speaker vectors of the training split, unit norm, ``(speakers, S)``.
 
     Raises:
-        ValueError: A number is out of range, the mel is not of 16 kHz, or see
-            :class:`~emoquant.data.speech.SpeechDataModule`. :meth:`setup`: two utterances have one id.
+        ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
+            :meth:`setup`: two utterances have one id.
     """
 
     batch_type: type = TTSBatch
@@ -90,7 +91,7 @@ class TTSDataModule(SpeechDataModule):
         speaker_vectors: Literal["utterance", "centroid"] = "centroid",
         reference: Literal["same", "other", "both"] = "same",
         boundaries: bool = False,
-        mel: MelSpec | None = None,
+        mel: MelSettings | None = None,
         f0_floor: float = 60.0,
         f0_ceiling: float = 750.0,
         emotions: Sequence[str] = STUDY_EMOTIONS,
@@ -113,9 +114,8 @@ class TTSDataModule(SpeechDataModule):
         self.aligner = aligner if aligner is not None else self._default_aligner()
         self.encoder = encoder if encoder is not None else _default_encoder()
         self.speaker_encoder, self.speaker_vectors, self.reference = speaker_encoder, speaker_vectors, reference
-        self.analysis = Analysis(mel if mel is not None else MelSpec(), f0_floor, f0_ceiling)
+        self.analysis = Analysis(mel if mel is not None else MelSettings(), f0_floor, f0_ceiling)
         self.mel, self.boundaries = self.analysis.mel, boundaries
-        self.mel.require_rate(f"corpus {self.name!r}")
         self.dim = self.encoder.dim
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
         self.min_frames, self.precision, self.extraction_seconds = min_frames, precision, extraction_seconds
@@ -250,7 +250,7 @@ class TTSDataModule(SpeechDataModule):
         return dict(zip(rows.tolist(), others.tolist(), strict=True))
 
     def waveform(self, name: str) -> Tensor:
-        """Return the samples of an utterance of the test split by its id, ``(N,)`` float32."""
+        """Return the samples of an utterance of the test split by its id, ``(N,)`` float32 at the mel's rate."""
         for utterance in self.dataset("test").utterances:
             if utterance.id == name:
                 return read_audio(utterance.path, utterance.start, utterance.end, self.mel.sample_rate)

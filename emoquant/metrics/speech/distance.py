@@ -8,14 +8,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.speech.pitch import load_world, melody
 from emoquant.speech.warping import Path, warping_path
 
 #: Settings of the analysis: 16 kHz, a frame every 5 ms, all-pass constant of the mel scale at 16 kHz.
 RATE, STEP_MS, WARP = 16_000, 5.0, 0.42
 
-_FRAMES = MelSpec(hop=80, mels=80)
+_FRAMES = MelSettings.generspeech(hop=80)
 
 
 class MelodySums(NamedTuple):

@@ -5,23 +5,23 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 
 
 class Vocoder(nn.Module, ABC):
-    """Turns log10 mel spectrograms into waveforms, one utterance at a time, so that none depends on its batch.
+    """Turns logarithmic mel spectrograms into waveforms, one utterance at a time, so that none depends on its batch.
 
     Attributes:
-        mel: Specification of the mel spectrograms that it reads.
+        mel: Settings of the mel spectrograms that it reads.
     """
 
-    mel: MelSpec
+    mel: MelSettings
 
     def forward(self, mels: Tensor, lengths: Tensor, f0: Tensor, voiced: Tensor) -> Tensor:
         """Return waveforms ``(B, T * hop)`` float32 within [-1, 1], zeros past ``lengths * hop``.
 
         Args:
-            mels: Log10 mel spectrograms, ``(B, T, M)``.
+            mels: Logarithmic mel spectrograms, ``(B, T, M)``.
             lengths: Frames of each utterance, ``(B,)`` int64.
             f0: Fundamental frequency in Hz, ``(B, T)``; vocoders that hear it in the mel leave it alone.
             voiced: Whether a frame is voiced, ``(B, T)`` bool.
@@ -49,7 +49,7 @@ class Vocoder(nn.Module, ABC):
         """Return the waveform ``(T * hop,)`` of one utterance.
 
         Args:
-            mels: Log10 mel spectrogram, ``(T, M)`` float32.
+            mels: Logarithmic mel spectrogram, ``(T, M)`` float32.
             f0: Hz, ``(T,)`` float32.
             voiced: Whether a frame is voiced, ``(T,)`` bool.
         """

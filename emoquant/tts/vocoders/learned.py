@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tts.vocoders.base import Vocoder
 
 
@@ -10,11 +10,11 @@ class Learned(Vocoder):
     """A trained generator as a vocoder.
 
     Args:
-        generator: Turns log10 mel spectrograms ``(B, T, M)`` into waveforms ``(B, T * hop)``.
-        mel: Specification that it was trained with.
+        generator: Turns logarithmic mel spectrograms ``(B, T, M)`` into waveforms ``(B, T * hop)``.
+        mel: Settings that it was trained with.
     """
 
-    def __init__(self, generator: nn.Module, mel: MelSpec) -> None:
+    def __init__(self, generator: nn.Module, mel: MelSettings) -> None:
         super().__init__()
         self.generator, self.mel = generator.eval().requires_grad_(False), mel
 

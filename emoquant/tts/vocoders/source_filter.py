@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from emoquant.speech.mel import MelSpec
+from emoquant.speech.mel import MelSettings
 from emoquant.tts.vocoders.base import Vocoder
 
 
@@ -19,7 +19,7 @@ class SourceFilter(Vocoder):
     mels are smoothed over the distance of two harmonics first, so that a mel and an F0 that disagree give the F0.
 
     Args:
-        mel: Specification of the mel spectrograms.
+        mel: Settings of the mel spectrograms.
         seed: Seeds the noise; every utterance gets the same.
         steps: Multiplicative steps of the filter.
         breath: Frequency in Hz at which noise is as strong as the pulses in voiced speech.
@@ -28,9 +28,9 @@ class SourceFilter(Vocoder):
         ValueError: A number is out of range.
     """
 
-    def __init__(self, mel: MelSpec | None = None, seed: int = 0, steps: int = 4, breath: float = 5000.0) -> None:
+    def __init__(self, mel: MelSettings | None = None, seed: int = 0, steps: int = 4, breath: float = 5000.0) -> None:
         super().__init__()
-        self.mel = mel if mel is not None else MelSpec()
+        self.mel = mel if mel is not None else MelSettings()
         if steps < 1 or breath <= 0:
             raise ValueError(f"expected steps >= 1 and breath > 0 Hz, not {steps} and {breath}")
         self.seed, self.steps, self.breath = seed, steps, breath
@@ -38,9 +38,10 @@ class SourceFilter(Vocoder):
     def render(self, mels: Tensor, f0: Tensor, voiced: Tensor) -> Tensor:
         """Return the waveform of one utterance; see the base class."""
         samples = len(mels) * self.mel.hop
-        wanted = torch.cat([mels, mels[-1:]]).clamp_min(math.log10(self.mel.eps))  # (T + 1, M): frames of the source
-        source = self._source(f0, voiced, samples)  # (F, T + 1) complex
-        shaped = source * self._filter(10.0**wanted, source.abs(), self._smoothing(f0, voiced))
+        if self.mel.center:  # the source has a frame more, at its end
+            mels, f0, voiced = (torch.cat([track, track[-1:]]) for track in (mels, f0, voiced))
+        source = self._source(f0, voiced, samples)  # (F, T) complex
+        shaped = source * self._filter(self.mel.expand(mels), source.abs(), self._smoothing(f0, voiced))
         return self.mel.istft(shaped[None], samples)[0]
 
     def _source(self, f0: Tensor, voiced: Tensor, samples: int) -> Tensor:
@@ -50,16 +51,16 @@ class SourceFilter(Vocoder):
         pulses = self.mel.stft(self._pulses(f0, samples)[None])[0]
         bins = torch.linspace(0, self.mel.sample_rate / 2, self.mel.n_fft // 2 + 1, device=f0.device)
         share = 1 / (1 + (bins / self.breath) ** 4)  # power of the pulses
-        gate = torch.cat([voiced, voiced[-1:]]).float()
-        power = share[:, None] * gate
+        power = share[:, None] * voiced.float()
         return power.sqrt() * pulses + (1 - power).sqrt() * noise
 
     def _pulses(self, f0: Tensor, samples: int) -> Tensor:
         """Return cosines of all harmonics below half the sample rate in phase, of unit power, ``(samples,)``."""
         rate = self.mel.sample_rate
+        size = samples + self.mel.center  # the last frame of centred ones lies behind the last sample
         track = torch.nn.functional.interpolate(
-            torch.cat([f0, f0[-1:]])[None, None].double(), size=samples + 1, mode="linear", align_corners=True
-        )[0, 0, :-1].clamp(20.0, rate / 4)  # fmt: skip
+            f0[None, None].double(), size=size, mode="linear", align_corners=self.mel.center
+        )[0, 0, :samples].clamp(20.0, rate / 4)  # fmt: skip
         half = math.pi * (torch.cumsum(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
         count = torch.floor(rate / 2 / track)
         denominator = torch.sin(half)
@@ -71,18 +72,17 @@ class SourceFilter(Vocoder):
         return (kernel * (2 / count).sqrt()).float()
 
     def _smoothing(self, f0: Tensor, voiced: Tensor) -> Tensor:
-        """Return weights ``(T + 1, M, M)`` of the bands within the distance of two harmonics, each row summing to 1."""
-        filters = self.mel.filters().to(f0.device)
+        """Return weights ``(T, M, M)`` of the bands within the distance of two harmonics, each row summing to 1."""
+        filters = self.mel.filters(f0.device)
         bins = torch.linspace(0, self.mel.sample_rate / 2, filters.shape[1], device=f0.device)
         centres = filters @ bins / filters.sum(1)
-        width = torch.where(voiced, f0, 1.0).clamp(1.0, 800.0)
-        width = torch.cat([width, width[-1:]])[:, None, None]
+        width = torch.where(voiced, f0, 1.0).clamp(1.0, 800.0)[:, None, None]
         weights = (1 - (centres[:, None] - centres).abs() / width).clamp_min(0)
         return weights / weights.sum(-1, keepdim=True)
 
     def _filter(self, wanted: Tensor, source: Tensor, smoothing: Tensor) -> Tensor:
         """Return the complex gain ``(F, T)`` that gives a source ``(F, T)`` the mel magnitudes ``(T, M)``."""
-        filters = self.mel.filters().to(source.device)  # (M, F)
+        filters = self.mel.filters(source.device)  # (M, F)
         spread = filters / filters.sum(0, keepdim=True).clamp_min(1e-12)
         goal = (smoothing @ wanted[..., None])[..., 0].T  # (M, T)
         gain = torch.ones_like(source)
