@@ -66,7 +66,7 @@ def test_every_test_utterance_is_counted_once(world, rows):
     expected = sum(line.split(",")[column] == "test" for line in manifest[1:])
     assert expected > 0
     assert {r.n for r in rows if r.metric == "accuracy"} == {expected}
-    assert all(r.n > 0 for r in rows)
+    assert all(r.n > 0 for r in rows if r.metric != "precision")  # of which n are the utterances taken for an emotion
 
 
 def test_unquantized_features_stand_beside_the_codec(rows):

@@ -11,11 +11,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from emoquant._torchaudio import ensure_torchaudio
+from emoquant.precision import full_float32
 
 #: Settings that descriptions of version 1 do not name, as they were then.
 _UNNAMED = {"log": "log10", "center": True, "padding": "constant", "scale": "slaney", "norm": "slaney"}
-
-from emoquant.precision import full_float32
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,7 @@ class ListeningTask(pl.LightningModule):
         allow_class: Modules outside the project whose classes a codec's checkpoint may name.
         conditions: ``"A"``, ``"B"`` or both.
         texts: What is said; the reference's own text by default.
-        per_cell: References of each emotion and speaker of the test split; their sentences take turns, the same in
-            every run, whichever speakers and emotions are left out.
+        per_cell: References of each emotion and speaker of the test split; their sentences take turns.
         speakers: Speakers whose references are taken.
         style: Local style under condition B: ``"same"`` (the reference's own, as in the study), ``"neutral"`` (the
             speaker's neutral recording of the same place in the split), ``"none"``, or an audio file.
@@ -66,12 +65,12 @@ class ListeningTask(pl.LightningModule):
             get the frames of both, one after the other, as :class:`~emoquant.codecs.Mixture` wants them; without a
             codec the voice gets their plain average. ``"opposite"`` pairs every emotion; others are left out.
         calibration: Whether calibration clips are rendered.
-        noise: Standard deviation of the post-net's noise.
-        postnet: Overrides the voice's own choice of whether mels come from the post-net.
+        noise: Deviation of the post-net's noise.
+        postnet: Whether mels come from the post-net; the voice's own choice by default.
         intelligibility: Recogniser whose word and character errors are measured; none by default.
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
-        speaker_encoder: Compares the clips' voices with other recordings of the speaker.
+        speaker_encoder: Compares voices with other recordings of the speaker.
         seed: Seed of the noise.
 
     Attributes:
