@@ -23,6 +23,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "site": ("emoquant.commands.site:site", "build a website of listening pages, report and provenance"),
     "reports": ("emoquant.commands.reports:reports", "draw the reports of a finished evaluation again"),
     "app": ("emoquant.commands.app:app", "try codecs and a voice on your own speech, in the browser"),
+    "completion": (
+        "emoquant.commands.completion:completion",
+        'let the shell complete words: eval "$(emoquant completion)"',
+    ),
     "check-data": ("emoquant.commands.check:check", "say what is wrong with a corpus for training a voice"),
 }
 _LIGHTNING = ("fit", "validate", "test", "predict")

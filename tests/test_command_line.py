@@ -1,5 +1,6 @@
 """The lines that the README promises, typed as they stand, and the mistakes that people make with them."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -204,3 +205,21 @@ def test_scripts_take_the_same_words():
         text = (root / name).read_text()
         assert len(text.strip().splitlines()) <= 7
         assert "from emoquant.__main__ import main" in text
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("emoquant s", {"study", "site"}),
+        ("emoquant fit codec_b", {"codec_biased"}),
+        ("emoquant test lambda_sweep --data rav", {"ravdess"}),
+        ("emoquant fit codec --fol", {"--folder"}),
+    ],
+)
+def test_a_shell_completes_words(typed, offered, capsys):
+    main(["completion"])
+    words = typed.split(" ")
+    script = f"{capsys.readouterr().out}\nCOMP_WORDS=({typed}); COMP_CWORD={len(words) - 1}; _emoquant"
+    script += '; printf "%s\\n" "${COMPREPLY[@]}"'
+    found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+    assert set(found.stdout.split()) == offered
