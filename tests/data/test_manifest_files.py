@@ -127,7 +127,7 @@ def test_path_and_emotion_are_enough(folder):
     assert [u.split for u in mixed] == [u.split for u in found]
 
 
-FLAG = r"\(--data\.init_args\.corpora\.init_args\."
+FLAG = r"\(--data\.corpora\."
 ASKED = {
     "two speakers": (
         "path,emotion,speaker\n" + lines("ab"),
