@@ -42,6 +42,8 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
         SystemExit: Help was asked for (status 0), the arguments are wrong (2), or the command failed (1).
     """
     words = list(sys.argv[1:] if args is None else args)
+    if "" not in sys.path:
+        sys.path.insert(0, "")  # classes of one's own in the working folder, as with `python -m emoquant`
     if not words or words[0] in ("-h", "--help"):
         print(_usage())
         raise SystemExit(0)

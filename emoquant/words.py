@@ -134,6 +134,21 @@ def read_config(path: Path) -> dict[str, Any]:
     return content
 
 
+def inlined(path: Path) -> Any:  # noqa: ANN401 - content of a YAML
+    """Return the content of a YAML with the YAMLs that it names in their places."""
+    return _inlined(read_config(path), path.parent)
+
+
+def _inlined(value: Any, beside: Path) -> Any:  # noqa: ANN401 - part of a YAML
+    if isinstance(value, Mapping):
+        return {str(key): _inlined(each, beside) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_inlined(each, beside) for each in value]
+    if isinstance(value, str) and value.endswith(".yaml") and (beside / value).is_file():
+        return inlined(beside / value)
+    return value
+
+
 def data_argument(word: str) -> str:
     """Return the argument that LightningCLI takes for a word after ``--data``: a YAML's path, or JSON for a CSV.
 

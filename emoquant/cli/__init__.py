@@ -1,7 +1,9 @@
 """The commands ``fit``, ``validate``, ``test`` and ``predict``: LightningCLI behind plain words."""
 
+import re
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -15,13 +17,14 @@ import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.callbacks import RunSettings
 from emoquant.cli.placing import apply_words
+from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.files import read_tensors
 from emoquant.quiet import leave_out_noise
 from emoquant.runs import LAST, begin, newest
 from emoquant.shipped import CONFIGS, did_you_mean
 from emoquant.trainer_flags import callbacks_left, runs_folder
-from emoquant.words import Setting, parse_line, settle
+from emoquant.words import Setting, inlined, parse_line, settle
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
 COMMANDS = ("fit", "validate", "test", "predict")
@@ -37,6 +40,15 @@ class _Parser(LightningArgumentParser):
             UsageError: Always.
         """
         raise UsageError(readable(message, self._option_string_actions))
+
+
+def _nearest_argument(message: str, setting: Setting) -> str:
+    """Return a hint where a class has no argument of a name: the nearest one of the classes of the configurations."""
+    unknown = re.search(r"Option '(\w+)' is not accepted", message)
+    paths = [Path(value) for word, value in pairwise(setting.args) if word in ("--config", "--data")]
+    names = {name for path in paths if path.is_file() for name in option_names(inlined(path))}
+    near = did_you_mean(unknown[1], sorted(names)) if unknown else ""
+    return f"{message}{near and '; ' + near}"
 
 
 class EmoquantCLI(LightningCLI):
@@ -161,18 +173,21 @@ def run(args: Sequence[str] | None = None) -> EmoquantCLI:
     setting = settle(parse_line(words[0], words[1:]))
     defaults = {"default_config_files": [str(TRAINER_DEFAULTS)], "allow_abbrev": False}
     kind = type("CLI", (EmoquantCLI,), {"chosen": words[0], "setting": setting})
-    return kind(
-        model_class=LightningModule,
-        subclass_mode_model=True,
-        datamodule_class=LightningDataModule,
-        subclass_mode_data=True,
-        auto_configure_optimizers=False,
-        seed_everything_default=0,
-        save_config_callback=RunSettings,
-        parser_class=_Parser,
-        parser_kwargs={"allow_abbrev": False, words[0]: defaults},
-        args=setting.args,
-    )
+    try:
+        return kind(
+            model_class=LightningModule,
+            subclass_mode_model=True,
+            datamodule_class=LightningDataModule,
+            subclass_mode_data=True,
+            auto_configure_optimizers=False,
+            seed_everything_default=0,
+            save_config_callback=RunSettings,
+            parser_class=_Parser,
+            parser_kwargs={"allow_abbrev": False, words[0]: defaults},
+            args=setting.args,
+        )
+    except UsageError as error:
+        raise UsageError(_nearest_argument(str(error), setting)) from error
 
 
 __all__ = ["COMMANDS", "TRAINER_DEFAULTS", "EmoquantCLI", "UsageError", "run"]

@@ -57,6 +57,16 @@ def task_help(words: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
+def option_names(spec: object) -> set[str]:
+    """Return the names of the arguments of every class that a part of a configuration names."""
+    if isinstance(spec, Mapping):
+        names = {name for value in spec.values() for name in option_names(value)}
+        if "class_path" in spec:
+            names |= {name for name, *_ in _parameters(_find(str(spec["class_path"])))}
+        return names
+    return {name for value in spec for name in option_names(value)} if isinstance(spec, list) else set()
+
+
 def _overview(command: str) -> str:
     lines = [f"usage: emoquant {command} CONFIGURATION [WORDS] [OPTIONS]", ""]
     for kind in KINDS[command]:

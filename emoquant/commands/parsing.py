@@ -11,6 +11,10 @@ from jsonargparse import ArgumentParser
 from emoquant.shipped import did_you_mean
 from emoquant.words import encoder_spec, gather_lists
 
+#: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.
+_NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "Namespace", "Expected a path but",
+          "Expected a <class 'NoneType'>")  # fmt: skip
+
 
 class UsageError(ValueError):
     """Options that the parser refuses; the message is one line."""
@@ -29,17 +33,15 @@ class Parser(ArgumentParser):
 
 
 def readable(message: str, options: Iterable[str]) -> str:
-    """Return the core of a parser's message: its first line, its last reason, and the nearest option.
+    """Return the core of a parser's message in one line: what it is about, the reasons, and the nearest option.
 
     Args:
         message: What jsonargparse says.
         options: Options that there are.
     """
     lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    reasons = [line for line in lines[1:] if not line.startswith(("Given value", "Namespace", "Problem with"))]
-    text = lines[0] if lines else message
-    if reasons and reasons[-1] not in text:
-        text = f"{text.rstrip(':.')}: {reasons[-1]}"
+    text = "; ".join(line for line in lines if not line.startswith(_NOISE)) or message
+    text = text.replace(":; ", ": ").replace("Parser key ", "option ")
     unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
     near = did_you_mean(unknown[0], options) if unknown and "nrecognized" in text else ""
     return f"{text}{near and '; ' + near}"

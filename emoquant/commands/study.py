@@ -78,7 +78,7 @@ def study(
         said = Begun(said.data or before.data, said.encoder or before.encoder, said.emotions or before.emotions)
     wanted = [read_experiment(find_config(name, ("eval",))) for name in experiments or ()] or shipped_experiments()
     offer = look_at(open_data(said))
-    words = _words(said, offer, devices)
+    words = _words(said, offer, devices, bool(launch))
     plan = make_plan(wanted, offer, words)
     print(_table(wanted, plan, offer), flush=True)
     if dry_run:
@@ -109,12 +109,12 @@ def help_text() -> str:
     return "\n".join(["experiments:", *lines])
 
 
-def _words(said: Begun, offer: Offer, devices: int) -> tuple[str, ...]:
+def _words(said: Begun, offer: Offer, devices: int, launched: bool) -> tuple[str, ...]:
     words = ["--data", said.data] if said.data else []
     words += ["--encoder", said.encoder] if said.encoder else []
     kept = _kept(said, offer)
     words += ["--emotions", json.dumps(kept)] if kept else []
-    return (*words, *(["--devices", str(devices)] if devices != 1 else []))
+    return (*words, *([] if launched else ["--devices", str(devices)]))
 
 
 def _kept(said: Begun, offer: Offer) -> list[str] | None:

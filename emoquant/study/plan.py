@@ -10,7 +10,7 @@ from emoquant.codecs.specs import expand, runs_named
 from emoquant.labels import SPELLINGS
 from emoquant.shipped import CONFIGS, config_names
 from emoquant.study.corpus import Offer
-from emoquant.words import read_config
+from emoquant.words import inlined, read_config
 
 #: Placeholder in the name of a configuration whose runs are named after the emotions that they are trained on.
 _TEMPLATE = "{train_emotions}"
@@ -171,18 +171,3 @@ def digest_of(step: Step, needed: Sequence[str]) -> str:
             configs.append(hashlib.sha256(Path(value).read_bytes()).hexdigest())
     text = json.dumps([step.args, configs, sorted(needed)], default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def inlined(path: Path) -> Any:  # noqa: ANN401 - content of a YAML
-    """Return the content of a YAML with the YAMLs that it names in their places."""
-    return _inlined(read_config(path), path.parent)
-
-
-def _inlined(value: Any, beside: Path) -> Any:  # noqa: ANN401 - part of a YAML
-    if isinstance(value, Mapping):
-        return {str(key): _inlined(each, beside) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_inlined(each, beside) for each in value]
-    if isinstance(value, str) and value.endswith(".yaml") and (beside / value).is_file():
-        return inlined(beside / value)
-    return value
