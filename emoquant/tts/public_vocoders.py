@@ -38,8 +38,8 @@ class PublicVocoder(NamedTuple):
 
 
 def is_hub_name(path: str) -> bool:
-    """Return whether a path that is not there may be the name of a model on Hugging Face, ``owner/name``."""
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", path) is not None and not Path(path).exists()
+    """Return whether a path may be a name on Hugging Face, ``owner/name``: there is no folder of the owner's name."""
+    return re.fullmatch(r"[\w.-]+/[\w.-]+", path) is not None and not Path(path).parent.is_dir()
 
 
 def fetch_vocoder(name: str) -> Path:
