@@ -15,7 +15,7 @@ SPREAD = 0.25
 
 #: What to do about a classifier that does not know the corpus.
 ADVICE = (
-    "train a probe on its features, python train.py fit --config configs/train/probe.yaml --data NAME.yaml, and name "
+    "train a probe on its features (emoquant fit probe in the same folder) and name "
     "it as the classifier (docs/corpora.md)"
 )
 
