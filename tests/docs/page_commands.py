@@ -108,7 +108,7 @@ def parse(command: Command, place: Path) -> None:
 
     Args:
         command: The command.
-        place: An empty folder in which the command is given; what is shipped and the tables that it names are laid there.
+        place: An empty folder to give it in; what is shipped and the tables that it names are laid there.
 
     Raises:
         SystemExit: The parser does not take it.
