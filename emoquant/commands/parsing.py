@@ -1,6 +1,7 @@
 """Functions as commands: their arguments are options, their docstrings the help."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
@@ -14,6 +15,10 @@ from emoquant.words import encoder_spec, gather_lists
 #: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.
 _NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "Namespace", "Expected a path but",
           "Expected a <class 'NoneType'>")  # fmt: skip
+
+
+#: How jsonargparse says that a class has no such option.
+_REFUSED = re.compile(r"Option '([^']+)' is not accepted")
 
 
 class UsageError(ValueError):
@@ -43,7 +48,8 @@ def readable(message: str, options: Iterable[str]) -> str:
     text = "; ".join(line for line in lines if not line.startswith(_NOISE)) or message
     text = text.replace(":; ", ": ").replace("Parser key ", "option ")
     unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
-    near = did_you_mean(unknown[0], options) if unknown and "nrecognized" in text else ""
+    unknown = unknown if "nrecognized" in text else [f"--{name}" for name in re.findall(_REFUSED, text)]
+    near = did_you_mean(unknown[0], options) if unknown else ""
     return f"{text}{near and '; ' + near}"
 
 

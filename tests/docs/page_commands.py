@@ -17,10 +17,11 @@ from emoquant.cli import EmoquantCLI
 from emoquant.commands import study
 from emoquant.commands.parsing import Parser
 from emoquant.labels import SPELLINGS
+from emoquant.shipped import find_config
 from emoquant.study.corpus import Offer
 from emoquant.study.plan import Step
 from emoquant.study.running import Runner
-from emoquant.words import encoder_spec, read_config
+from emoquant.words import DEFAULT_DATA, encoder_spec, read_config
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md"] + [
@@ -107,12 +108,14 @@ def parse(command: Command, place: Path) -> None:
 
     Args:
         command: The command.
-        place: The working folder, empty but for what the command is about; tables that it names are laid there.
+        place: An empty folder to give it in; what is shipped and the tables that it names are laid there.
 
     Raises:
         SystemExit: The parser does not take it.
     """
     program, words = command
+    for shipped in ("configs", "checkpoints"):
+        (place / shipped).symlink_to(ROOT / shipped)
     for table in (place / word for word in words if word.endswith(".csv")):
         table.parent.mkdir(parents=True, exist_ok=True)
         table.touch()
@@ -185,7 +188,9 @@ def _steps(words: Sequence[str]) -> list[Step]:
 
 def _everything(begun: study.Begun) -> Offer:
     encoder_spec(begun.encoder)
-    emotions = begun.emotions or list(SPELLINGS)[:5]
+    data = begun.data or DEFAULT_DATA
+    described = {} if data.endswith(".csv") else read_config(find_config(data, ("data",)))["init_args"]
+    emotions = begun.emotions or described.get("emotions") or list(SPELLINGS)[:5]
     counts = dict.fromkeys(("train", "validation", "test"), 100)
     return Offer("corpus", emotions, [], counts, True, True, 4, 2.0, "the encoder has no head")
 

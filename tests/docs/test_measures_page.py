@@ -1,17 +1,23 @@
 """The page of measures names every metric and column that is written, and no other."""
 
 import re
+from typing import ClassVar
 
 from page_commands import ROOT
 from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, planted_batches
 
+from emoquant.codecs import ECVQ, Mixture
+from emoquant.codecs.search import layout_of
+from emoquant.entropy import LightModel
 from emoquant.labels import canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
 from emoquant.metrics.decisions import Decisions, Recognition
+from emoquant.metrics.described import codec_rows
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.speech.summary import FIGURES
 from emoquant.metrics.votes import Votes
+from emoquant.quantization import GroupedResidualVQ
 from emoquant.results import Row
 
 HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
@@ -21,6 +27,17 @@ def named(section):
     """Return the names in the first column of a section's tables."""
     cells = [line.split(" | ")[0] for line in section.splitlines() if line.startswith("| `")]
     return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def mixture():
+    """Return a codec of two references that knows what it was trained on."""
+
+    class Known(ECVQ):
+        trained_on: ClassVar = {"happy": 1.0}
+
+    quantizer, entropy = GroupedResidualVQ(2, 2, 5, dim=8), LightModel(8)
+    entropy.build(layout_of(quantizer))
+    return Mixture(Known(quantizer, entropy))
 
 
 def test_every_measure_of_a_sweep_is_explained():
@@ -35,6 +52,7 @@ def test_every_measure_of_a_sweep_is_explained():
     sweep.update(batches[0])
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
     written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
+    written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     assert sorted(named(SWEEP)) == sorted(written)
 
 
