@@ -45,9 +45,11 @@ class _Parser(LightningArgumentParser):
 def _nearest_argument(message: str, setting: Setting) -> str:
     """Return a hint where a class has no argument of a name: the nearest one of the classes of the configurations."""
     unknown = re.search(r"Option '(\w+)' is not accepted", message)
+    if unknown is None or "did you mean" in message:
+        return message
     paths = [Path(value) for word, value in pairwise(setting.args) if word in ("--config", "--data")]
     names = {name for path in paths if path.is_file() for name in option_names(inlined(path))}
-    near = did_you_mean(unknown[1], sorted(names)) if unknown else ""
+    near = did_you_mean(unknown[1], sorted(names))
     return f"{message}{near and '; ' + near}"
 
 
