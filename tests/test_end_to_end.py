@@ -66,7 +66,15 @@ def test_every_test_utterance_is_counted_once(world, rows):
     expected = sum(line.split(",")[column] == "test" for line in manifest[1:])
     assert expected > 0
     assert {r.n for r in rows if r.metric == "accuracy"} == {expected}
-    assert all(r.n > 0 for r in rows if r.metric != "precision")  # of which n are the utterances taken for an emotion
+    # of precision, n are the utterances taken for an emotion; trained_on is of no test utterance
+    assert all(r.n > 0 for r in rows if r.metric not in ("precision", "trained_on"))
+
+
+def test_the_results_say_what_the_codec_was_trained_on(rows):
+    shares = {r.emotion: r.value for r in rows if r.metric == "trained_on"}
+    assert {r.codec for r in rows if r.metric == "trained_on"} == {"codec"}
+    assert set(shares) == set(EMOTIONS)
+    assert sum(shares.values()) == pytest.approx(1)
 
 
 def test_unquantized_features_stand_beside_the_codec(rows):
