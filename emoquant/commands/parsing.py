@@ -1,6 +1,7 @@
 """Functions as commands: their arguments are options, their docstrings the help."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
@@ -10,6 +11,12 @@ from jsonargparse import ArgumentParser
 
 from emoquant.shipped import did_you_mean
 from emoquant.words import encoder_spec, gather_lists
+
+
+#: Beginnings of lines of jsonargparse that are no reasons; anything may be left out, so that "no None" says nothing.
+_NO_REASONS = ("Given value", "Namespace", "Problem with", "Expected a <class 'NoneType'>")
+#: How jsonargparse says that a class has no such option.
+_REFUSED = re.compile(r"Option '([^']+)' is not accepted")
 
 
 class UsageError(ValueError):
@@ -36,12 +43,13 @@ def readable(message: str, options: Iterable[str]) -> str:
         options: Options that there are.
     """
     lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    reasons = [line for line in lines[1:] if not line.startswith(("Given value", "Namespace", "Problem with"))]
+    reasons = [line for line in lines[1:] if not line.startswith(_NO_REASONS)]
     text = lines[0] if lines else message
     if reasons and reasons[-1] not in text:
         text = f"{text.rstrip(':.')}: {reasons[-1]}"
     unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
-    near = did_you_mean(unknown[0], options) if unknown and "nrecognized" in text else ""
+    unknown = unknown if "nrecognized" in text else [f"--{name}" for name in re.findall(_REFUSED, text)]
+    near = did_you_mean(unknown[0], options) if unknown and "did you mean" not in text else ""
     return f"{text}{near and '; ' + near}"
 
 

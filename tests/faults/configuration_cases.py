@@ -27,7 +27,16 @@ def config(folder: Path, text: str) -> None:
 MODEL = "model:\n  class_path: emoquant.tasks.CodebookTask\n  init_args:\n"
 
 
-@case("Configurations", "a key with a typo", UsageError, "is not accepted", "sampel_frames")
+NEAR = "is not accepted; did you mean --"
+
+
+@case(
+    "Configurations",
+    "a key with a typo",
+    UsageError,
+    NEAR,
+    "'sampel_frames' is not accepted; did you mean --sample_frames",
+)
 def _(folder):
     config(folder, f"{MODEL}    sampel_frames: 9\n")
 
@@ -37,7 +46,13 @@ def _(folder):
     config(folder, "model:\n  class_path: emoquant.tasks.CodebokTask\n")
 
 
-@case("Configurations", "an option with a typo", UsageError, "is not accepted", "codebook_epohs")
+@case(
+    "Configurations",
+    "an option with a typo",
+    UsageError,
+    NEAR,
+    "'codebook_epohs' is not accepted; did you mean --codebook_epochs",
+)
 def _(folder):
     run(["fit", "codec", "--model.codebook_epohs", "3"])
 
