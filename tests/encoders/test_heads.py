@@ -47,7 +47,7 @@ def test_a_probe_goes_through_a_checkpoint(tmp_path, hidden):
 
 
 def test_what_is_no_probe_is_refused(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"no probe at .*probe\.yaml"):
+    with pytest.raises(FileNotFoundError, match=r"no probe at .*none\.ckpt: train one with emoquant fit probe"):
         ProbeHead(str(tmp_path / "none.ckpt"))
     torch.save({"state_dict": {}}, tmp_path / "other.ckpt")
     with pytest.raises(ValueError, match="no checkpoint of a probe"):
