@@ -8,6 +8,7 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from emoquant.codecs.history import History, sources_of
+from emoquant.csv_files import csv_cell
 from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.redraw import FOLDER, RESULTS
@@ -85,7 +86,7 @@ def write_sources(path: Path, module: nn.Module) -> None:
         writer = csv.writer(file)
         writer.writerow(["codec", "checkpoint", "sha256", *History._fields])
         for name, source in found:
-            writer.writerow([name, source.checkpoint, source.sha256, *(source.history or blank)])
+            writer.writerow([csv_cell(name), source.checkpoint, source.sha256, *(source.history or blank)])
 
 
 def _folder(trainer: Trainer) -> Path:

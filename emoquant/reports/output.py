@@ -13,6 +13,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from emoquant.files import write_whole
+from emoquant.reports.fonts import other_scripts
 from emoquant.reports.style import paper_style
 from emoquant.results import Row
 
@@ -47,7 +48,8 @@ def picture(figure: Figure, kind: str, salt: str) -> bytes:
         salt: Seeds the identifiers inside an SVG.
     """
     buffer = io.BytesIO()
-    with paper_style(), mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+    drawn = mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"})
+    with paper_style(), drawn, other_scripts(figure):
         if kind == "png":
             FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
         elif kind == "svg":
