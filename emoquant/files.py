@@ -4,6 +4,7 @@ import os
 import pickle
 import secrets
 import struct
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -68,6 +69,16 @@ def pointer_remedy(path: Path) -> str | None:
     return next((remedy for mark, remedy in _POINTERS.items() if head.startswith(mark)), None)
 
 
+def refuse_pointer(path: Path) -> None:
+    """Raise an error where a file only points to its content.
+
+    Raises:
+        ValueError: It is a pointer of Git LFS or git-annex.
+    """
+    if remedy := pointer_remedy(path):
+        raise ValueError(f"{path}: {remedy}")
+
+
 #: Bytes of the largest text that is read at once.
 _MOST_TEXT = 256 * 2**20
 
@@ -85,8 +96,7 @@ def read_text(path: Path, most: int = _MOST_TEXT) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    if remedy := pointer_remedy(path):
-        raise ValueError(f"{path}: {remedy}")
+    refuse_pointer(path)
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -106,16 +116,51 @@ def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whate
         mmap: Whether tensors stay on the disk until they are read.
 
     Raises:
-        ValueError: The file is damaged or cut off, of another kind, or asks for code to be run.
+        ValueError: The file is damaged or cut off, of another kind, asks for code to be run or claims more than it has.
     """
     import torch  # late: whoever only writes files needs none of it
 
+    _check_archive(path)
     broken = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError,
               AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error)  # fmt: skip
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        _check_tensors(found, path.stat().st_size)
     except broken as error:
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind: copy it again, or name "
-            "the file that the training wrote"
-        ) from error
+        raise _unreadable(path) from error
+    return found
+
+
+def _unreadable(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind: copy it again, or name "
+        "the file that the training wrote"
+    )
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no archive, or one that unpacks to more bytes than it has: torch packs without compression."""
+    refuse_pointer(path)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, NotImplementedError, struct.error) as error:
+        raise _unreadable(path) from error
+    if unpacked > path.stat().st_size:
+        raise ValueError(f"{path} unpacks to {unpacked} bytes, more than it has: it is no checkpoint of a training")
+
+
+def _check_tensors(content: Any, size: int, depth: int = 0) -> None:  # noqa: ANN401 - whatever the file holds
+    """Refuse tensors that claim more bytes than the file has, and content without end."""
+    if depth > 100:
+        raise ValueError("values lie too deep in each other")
+    if isinstance(content, dict):
+        content = content.values()
+    elif hasattr(content, "untyped_storage"):
+        if content.numel() * content.element_size() > size:
+            raise ValueError("a tensor is larger than the file")
+        return
+    elif not isinstance(content, list | tuple):
+        return
+    for each in content:
+        _check_tensors(each, size, depth + 1)

@@ -11,6 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
+from emoquant.files import refuse_pointer
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
@@ -106,8 +107,9 @@ class ListeningWriter(Callback):
 
 def _clips_of(journal: Path) -> list[Clip]:
     # An interrupted run may leave half a line; a text may hold any other break of a line.
+    refuse_pointer(journal)
     *lines, _ = journal.read_bytes().split(b"\n")
     try:
         return [parse_clip(json.loads(line)) for line in lines]
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{journal} is damaged ({error}): delete it, and its clips are rendered again") from error

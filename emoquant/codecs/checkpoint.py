@@ -2,11 +2,12 @@
 
 import hashlib
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
@@ -19,6 +20,7 @@ from emoquant.entropy.light import LightModel
 from emoquant.files import read_tensors, whole_file
 from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.rebuilding import build, fill, require_weights
 
 #: Key of the codec's description in a checkpoint, and its version.
 SECTION, VERSION = "emoquant_codec", 1
@@ -95,14 +97,12 @@ def load_codec(
     path = find_checkpoint(checkpoint)
     content = read_checkpoint(path)
     quantizer = restore_quantizer(content, path)
-    if content[SECTION]["entropy"] is None:
+    if content[SECTION].get("entropy") is None:
         raise ValueError(
             f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
         )
     history = _checked_history(content, path)
-    entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
-    entropy.build(layout_of(quantizer))
-    _fill(entropy, content["state_dict"], "entropy.", path)
+    entropy = _restored(ENTROPY_MODELS, content, "entropy", path, lambda model: model.build(layout_of(quantizer)))
     given = Path(checkpoint)
     known_as = name or (given.name if given.is_dir() else given.stem)
     codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
@@ -155,8 +155,7 @@ def restore_quantizer(content: Mapping[str, Any], path: Path) -> GroupedResidual
     Raises:
         ValueError: It is damaged or its codebooks were never initialised.
     """
-    quantizer = _make(QUANTIZERS, content[SECTION]["quantizer"], path)
-    _fill(quantizer, content["state_dict"], "quantizer.", path)
+    quantizer = _restored(QUANTIZERS, content, "quantizer", path)
     if not bool(quantizer.ready):
         raise ValueError(f"{path} was saved before its codebooks were initialised: train it for at least one epoch")
     return quantizer.requires_grad_(False)
@@ -184,19 +183,27 @@ def _checked_history(content: Mapping[str, Any], path: Path) -> History | None:
     return history
 
 
-def _make(registry: Mapping[str, Any], entry: Any, path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
+def _restored(
+    registry: Mapping[str, Any],
+    content: Mapping[str, Any],
+    part: str,
+    path: Path,
+    finish: Callable[[Any], object] = lambda _: None,
+) -> Any:  # noqa: ANN401 - a class of the registry
+    """Return a part of a codec with its weights."""
+    entry = content[SECTION].get(part)
     name = entry.get("class") if isinstance(entry, dict) else None
     if not isinstance(name, str) or name not in registry:
         raise ValueError(f"{path} names the class {name!r}; known are {', '.join(registry)}: update emoquant")
-    try:
-        return registry[name](**entry["init"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path} describes {name} wrongly: {error}") from error
+    state = require_weights(content["state_dict"], path)
+    prefix = f"{part}."
+    own = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
 
+    def make() -> nn.Module:
+        module: nn.Module = registry[name](**entry["init"])
+        finish(module)
+        return module
 
-def _fill(module: torch.nn.Module, state: Mapping[str, Any], prefix: str, path: Path) -> None:
-    own = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
-    try:
-        module.load_state_dict(own)
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit their description: {error}") from error
+    module = build(make, own, path)
+    fill(module, own, path)
+    return module

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from emoquant.csv_files import csv_cell, csv_text
-from emoquant.files import write_whole
+from emoquant.files import refuse_pointer, write_whole
 
 
 class CompressedRow(NamedTuple):
@@ -74,6 +74,7 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
+    refuse_pointer(path)
     try:
         text = path.read_text(encoding="utf-8")
         records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from emoquant.commands.runs import RUNS
 from emoquant.commands.study import EXPERIMENTS
+from emoquant.files import read_text
 from emoquant.reports.pages import Section
 from emoquant.results import read_results
 from emoquant.site.build import Sources, build_site
@@ -71,5 +72,5 @@ def _section(run: Path) -> Section:
     if results is None:
         raise FileNotFoundError(f"no results.csv in {run} or a version_* of it: expected the folder of an evaluation")
     config = results.parent / "config.yaml"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    text = read_text(config) if config.is_file() else ""
     return Section(run.name.replace("_", " "), results.parent / "reports", read_results(results), text)

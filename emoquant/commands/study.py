@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emoquant.commands.runs import RUNS, Run, built_on, run_all
+from emoquant.files import read_text
 from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
@@ -109,7 +110,7 @@ def _section(run: Run) -> Section:
     if results is None:
         raise FileNotFoundError(f"{run.folder} has no results.csv: add the callback ResultsWriter to {run.config}")
     config = results.parent / "config.yaml"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    text = read_text(config) if config.is_file() else ""
     return Section(run.config.stem.replace("_", " "), results.parent / "reports", read_results(results), text)
 
 

@@ -25,6 +25,7 @@ from emoquant.encoders.heads import LinearHead, head_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
 from emoquant.origin import Origin
+from emoquant.rebuilding import build
 
 
 class Emotion2Vec(FrameEncoder):
@@ -112,7 +113,7 @@ class Emotion2Vec(FrameEncoder):
     def _make_network(self) -> Network:
         weights = read_weights(self.directory)
         classes = len(self.labels) if "proj.weight" in weights else 0
-        network = build_network(self.model_conf, classes, empty=True)
+        network = build(lambda: build_network(self.model_conf, classes, empty=True), weights, self.directory.path)
         load_weights(network, weights, self.directory.path)
         return network
 

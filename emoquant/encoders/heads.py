@@ -12,6 +12,7 @@ from emoquant.encoders.directory import body_digest, read_directory, read_weight
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.files import read_tensors
 from emoquant.origin import Origin, read_origin
+from emoquant.rebuilding import build, fill, require_weights
 
 
 class LinearHead(EmotionHead):
@@ -149,10 +150,11 @@ class ProbeHead(EmotionHead):
         stored: Any = read_tensors(Path(checkpoint))
         if not isinstance(stored, dict) or "probe" not in stored:
             raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
-        self.probe = Probe(**stored["probe"])
         prefix = "probe."
-        state = {n.removeprefix(prefix): v for n, v in stored["state_dict"].items() if n.startswith(prefix)}
-        self.probe.load_state_dict(state)
+        weights = require_weights(stored.get("state_dict"), checkpoint)
+        state = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
+        self.probe = build(lambda: Probe(**stored["probe"]), state, checkpoint)
+        fill(self.probe, state, checkpoint)
         self.probe.requires_grad_(False).eval()
         self.labels, self.dim = self.probe.labels, self.probe.dim
         self.origin = None if any_encoder else read_origin(stored.get("encoder"))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from emoquant.files import read_text
 from emoquant.reports.base import Report
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.output import write_file
@@ -48,8 +49,11 @@ def _fail(error: Exception) -> int:
 
 def _target(run: Path, options: argparse.Namespace) -> Path:
     if not options.out:
-        return run / FOLDER
-    folder: Path = options.out
+        folder = run / FOLDER
+        if not folder.resolve().is_relative_to(run.resolve()):
+            raise ValueError(f"{folder} leads out of the run by a link: name a folder to write to (--out)")
+        return folder
+    folder = Path(options.out)
     return folder / run.resolve().name if len(options.runs) > 1 else folder
 
 
@@ -65,7 +69,7 @@ def _redraw(run: Path, rows: list[Row], reports: list[Report], folder: Path) -> 
     config = run / CONFIG
     place = run.resolve()
     title = place.parent.name if place.name.startswith("version_") else place.name
-    return Section(title, folder, rows, config.read_text(encoding="utf-8") if config.is_file() else "")
+    return Section(title, folder, rows, read_text(config) if config.is_file() else "")
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from emoquant.documents import read_json
+from emoquant.files import refuse_pointer
+from emoquant.rebuilding import build, fill, require_weights
 from emoquant.speech.mel import MelSpec
 from emoquant.tts.files import find_checkpoint, read_checkpoint, write_whole
 from emoquant.tts.hifigan import HiFiGANGenerator
@@ -60,17 +63,19 @@ def load_vocoder(path: str | Path) -> Learned:
     try:
         if section["version"] != VERSION or section["generator"] not in GENERATORS:
             raise ValueError(f"version {section['version']}, generator {section['generator']!r}")
-        generator = GENERATORS[section["generator"]](**section["settings"])
-        generator.load_state_dict({name: value.to(torch.float32) for name, value in state.items()})
+        weights = {name: value.to(torch.float32) for name, value in require_weights(state, path).items()}
+        generator = build(lambda: GENERATORS[section["generator"]](**section["settings"]), weights, path)
+        fill(generator, weights, path)
         return Learned(generator, MelSpec.from_dict(section["mel"]))
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} describes a vocoder wrongly or one of another version: {error}") from error
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    refuse_pointer(folder / WEIGHTS)
     try:
-        return json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")), load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+        return read_json(folder / DESCRIPTION), load_file(folder / WEIGHTS)
+    except SafetensorError as error:
         raise ValueError(f"{folder} holds a damaged vocoder ({error}); copy or save it again") from error
 
 

@@ -11,6 +11,7 @@ import disk_cases  # noqa: F401 - fills the table
 import esd_cases  # noqa: F401 - fills the table
 import feature_cases  # noqa: F401 - fills the table
 import folder_cases  # noqa: F401 - fills the table
+import hostile_cases  # noqa: F401 - fills the table
 import name_cases  # noqa: F401 - fills the table
 import packet_cases  # noqa: F401 - fills the table
 import pytest
@@ -18,7 +19,9 @@ import text_cases  # noqa: F401 - fills the table
 from cases import CASES
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
-ROOMS = ("Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Disks")
+ROOMS = (
+    "Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Runs", "Disks"
+)  # fmt: skip
 HEAD = """# What comes of bad input
 
 Every line is a test (`tests/faults/*_cases.py`; this page is made from it). Nothing is skipped in silence: there is one
