@@ -159,7 +159,7 @@ def _(folder):
     "a run whose configuration names other classes",
     ValueError,
     "expected a class of emoquant.reports",
-    "ass_path",
+    "pathlib.Path",
 )
 def _(folder):
     for name in ("emoquant.reports.redraw.Report", "emoquant.codecs.ECVQ", "os.system", "Report.write", "pathlib.Path"):

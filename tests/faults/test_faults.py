@@ -20,7 +20,8 @@ from cases import CASES
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 ROOMS = (
-    "Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Runs", "Disks"
+    "Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Runs",
+    "Disks",
 )  # fmt: skip
 HEAD = """# What comes of bad input
 
