@@ -1,14 +1,23 @@
 """Files that are there whole or not at all, and files of tensors that bring no code along."""
 
+import hashlib
 import os
 import pickle
+import platform
+import re
 import secrets
 import struct
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+#: Names of files that are being written: machine, process and a random part; seconds after which one is left over.
+_PARTIAL = re.compile(r"\..+\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.tmp", re.DOTALL)
+_OLD = 3 * 24 * 3600
 
 
 @contextmanager
@@ -25,8 +34,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
             before is left as it was.
     """
+    _clean(path.parent)
     # Processes of several machines may share the folder and have the same number.
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    partial = path.with_name(partial_name(path.name, secrets.token_hex(4)))
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -40,6 +50,54 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+@cache
+def _clean(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder, once a process: of this machine, or of days ago."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and is_left_over(entry.name, entry.stat().st_mtime) and entry.is_file():
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def partial_name(name: str, token: str) -> str:
+    """Return the name of a file or folder while this process writes it.
+
+    Args:
+        name: What it will be called.
+        token: Eight hex digits, another for every writing.
+    """
+    return f".{name}.{_machine()}-{os.getpid()}-{token}.tmp"
+
+
+def is_left_over(name: str, changed: float) -> bool:
+    """Return whether a :func:`partial_name` is of a process that is gone: of this machine, or of another days ago.
+
+    Args:
+        name: A name.
+        changed: Time of its last change, in seconds.
+    """
+    match = _PARTIAL.fullmatch(name)
+    if match is None:
+        return False
+    return _is_dead(int(match[2])) if match[1] == _machine() else time.time() - changed > _OLD
+
+
+def _is_dead(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # of another user
+        return False
+    return False
 
 
 def write_whole(path: Path, data: bytes) -> None:

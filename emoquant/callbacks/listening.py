@@ -11,7 +11,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
-from emoquant.files import refuse_pointer
+from emoquant.files import refuse_pointer, whole_file
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
@@ -66,9 +66,8 @@ class ListeningWriter(Callback):
         with (self.folder / name).open("a", encoding="utf-8") as journal:
             for clip, waveform in outputs:
                 path = self.folder / clip.file
-                partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                soundfile.write(partial, waveform.numpy(), self.sample_rate, subtype="PCM_16", format="WAV")
-                partial.replace(path)
+                with whole_file(path) as partial:
+                    soundfile.write(partial, waveform.numpy(), self.sample_rate, subtype="PCM_16", format="WAV")
                 journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
             journal.flush()
             os.fsync(journal.fileno())

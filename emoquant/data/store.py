@@ -107,13 +107,15 @@ class FeatureStore:
             if found is None:
                 self.index.forget(self.index.rows_of(name))
             elif found not in sound:
-                self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
+                with contextlib.suppress(OSError):  # a store that cannot be written is read as it is
+                    self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
 
     def verify(self) -> int:
         """Read every entry, forget the damaged ones and return how many they were."""
         damaged = self._damaged()
         if len(damaged):
-            self._strike(damaged, {})
+            with contextlib.suppress(OSError):
+                self._strike(damaged, {})
         return len(damaged)
 
     def rows(self, keys: bytes) -> np.ndarray:

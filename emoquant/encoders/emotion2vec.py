@@ -64,6 +64,7 @@ class Emotion2Vec(FrameEncoder):
         self.model, self.hub = model, hub
         self.window, self.overlap = window, overlap
         self.network: Network = None
+        self.eval()  # whoever trains it turns that on
 
     @cached_property
     def directory(self) -> ModelDirectory:
@@ -248,6 +249,7 @@ class UntrainedEmotion2Vec(Emotion2Vec):
         super().__init__("untrained")
         self._conf = emotion2vec_config(dim, depth, prenet_depth, heads, **sizes)
         self._labels = list(labels)
+        self.train()  # it is of no use before
 
     @property
     def model_conf(self) -> dict[str, Any]:

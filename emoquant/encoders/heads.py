@@ -87,6 +87,7 @@ class EncoderHead(LinearHead):
         directory = read_directory(find_model(model, hub))
         weights = read_weights(directory)
         super().__init__(*head_weights(model, directory.labels, weights), directory.labels)
+        self.eval()
         digest = body_digest(directory.model_conf, weights)
         self.origin = None if any_encoder else Origin(model, digest, digest)
 
@@ -155,7 +156,7 @@ class ProbeHead(EmotionHead):
         state = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
         self.probe = build(lambda: Probe(**stored["probe"]), state, checkpoint)
         fill(self.probe, state, checkpoint)
-        self.probe.requires_grad_(False).eval()
+        self.requires_grad_(False).eval()
         self.labels, self.dim = self.probe.labels, self.probe.dim
         self.origin = None if any_encoder else read_origin(stored.get("encoder"))
 

@@ -98,6 +98,7 @@ class LSTMEncoder(FrameEncoder):
         self.register_buffer("logarithmic", torch.tensor(logarithm))
         if weights:
             self._load(weights)
+            self.eval()  # whoever trains it turns that on
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""

@@ -133,7 +133,8 @@ def digest_of(
 
     Args:
         modules: Codecs, classifier and choices by name: their classes, weights and plain attributes count.
-        data: The data module: name, emotions, encoder, and the utterances of training and test.
+        data: The data module: name, emotions, encoder, and the utterances of training and test with the content of
+            their audio.
         options: Everything else.
     """
     digest = hashlib.sha256(f"{FORMAT} {sorted(options.items())}".encode())
@@ -148,6 +149,7 @@ def digest_of(
         found = data.dataset(split)
         for column in (found.emotions, found.speakers, getattr(found, "lengths", found.emotions)):
             digest.update(np.ascontiguousarray(column).data)
+        digest.update(getattr(found, "content", b""))  # of the audio, where the dataset knows it
         names = found.utterances.strings("id") if hasattr(found.utterances, "strings") else _ids(found.utterances)
         for name in names:
             digest.update(name.encode() + b"\0")

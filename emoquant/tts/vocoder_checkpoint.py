@@ -66,7 +66,7 @@ def load_vocoder(path: str | Path) -> Learned:
         weights = {name: value.to(torch.float32) for name, value in require_weights(state, path).items()}
         generator = build(lambda: GENERATORS[section["generator"]](**section["settings"]), weights, path)
         fill(generator, weights, path)
-        return Learned(generator, MelSpec.from_dict(section["mel"]))
+        return Learned(generator, MelSpec.from_dict(section["mel"])).eval()
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} describes a vocoder wrongly or one of another version: {error}") from error
 
