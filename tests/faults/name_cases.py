@@ -9,15 +9,22 @@ from cases import case
 from emoquant.reports.__main__ import main
 from emoquant.results import read_results
 
+REPORTS = """class_path: ResultsWriter
+init_args:
+  reports:
+  - {class_path: CrossMatrix, init_args: {metric: recall, lmbda: 10.0}}
+  - {class_path: StudyPage}
+"""
 ODD = ["lr $1$ $x^$", "a^2_b~c|d", "R&D <b>x</b>", "=1+2"]
 
 
 def redrawn(folder, *names):
     """Draw a run of codecs of these names; return all texts that were written, by the endings of the files."""
     results_of(folder / "run", names)
+    (folder / "run" / "config.yaml").write_text(REPORTS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        assert main([str(folder / "run"), "--default"]) == 0
+        assert main([str(folder / "run")]) == 0
     found = {}
     for path in (folder / "run" / "reports").iterdir():
         if path.suffix in (".md", ".tex", ".html", ".svg", ".csv"):

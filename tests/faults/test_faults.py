@@ -17,6 +17,7 @@ import packet_cases  # noqa: F401 - fills the table
 import pytest
 import text_cases  # noqa: F401 - fills the table
 from cases import CASES
+from formats import FORMATS
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 ROOMS = (
@@ -27,8 +28,21 @@ HEAD = """# What comes of bad input
 
 Every line is a test (`tests/faults/*_cases.py`; this page is made from it). Nothing is skipped in silence: there is one
 error that names the thing, what was expected and what to do, or the right result. No file is executed: checkpoints are
-read with `weights_only`, numpy files without pickles.
+read with `weights_only`, numpy files without pickles, configurations of runs by names of this project's own reports alone.
 """
+FORMATS_HEAD = """
+
+## Every format that is read
+
+Each is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of Python or code in it
+and as a bomb (`tests/faults/test_formats.py`; `benchmarks/fuzz.py` mutates them by the hundred thousand): one error that names the
+file, or the right result.
+
+| file | kind |
+|---|---|"""
+KINDS = {
+    "binary": "binary", "text": "text", "csv": "CSV", "json": "JSON", "yaml": "YAML", "archive": "archive of torch",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.room}: {case.given}" for case in CASES])
@@ -55,6 +69,7 @@ def test_the_table_is_long_and_the_document_is_its_copy():
             if case.room == room:
                 result = case.says if case.error is None else f"`{case.error.__name__}`: ... {case.says}"
                 lines.append(f"| {case.given} | {result} |".replace("\n", " "))
+    lines += [FORMATS_HEAD, *(f"| {form.name} | {KINDS[form.kind]} |" for form in FORMATS)]
     text = "\n".join(lines) + "\n"
     if os.environ.get("GENERATE_EXPECTED") == "1":
         DOCUMENT.write_text(text, encoding="utf-8")
