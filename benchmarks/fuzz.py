@@ -2,9 +2,9 @@
 
     python benchmarks/fuzz.py [--inputs 200000] [--seed 0] [--slow]
 
-The formats are those of ``tests/faults/formats.py``. An input fails where anything but a result or the documented error that
-names the file comes of it, or where it takes longer than 20 seconds; the first of each kind are printed with their seed and
-number, and the status is 1.
+The formats are those of ``tests/faults/formats.py``. An input fails where anything but a result or the documented error
+that names the file comes of it, or where it takes longer than 20 seconds; the first of each kind are printed with their
+seed and number, and the status is 1.
 """
 
 import argparse
@@ -19,13 +19,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests"), str(ROOT / "tests" / "faults")]
 
-from formats import FORMATS  # noqa: E402 - the tests' own table
+from formats import FORMATS, Format  # noqa: E402 - the tests' own table
 from mutation import mutated  # noqa: E402 - the tests' own mutations
 
 PATIENCE = 20.0
 
 
-def fuzz(form, inputs: int, seed: int) -> Counter:
+def fuzz(form: Format, inputs: int, seed: int) -> Counter:
     """Read mutated inputs of a format; return how many were taken, refused, and failed by kind."""
     found: Counter = Counter()
     with tempfile.TemporaryDirectory() as folder:

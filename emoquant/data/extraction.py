@@ -31,8 +31,8 @@ class ExtractionSettings(NamedTuple):
     """How utterances are encoded.
 
     On a CPU every utterance is encoded alone, so that not a bit of its features depends on what else is encoded: on
-    what an interruption left, on the number of ranks or on the batches. Elsewhere utterances share batches, whose shapes
-    change the rounding (by about 1e-5 of features whose standard deviation is 2).
+    what an interruption left, on the number of ranks or on the batches. Elsewhere utterances share batches, whose
+    shapes change the rounding (by about 1e-5 of features whose standard deviation is 2).
 
     Attributes:
         device: Device of the encoder.

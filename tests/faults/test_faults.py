@@ -28,15 +28,15 @@ HEAD = """# What comes of bad input
 
 Every line is a test (`tests/faults/*_cases.py`; this page is made from it). Nothing is skipped in silence: there is one
 error that names the thing, what was expected and what to do, or the right result. No file is executed: checkpoints are
-read with `weights_only`, numpy files without pickles, configurations of runs by names of this project's own reports alone.
+read with `weights_only`, numpy files without pickles, configurations of runs for this project's own reports alone.
 """
 FORMATS_HEAD = """
 
 ## Every format that is read
 
-Each is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of Python or code in it
-and as a bomb (`tests/faults/test_formats.py`; `benchmarks/fuzz.py` mutates them by the hundred thousand): one error that names the
-file, or the right result.
+Each is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of Python or
+code in it and as a bomb (`tests/faults/test_formats.py`; `benchmarks/fuzz.py` mutates them by the hundred thousand): one
+error that names the file, or the right result.
 
 | file | kind |
 |---|---|"""
