@@ -32,11 +32,11 @@ read with `weights_only`, numpy files without pickles, configurations of runs fo
 """
 FORMATS_HEAD = """
 
-## Every format that is read
+## Formats
 
-Each is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of Python or
-code in it and as a bomb (`tests/faults/test_formats.py`; `benchmarks/fuzz.py` mutates them by the hundred thousand): one
-error that names the file, or the right result.
+Each of these files is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
+Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error that names the file, or the right result.
+`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files and the cache.
 
 | file | kind |
 |---|---|"""
