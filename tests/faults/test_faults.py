@@ -34,7 +34,7 @@ FORMATS_HEAD = """
 
 ## Formats
 
-Each of these files is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
+Each of these is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
 Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error that names the file, or the right result.
 `benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files and the cache.
 
