@@ -17,6 +17,7 @@ from tqdm import tqdm
 from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
+from emoquant.data.sampling import padded_groups
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.data.writer import ShardWriter
@@ -221,7 +222,7 @@ def _batches(
 ) -> Iterator[list[_Item]]:
     """Yield batches of utterances of similar length, the longest first, read ahead by threads."""
     alone = torch.device(settings.device).type == "cpu"
-    groups = _groups([_seconds(utterance) for utterance in lacking], 0.0 if alone else settings.seconds_per_batch)
+    groups = padded_groups([_seconds(utterance) for utterance in lacking], 0.0 if alone else settings.seconds_per_batch)
     reading = 8 if alone else 2  # groups that are read ahead
     with ThreadPoolExecutor(max(1, settings.num_workers)) as pool:
         ahead: list[list[Future[_Item | str]]] = []
@@ -232,23 +233,6 @@ def _batches(
                 failures += [item for item in read if isinstance(item, str)]
                 bar.update(sum(isinstance(item, str) for item in read))
                 yield _new(writer, [item for item in read if not isinstance(item, str)], bar)
-
-
-def _groups(seconds: Sequence[float], bound: float) -> list[list[int]]:
-    """Return the utterances of each batch, the longest first: as many as their padded seconds allow, at least one.
-
-    Example:
-        >>> _groups([1.0, 3.0, 2.0], 5.0), _groups([1.0, 3.0], 0.0)
-        ([[1], [2, 0]], [[1], [0]])
-    """
-    groups: list[list[int]] = []
-    longest = 0.0
-    for length, index in sorted(zip(seconds, range(len(seconds)), strict=True), reverse=True):
-        if not groups or (len(groups[-1]) + 1) * longest > bound:
-            longest = length
-            groups.append([])
-        groups[-1].append(index)
-    return groups
 
 
 def _seconds(utterance: Utterance) -> float:

@@ -14,8 +14,9 @@ from fake.encoder import FakeEncoder
 
 from emoquant.audio import AudioError, read_audio
 from emoquant.data.base import Utterance
-from emoquant.data.extraction import ExtractionSettings, _groups, extract, extract_corpora, find_entries, open_store
+from emoquant.data.extraction import ExtractionSettings, extract, extract_corpora, find_entries, open_store
 from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.sampling import padded_groups
 from emoquant.encoders import Emotion2Vec
 
 QUIET = ExtractionSettings(progress=False, seconds_per_batch=2.0)
@@ -65,7 +66,7 @@ def test_a_second_run_encodes_nothing(corpus, encoder, tmp_path):
 
 
 def test_batches_hold_many_utterances_but_on_a_cpu_one(corpus, encoder, tmp_path):
-    assert [len(group) for group in _groups([0.3] * 30, 60.0)] == [30]
+    assert [len(group) for group in padded_groups([0.3] * 30, 60.0)] == [30]
     run(corpus.utterances(), encoder, tmp_path, seconds_per_batch=60.0)
     assert encoder.calls == 30
 

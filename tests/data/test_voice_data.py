@@ -246,7 +246,7 @@ def test_a_corpus_with_faults_is_told_them(data, tmp_path, capsys):
         assert what in told, what
     assert "mute" in told
     strict = TTSDataModule(manifest(tmp_path, lines), VoiceAligner(), BandEncoder(), cache_dir=str(tmp_path / "c"))
-    with pytest.raises((CorpusError, ValueError), match="mute: it has no text"):
+    with pytest.raises((CorpusError, ValueError), match=r"mute: it has no text|cut.wav: truncated"):
         strict.setup()
 
 
