@@ -1,5 +1,6 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
@@ -49,6 +50,11 @@ class FeatureDataset(SplitDataset):
     ) -> None:
         super().__init__(utterances, store.frames(rows), emotions, speakers)
         self._rows, self._store, self._votes = rows, store, votes
+
+    @property
+    def content(self) -> bytes:
+        """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
+        return hashlib.sha256(self._store.index.keys(self._rows)).digest()
 
     def __getitem__(self, index: Rows) -> Batch:
         """Return the features of a batch."""

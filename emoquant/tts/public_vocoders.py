@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from emoquant.documents import read_yaml
 from emoquant.encoders.hub import download_model
 from emoquant.files import read_tensors
 from emoquant.speech.mel import MelSettings
@@ -86,11 +86,11 @@ def read_public(config: Path, weights: Path) -> PublicVocoder:
         ValueError: They are of another kind, damaged, or do not fit each other.
     """
     try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))  # JSON is YAML, too
+        settings = read_yaml(config)  # JSON is YAML, too
         if not isinstance(settings, dict):
             raise TypeError(f"a {type(settings).__name__} in place of names and values")
         found = _vocos(settings) if "backbone" in settings else _upsampler(settings)
-    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{config} describes no HiFi-GAN, BigVGAN or Vocos that can be used: {told}") from error
     names = _vocos_names(_read_state(weights)) if "backbone" in settings else _names(_read_state(weights), settings)
