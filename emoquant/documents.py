@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +104,43 @@ def require_mapping(content: object, source: Path | str, *keys: Hashable) -> dic
     if missing := [str(key) for key in keys if key not in content]:
         raise ValueError(f"{source} lacks {', '.join(missing)}")
     return content
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Return the content of a configuration.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no YAML of options, or too long, too deep, or holds itself.
+    """
+    content = read_yaml(path)
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is no configuration: expected options such as `model:` and `trainer:`")
+    return content
+
+
+def inlined(path: Path, within: tuple[Path, ...] = ()) -> Any:  # noqa: ANN401 - content of a YAML
+    """Return the content of a YAML with the YAMLs that it names in their places.
+
+    Args:
+        path: The YAML.
+        within: YAMLs that it is named in, each by the one before.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: See :func:`read_config`; or one of them names itself, or a YAML that names it.
+    """
+    own = path.resolve()
+    if own in within:
+        raise ValueError(f"{path} names itself, or a YAML that names it")
+    return _inlined(read_config(path), path.parent, (*within, own))
+
+
+def _inlined(value: Any, beside: Path, within: tuple[Path, ...]) -> Any:  # noqa: ANN401 - part of a YAML
+    if isinstance(value, Mapping):
+        return {str(key): _inlined(each, beside, within) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_inlined(each, beside, within) for each in value]
+    if isinstance(value, str) and value.endswith(".yaml") and (beside / value).is_file():
+        return inlined(beside / value, within)
+    return value

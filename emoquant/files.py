@@ -166,19 +166,22 @@ def read_text(path: Path, most: int = _MOST_TEXT) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
+def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 
     Args:
         path: The file, which must be there.
         mmap: Whether tensors stay on the disk until they are read.
+        old: Whether files of the time before archives (torch 1.5) are read, too, as public models may be.
 
     Raises:
         ValueError: The file is damaged or cut off, of another kind, asks for code to be run or claims more than it has.
     """
     import torch  # late: whoever only writes files needs none of it
 
-    _check_archive(path)
+    refuse_pointer(path)
+    if not old or zipfile.is_zipfile(path):
+        _check_archive(path)
     broken = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError,
               AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error)  # fmt: skip
     try:
@@ -198,7 +201,6 @@ def _unreadable(path: Path) -> ValueError:
 
 def _check_archive(path: Path) -> None:
     """Refuse what is no archive, or one that unpacks to more bytes than it has: torch packs without compression."""
-    refuse_pointer(path)
     try:
         with zipfile.ZipFile(path) as archive:
             unpacked = sum(entry.file_size for entry in archive.infolist())

@@ -23,8 +23,12 @@ _WRONG = (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, Lookup
           AssertionError, RecursionError)  # fmt: skip
 
 
-class _Budget(TorchFunctionMode):
-    """Refuses to make more tensors, or larger ones, than a file can fill."""
+class Budget(TorchFunctionMode):
+    """Context that refuses to make more tensors, or larger ones, than a file can fill: a ValueError says so.
+
+    Args:
+        state: The weights that the file has.
+    """
 
     def __init__(self, state: Mapping[str, Tensor]) -> None:
         super().__init__()
@@ -80,7 +84,7 @@ def build(make: Callable[[], ModuleT], state: Mapping[str, Tensor], source: Path
         ValueError: The description is wrong, or of something larger than the weights.
     """
     try:
-        with _Budget(state):
+        with Budget(state):
             return make()
     except _WRONG as error:
         raise ValueError(f"{source} describes its model wrongly: {error or type(error).__name__}") from error

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.documents import parse_yaml, read_yaml
+from emoquant.documents import parse_yaml, read_config
 from emoquant.runs import RUNS, Begun, begun_in
 from emoquant.shipped import CONFIGS, find_config, shipped_path
 
@@ -116,41 +116,6 @@ def gather_lists(args: Sequence[str]) -> list[str]:
         else:
             words[place + 1] = json.dumps(parse_yaml(words[place + 1], word))
     return words
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the content of a configuration.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: It is no YAML of options, or too long, too deep, or holds itself.
-    """
-    content = read_yaml(path)
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no configuration: expected options such as `model:` and `trainer:`")
-    return content
-
-
-def inlined(path: Path) -> Any:  # noqa: ANN401 - content of a YAML
-    """Return the content of a YAML with the YAMLs that it names in their places.
-
-    Raises:
-        ValueError: See :func:`read_config`; or one of them names itself, or a YAML that names it.
-    """
-    return _inlined(str(path), Path(), ())
-
-
-def _inlined(value: Any, beside: Path, within: tuple[Path, ...]) -> Any:  # noqa: ANN401 - part of a YAML
-    if isinstance(value, Mapping):
-        return {str(key): _inlined(each, beside, within) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_inlined(each, beside, within) for each in value]
-    if not isinstance(value, str) or not value.endswith(".yaml") or not (beside / value).is_file():
-        return value
-    path = (beside / value).resolve()
-    if path in within:
-        raise ValueError(f"{path} names itself, or a YAML that names it")
-    return _inlined(read_config(path), path.parent, (*within, path))
 
 
 def data_argument(word: str) -> str:

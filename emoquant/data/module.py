@@ -265,16 +265,8 @@ class AudioDataModule(SpeechDataModule):
         crop = round(self.crop_seconds * self.sample_rate) if self.crop_seconds and split == "train" else None
         if crop is not None:
             lengths = np.minimum(lengths, crop)
-        return AudioDataset(
-            utterances,
-            lengths,
-            labels["emotions"],
-            labels["speakers"],
-            crop,
-            self.seed,
-            self.in_memory,
-            self.sample_rate,
-        )
+        emotions, speakers = labels["emotions"], labels["speakers"]
+        return AudioDataset(utterances, lengths, emotions, speakers, crop, self.seed, self.in_memory, self.sample_rate)
 
 
 # For mypy: what tasks and callbacks ask for is what these offer.

@@ -4,7 +4,7 @@ import hashlib
 import importlib.util
 import pickle
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -182,10 +182,7 @@ class LSTMEncoder(FrameEncoder):
                 f"no weights at {path}: expected 'resemblyzer', a file, or a checkpoint of a GE2E training"
             )
         try:
-            if weights == "resemblyzer":  # the package's own file is of the time before archives
-                content: Any = torch.load(path, map_location="cpu", weights_only=True)
-            else:
-                content = read_tensors(path)
+            content = read_tensors(path, old=weights == "resemblyzer")
             state = content.get("model_state", content.get("state_dict", content))
             state = {name.removeprefix("encoder."): value for name, value in state.items()}
             wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))

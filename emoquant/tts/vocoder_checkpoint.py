@@ -1,6 +1,7 @@
 """Files of trained vocoders."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +102,10 @@ def load_vocoder(path: str | Path) -> Learned:
 
 def _is_own(path: Path) -> bool:
     """Return whether a file is a checkpoint of the project's own training."""
-    return path.is_file() and SECTION in read_tensors(path, mmap=True)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    content = read_tensors(path, mmap=True)
+    return isinstance(content, dict) and SECTION in content
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
