@@ -2,10 +2,11 @@
 
 import csv
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emoquant.csv_files import csv_cell, read_csv
 from emoquant.files import whole_file
 
 
@@ -116,20 +117,16 @@ def read_clips(path: Path) -> list[Clip]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no manifest at {path}: expected the manifest.csv that a listening run writes")
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        if missing := [name for name in Clip._fields if name not in (reader.fieldnames or ())]:
-            raise ValueError(f"{path} is no manifest of clips: it lacks the columns {', '.join(missing)}")
-        clips = []
-        for record in reader:
-            try:
-                clips.append(parse_clip(record))
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+    clips = []
+    for line, record in read_csv(path, Clip._fields, "manifest of clips"):
+        try:
+            clips.append(parse_clip(record))
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
     return clips
 
 
-def parse_clip(record: dict[str, Any]) -> Clip:
+def parse_clip(record: Mapping[str, Any]) -> Clip:
     """Return the clip of a record of strings or numbers, such as a line of JSON; what it lacks is unknown.
 
     Raises:
@@ -145,7 +142,7 @@ def parse_clip(record: dict[str, Any]) -> Clip:
 def _cell(value: str | float | int) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
-    return str(value)
+    return csv_cell(str(value)) if isinstance(value, str) else str(value)
 
 
 def _parse(cell: Any, kind: type) -> Any:  # noqa: ANN401 (a cell of any kind)

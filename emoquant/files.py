@@ -1,13 +1,23 @@
 """Files that are there whole or not at all, and files of tensors that bring no code along."""
 
+import hashlib
 import os
 import pickle
+import platform
+import re
 import secrets
 import struct
+import time
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+#: Names of files that are being written: machine, process and a random part; seconds after which one is left over.
+_PARTIAL = re.compile(r"\..+\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.tmp", re.DOTALL)
+_OLD = 3 * 24 * 3600
 
 
 @contextmanager
@@ -24,8 +34,9 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
             before is left as it was.
     """
+    _clean(path.parent)
     # Processes of several machines may share the folder and have the same number.
-    partial = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    partial = path.with_name(partial_name(path.name, secrets.token_hex(4)))
     try:
         yield partial
         with partial.open("rb+") as file:
@@ -39,6 +50,54 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
+
+
+@cache
+def _machine() -> str:
+    return hashlib.sha256(platform.node().encode()).hexdigest()[:6]
+
+
+@cache
+def _clean(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder, once a process: of this machine, or of days ago."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith(".") and is_left_over(entry.name, entry.stat().st_mtime) and entry.is_file():
+                with suppress(OSError):
+                    os.unlink(entry.path)
+
+
+def partial_name(name: str, token: str) -> str:
+    """Return the name of a file or folder while this process writes it.
+
+    Args:
+        name: What it will be called.
+        token: Eight hex digits, another for every writing.
+    """
+    return f".{name}.{_machine()}-{os.getpid()}-{token}.tmp"
+
+
+def is_left_over(name: str, changed: float) -> bool:
+    """Return whether a :func:`partial_name` is of a process that is gone: of this machine, or of another days ago.
+
+    Args:
+        name: A name.
+        changed: Time of its last change, in seconds.
+    """
+    match = _PARTIAL.fullmatch(name)
+    if match is None:
+        return False
+    return _is_dead(int(match[2])) if match[1] == _machine() else time.time() - changed > _OLD
+
+
+def _is_dead(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return True
+    except OSError:  # of another user
+        return False
+    return False
 
 
 def write_whole(path: Path, data: bytes) -> None:
@@ -68,6 +127,16 @@ def pointer_remedy(path: Path) -> str | None:
     return next((remedy for mark, remedy in _POINTERS.items() if head.startswith(mark)), None)
 
 
+def refuse_pointer(path: Path) -> None:
+    """Raise an error where a file only points to its content.
+
+    Raises:
+        ValueError: It is a pointer of Git LFS or git-annex.
+    """
+    if remedy := pointer_remedy(path):
+        raise ValueError(f"{path}: {remedy}")
+
+
 #: Bytes of the largest text that is read at once.
 _MOST_TEXT = 256 * 2**20
 
@@ -85,8 +154,7 @@ def read_text(path: Path, most: int = _MOST_TEXT) -> str:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
-    if remedy := pointer_remedy(path):
-        raise ValueError(f"{path}: {remedy}")
+    refuse_pointer(path)
     with path.open("rb") as file:
         data = file.read(most + 1)
     if len(data) > most:
@@ -98,24 +166,61 @@ def read_text(path: Path, most: int = _MOST_TEXT) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_tensors(path: Path, mmap: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
+def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 
     Args:
         path: The file, which must be there.
         mmap: Whether tensors stay on the disk until they are read.
+        old: Whether files of the time before archives (torch 1.5) are read, too, as public models may be.
 
     Raises:
-        ValueError: The file is damaged or cut off, of another kind, or asks for code to be run.
+        ValueError: The file is damaged or cut off, of another kind, asks for code to be run or claims more than it has.
     """
     import torch  # late: whoever only writes files needs none of it
 
+    refuse_pointer(path)
+    if not old or zipfile.is_zipfile(path):
+        _check_archive(path)
     broken = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError,
               AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error)  # fmt: skip
     try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+        _check_tensors(found, path.stat().st_size)
     except broken as error:
-        raise ValueError(
-            f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind: copy it again, or name "
-            "the file that the training wrote"
-        ) from error
+        raise _unreadable(path) from error
+    return found
+
+
+def _unreadable(path: Path) -> ValueError:
+    return ValueError(
+        f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind: copy it again, or name "
+        "the file that the training wrote"
+    )
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is no archive, or one that unpacks to more bytes than it has: torch packs without compression."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            unpacked = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, OSError, ValueError, LookupError, NotImplementedError, struct.error) as error:
+        raise _unreadable(path) from error
+    if unpacked > path.stat().st_size:
+        raise ValueError(f"{path} unpacks to {unpacked} bytes, more than it has: it is no checkpoint of a training")
+
+
+def _check_tensors(content: Any, size: int, depth: int = 0) -> None:  # noqa: ANN401 - whatever the file holds
+    """Refuse tensors that claim more bytes than the file has, and content without end."""
+    if depth > 100:
+        raise ValueError("values lie too deep in each other")
+    if isinstance(content, dict):
+        content = content.values()
+    elif hasattr(content, "untyped_storage"):
+        if content.numel() * content.element_size() > size:
+            raise ValueError("a tensor is larger than the file")
+        return
+    elif not isinstance(content, list | tuple):
+        return
+    for each in content:
+        _check_tensors(each, size, depth + 1)

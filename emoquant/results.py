@@ -6,7 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from emoquant.csv_files import csv_cell, read_csv
 from emoquant.files import whole_file
+
+#: Characters of the longest name of a corpus, codec, emotion, metric or stratum.
+_LONGEST_NAME = 200
 
 
 class Row(NamedTuple):
@@ -45,7 +49,7 @@ class Row(NamedTuple):
 def _cell(value: str | float | int) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(value)
-    return str(value)
+    return csv_cell(str(value)) if isinstance(value, str) else str(value)
 
 
 def write_results(path: Path, rows: Iterable[Row]) -> None:
@@ -79,22 +83,20 @@ def read_results(path: Path) -> list[Row]:
         raise FileNotFoundError(f"no results at {path}: expected the results.csv that an evaluation writes")
     kinds = Row.__annotations__
     rows = []
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns = [name for name in Row._fields if name != "seeds" or name in (reader.fieldnames or ())]
-        missing = [name for name in columns if name not in (reader.fieldnames or ())]
-        if missing:
-            raise ValueError(f"{path} is no results file: it lacks the columns {', '.join(missing)}")
-        for record in reader:
-            try:
-                cells = {name: _parse(record[name], kinds[name]) for name in columns}
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
-            rows.append(Row(**cells))  # type: ignore[arg-type]  # every cell is of its column's type
+    for line, record in read_csv(path, [name for name in Row._fields if name != "seeds"], "results file"):
+        try:
+            cells = {name: _parse(record[name], kinds[name]) for name in Row._fields if name in record}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        rows.append(Row(**cells))  # type: ignore[arg-type]  # every cell is of its column's type
     return rows
 
 
 def _parse(cell: str, kind: type) -> str | float | int:
     if kind is float:
         return float(cell) if cell else math.nan
+    if kind is str and (len(cell) > _LONGEST_NAME or not cell.isprintable()):
+        raise ValueError(
+            f"{cell[:40]!r}, of {len(cell)} characters, is no name: expected at most {_LONGEST_NAME}, in a line"
+        )
     return kind(cell)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from emoquant.documents import read_json, read_yaml
 from emoquant.files import write_whole
 from emoquant.shipped import did_you_mean, shipped_path
 
@@ -137,7 +138,7 @@ def read_state(place: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
     return content if isinstance(content, dict) else {}
@@ -173,10 +174,17 @@ def begun_in(folder: Path) -> Begun | None:
     if not path.is_file():
         return None
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-        return Begun(**content)
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        begun = Begun(**read_yaml(path))
+        _check_begun(begun)
+        return begun
+    except (ValueError, TypeError) as error:
         raise ValueError(f"{path} is damaged: expected data, encoder and emotions; delete it to begin anew") from error
+
+
+def _check_begun(begun: Begun) -> None:
+    for value, kinds in zip(begun, (str, str, list | dict), strict=True):
+        if value is not None and not isinstance(value, kinds):
+            raise TypeError(f"{str(value)[:80]!r} is of another kind")
 
 
 def begin(folder: Path, begun: Begun) -> None:

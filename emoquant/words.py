@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
+from emoquant.documents import parse_yaml, read_config
 from emoquant.runs import RUNS, Begun, begun_in
 from emoquant.shipped import CONFIGS, find_config, shipped_path
 
@@ -115,38 +114,8 @@ def gather_lists(args: Sequence[str]) -> list[str]:
         if not words[place + 1].startswith("["):
             words[place + 1] = json.dumps([part.strip() for part in words[place + 1].split(",") if part.strip()])
         else:
-            words[place + 1] = json.dumps(yaml.safe_load(words[place + 1]))
+            words[place + 1] = json.dumps(parse_yaml(words[place + 1], word))
     return words
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """Return the content of a configuration.
-
-    Raises:
-        ValueError: It is no YAML of options.
-    """
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no YAML that can be read: {' '.join(str(error).split())}") from error
-    if not isinstance(content, dict):
-        raise ValueError(f"{path} is no configuration: expected options such as `model:` and `trainer:`")
-    return content
-
-
-def inlined(path: Path) -> Any:  # noqa: ANN401 - content of a YAML
-    """Return the content of a YAML with the YAMLs that it names in their places."""
-    return _inlined(read_config(path), path.parent)
-
-
-def _inlined(value: Any, beside: Path) -> Any:  # noqa: ANN401 - part of a YAML
-    if isinstance(value, Mapping):
-        return {str(key): _inlined(each, beside) for key, each in value.items()}
-    if isinstance(value, list):
-        return [_inlined(each, beside) for each in value]
-    if isinstance(value, str) and value.endswith(".yaml") and (beside / value).is_file():
-        return inlined(beside / value)
-    return value
 
 
 def data_argument(word: str) -> str:

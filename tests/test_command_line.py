@@ -226,3 +226,8 @@ def test_a_shell_completes_words(typed, offered, capsys):
     script += '; printf "%s\\n" "${COMPREPLY[@]}"'
     found = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
     assert set(found.stdout.split()) == offered
+
+
+def test_every_command_is_completed(capsys):
+    main(["completion"])
+    assert f'found="{" ".join(COMMANDS)}"' in capsys.readouterr().out

@@ -31,6 +31,7 @@ def draw_map(atlas: Atlas, hearing: Hearing | None = None, point: int = 0) -> Fi
             (float(centre[0]), float(centre[1])),
             (7, 7),
             textcoords="offset points",
+            parse_math=False,
             fontsize=10,
             weight="bold",
         )

@@ -47,8 +47,8 @@ def confusion_figure(counts: Tensor, labels: list[str]) -> Figure:
     figure = Figure(figsize=(1.2 + 0.6 * len(labels), 1.4 + 0.45 * len(rows)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(shares.numpy(), vmin=0, vmax=1, cmap="Blues", aspect="auto")
-    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
-    axes.set_yticks(range(len(rows)), [f"{labels[i]} ({int(counts[i].sum())})" for i in rows])
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right", parse_math=False)
+    axes.set_yticks(range(len(rows)), [f"{labels[i]} ({int(counts[i].sum())})" for i in rows], parse_math=False)
     axes.set_xlabel("recognised as")
     for y, row in enumerate(shares.tolist()):
         for x, share in enumerate(row):

@@ -12,6 +12,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.clips import Clip, parse_clip, write_clips
 from emoquant.data_api import spoken_data_of
+from emoquant.files import refuse_pointer, whole_file
 from emoquant.metrics.described import codec_rows
 from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SpeechTable
@@ -70,9 +71,8 @@ class ListeningWriter(Callback):
         with (self.folder / name).open("a", encoding="utf-8") as journal:
             for clip, waveform in outputs:
                 path = self.folder / clip.file
-                partial = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-                soundfile.write(partial, waveform.numpy(), rate, subtype="PCM_16", format="WAV")
-                partial.replace(path)
+                with whole_file(path) as partial:
+                    soundfile.write(partial, waveform.numpy(), rate, subtype="PCM_16", format="WAV")
                 journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
             journal.flush()
             os.fsync(journal.fileno())
@@ -111,8 +111,9 @@ class ListeningWriter(Callback):
 
 def _clips_of(journal: Path) -> list[Clip]:
     # An interrupted run may leave half a line; a text may hold any other break of a line.
+    refuse_pointer(journal)
     *lines, _ = journal.read_bytes().split(b"\n")
     try:
         return [parse_clip(json.loads(line)) for line in lines]
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{journal} is damaged ({error}): delete it, and its clips are rendered again") from error

@@ -9,6 +9,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 
 from emoquant.codecs.history import History, shares_text, sources_of
+from emoquant.csv_files import csv_cell
 from emoquant.files import whole_file
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.chance import ADVICE, classifier_doubt
@@ -99,7 +100,8 @@ def write_sources(path: Path, module: nn.Module) -> None:
                 training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
             cells = [training.get(field, "") for field in History._fields]
             encoder = source.encoder.name if source.encoder.fingerprint else ""
-            writer.writerow([name, source.checkpoint, source.sha256, *cells, encoder])
+            named = [csv_cell(cell) if isinstance(cell, str) else cell for cell in (*cells, encoder)]
+            writer.writerow([csv_cell(name), source.checkpoint, source.sha256, *named])
 
 
 def summary(rows: list[Row]) -> str:

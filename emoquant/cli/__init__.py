@@ -19,12 +19,13 @@ from emoquant.callbacks import RunSettings
 from emoquant.cli.placing import apply_words
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
+from emoquant.documents import inlined
 from emoquant.files import read_tensors
 from emoquant.quiet import leave_out_noise
 from emoquant.runs import LAST, begin, newest
 from emoquant.shipped import CONFIGS, did_you_mean
 from emoquant.trainer_flags import callbacks_left, runs_folder
-from emoquant.words import Setting, inlined, parse_line, settle
+from emoquant.words import Setting, parse_line, settle
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
 COMMANDS = ("fit", "validate", "test", "predict")
@@ -48,7 +49,10 @@ def _nearest_argument(message: str, setting: Setting) -> str:
     if unknown is None or "did you mean" in message:
         return message
     paths = [Path(value) for word, value in pairwise(setting.args) if word in ("--config", "--data")]
-    names = {name for path in paths if path.is_file() for name in option_names(inlined(path))}
+    try:
+        names = {name for path in paths if path.is_file() for name in option_names(inlined(path))}
+    except (ImportError, ValueError):  # another mistake in the same configuration
+        return message
     near = did_you_mean(unknown[1], sorted(names))
     return f"{message}{near and '; ' + near}"
 

@@ -6,6 +6,8 @@ from emoquant.shipped import config_names
 from emoquant.words import KINDS
 
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
+_COMMANDS = ("fit", "validate", "test", "predict", "study", "manifest", "extract", "compress", "decompress", "site",
+             "reports", "app", "completion", "check-data")  # fmt: skip
 _SCRIPT = """_emoquant() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" found="{words}"
   if [ "$COMP_CWORD" = 1 ]; then found="{commands}"
@@ -30,15 +32,13 @@ def completion(shell: Literal["bash", "zsh"] = "bash") -> str:
     Returns:
         The script.
     """
-    from emoquant.__main__ import COMMANDS
-
     names = {
         command: " ".join(name for kind in kinds for name in config_names(kind)) for command, kinds in KINDS.items()
     }
     names["study"] = " ".join(config_names("eval"))
     cases = "\n".join(f'    {command}) found="{found} $found" ;;' for command, found in names.items())
     words, data = " ".join(_WORDS), " ".join(config_names("data"))
-    script = _SCRIPT.format(words=words, commands=" ".join(COMMANDS), data=data, cases=cases)
+    script = _SCRIPT.format(words=words, commands=" ".join(_COMMANDS), data=data, cases=cases)
     if shell == "zsh":
         script = f"autoload -U +X bashcompinit && bashcompinit\n{script}"
     print(script)

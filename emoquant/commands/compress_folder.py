@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from emoquant.commands.compress_manifest import CompressedRow, append_rows, listed_files, read_rows, write_rows
 from emoquant.commands.sources import Source, place_output, source_digest
+from emoquant.documents import read_json
 from emoquant.files import write_whole
 from emoquant.sharding import share_of
 
@@ -117,7 +118,7 @@ class CompressedFolder:
     def _stored(self) -> dict[str, Any]:
         """Return what settings.json holds; nothing if there is none that can be read."""
         try:
-            found = json.loads((self.path / "settings.json").read_text(encoding="utf-8"))
+            found = read_json(self.path / "settings.json")
         except (FileNotFoundError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}

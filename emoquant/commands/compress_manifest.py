@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from emoquant.files import write_whole
+from emoquant.csv_files import csv_cell, csv_text
+from emoquant.files import refuse_pointer, write_whole
 
 
 class CompressedRow(NamedTuple):
@@ -73,16 +74,22 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
+    refuse_pointer(path)
     try:
         text = path.read_text(encoding="utf-8")
+        records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
     except FileNotFoundError:
         return []
-    records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
     if records and tuple(records[0]) != kind._fields:
         raise ValueError(f"{path} is no manifest of this command; move it away or choose another output folder")
     types = kind.__annotations__.values()
     try:
-        return [kind(*(each(cell) for each, cell in zip(types, record, strict=True))) for record in records[1:]]
+        return [
+            kind(*(each(cell) for each, cell in zip(types, map(csv_text, record), strict=True)))
+            for record in records[1:]
+        ]
     except ValueError as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
 
@@ -103,7 +110,7 @@ def listed_files(path: Path) -> dict[str, str]:
         rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
     except csv.Error as error:
         raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
-    return {row["file"]: row.get("settings") or "" for row in rows if row.get("file")}
+    return {csv_text(row["file"]): row.get("settings") or "" for row in rows if row.get("file")}
 
 
 def _text(header: Sequence[str] | None, rows: Iterable[CompressedRow | DecompressedRow]) -> str:
@@ -111,5 +118,11 @@ def _text(header: Sequence[str] | None, rows: Iterable[CompressedRow | Decompres
     writer = csv.writer(text, lineterminator="\n")
     if header:
         writer.writerow(header)
-    writer.writerows([f"{cell:.9g}" if isinstance(cell, float) else cell for cell in row] for row in rows)
+    writer.writerows([_cell(cell) for cell in row] for row in rows)
     return text.getvalue()
+
+
+def _cell(value: str | int | float) -> str:
+    if isinstance(value, float):
+        return f"{value:.9g}"
+    return csv_cell(value) if isinstance(value, str) else str(value)

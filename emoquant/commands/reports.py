@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from emoquant.files import read_text
 from emoquant.reports.base import Report
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.output import write_file
@@ -35,10 +36,7 @@ def reports(
         raise ValueError("no run is named: expected folders of evaluations, such as runs/lambda_sweep")
     found = [_newest(Path(run)) for run in runs]
     loaded = [(run, *_load(run, default)) for run in found]
-    sections = [
-        _redraw(run, rows, listed, run.folder / FOLDER if out is None else out / (run.name if len(found) > 1 else ""))
-        for run, rows, listed in loaded
-    ]
+    sections = [_redraw(run, rows, listed, _target(run, out, len(found))) for run, rows, listed in loaded]
     if page is not None:
         print(write_file(page, study_page(title, sections)))
 
@@ -56,8 +54,17 @@ def _load(run: Run, default: bool) -> tuple[list[Row], list[Report]]:
     return rows, listed or default_reports(rows)
 
 
+def _target(run: Run, out: Path | None, count: int) -> Path:
+    if out is not None:
+        return out / (run.name if count > 1 else "")
+    folder = run.folder / FOLDER
+    if not folder.resolve().is_relative_to(run.folder.resolve()):
+        raise ValueError(f"{folder} leads out of the run by a link: name a folder to write to (--out)")
+    return folder
+
+
 def _redraw(run: Run, rows: list[Row], listed: list[Report], folder: Path) -> Section:
     for path in dict.fromkeys(path for report in listed for path in report.write(rows, folder)):
         print(path)
-    text = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
+    text = read_text(run.config) if run.config.is_file() else ""
     return Section(run.name, folder, rows, text)

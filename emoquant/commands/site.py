@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from emoquant.files import read_text
 from emoquant.reports.pages import Section
 from emoquant.results import read_results
 from emoquant.runs import RESULTS, RUNS, newest
@@ -73,5 +74,5 @@ def _section(place: Path) -> Section:
     run = newest(place, RESULTS)
     if run is None:
         raise FileNotFoundError(f"no {RESULTS} in {place} or a version_* of it: expected the folder of an evaluation")
-    text = run.config.read_text(encoding="utf-8") if run.config.is_file() else ""
+    text = read_text(run.config) if run.config.is_file() else ""
     return Section(run.name.replace("_", " "), run.folder / "reports", read_results(run.results), text)

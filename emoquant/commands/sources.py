@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from emoquant.files import refuse_pointer
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -226,12 +228,16 @@ def _read(source: Source, encoder: "FrameEncoder | None", trim: float | None = N
     import torch
     from safetensors import safe_open
 
+    refuse_pointer(source.path)
     with _reading(source):
         if source.key:
             with safe_open(source.path, framework="pt") as file:
                 features = file.get_tensor(source.key)
         else:
-            features = torch.from_numpy(np.array(np.load(source.path, mmap_mode="r", allow_pickle=False)))
+            found = np.load(source.path, mmap_mode="r", allow_pickle=False)
+            if not isinstance(found, np.ndarray):
+                raise ValueError("an archive of several arrays (.npz)")
+            features = torch.from_numpy(np.array(found))
     if features.ndim != 2 or not features.is_floating_point():
         kind = f"{tuple(features.shape)} {features.dtype}"
         raise ValueError(f"{source}: expected frame features (T, D) in floating point, got {kind}")
@@ -242,20 +248,24 @@ def _read(source: Source, encoder: "FrameEncoder | None", trim: float | None = N
 def _reading(source: Source) -> Iterator[None]:
     """Turn whatever goes wrong while a file is read into an error that names it."""
     from tokenize import TokenError  # what numpy lets through of a damaged header
+    from zipfile import BadZipFile
 
     from safetensors import SafetensorError
 
+    broken = (SafetensorError, ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError, BadZipFile,
+              AttributeError)  # fmt: skip
     try:
         yield
     except FileNotFoundError:
         raise FileNotFoundError(f"{source.path}: the file is gone") from None
-    except (SafetensorError, ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError) as error:
+    except broken as error:
         raise ValueError(f"{source}: cannot be read as frame features ({error}); write the file again") from error
 
 
 def _keys(path: Path) -> list[str]:
     from safetensors import SafetensorError, safe_open
 
+    refuse_pointer(path)
     try:
         with safe_open(path, framework="pt") as file:
             return sorted(file.keys())

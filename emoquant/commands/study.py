@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from emoquant.files import read_text
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
@@ -179,7 +180,7 @@ def _write_page(
 def _section(experiment: Experiment, runs: Sequence[Path], folder: Path) -> Section:
     """Return the part of the page of one experiment; figures of several seeds are merged and drawn anew."""
     config = runs[0] / "config.yaml"
-    text = config.read_text(encoding="utf-8") if config.is_file() else ""
+    text = read_text(config) if config.is_file() else ""
     reports = runs[0] / FOLDER
     rows = merge_seeds([read_results(run / RESULTS) for run in runs])
     if len(runs) > 1:

@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoquant.files import pointer_remedy
+from emoquant.files import refuse_pointer
 
 _log = logging.getLogger(__name__)
 
@@ -55,8 +55,7 @@ def read_text(path: Path, encoding: str = "cp1252", words: str = "") -> str:
         FileNotFoundError: There is no such file.
         ValueError: It is a pointer of Git LFS or git-annex.
     """
-    if remedy := pointer_remedy(path):
-        raise ValueError(f"{path}: {remedy}")
+    refuse_pointer(path)
     data = path.read_bytes()
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", errors="replace")

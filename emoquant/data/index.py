@@ -183,6 +183,10 @@ class Index:
         """Return the key of a row."""
         return self._all_keys[row].tobytes()
 
+    def keys(self, rows: np.ndarray) -> bytes:
+        """Return the keys of rows, ``(N,)`` int64, one after the other."""
+        return self._all_keys[rows].tobytes()
+
     def shard(self, row: int) -> str:
         """Return the name of the shard that holds a row."""
         return self._names[int(self._shards[row])]

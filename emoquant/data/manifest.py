@@ -17,6 +17,7 @@ from emoquant.data.records import FIELDS, RecordReader, option
 from emoquant.data.sheet import Choice, column_named, encoding_of, separator_of
 from emoquant.data.splits import split_at_random, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
+from emoquant.files import refuse_pointer
 from emoquant.trimming import require_threshold
 
 #: Ways to divide a corpus, and what of a line each needs.
@@ -101,6 +102,7 @@ class ManifestCorpus(Corpus):
                 f"{self.manifest}: no such manifest; expected a CSV file with the columns path, emotion, speaker, "
                 "text, split; emoquant manifest writes one of a folder"
             )
+        refuse_pointer(self.manifest)
         builder, lines = Builder(), array("i")
         for line in self._read(builder):
             lines.append(line)

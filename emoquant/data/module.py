@@ -1,5 +1,6 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal
@@ -49,6 +50,11 @@ class FeatureDataset(SplitDataset):
     ) -> None:
         super().__init__(utterances, store.frames(rows), emotions, speakers)
         self._rows, self._store, self._votes = rows, store, votes
+
+    @property
+    def content(self) -> bytes:
+        """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
+        return hashlib.sha256(self._store.index.keys(self._rows)).digest()
 
     def __getitem__(self, index: Rows) -> Batch:
         """Return the features of a batch."""
@@ -259,16 +265,8 @@ class AudioDataModule(SpeechDataModule):
         crop = round(self.crop_seconds * self.sample_rate) if self.crop_seconds and split == "train" else None
         if crop is not None:
             lengths = np.minimum(lengths, crop)
-        return AudioDataset(
-            utterances,
-            lengths,
-            labels["emotions"],
-            labels["speakers"],
-            crop,
-            self.seed,
-            self.in_memory,
-            self.sample_rate,
-        )
+        emotions, speakers = labels["emotions"], labels["speakers"]
+        return AudioDataset(utterances, lengths, emotions, speakers, crop, self.seed, self.in_memory, self.sample_rate)
 
 
 # For mypy: what tasks and callbacks ask for is what these offer.

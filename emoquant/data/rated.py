@@ -1,10 +1,10 @@
 """Corpora whose listeners said how well an emotion is recognised, as votes."""
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from emoquant.csv_files import read_csv
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.table import Builder, UtteranceTable
 
@@ -72,14 +72,9 @@ class RatedCorpus(Corpus):
         if not self.ratings.is_file():
             raise FileNotFoundError(f"no ratings at {self.ratings}: expected a CSV with {self.key!r} and {self.rate!r}")
         rates = {}
-        with self.ratings.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file)
-            missing = [column for column in (self.key, self.rate) if column not in (reader.fieldnames or ())]
-            if missing:
-                raise ValueError(f"{self.ratings} lacks the columns {', '.join(missing)}")
-            for record in reader:
-                if (cell := (record[self.rate] or "").strip()) != "":
-                    rates[record[self.key]] = self._share(cell, reader.line_num)
+        for line, record in read_csv(self.ratings, (self.key, self.rate), "table of ratings"):
+            if (cell := record[self.rate].strip()) != "":
+                rates[record[self.key]] = self._share(cell, line)
         return rates
 
     def _share(self, cell: str, line: int) -> float:

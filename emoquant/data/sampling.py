@@ -177,3 +177,27 @@ def _rounded(counts: list[int], sizes: list[int], multiple: int) -> list[int]:
         open_buckets = [index for index, (count, size) in enumerate(zip(counts, sizes, strict=True)) if count < size]
         counts[max(open_buckets, key=lambda index: sizes[index] / counts[index])] += 1
     return counts
+
+
+def padded_groups(seconds: Sequence[float], bound: float) -> list[list[int]]:
+    """Return the utterances of each batch, the longest first: as many as their padded seconds allow, at least one.
+
+    Args:
+        seconds: Length of each utterance.
+        bound: Utterances times the longest of them, in seconds.
+
+    Returns:
+        Their numbers.
+
+    Example:
+        >>> padded_groups([1.0, 3.0, 2.0], 5.0), padded_groups([1.0, 3.0], 0.0)
+        ([[1], [2, 0]], [[1], [0]])
+    """
+    groups: list[list[int]] = []
+    longest = 0.0
+    for length, index in sorted(zip(seconds, range(len(seconds)), strict=True), reverse=True):
+        if not groups or (len(groups[-1]) + 1) * longest > bound:
+            longest = length
+            groups.append([])
+        groups[-1].append(index)
+    return groups

@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-import yaml
+from emoquant.documents import parse_yaml
 
 #: What may stand between the cells; the first that fits is taken.
 SEPARATORS = ",;\t|"
@@ -74,8 +74,8 @@ def stands_for(value: object, cell: str) -> bool:
     if type(value) is int and re.fullmatch("[0-9]{1,18}", cell) and int(cell) == value:
         return True
     try:
-        read = yaml.safe_load(cell)
-    except (yaml.YAMLError, ValueError):  # a date that there is not is a ValueError
+        read = parse_yaml(cell, "a cell")
+    except ValueError:
         return False
     return type(read) is type(value) and read == value
 

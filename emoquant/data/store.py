@@ -32,6 +32,7 @@ from torch import Tensor
 
 from emoquant.data.index import Index, read_manifest, write_copy
 from emoquant.data.journal import is_held, locked, whole_lines
+from emoquant.documents import read_json
 from emoquant.files import write_whole
 
 Precision = Literal["float32", "float16"]
@@ -80,7 +81,7 @@ class FeatureStore:
         if not path.exists():
             write_whole(path, json.dumps(identity).encode())
         try:
-            found = {"format": FORMAT, **json.loads(path.read_text(encoding="utf-8"))}
+            found = {"format": FORMAT, **read_json(path)}
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"{path} is damaged ({error}): delete this file if the folder holds features of this encoder, which "
@@ -107,13 +108,15 @@ class FeatureStore:
             if found is None:
                 self.index.forget(self.index.rows_of(name))
             elif found not in sound:
-                self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
+                with contextlib.suppress(OSError):  # a store that cannot be written is read as it is
+                    self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
 
     def verify(self) -> int:
         """Read every entry, forget the damaged ones and return how many they were."""
         damaged = self._damaged()
         if len(damaged):
-            self._strike(damaged, {})
+            with contextlib.suppress(OSError):
+                self._strike(damaged, {})
         return len(damaged)
 
     def rows(self, keys: bytes) -> np.ndarray:

@@ -14,8 +14,11 @@ import torch
 import yaml
 from torch import Tensor
 
+from emoquant.documents import read_json, read_yaml
 from emoquant.encoders.architecture import Network
-from emoquant.files import read_tensors, whole_file
+from emoquant.encoders.frames import front_end_layers
+from emoquant.files import read_tensors, read_text, whole_file
+from emoquant.rebuilding import require_weights
 
 _CONFIGURATION = {
     "framework": "pytorch",
@@ -59,8 +62,6 @@ def read_directory(path: Path) -> ModelDirectory:
         FileNotFoundError: The directory or one of its files is missing.
         ValueError: The configuration is not one of emotion2vec, or names no file of weights in the directory.
     """
-    from omegaconf import OmegaConf  # reads funasr's YAML as funasr does (1e-5 is a number)
-
     weights = _name_of_weights(path / "configuration.json")
     for name in ("config.yaml", weights):
         if not (path / name).is_file():
@@ -68,13 +69,28 @@ def read_directory(path: Path) -> ModelDirectory:
                 f"{path} is no emotion2vec model: it has no {name}; expected a directory in funasr's format "
                 f"(configuration.json, config.yaml, {weights}, tokens.txt) as the model hubs give it"
             )
-    conf = OmegaConf.to_container(OmegaConf.load(path / "config.yaml"), resolve=True)
-    if not isinstance(conf, dict) or conf.get("model") != "Emotion2vec" or "model_conf" not in conf:
-        raise ValueError(f"{path / 'config.yaml'} does not describe an emotion2vec model (model: Emotion2vec)")
+    model_conf = _model_conf(path / "config.yaml")
     tokens = path / "tokens.txt"
-    labels = tokens.read_text(encoding="utf-8").split("\n") if tokens.is_file() else []
+    labels = read_text(tokens).split("\n") if tokens.is_file() else []
     labels = [label.strip() for label in labels if label.strip()]
-    return ModelDirectory(path, conf["model_conf"], labels, path / weights)
+    return ModelDirectory(path, model_conf, labels, path / weights)
+
+
+def _model_conf(path: Path) -> dict[str, Any]:
+    """Return the configuration of the network; nothing of it is left for funasr to evaluate as Python."""
+    conf = read_yaml(path)
+    if not isinstance(conf, dict) or conf.get("model") != "Emotion2vec" or not isinstance(conf.get("model_conf"), dict):
+        raise ValueError(f"{path} does not describe an emotion2vec model (model: Emotion2vec)")
+    found: dict[str, Any] = conf["model_conf"]
+    try:
+        if any("${" in str(value) for value in (found, *found.values())):
+            raise ValueError("it refers to other values (${...}); write them out")
+        if not isinstance(found["embed_dim"], int):
+            raise ValueError(f"embed_dim is {found['embed_dim']!r}, expected a number")
+        front_end_layers(found["modalities"]["audio"]["feature_encoder_spec"])
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: model_conf is not one of emotion2vec: {error}") from error
+    return found
 
 
 def _name_of_weights(configuration: Path) -> str:
@@ -82,7 +98,7 @@ def _name_of_weights(configuration: Path) -> str:
     if not configuration.is_file():
         return "model.pt"
     try:
-        name = json.loads(configuration.read_text(encoding="utf-8")).get("file_path_metas", {}).get("init_param")
+        name = read_json(configuration).get("file_path_metas", {}).get("init_param")
     except (ValueError, AttributeError) as error:
         raise ValueError(f"{configuration} is no description of a model ({error}); fetch the model again") from error
     if name is not None and (not isinstance(name, str) or name != Path(name).name):
@@ -102,7 +118,8 @@ def read_weights(directory: ModelDirectory) -> dict[str, Tensor]:
             stored = stored[key]
     if not isinstance(stored, Mapping) or not all(isinstance(value, Tensor) for value in stored.values()):
         raise ValueError(f"{directory.weights} holds no weights: expected a state dict, or one under the key 'model'")
-    return {name.removeprefix("d2v_model."): value for name, value in stored.items()}
+    found = require_weights(stored, directory.weights)
+    return {name.removeprefix("d2v_model."): value for name, value in found.items()}
 
 
 def load_weights(network: Network, weights: Mapping[str, Tensor], source: Path) -> None:

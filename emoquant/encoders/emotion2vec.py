@@ -25,6 +25,7 @@ from emoquant.encoders.heads import LinearHead, head_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
 from emoquant.origin import Origin
+from emoquant.rebuilding import build
 
 
 class Emotion2Vec(FrameEncoder):
@@ -63,6 +64,7 @@ class Emotion2Vec(FrameEncoder):
         self.model, self.hub = model, hub
         self.window, self.overlap = window, overlap
         self.network: Network = None
+        self.eval()  # whoever trains it turns that on
 
     @cached_property
     def directory(self) -> ModelDirectory:
@@ -112,7 +114,7 @@ class Emotion2Vec(FrameEncoder):
     def _make_network(self) -> Network:
         weights = read_weights(self.directory)
         classes = len(self.labels) if "proj.weight" in weights else 0
-        network = build_network(self.model_conf, classes, empty=True)
+        network = build(lambda: build_network(self.model_conf, classes, empty=True), weights, self.directory.path)
         load_weights(network, weights, self.directory.path)
         return network
 
@@ -247,6 +249,7 @@ class UntrainedEmotion2Vec(Emotion2Vec):
         super().__init__("untrained")
         self._conf = emotion2vec_config(dim, depth, prenet_depth, heads, **sizes)
         self._labels = list(labels)
+        self.train()  # it is of no use before
 
     @property
     def model_conf(self) -> dict[str, Any]:

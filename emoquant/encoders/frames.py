@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from emoquant.encoders.architecture import Network, alibi_slopes
 
+#: Convolutions in front of the network at most.
+_MOST_LAYERS = 64
+
 
 def front_end_layers(spec: str) -> list[tuple[int, int, int]]:
     """Return the convolutions of a ``feature_encoder_spec`` as (channels, kernel, stride).
@@ -22,14 +25,27 @@ def front_end_layers(spec: str) -> list[tuple[int, int, int]]:
         >>> front_end_layers("[(512, 10, 5)] + [(512, 3, 2)] * 2")
         [(512, 10, 5), (512, 3, 2), (512, 3, 2)]
     """
-    return [(int(c), int(k), int(s)) for c, k, s in _evaluate(ast.parse(spec, mode="eval").body)]
+    if not isinstance(spec, str) or len(spec) > 1000:
+        raise ValueError(f"feature_encoder_spec is {str(spec)[:80]!r}, expected a list of (channels, kernel, stride)")
+    try:
+        layers = [(int(c), int(k), int(s)) for c, k, s in _evaluate(ast.parse(spec, mode="eval").body)]
+    except (SyntaxError, TypeError, ValueError, MemoryError, RecursionError) as error:
+        raise ValueError(
+            f"feature_encoder_spec is {spec!r}, expected a list of (channels, kernel, stride): {error}"
+        ) from error
+    if not 1 <= len(layers) <= _MOST_LAYERS or not all(1 <= number <= 2**16 for layer in layers for number in layer):
+        raise ValueError(f"feature_encoder_spec is {spec!r}: expected 1 to {_MOST_LAYERS} layers of sizes from 1")
+    return layers
 
 
 def _evaluate(node: ast.expr) -> Any:  # noqa: ANN401 - a list of tuples or a number
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         return _evaluate(node.left) + _evaluate(node.right)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult):
-        return _evaluate(node.left) * _evaluate(node.right)
+        left, right = _evaluate(node.left), _evaluate(node.right)
+        if max((each for each in (left, right) if isinstance(each, int)), default=0) > _MOST_LAYERS:
+            raise ValueError(f"more than {_MOST_LAYERS} layers")
+        return left * right
     return ast.literal_eval(node)
 
 

@@ -15,6 +15,7 @@ from emoquant.files import read_tensors
 from emoquant.labels import emotion_index
 from emoquant.origin import Origin, read_origin
 from emoquant.precision import full_float32
+from emoquant.rebuilding import build, fill, require_weights
 from emoquant.runs import BEST, RUNS, find_checkpoint, newest
 
 
@@ -90,6 +91,7 @@ class EncoderHead(LinearHead):
         directory = read_directory(find_model(model, hub))
         weights = read_weights(directory)
         super().__init__(*head_weights(model, directory.labels, weights), directory.labels)
+        self.eval()
         digest = body_digest(directory.model_conf, weights)
         self.origin = None if any_encoder else Origin(model, digest, digest)
 
@@ -187,11 +189,12 @@ class ProbeHead(EmotionHead):
         stored: Any = read_tensors(path)
         if not isinstance(stored, dict) or "probe" not in stored:
             raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
-        self.probe = Probe(**stored["probe"])
         prefix = "probe."
-        state = {n.removeprefix(prefix): v for n, v in stored["state_dict"].items() if n.startswith(prefix)}
-        self.probe.load_state_dict(state)
-        self.probe.requires_grad_(False).eval()
+        weights = require_weights(stored.get("state_dict"), checkpoint)
+        state = {n.removeprefix(prefix): v for n, v in weights.items() if n.startswith(prefix)}
+        self.probe = build(lambda: Probe(**stored["probe"]), state, checkpoint)
+        fill(self.probe, state, checkpoint)
+        self.requires_grad_(False).eval()
         self.labels, self.dim = self.probe.labels, self.probe.dim
         self.origin = None if any_encoder else read_origin(stored.get("encoder"))
 

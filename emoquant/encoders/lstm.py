@@ -3,16 +3,17 @@
 import hashlib
 import importlib.util
 import pickle
-import zipfile
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.files import read_tensors
 from emoquant.precision import full_float32
+from emoquant.rebuilding import fill
 from emoquant.runs import find_checkpoint
 from emoquant.speech.mel import MelSettings
 
@@ -101,6 +102,7 @@ class LSTMEncoder(FrameEncoder):
         self.register_buffer("logarithmic", torch.tensor(logarithm))
         if weights:
             self._load(weights)
+            self.eval()  # whoever trains it turns that on
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""
@@ -180,16 +182,14 @@ class LSTMEncoder(FrameEncoder):
                 f"no weights at {path}: expected 'resemblyzer', a file, or a checkpoint of a GE2E training"
             )
         try:
-            if not zipfile.is_zipfile(path) and weights != "resemblyzer":
-                raise ValueError("not an archive of torch")
-            content: Any = torch.load(path, map_location="cpu", weights_only=True)
+            content = read_tensors(path, old=weights == "resemblyzer")
             state = content.get("model_state", content.get("state_dict", content))
             state = {name.removeprefix("encoder."): value for name, value in state.items()}
             wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))
             if kind != self.logarithm:
                 raise ValueError(f"it was trained with logarithm: {str(kind).lower()}; build it so")
-            self.load_state_dict({name: value for name, value in state.items() if name in wanted})
-        except (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, ValueError) as error:
+            fill(self, {name: value for name, value in state.items() if name in wanted}, path)
+        except (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, TypeError, ValueError) as error:
             raise ValueError(f"{path} holds no weights of this encoder: {error}") from error
 
 

@@ -3,6 +3,7 @@
 import inspect
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,7 +13,11 @@ from matplotlib.figure import Figure
 from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
+from emoquant.reports.writing import latex_text, markdown_text
 from emoquant.results import Row, write_results
+
+#: Bytes of the longest part of a file's name.
+_LONGEST = 100
 
 
 class Artifact(NamedTuple):
@@ -81,9 +86,7 @@ class Drawing(Report):
     """
 
     def __init__(self, name: str, stratum: str = ALL) -> None:
-        if not name or set(name) & set("/\\"):
-            raise ValueError(f"name must be a plain file name without folders, not {name!r}")
-        self.name = name
+        self.name = plain_name(name)
         self.stratum = stratum
 
     @abstractmethod
@@ -114,7 +117,7 @@ class Drawing(Report):
             own = results.of_corpus(corpus)
             doubt = classifier_doubt(own)
             artifacts += [_doubted(a._replace(stem=a.stem + suffix), doubt) for a in self.draw(own)]
-        return artifacts
+        return _apart(artifacts)
 
     def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
         """Write the figures, their rows and the index; see :meth:`Report.write`."""
@@ -132,9 +135,9 @@ def _doubted(artifact: Artifact, doubt: str) -> Artifact:
         return artifact
     texts = dict(artifact.texts)
     if ".md" in texts:
-        texts[".md"] = f"**{doubt}**\n\n{texts['.md']}"
+        texts[".md"] = f"**{markdown_text(doubt)}**\n\n{texts['.md']}"
     if ".tex" in texts:
-        texts[".tex"] = texts[".tex"].replace(r"\caption{", rf"\caption{{{doubt.replace('%', chr(92) + '%')} ", 1)
+        texts[".tex"] = texts[".tex"].replace(r"\caption{", rf"\caption{{{latex_text(doubt)} ", 1)
     return artifact._replace(caption=f"{doubt} {artifact.caption}", texts=texts)
 
 
@@ -146,7 +149,33 @@ def file_name(text: str) -> str:
         'emodb-ravdess-test'
     """
     kept = "".join(c if c.isalnum() or c in "._" else " " for c in text)
-    return "-".join(kept.split()) or "unnamed"
+    name = "-".join(kept.split()).lstrip(".") or "unnamed"
+    while len(name.encode()) > _LONGEST:
+        name = name[:-1]
+    return name
+
+
+def plain_name(name: object) -> str:
+    """Return the stem of a report's files, if it is one: no folder, nothing hidden, nothing that is not printed.
+
+    Raises:
+        ValueError: It is none.
+    """
+    plain = isinstance(name, str) and name.isprintable() and not set(name) & set("/\\:") and name.strip() == name
+    if not plain or not name or str(name).startswith(".") or len(str(name).encode()) > _LONGEST:
+        raise ValueError(f"name must be a plain file name without folders, not {str(name)[:80]!r}")
+    return str(name)
+
+
+def _apart(artifacts: Sequence[Artifact]) -> list[Artifact]:
+    """Return figures whose names were alike with a number behind the later ones."""
+    used: Counter[str] = Counter()
+    found = []
+    for artifact in artifacts:
+        used[artifact.stem] += 1
+        number = used[artifact.stem]
+        found.append(artifact._replace(stem=f"{artifact.stem}_{number}") if number > 1 else artifact)
+    return found
 
 
 def _suffixes(artifact: Artifact) -> list[str]:

@@ -17,6 +17,7 @@ from emoquant.reports.panels import (
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import line_style, paper_style
+from emoquant.reports.writing import markdown_text
 
 
 def trained_emotions(
@@ -180,8 +181,8 @@ class CrossMatrix(Drawing):
         widest = interval_text(rows, "In brackets")
         caption = sentences(base, widest_text(rows, measure), "Framed: the codebook's own emotion.")
         texts = {
-            ".md": f"{markdown(grid)}\n{base} {widest}\n",
-            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}".replace("_", "-")),
+            ".md": f"{markdown(grid)}\n{markdown_text(f'{base} {widest}')}\n",
+            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}"),
         }
         alt = "Heat map. " + ". ".join(
             f"Codebook {c}: " + ", ".join(f"{e} {grid.text(cell)}" for e, cell in zip(emotions, line, strict=True))

@@ -1,6 +1,5 @@
 """Methods against each other at equal similarity or rate; parts of a corpus against each other."""
 
-import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.colors import to_hex
 
+from emoquant.documents import read_json
 from emoquant.labels import canonical_emotion
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
@@ -219,10 +219,10 @@ def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float
     """
     path = locate_reference(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return {
             canonical_emotion(emotion): {str(a): dict(v) for a, v in found.items()}
             for emotion, found in content.items()
         }
-    except (AttributeError, TypeError, json.JSONDecodeError) as error:
+    except (AttributeError, TypeError, ValueError) as error:
         raise ValueError(f"{path} is no table of figures by emotion and agreement: {error}") from error

@@ -9,6 +9,7 @@ from emoquant.reports.outcomes import ELSE, Outcomes
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import ALL, Results
 from emoquant.reports.style import paper_style
+from emoquant.reports.writing import markdown_text
 
 
 class ConfusionMatrices(Drawing):
@@ -55,9 +56,9 @@ class ConfusionMatrices(Drawing):
             count_text(rows),
             widest_text(rows, grids[0].measure),
         )
-        label = f"tab:{self.name}{suffix}".replace("_", "-")
+        label = f"tab:{self.name}{suffix}"
         texts = {
-            ".md": "\n".join(markdown(grid) for grid in grids) + f"\n{caption}\n",
+            ".md": "\n".join(markdown(grid) for grid in grids) + f"\n{markdown_text(caption)}\n",
             ".tex": "\n".join(latex(g, f"{g.title}: {caption}", f"{label}-{i}") for i, g in enumerate(grids, 1)),
         }
         alt = "Matrices. " + " ".join(_diagonal_text(grid) for grid in grids)

@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from emoquant.csv_files import csv_cell
 from emoquant.reports.chance import ADVICE
 from emoquant.reports.findings import findings
 from emoquant.reports.findings_sweep import DIRECT
 from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results
 from emoquant.reports.verdicts import VERDICTS, Finding
+from emoquant.reports.writing import markdown_text
 from emoquant.results import Row
 
 HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment")
@@ -62,8 +64,9 @@ def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
         found: Findings, at least one.
     """
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([HEAD, *(one.cells() for one in found)])
-    lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *(one.cells() for one in found)]]
+    csv.writer(text, lineterminator="\n").writerows([HEAD, *(map(csv_cell, one.cells()) for one in found)])
+    rows = [map(markdown_text, one.cells()) for one in found]
+    lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *rows]]
     markdown = "".join(f"| {line} |\n" for line in lines)
     return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", markdown)]
 

@@ -79,7 +79,7 @@ class FlowFigure(Drawing):
                     )
                 line[0].set_ylabel(f"{codec}\npredicted (%)" if len(codecs) > 1 else "Predicted (%)")
             for axes in grid[-1]:
-                axes.set_xlabel("$\\lambda$")
+                axes.set_xlabel("λ")
             _key(figure, outcomes.columns)
         rows = [row for codec in codecs for point in outcomes.points(codec) for row in outcomes.rows(codec, point)]
         caption = sentences(

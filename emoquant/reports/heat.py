@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from emoquant.reports.quantities import UNDEFINED, Quantity
 from emoquant.reports.style import GREY, new_figure
+from emoquant.reports.writing import label_text, latex_text, markdown_text
 from emoquant.results import Row
 
 #: Light to dark, one hue: order is kept in grey and for all kinds of colour vision.
@@ -148,13 +149,14 @@ def markdown(grid: Grid) -> str:
     Args:
         grid: The table.
     """
-    head = [grid.corner, *grid.columns]
+    head = [markdown_text(text) for text in (grid.corner, *grid.columns)]
     body = [
-        [name, *[_with_interval(grid, cell) for cell in line]] for name, line in zip(grid.rows, grid.cells, strict=True)
+        [markdown_text(name), *[_with_interval(grid, cell) for cell in line]]
+        for name, line in zip(grid.rows, grid.cells, strict=True)
     ]
     lines = [head, ["---", *["---:" for _ in grid.columns]], *body, ["n", *_counts(grid)]]
-    table = "\n".join(f"| {' | '.join(text.replace('|', chr(92) + '|') for text in line)} |" for line in lines)
-    return f"{'**' + grid.title + '**' + chr(10) * 2 if grid.title else ''}{table}\n"
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return f"{'**' + markdown_text(grid.title) + '**' + chr(10) * 2 if grid.title else ''}{table}\n"
 
 
 def latex(grid: Grid, caption: str, label: str) -> str:
@@ -165,17 +167,19 @@ def latex(grid: Grid, caption: str, label: str) -> str:
         caption: Caption, plain text.
         label: Label to refer to.
     """
-    head = " & ".join(_escaped(text) for text in (grid.corner, *grid.columns))
+    head = " & ".join(latex_text(text) for text in (grid.corner, *grid.columns))
     body = []
     for name, line in zip(grid.rows, grid.cells, strict=True):
         cells = [_with_interval(grid, cell, r"%s {\scriptsize[%s, %s]}") for cell in line]
         body.append(
-            " & ".join([_escaped(name), *[re.sub(r"-(?=\d)", "$-$", cell).replace(UNDEFINED, "--") for cell in cells]])
+            " & ".join(
+                [latex_text(name), *[re.sub(r"-(?=\d)", "$-$", cell).replace(UNDEFINED, "--") for cell in cells]]
+            )
             + r" \\"
         )
     counts = " & ".join(["$n$", *_counts(grid)]) + r" \\"
     return "\n".join([
-        r"\begin{table}", r"\centering", rf"\caption{{{_escaped(caption)}}}", rf"\label{{{label}}}",
+        r"\begin{table}", r"\centering", rf"\caption{{{latex_text(caption)}}}", rf"\label{{{label_text(label)}}}",
         rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}", r"\toprule", head + r" \\", r"\midrule",
         *body, r"\midrule", counts, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
     ])  # fmt: skip
@@ -193,18 +197,3 @@ def _counts(grid: Grid) -> list[str]:
         counts = sorted({cell.n for cell in column if cell is not None})
         texts.append("" if not counts else f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}")
     return texts
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "λ": r"$\lambda$",
-    UNDEFINED: "--",
-    "→": r"$\rightarrow$",
-    "“": "``",
-    "”": "''",
-    "±": r"$\pm$",
-}
-
-
-def _escaped(text: str) -> str:
-    return "".join(_LATEX.get(c, rf"\{c}" if c in "&%$#_{}" else c) for c in text)

@@ -12,7 +12,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
+from emoquant.documents import read_json, require_mapping
 from emoquant.files import write_whole
+from emoquant.reports.fonts import other_scripts
 from emoquant.reports.style import paper_style
 from emoquant.results import Row
 
@@ -47,7 +49,8 @@ def picture(figure: Figure, kind: str, salt: str) -> bytes:
         salt: Seeds the identifiers inside an SVG.
     """
     buffer = io.BytesIO()
-    with paper_style(), mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"}):
+    drawn = mpl.rc_context({"svg.hashsalt": salt, "svg.fonttype": "path"})
+    with paper_style(), drawn, other_scripts(figure):
         if kind == "png":
             FigureCanvasAgg(figure).print_figure(buffer, format="png", dpi=RESOLUTION, metadata={"Software": None})
         elif kind == "svg":
@@ -63,12 +66,35 @@ def read_index(folder: Path) -> list[dict[str, Any]]:
 
     Args:
         folder: Folder that reports were written into.
+
+    Raises:
+        ValueError: The index is damaged, or lists files that lie elsewhere.
     """
     path = folder / INDEX
     if not path.is_file():
         return []
-    entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["artifacts"]
+    entries = require_mapping(read_json(path), path, "artifacts")["artifacts"]
+    if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
+        raise ValueError(f"{path} is damaged: it lists what no report writes; delete it, and draw the reports again")
+    inside = folder.resolve()
+    for entry in entries:
+        for name in entry["files"]:
+            if not (folder / name).resolve().is_relative_to(inside):
+                raise ValueError(f"{path} lists {name}, which leads out of {folder} by a link; remove it")
     return [entry for entry in entries if all((folder / name).is_file() for name in entry["files"])]
+
+
+def _is_entry(entry: object) -> bool:
+    """Return whether an entry of an index has what every report writes, and names files in its folder alone."""
+    texts = ("stem", "title", "caption", "alt", "results")
+    if not isinstance(entry, dict) or not all(isinstance(entry.get(name), str) for name in texts):
+        return False
+    files = entry.get("files")
+    return isinstance(files, list) and "report" in entry and all(map(_is_plain, [entry["stem"], *files]))
+
+
+def _is_plain(name: object) -> bool:
+    return isinstance(name, str) and bool(name) and not set(name) & set("/\\\0") and name not in (".", "..")
 
 
 def digest(rows: Sequence[Row]) -> str:

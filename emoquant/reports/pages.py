@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.reports.base import Report
+from emoquant.files import read_text
+from emoquant.reports.base import Report, plain_name
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
@@ -72,7 +73,7 @@ class StudyPage(Report):
     Args:
         title: Heading of the page.
         reports: Reports to write first.
-        config: File of the configuration that made the run; ``config.yaml`` in the folder or above it by default.
+        config: Name of the file of the run's configuration, in the folder or above it; ``config.yaml`` by default.
         name: Stem of the file.
     """
 
@@ -83,7 +84,9 @@ class StudyPage(Report):
         config: str | None = None,
         name: str = "study",
     ) -> None:
-        self.title, self.reports, self.config, self.name = title, reports, config, name
+        self.title, self.reports, self.config, self.name = title, reports, config, plain_name(name)
+        if config is not None and Path(config).name != config:
+            raise ValueError(f"config must be a file of the run's folder without folders, not {config!r}")
 
     def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
         """Write the page, and the files of its own reports before it."""
@@ -235,12 +238,12 @@ def _config(text: str) -> str:
 
 
 def _config_text(folder: Path, given: str | None) -> str:
-    if given:
-        path = Path(given)
-        if not path.is_file():
-            raise FileNotFoundError(f"no configuration at {path}: correct the page's option `config` or drop it")
-        return path.read_text(encoding="utf-8")
-    for path in (folder / "config.yaml", folder.parent / "config.yaml"):
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    return ""
+    places = [folder / (given or "config.yaml"), folder.parent / (given or "config.yaml")]
+    found = next((path for path in places if path.is_file()), None)
+    if found is None:
+        if given:
+            raise FileNotFoundError(f"no configuration at {places[1]}: correct the page's option `config` or drop it")
+        return ""
+    if found.is_symlink():
+        raise ValueError(f"{found} is a link: a page shows nothing of other folders; copy the file")
+    return read_text(found)

@@ -78,7 +78,7 @@ _MARGIN = 0.35
 #: Where unquantized features are drawn, in units of the linear stretch.
 _BEFORE = -0.7
 #: The axis that most reports share.
-LAMBDA_LABEL = "$\\lambda$ (squared feature units per bit)"
+LAMBDA_LABEL = "λ (squared feature units per bit)"
 
 
 def horizontal_axis(x: str, linear_below: float | None = None) -> Horizontal:
@@ -89,7 +89,7 @@ def horizontal_axis(x: str, linear_below: float | None = None) -> Horizontal:
         linear_below: Where a logarithmic axis turns linear.
     """
     if x == "lmbda":
-        return Horizontal(LAMBDA_LABEL, "$\\lambda$", linear_below=linear_below)
+        return Horizontal(LAMBDA_LABEL, "λ", linear_below=linear_below)
     similarity = "similarity" in x
     measure = quantity(x)
     return Horizontal(

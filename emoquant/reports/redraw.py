@@ -1,13 +1,13 @@
 """Reports of a finished run, made again from its files alone."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from emoquant import reports as own_reports
+from emoquant.documents import read_yaml
 from emoquant.reports.base import Report
+from emoquant.reports.reference import SHIPPED
 
 RESULTS, CONFIG, FOLDER = "results.csv", "config.yaml", "reports"
 
@@ -25,13 +25,28 @@ def configured_reports(config: Path) -> list[Report]:
         ValueError: The file is no YAML, or an entry names no report or options that it does not have.
     """
     try:
-        content = yaml.safe_load(config.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{config} is no YAML that can be read: {' '.join(str(error).split())}") from error
-    try:
-        return [build_report(entry) for entry in _listed(content)]
+        found = [build_report(entry) for entry in _listed(read_yaml(config))]
     except RecursionError as error:
-        raise ValueError(f"{config} holds itself (an anchor of YAML inside what it names): write it out") from error
+        raise ValueError(f"{config}: values lie too deep in each other") from error
+    except ValueError as error:
+        raise error if str(config) in str(error) else ValueError(f"{config}: {error}") from error
+    for report in found:
+        _stay_inside(report, config)
+    return found
+
+
+def _stay_inside(report: Report, config: Path) -> None:
+    """Refuse a report that would read files outside of the run that it is made again from."""
+    reference = getattr(report, "reference", None)
+    if reference is not None and str(reference) not in {file.stem for file in SHIPPED.iterdir()}:
+        run = config.parent.resolve()
+        if not isinstance(reference, str) or not Path(reference).resolve().is_relative_to(run):
+            raise ValueError(
+                f"{config} names the figures {str(reference)[:200]!r}, which lie outside of the run: copy them there, "
+                "name shipped ones, or draw the default set (--default)"
+            )
+    for inner in getattr(report, "reports", None) or ():
+        _stay_inside(inner, config)
 
 
 def _listed(content: object) -> Iterator[object]:
@@ -65,17 +80,17 @@ def build_report(entry: object) -> Report:
     """
     path, arguments = (entry, {}) if isinstance(entry, str) else _parts(entry)
     module, _, name = path.rpartition(".")
-    try:
-        kind = getattr(import_module(module or "emoquant.reports"), name)
-    except (ImportError, AttributeError, TypeError, ValueError) as error:  # the last two of names with odd dots
-        raise ValueError(
-            f"no report {path!r}: expected a class of emoquant.reports or the full name of one; {error}"
-        ) from error
+    # Looked up, never imported: a run's folder that somebody sends may hold a module of any name.
+    own = module in ("", "emoquant.reports") and name in own_reports.__all__
+    kind = getattr(own_reports, name) if own else None
     if not (isinstance(kind, type) and issubclass(kind, Report)):
-        raise ValueError(f"{path} is no report: expected a subclass of emoquant.reports.Report")
+        raise ValueError(
+            f"no report {path[:200]!r}: expected a class of emoquant.reports; reports of your own are drawn by "
+            "the command that made the run"
+        )
     try:
         return kind(**{key: _built(value) for key, value in arguments.items()})
-    except TypeError as error:
+    except (TypeError, AttributeError, LookupError, OverflowError) as error:
         raise ValueError(f"{path} does not take these options: {error}") from error
 
 

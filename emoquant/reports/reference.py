@@ -1,10 +1,10 @@
 """Published figures to hold ours against: those of the study, shipped in ``published/``, or a file of the user's."""
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from emoquant.csv_files import read_csv
 from emoquant.labels import SPELLINGS, canonical_emotion
 from emoquant.reports.panels import Curve
 from emoquant.reports.quantities import quantity
@@ -68,18 +68,16 @@ def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Publ
         ValueError: It has no lambda column, a cell that is no number, or none of the wanted series.
     """
     path = locate_reference(path)
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        columns = list(reader.fieldnames or ())
+    table: Published = {}
+    for line, record in read_csv(path):
+        columns = list(record)
         if not set(columns) & set(_POINTS):
             raise ValueError(f"{path} has the columns {', '.join(columns)}: expected one named lambda")
-        table: Published = {}
-        for record in reader:
-            try:
-                for series, at, value in _figures(record, columns):
-                    table.setdefault(series, {})[at] = value
-            except (TypeError, ValueError) as error:
-                raise ValueError(f"{path}, line {reader.line_num}: {error}") from error
+        try:
+            for series, at, value in _figures(record, columns):
+                table.setdefault(series, {})[at] = value
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
     found = {series: table[series] for series in wanted if series in table}
     if not found:
         raise ValueError(f"{path} has figures of {', '.join(table)}: none of {', '.join(wanted)}")

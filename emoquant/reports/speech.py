@@ -8,6 +8,7 @@ from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import interval_text
 from emoquant.reports.quantities import point_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.writing import markdown_text
 from emoquant.results import Row
 
 
@@ -135,4 +136,4 @@ def _trends(rows: Sequence[Row]) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"| {' | '.join(cell if cell == '---' else markdown_text(cell) for cell in cells)} |"

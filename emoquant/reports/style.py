@@ -21,8 +21,8 @@ GREY = "#5E5E5E"
 _LABEL = 0.3
 
 _RC: dict[Any, Any] = {
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.family": ["DejaVu Sans"],
+    "text.parse_math": False,  # names may have signs of dollars
     "font.size": 7.5,
     "axes.titlesize": 7.5,
     "axes.labelsize": 7.5,

@@ -10,6 +10,7 @@ from emoquant.reports.quantities import overall, point_text, quantity
 from emoquant.reports.reference import read_reference, reference_text
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.style import paper_style
+from emoquant.reports.writing import markdown_text
 from emoquant.results import Row
 
 
@@ -64,8 +65,8 @@ class EmotionTable(Drawing):
             base, widest_text(rows, measure), f"Right: {reference_text(self.reference)}." if self.reference else ""
         )
         texts = {
-            ".md": f"{markdown(grid)}\n{base} {widest}\n",
-            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}{suffix}".replace("_", "-")),
+            ".md": f"{markdown(grid)}\n{markdown_text(f'{base} {widest}')}\n",
+            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}{suffix}"),
         }
         title = f"{measure.label} over λ" + (f", {codec}" if suffix else "")
         ends = f"from λ {grid.rows[0]} to {grid.rows[-1]}: " + ", ".join(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoquant.files import write_whole
+from emoquant.folders import whole_folder
 from emoquant.reports.pages import Section
 from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
@@ -52,16 +53,8 @@ def build_site(out: Path, sources: Sources, title: str, form: Format = "opus") -
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / MARK).is_file())):
         raise ValueError(f"{out} is there and is no site: give another folder, or remove it")
     out = out.resolve()  # "." has no name to make another of
-    partial = out.with_name(f".{out.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(out) as partial:
         _write(partial, sources, title, form)
-        if out.exists():
-            shutil.rmtree(out)
-        partial.replace(out)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
     return out / "index.html"
 
 

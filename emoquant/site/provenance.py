@@ -8,9 +8,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
 import emoquant
+from emoquant.documents import parse_yaml
+from emoquant.files import read_text
 
 #: Packages whose versions decide what runs compute.
 PACKAGES = ("torch", "lightning", "torchmetrics", "funasr", "vector-quantize-pytorch", "numpy", "soundfile")
@@ -39,7 +39,7 @@ def run_config(folder: Path) -> str:
     versions = sorted(folder.glob("version_*/config.yaml"), key=lambda path: _number(path.parent))
     for path in (folder / "config.yaml", *reversed(versions)):
         if path.is_file():
-            return path.read_text(encoding="utf-8")
+            return read_text(path)
     return ""
 
 
@@ -53,7 +53,7 @@ def weights_of(configs: Sequence[str]) -> list[Weights]:
         configs: Texts of ``config.yaml`` files.
     """
     found: list[Weights] = []
-    for name in dict.fromkeys(name for text in configs for name in _strings(yaml.safe_load(text))):
+    for name in dict.fromkeys(name for text in configs for name in _strings(parse_yaml(text, "config.yaml of a run"))):
         for path in _weight_files(Path(name)):
             with path.open("rb") as file:
                 digest = hashlib.file_digest(file, "sha256").hexdigest()

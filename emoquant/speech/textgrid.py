@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
-from emoquant.files import pointer_remedy
+from emoquant.files import refuse_pointer
 from emoquant.speech.alignment import SILENCES, Alignment, Span
 
 #: What counts in a file of Praat: strings, flags and numbers that stand alone; ``xmin =`` and ``[1]`` are for people.
@@ -30,8 +30,7 @@ def read_textgrid(path: Path) -> Alignment:
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such TextGrid; run the aligner on this utterance")
-    if remedy := pointer_remedy(path):
-        raise ValueError(f"{path}: {remedy}")
+    refuse_pointer(path)
     try:
         tiers = dict(_tiers(_tokens(_text(path))))
     except (StopIteration, RuntimeError, ValueError, TypeError) as error:

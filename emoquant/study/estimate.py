@@ -5,9 +5,9 @@ from typing import Any
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.specs import expand
+from emoquant.documents import inlined
 from emoquant.study.corpus import Offer
 from emoquant.study.plan import Step
-from emoquant.words import inlined
 
 #: Seconds of one CPU core a second of speech: an epoch of training, a codec at an operating point, the encoder.
 _EPOCH, _POINT, _ENCODE = 0.012, 0.004, 0.003

@@ -103,7 +103,8 @@ class ClassificationTask(RecognitionTask):
         return torch.nn.ModuleList([audio.local_encoder, audio.project_features])
 
     def on_fit_start(self) -> None:
-        """Count the classes of the training split."""
+        """Turn training on, and count the classes of the training split."""
+        self.encoder.train()
         self._weights = self.class_weights(self.balanced)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:

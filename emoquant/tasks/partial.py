@@ -134,7 +134,8 @@ def digest_of(
 
     Args:
         modules: Codecs, classifier and choices by name: their classes, weights and plain attributes count.
-        data: The data module: name, emotions, encoder, and the utterances of training and test.
+        data: The data module: name, emotions, encoder, and the utterances of training and test with the content of
+            their audio.
         options: Everything else.
     """
     digest = hashlib.sha256(f"{FORMAT} {sorted(options.items())}".encode())
@@ -149,6 +150,7 @@ def digest_of(
         found = data.dataset(split)
         for column in (found.emotions, found.speakers, found.lengths):
             digest.update(np.ascontiguousarray(column).data)
+        digest.update(getattr(found, "content", b""))  # of the audio, where the dataset knows it
         for name in found.ids():
             digest.update(name.encode() + b"\0")
     return digest.hexdigest()[:24]

@@ -1,14 +1,10 @@
 """How files of trained models are found, read and written, without running any code that a file brings along."""
 
-import pickle
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from emoquant.files import whole_file
+from emoquant.files import read_tensors, whole_file
 from emoquant.runs import LAST, newest
 
 
@@ -53,12 +49,7 @@ def read_checkpoint(path: Path, section: str) -> Mapping[str, Any]:
     Raises:
         ValueError: It is damaged or of another kind.
     """
-    try:
-        if not zipfile.is_zipfile(path):
-            raise ValueError("not an archive")
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, EOFError, OSError, RuntimeError, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} cannot be read as a checkpoint; it is damaged, cut off or of another kind") from error
+    content = read_tensors(path)
     if not isinstance(content, dict) or section not in content or "state_dict" not in content:
         raise ValueError(
             f"{path} is of another kind: it lacks {section!r}, which the training that is asked for writes"

@@ -6,12 +6,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-import yaml
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from emoquant.documents import read_yaml
 from emoquant.encoders.hub import download_model
-from emoquant.files import read_tensors
+from emoquant.files import read_tensors, refuse_pointer
+from emoquant.rebuilding import Budget, require_weights
 from emoquant.speech.mel import MelSettings
 from emoquant.tts.bigvgan import BigVGANGenerator
 from emoquant.tts.hifigan import HiFiGANGenerator
@@ -85,19 +87,20 @@ def read_public(config: Path, weights: Path) -> PublicVocoder:
     Raises:
         ValueError: They are of another kind, damaged, or do not fit each other.
     """
+    stored = _read_state(weights)
     try:
-        settings = yaml.safe_load(config.read_text(encoding="utf-8"))  # JSON is YAML, too
+        settings = read_yaml(config)  # JSON is YAML, too
         if not isinstance(settings, dict):
             raise TypeError(f"a {type(settings).__name__} in place of names and values")
-        found = _vocos(settings) if "backbone" in settings else _upsampler(settings)
-    except (KeyError, TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        with Budget(stored):
+            found = _vocos(settings) if "backbone" in settings else _upsampler(settings)
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, ArithmeticError) as error:
         told = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise ValueError(f"{config} describes no HiFi-GAN, BigVGAN or Vocos that can be used: {told}") from error
-    names = _vocos_names(_read_state(weights)) if "backbone" in settings else _names(_read_state(weights), settings)
-    state = dict(names)
+    names = _vocos_names(stored) if "backbone" in settings else _names(stored, settings)
     try:
-        found.generator.load_state_dict(_as_parametrized(state, found.generator.state_dict()))
-    except RuntimeError as error:
+        found.generator.load_state_dict(_as_parametrized(dict(names), found.generator.state_dict()))
+    except (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError) as error:
         raise ValueError(f"the weights in {weights} do not fit {config}: {error}") from error
     return found
 
@@ -110,12 +113,16 @@ def _preferred(folder: Path, names: tuple[str, ...], pattern: re.Pattern[str]) -
 
 
 def _read_state(path: Path) -> Mapping[str, Tensor]:
-    content = load_file(path) if path.suffix == ".safetensors" else read_tensors(path)
+    refuse_pointer(path)
+    try:
+        content = load_file(path) if path.suffix == ".safetensors" else read_tensors(path, old=True)
+    except SafetensorError as error:
+        raise ValueError(f"{path} holds damaged weights ({error}); copy or download it again") from error
     if isinstance(content, dict):
         content = content.get("generator", content.get("state_dict", content))
     if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ValueError(f"{path} holds no weights of a generator by name; name the file of the generator")
-    return {name: value.float() for name, value in content.items()}
+    return {name: value.float() for name, value in require_weights(content, path).items()}
 
 
 def _upsampler(settings: dict[str, Any]) -> PublicVocoder:

@@ -78,8 +78,8 @@ class Synthesizer:
 
     def __init__(self, voice: Voice, encoder: FrameEncoder | None = None, vocoder: Vocoder | None = None) -> None:
         facts = voice.facts
-        self.voice, self.encoder = voice, encoder
-        self.vocoder = vocoder if vocoder is not None else SourceFilter(facts.mel)
+        self.voice, self.encoder = voice, None if encoder is None else encoder.eval()
+        self.vocoder = (vocoder if vocoder is not None else SourceFilter(facts.mel)).eval()
         facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
         if encoder is not None and (name := encoder_name(encoder)) != facts.encoder:
             raise ValueError(

@@ -1,6 +1,7 @@
 """Files of trained vocoders."""
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from emoquant.files import read_tensors
+from emoquant.documents import read_json
+from emoquant.files import read_tensors, refuse_pointer
+from emoquant.rebuilding import build, fill, require_weights
 from emoquant.speech.mel import MelSettings
 from emoquant.tts.bigvgan import BigVGANGenerator
 from emoquant.tts.files import find_checkpoint, read_checkpoint, write_whole
@@ -84,27 +87,32 @@ def load_vocoder(path: str | Path) -> Learned:
     """
     path = fetch_vocoder(str(path)) if is_hub_name(str(path)) else Path(path)
     if not (path / DESCRIPTION).is_file() and not _is_own(path) and (found := find_files(path)) is not None:
-        return Learned(*read_public(*found))
+        return Learned(*read_public(*found)).eval()
     section, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
     try:
         if section["version"] != VERSION or section["generator"] not in GENERATORS:
             raise ValueError(f"version {section['version']}, generator {section['generator']!r}")
-        generator = GENERATORS[section["generator"]](**section["settings"])
-        generator.load_state_dict({name: value.to(torch.float32) for name, value in state.items()})
-        return Learned(generator, MelSettings.from_dict(section["mel"]))
+        weights = {name: value.to(torch.float32) for name, value in require_weights(state, path).items()}
+        generator = build(lambda: GENERATORS[section["generator"]](**section["settings"]), weights, path)
+        fill(generator, weights, path)
+        return Learned(generator, MelSettings.from_dict(section["mel"])).eval()
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ValueError(f"{path} describes a vocoder wrongly or one of another version: {error}") from error
 
 
 def _is_own(path: Path) -> bool:
     """Return whether a file is a checkpoint of the project's own training."""
-    return path.is_file() and SECTION in read_tensors(path, mmap=True)
+    if not path.is_file() or not zipfile.is_zipfile(path):
+        return False
+    content = read_tensors(path, mmap=True)
+    return isinstance(content, dict) and SECTION in content
 
 
 def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    refuse_pointer(folder / WEIGHTS)
     try:
-        return json.loads((folder / DESCRIPTION).read_text(encoding="utf-8")), load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+        return read_json(folder / DESCRIPTION), load_file(folder / WEIGHTS)
+    except SafetensorError as error:
         raise ValueError(f"{folder} holds a damaged vocoder ({error}); copy or save it again") from error
 
 

@@ -1,6 +1,7 @@
 """A trained voice: the model with everything that text and references need to reach it; its files."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -11,6 +12,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from emoquant.documents import read_json
+from emoquant.files import refuse_pointer
+from emoquant.rebuilding import build, fill, require_weights
 from emoquant.shipped import say_licence, shipped_path
 from emoquant.speech.mel import MelSettings
 from emoquant.tts.architecture import Architecture
@@ -137,9 +141,28 @@ def read_facts(section: Any, source: Path | str) -> VoiceFacts:  # noqa: ANN401 
     try:
         values = {name: tuple(value) if isinstance(value, list) else value for name, value in section.items()}
         values |= {"architecture": Architecture(**values["architecture"]), "mel": MelSettings.from_dict(values["mel"])}
-        return VoiceFacts(**{name: values[name] for name in known})
+        facts = VoiceFacts(**{name: values[name] for name in known})
+        _check_kinds(facts)
+        return facts
     except (KeyError, TypeError, ValueError) as error:
         raise ValueError(f"{source} describes a voice wrongly: {error}") from error
+
+
+def _check_kinds(facts: VoiceFacts) -> None:
+    for name in ("phones", "emotions", "speakers"):
+        found = getattr(facts, name)
+        if not isinstance(found, tuple) or not all(isinstance(each, str) for each in found):
+            raise ValueError(f"{name} is {str(found)[:80]!r}, expected a list of names")
+    for name in ("front_end", "encoder"):
+        if not isinstance(getattr(facts, name), str):
+            raise ValueError(f"{name} is {getattr(facts, name)!r}, expected a name")
+    for name in ("emotion_dim", "speaker_dim"):
+        if not isinstance(getattr(facts, name), int) or getattr(facts, name) < 1:
+            raise ValueError(f"{name} is {getattr(facts, name)!r}, expected a whole number from 1")
+    for name in ("f0_mean", "f0_deviation"):
+        found = getattr(facts, name)
+        if not isinstance(found, int | float) or not math.isfinite(found):
+            raise ValueError(f"{name} is {found!r}, expected a number")
 
 
 def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
@@ -179,23 +202,22 @@ def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
     facts, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
     if postnet is not None:
         facts = replace(facts, postnet=postnet)
-    model = facts.build()
+    require_weights(state, path)
     weights = {name.removeprefix("model."): value.float() if value.is_floating_point() else value
                for name, value in state.items() if name.startswith("model.")}  # fmt: skip
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit their description: {error}") from error
+    model = build(facts.build, weights, path)
+    fill(model, weights, path)
     if state.get("speaker_centroids", torch.empty(0)).shape != (len(facts.speakers), facts.speaker_dim):
         raise ValueError(f"{path} lacks the mean vectors of its {len(facts.speakers)} speakers; save the voice again")
     return Voice(model.requires_grad_(False).eval(), facts, state["speaker_centroids"].float())
 
 
 def _read_folder(folder: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:
+    refuse_pointer(folder / WEIGHTS)
     try:
-        section = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
+        section = read_json(folder / DESCRIPTION)
         return read_facts(section, folder / DESCRIPTION), load_file(folder / WEIGHTS)
-    except (json.JSONDecodeError, UnicodeDecodeError, SafetensorError) as error:
+    except SafetensorError as error:
         raise ValueError(f"{folder} holds a damaged voice ({error}); copy or save it again") from error
 
 

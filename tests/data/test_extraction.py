@@ -13,8 +13,11 @@ from fake.corpora import fake_manifest, write_tone
 from fake.encoder import FakeEncoder
 
 from emoquant.audio import AudioError, read_audio
+from emoquant.data.base import Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, extract_corpora, find_entries, open_store
 from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.sampling import padded_groups
+from emoquant.encoders import Emotion2Vec
 
 QUIET = ExtractionSettings(progress=False, seconds_per_batch=2.0)
 SMALL = QUIET._replace(shard_bytes=2000)
@@ -62,9 +65,35 @@ def test_a_second_run_encodes_nothing(corpus, encoder, tmp_path):
     assert len(store.index) == 30
 
 
-def test_batches_hold_many_utterances(corpus, encoder, tmp_path):
+def test_batches_hold_many_utterances_but_on_a_cpu_one(corpus, encoder, tmp_path):
+    assert [len(group) for group in padded_groups([0.3] * 30, 60.0)] == [30]
     run(corpus.utterances(), encoder, tmp_path, seconds_per_batch=60.0)
-    assert encoder.calls == 1
+    assert encoder.calls == 30
+
+
+def test_no_bit_of_real_features_depends_on_what_else_is_encoded(tmp_path):
+    """Half and then the rest, two ranks, other batches: all are those of one unbroken run."""
+    utterances = []
+    for number in range(8):
+        write_tone(tmp_path / f"{number}.wav", seconds=0.4 + 0.3 * number, number=number)
+        utterances.append(Utterance(str(number), tmp_path / f"{number}.wav", "sad", "x", "train"))
+    encoder = Emotion2Vec("checkpoints/emotion2vec-tiny")
+
+    def features(name, *parts, **settings):
+        store = open_store(encoder, tmp_path / name)
+        for part, rank, world in parts:
+            extract(part, encoder, store, rank, world, QUIET._replace(**settings))
+            store.merge()
+            store.refresh()
+        return contents(store, utterances)
+
+    whole = features("whole", (utterances, 0, 1))
+    for name, parts, settings in [
+        ("halves", [(utterances[::2], 0, 1), (utterances, 0, 1)], {}),
+        ("ranks", [(utterances, 0, 2), (utterances, 1, 2)], {}),
+        ("batches", [(utterances, 0, 1)], {"seconds_per_batch": 60.0}),
+    ]:
+        assert all(map(torch.equal, features(name, *parts, **settings), whole)), name
 
 
 def test_another_encoder_has_another_store(corpus, encoder, tmp_path):

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import resource
 import signal
 from pathlib import Path
@@ -110,6 +111,17 @@ def _(folder):
     path = codec(folder / "c.ckpt")
     with ReadOnly():
         compress(folder / "a.npy", folder / "emq", path, progress=False)
+
+
+@case("Disks", "a feature cache that was copied (other times of change) and cannot be written", None, "read as it is")
+def _(folder):
+    corpus, encoder, _ = extracted(folder)
+    for path in sorted((folder / "cache").rglob("*")):
+        os.utime(path, (1, 1))
+    with ReadOnly():
+        data = EmotionDataModule(corpus, encoder, ["sad", "happy"], str(folder / "cache"))
+        data.setup()
+        assert int(next(iter(data.train_dataloader())).lengths.sum()) > 0
 
 
 @case("Disks", "a feature cache that cannot be written, and is whole", None, "read as it is")

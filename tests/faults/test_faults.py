@@ -11,19 +11,38 @@ import disk_cases  # noqa: F401 - fills the table
 import esd_cases  # noqa: F401 - fills the table
 import feature_cases  # noqa: F401 - fills the table
 import folder_cases  # noqa: F401 - fills the table
+import hostile_cases  # noqa: F401 - fills the table
+import name_cases  # noqa: F401 - fills the table
 import packet_cases  # noqa: F401 - fills the table
 import pytest
 import text_cases  # noqa: F401 - fills the table
 from cases import CASES
+from formats import FORMATS
 
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
-ROOMS = ("Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Disks")
+ROOMS = (
+    "Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Runs",
+    "Disks",
+)  # fmt: skip
 HEAD = """# What comes of bad input
 
 Every line is a test (`tests/faults/*_cases.py`; this page is made from it). Nothing is skipped in silence: there is one
 error that names the thing, what was expected and what to do, or the right result. No file is executed: checkpoints are
-read with `weights_only`, numpy files without pickles.
+read with `weights_only`, numpy files without pickles, configurations of runs for this project's own reports alone.
 """
+FORMATS_HEAD = """
+
+## Formats
+
+Each of these is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
+Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error that names the file, or the right result.
+`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files and the cache.
+
+| file | kind |
+|---|---|"""
+KINDS = {
+    "binary": "binary", "text": "text", "csv": "CSV", "json": "JSON", "yaml": "YAML", "archive": "archive of torch",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.room}: {case.given}" for case in CASES])
@@ -50,6 +69,7 @@ def test_the_table_is_long_and_the_document_is_its_copy():
             if case.room == room:
                 result = case.says if case.error is None else f"`{case.error.__name__}`: ... {case.says}"
                 lines.append(f"| {case.given} | {result} |".replace("\n", " "))
+    lines += [FORMATS_HEAD, *(f"| {form.name} | {KINDS[form.kind]} |" for form in FORMATS)]
     text = "\n".join(lines) + "\n"
     if os.environ.get("GENERATE_EXPECTED") == "1":
         DOCUMENT.write_text(text, encoding="utf-8")

@@ -2,12 +2,17 @@
 
 import logging
 
+import numpy as np
 import pytest
+import soundfile
 import torch
+from fake.encoder import FakeEncoder
 from lightning.pytorch import Callback, LightningDataModule, Trainer
 from tiny_world import CENTROIDS, EMOTIONS, CentroidHead, PullCodec, TinyData
 
 from emoquant.codecs.history import Source
+from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.module import EmotionDataModule
 from emoquant.metrics import CodebookChoice, SweepMetrics
 from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.partial import add_sums, digest_of
@@ -35,6 +40,23 @@ class Data(TinyData):
         loader = super().test_dataloader()
         self.read = len(loader)
         return loader
+
+
+def test_sums_know_the_audio_and_not_its_names_alone(tmp_path):
+    """The same names and lengths with other audio are another evaluation."""
+    digests = []
+    for number in (0, 0, 1):
+        lines = ["path,emotion,speaker,split"]
+        for at, name in enumerate("abcdef"):
+            wave = 0.1 * np.sin(np.arange(8000) / (5 + at + 7 * number))
+            soundfile.write(tmp_path / f"{name}.wav", wave, 16_000)
+            lines.append(f"{name}.wav,{'sad' if at % 2 else 'happy'},s{at},{('train', 'validation', 'test')[at // 2]}")
+        (tmp_path / "m.csv").write_text("\n".join(lines))
+        corpus = ManifestCorpus(str(tmp_path / "m.csv"))
+        data = EmotionDataModule(corpus, FakeEncoder(), ["sad", "happy"], str(tmp_path / "cache"))
+        data.setup()
+        digests.append(digest_of({}, data, {}))
+    assert digests[0] == digests[1] != digests[2]
 
 
 class Stop(Callback):

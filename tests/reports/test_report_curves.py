@@ -82,7 +82,7 @@ def test_sweep_curves_draw_the_rows(rows):
         assert list(line.get_ydata()) == pytest.approx([90 * kept(point, emotion) for point in LAMBDAS])
     assert len(axes.collections) >= len(EMOTIONS), "every line has a band"
     assert axes.get_ylabel() == "Recall (%)"
-    assert axes.get_xlabel() == "$\\lambda$ (squared feature units per bit)"
+    assert axes.get_xlabel() == "λ (squared feature units per bit)"
     assert [text.get_text() for text in artifact.figure.legends[0].get_texts()] == list(EMOTIONS)
     assert len(artifact.rows) == 5 * 8
 

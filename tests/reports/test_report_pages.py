@@ -115,7 +115,7 @@ def test_a_page_without_figures_is_refused(rows, tmp_path):
     with pytest.raises(MissingRowsError, match="no rows"):
         StudyPage().write([], tmp_path)
     with pytest.raises(FileNotFoundError, match="option `config`"):
-        StudyPage(reports=[EmotionTable()], config=str(tmp_path / "none.yaml")).write(rows, tmp_path)
+        StudyPage(reports=[EmotionTable()], config="none.yaml").write(rows, tmp_path)
 
 
 def test_speakers_are_drawn_apart_where_they_were_measured_apart(strata_rows):

@@ -75,7 +75,7 @@ def test_the_command_lines_yaml_is_what_redraw_reads(tmp_path):
     ("entry", "message"),
     [
         ({"class_path": "emoquant.reports.Nothing"}, "no report 'emoquant.reports.Nothing'"),
-        ({"class_path": "pathlib.Path"}, "pathlib.Path is no report"),
+        ({"class_path": "pathlib.Path"}, "no report 'pathlib.Path'"),
         ({"class_path": "EmotionTable", "init_args": {"colour": "red"}}, "does not take these options.*colour"),
         (3, "class_path and init_args, not by 3"),
     ],

@@ -10,7 +10,7 @@ import torch
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 
-from emoquant.audio import audio_seconds, read_audio
+from emoquant.audio import AudioError, audio_seconds, read_audio
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
 from emoquant.data.pairing import partner_rows
@@ -190,7 +190,10 @@ class TTSDataModule(SpeechDataModule):
             self.trainer.strategy.barrier("speech of the synthesis model")
 
     def _is_long(self, utterance: Utterance) -> bool:
-        end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
+        try:
+            end = utterance.end if utterance.end is not None else audio_seconds(utterance.path)
+        except AudioError:
+            return True  # reported with all that is wrong where it is read
         return self.mel.frames(int((end - utterance.start) * self.mel.sample_rate)) >= self.min_frames
 
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
