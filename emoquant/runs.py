@@ -178,7 +178,9 @@ def begun_in(folder: Path) -> Begun | None:
         _check_begun(begun)
         return begun
     except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: expected data, encoder and emotions; delete it to begin anew") from error
+        raise ValueError(
+            f"{path} is damaged ({error}): expected data, encoder and emotions; delete it to begin anew"
+        ) from error
 
 
 def _check_begun(begun: Begun) -> None:

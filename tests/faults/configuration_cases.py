@@ -10,6 +10,7 @@ from cases import case
 from emoquant.cli import UsageError, run
 from emoquant.codecs import load_codec
 from emoquant.data import AudioDataModule, RenderedCorpus
+from emoquant.documents import inlined
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
@@ -65,6 +66,13 @@ def _(folder):
 @case("Configurations", "YAML that does not parse", ValueError, "is no YAML that can be read", "run.yaml")
 def _(folder):
     config(folder, "model: [1, 2\ntrainer: }\n")
+
+
+@case("Configurations", "a YAML that names itself", ValueError, "names itself, or a YAML that names it", "run.yaml")
+def _(folder):
+    (folder / "run.yaml").write_text("model: model.yaml\n")
+    (folder / "model.yaml").write_text("init_args: {quantizer: run.yaml}\n")
+    inlined(folder / "run.yaml")
 
 
 @case("Configurations", "a file that is not there", FileNotFoundError, "no configuration", "run.yaml")

@@ -21,6 +21,7 @@ from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.esd_text import read_corrections, read_transcript
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.rated import RatedCorpus
+from emoquant.documents import inlined
 from emoquant.encoders import EncoderHead, ProbeHead
 from emoquant.encoders.directory import read_directory
 from emoquant.encoders.heads import Probe
@@ -30,6 +31,7 @@ from emoquant.reports.output import add_to_index, read_index
 from emoquant.reports.redraw import configured_reports
 from emoquant.reports.reference import SHIPPED, read_reference
 from emoquant.results import read_results
+from emoquant.runs import Begun, begin, begun_in, read_state, write_state
 from emoquant.site.provenance import run_config, weights_of
 from emoquant.speech.text import front_end
 from emoquant.speech.textgrid import read_textgrid
@@ -56,6 +58,13 @@ class Format(NamedTuple):
 
 
 FORMATS: list[Format] = []
+
+#: A configuration of HiFi-GAN.
+HIFIGAN = {
+    "resblock": "1", "upsample_rates": [8, 8, 4], "upsample_kernel_sizes": [16, 16, 8], "upsample_initial_channel": 32,
+    "resblock_kernel_sizes": [3, 5], "resblock_dilation_sizes": [[1, 2], [2, 6]], "num_mels": 80, "n_fft": 1024,
+    "hop_size": 256, "win_size": 1024, "sampling_rate": 22050, "fmin": 0, "fmax": 8000,
+}  # fmt: skip
 
 
 def read_ratings(path):
@@ -169,6 +178,39 @@ def _(folder):
 def _(folder):
     (folder / "config.yaml").write_text("model: {voice: checkpoints/none, codecs: [a/b.ckpt]}\n")
     return folder / "config.yaml"
+
+
+@reads("configuration of a user", "yaml", inlined)
+def _(folder):
+    (folder / "model.yaml").write_text("class_path: CodecTask\n")
+    (folder / "mine.yaml").write_text("name: mine\nmodel: model.yaml\n")
+    return folder / "mine.yaml"
+
+
+@reads("folder.yaml of a folder of runs", "yaml", lambda path: begun_in(path.parent))
+def _(folder):
+    begin(folder, Begun("esd", None, ["sad", "happy"]))
+    return folder / "folder.yaml"
+
+
+@reads("run.json of a run", "json", lambda path: read_state(path.parent))
+def _(folder):
+    write_state(folder, {"digest": "a", "finished": True})
+    return folder / "run.json"
+
+
+@reads("config.json of a public vocoder", "json", lambda path: load_vocoder(path.parent))
+def _(folder):
+    torch.save({"generator": {"conv_pre.weight": torch.ones(3)}}, folder / "g_00000001")
+    (folder / "config.json").write_text(json.dumps(HIFIGAN))
+    return folder / "config.json"
+
+
+@reads("weights of a public vocoder", "archive", lambda path: load_vocoder(path.parent))
+def _(folder):
+    (folder / "config.json").write_text(json.dumps(HIFIGAN))
+    torch.save({"generator": {"conv_pre.weight": torch.ones(3)}}, folder / "g_00000001")
+    return folder / "g_00000001"
 
 
 @reads("manifest of clips", "csv", read_clips)

@@ -9,7 +9,7 @@ import torch
 import yaml
 from bad_world import codec, results_of
 from cases import case
-from formats import model, voice
+from formats import HIFIGAN, model, voice
 
 from emoquant.codecs import load_codec
 from emoquant.codecs.checkpoint import SECTION
@@ -20,6 +20,7 @@ from emoquant.reports.output import read_index
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import configured_reports
 from emoquant.results import read_results
+from emoquant.tts.vocoder_checkpoint import load_vocoder
 from emoquant.tts.voice import load_voice
 
 LARGER = "larger than its file"
@@ -103,6 +104,13 @@ def _(folder):
         with pytest.raises(ValueError, match=r"voice\.json describes a voice wrongly"):
             load_voice(voice_with(folder, **values))
     load_voice(voice_with(folder, f0_mean=None))
+
+
+@case("Checkpoints", "a small public vocoder that says it has 10^7 channels", ValueError, LARGER, "config.json")
+def _(folder):
+    torch.save({"generator": {"conv_pre.weight": torch.ones(3)}}, folder / "g_00000001")
+    (folder / "config.json").write_text(json.dumps(HIFIGAN | {"upsample_initial_channel": 10**7}))
+    load_vocoder(folder)
 
 
 def encoder_with(folder, **values):
