@@ -162,7 +162,7 @@ def test_what_was_recorded_is_said_beside_the_audio(watched):
     events, *_ = watched
     text = events.Tensors("validation/about/text_summary")[0].tensor_proto.string_val[0].decode()
     assert "not quantized" in text
-    assert "configs/listen/lambda.yaml" in text
+    assert "emoquant predict lambda" in text
 
 
 def test_codes_that_the_task_counts_are_drawn_while_there_is_no_codec(tmp_path):
