@@ -63,7 +63,7 @@ def test_large_entropy_models_are_refused(tmp_path, model, settings):
     refused(changed(tmp_path, model, "entropy", **settings))
 
 
-def refused(path, message="describes .* wrongly|do not fit their description|cannot be read as a checkpoint"):
+def refused(path, message="describes .* wrongly|do not fit their description"):
     began = time.perf_counter()
     with pytest.raises(ValueError, match=message) as told:
         load_codec(path)
@@ -98,7 +98,7 @@ def test_a_few_bytes_that_claim_to_be_a_large_tensor_are_refused(tmp_path):
     content["state_dict"] |= {f"quantizer.{name}": torch.zeros(1).expand(*shape) for name, shape in shapes.items()}
     torch.save(content, path)
     assert path.stat().st_size < 10**5
-    refused(path, "claim to be larger than the file")
+    refused(path, "cannot be read as a checkpoint")
 
 
 @pytest.mark.parametrize(
