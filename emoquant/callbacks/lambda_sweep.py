@@ -23,7 +23,7 @@ from emoquant.reports.rows import Results
 from emoquant.results import Row
 
 #: Pooled figures that are logged as scalars at every operating point.
-SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", "distinct_outputs")
+SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", "distinct_outputs", "agreement", "kl")
 
 
 class LambdaSweep(Callback):
