@@ -81,7 +81,7 @@ def test_wrong_descriptions_are_named(tmp_path):
             load_codec(tmp_path / "bad")
 
     refused("names the class 'system'", entropy={"class": "system", "init": {}})
-    refused("describes its model wrongly", entropy={"class": "LightModel", "init": {"size": 3}})
+    refused("describes LightModel wrongly", entropy={"class": "LightModel", "init": {"size": 3}})
     refused("without an entropy model", entropy=None)
     refused("codec format 2", version=2)
     refused("do not fit", entropy={"class": "LightModel", "init": {"width": 9}})

@@ -98,6 +98,14 @@ def test_a_few_bytes_that_claim_to_be_a_large_tensor_are_refused(tmp_path):
     content["state_dict"] |= {f"quantizer.{name}": torch.zeros(1).expand(*shape) for name, shape in shapes.items()}
     torch.save(content, path)
     assert path.stat().st_size < 10**5
+    refused(path, "cannot be read as a checkpoint")
+
+
+def test_many_tensors_of_one_storage_are_refused(tmp_path):
+    path = changed(tmp_path, FactorizedModel(), "quantizer")
+    content, shared = torch.load(path, weights_only=True), torch.zeros(10**5)
+    content["state_dict"] |= {f"quantizer.more{number}": shared for number in range(20)}
+    torch.save(content, path)
     refused(path, "claim to be larger than the file")
 
 
