@@ -256,9 +256,7 @@ def _restore(
     """Return a part of a codec with its weights; sizes are held against the weights before memory is taken."""
     entry = content[SECTION][part]
     kind = find_class(entry, base, path, allow_class)
-    every = content["state_dict"]
-    if not all(isinstance(name, str) for name in every):
-        raise ValueError(f"{path} holds no weights by name; it is damaged, or of another kind")
+    every = {name: value for name, value in content["state_dict"].items() if isinstance(name, str)}
     state = {name.removeprefix(f"{part}."): value for name, value in every.items() if name.startswith(f"{part}.")}
     tensors = [value for value in state.values() if isinstance(value, Tensor)]
     # A few bytes on the disk may claim to be a large tensor: strides of 0, or many tensors of one storage.

@@ -75,7 +75,7 @@ def _(folder):
     load_codec(folder / "c.ckpt")
 
 
-@case("Checkpoints", "a codec with a number for the name of a weight", ValueError, "holds no weights by name", "c.ckpt")
+@case("Checkpoints", "a codec with a number for the name of a weight", None, "the weight is passed over")
 def _(folder):
     content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
     content["state_dict"][3] = torch.ones(1)

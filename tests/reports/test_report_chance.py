@@ -9,6 +9,7 @@ from synthetic_rows import EMOTIONS, make_row
 from emoquant.reports import CrossMatrix, EmotionTable, StudyPage, SweepCurves
 from emoquant.reports.chance import classifier_doubt, collapse
 from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.writing import markdown_text
 
 SAID = "The classifier does not know this corpus: its UAR before quantization is 24.0 % [18.0, 30.0], chance is 20.0 %"
 
@@ -27,7 +28,7 @@ def test_every_caption_and_the_head_of_the_page_say_it(doubted, rows, tmp_path):
     SweepCurves("utterance_similarity").write(doubted, tmp_path)
     for entry in json.loads((tmp_path / "captions.json").read_text())["artifacts"]:
         assert entry["caption"].startswith(SAID)
-    assert (tmp_path / "recall_table.md").read_text().startswith(f"**{SAID}")
+    assert (tmp_path / "recall_table.md").read_text().startswith(f"**{markdown_text(SAID)}")
     assert r"\caption{The classifier does not know this corpus" in (tmp_path / "recall_table.tex").read_text()
     assert r"is 24.0 \% [18.0, 30.0], chance is 20.0 \%" in (tmp_path / "recall_table.tex").read_text()
     StudyPage().write(doubted, tmp_path)

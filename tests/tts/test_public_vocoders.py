@@ -163,6 +163,9 @@ def test_hifigan(kind, normed, tmp_path):
     assert expected.std() > 0.05
     torch.testing.assert_close(made, expected, atol=1e-5, rtol=1e-4)
     assert torch.equal(load_vocoder(tmp_path / "g_02500000").generator(MELS), made), "the file itself may be named"
+    torch.save({"generator": state}, tmp_path / "g_02500000", _use_new_zipfile_serialization=False)
+    for path in (tmp_path, tmp_path / "g_02500000"):
+        assert torch.equal(load_vocoder(path).generator(MELS), made), "as torch 1.4 wrote them"
 
 
 @pytest.mark.parametrize("kind", BIGVGAN)
