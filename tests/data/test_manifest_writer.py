@@ -145,7 +145,7 @@ def test_the_layouts_of_known_corpora(tmp_path):
     summary = write_manifest(fake_ravdess(tmp_path / "ravdess", 3), pattern, emotions=codes)
     assert summary.emotions == dict.fromkeys(sorted(codes.values()), 6)
     assert summary.left_out == {"not of the pattern": [f"Actor_0{n}/03-02-03-01-01-01-0{n}.wav" for n in (1, 2, 3)]}
-    header = (tmp_path / "ravdess" / "manifest.csv").read_text().splitlines()[0]
+    header = summary.output.read_text().splitlines()[0]
     assert header == "path,emotion,speaker,text,intensity,take"
     assert len(ManifestCorpus(str(summary.output), where={"intensity": 1}, split="text", columns={"text": "path"})
                .utterances()) == 48  # fmt: skip
