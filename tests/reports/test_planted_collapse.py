@@ -10,6 +10,7 @@ from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, joined
 
 from emoquant.codecs import Identity
 from emoquant.metrics import Blocks, ByAgreement, References, SweepMetrics
+from emoquant.metrics.described import codec_rows
 from emoquant.reports.findings import findings
 from emoquant.reports.findings_table import found_in
 from emoquant.types import Coded
@@ -25,6 +26,10 @@ class Planted(PullCodec):
     def __init__(self, make, name):
         super().__init__(MEAN, POINTS, name)
         self.make, self.positions = make, 0
+
+    @property
+    def trained_on(self):
+        return {self.name: 1.0} if self.name in EMOTIONS else {}
 
     def forward(self, features, lengths, points=None):
         real = torch.arange(features.shape[1]) < lengths[:, None]
@@ -63,7 +68,7 @@ def measured(codecs, head=None):
     head = head or CentroidHead()
     sweep = SweepMetrics([Identity(), *codecs], EMOTIONS, REFERENCES, head, blocks, strata, "planted", replicates=40)
     sweep.update(joined(planted_batches(count=240, spread=1.0)))
-    return sweep.compute()
+    return sweep.compute() + codec_rows(codecs, "planted")
 
 
 def verdicts(make):
