@@ -10,7 +10,7 @@ README = ROOT / "README.md"
 
 def is_plain(command):
     """Whether it is a shipped configuration alone, which tests/test_configs.py parses."""
-    return command.program == "emoquant" and command.words[0] in TASKS and len(command.words) == 2
+    return command.program == "emoquant" and len(command.words) == 2 and command.words[0] in TASKS
 
 
 ALL = [
