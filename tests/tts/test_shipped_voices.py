@@ -37,9 +37,11 @@ def test_shipped_voices_say_a_new_sentence(name):
 
 
 @pytest.mark.parametrize("name", SPOKEN)
-def test_shipped_voices_know_the_shipped_encoder(name):
-    encoder = Emotion2Vec(str(CHECKPOINTS / "emotion2vec-tiny"))
-    assert load_synthesizer(CHECKPOINTS / name).voice.facts.encoder == encoder_name(encoder)
+def test_shipped_voices_know_their_encoder_and_no_other(name):
+    encoder = Emotion2Vec(str(CHECKPOINTS / "emotion2vec-tiny-v1"))
+    assert load_synthesizer(CHECKPOINTS / name, encoder).voice.facts.encoder == encoder_name(encoder)
+    with pytest.raises(ValueError, match="load the one it knows"):
+        load_synthesizer(CHECKPOINTS / name, Emotion2Vec(str(CHECKPOINTS / "emotion2vec-tiny")))
 
 
 def test_shipped_weights_are_small():
