@@ -1,6 +1,9 @@
 """The sweep: codec x operating point x measure in one pass over the data, with intervals."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol, cast
 
 import torch
@@ -18,6 +21,7 @@ from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
 from emoquant.precision import full_float32
+from emoquant.ranks import from_first
 from emoquant.results import Row
 from emoquant.types import Batch, Coded
 
@@ -214,34 +218,50 @@ class SweepMetrics(nn.Module):
     def compute(self) -> list[Row]:
         """Return every figure of every codec; a collective call where several processes share the data.
 
+        The processes' sums are added up, the first one makes rows of them, and all get these.
+
         Returns:
             Rows ordered by codec, stratum, operating point, metric and emotion.
 
         Raises:
             ValueError: No utterance was measured.
         """
+        states = [
+            (part, [tuple(state.cpu() for state in synced(cast(Metric, each))) for each in part.sums])
+            for part in (*self.sums, *self.choice_sums)
+        ]
+        codes = [
+            (synced(sums.distinct).cpu(), None if sums.codes is None else synced(sums.codes).cpu())
+            for _, sums in self._pairs()
+        ]
+        return from_first(lambda: self._tabulate(states, codes))
+
+    def _tabulate(
+        self, states: list[tuple[nn.Module, list[tuple[Tensor, ...]]]], codes: list[tuple[Tensor, Tensor | None]]
+    ) -> list[Row]:
+        """Return the rows of the sums of all processes."""
         rows: list[Row] = []
-        for codec, sums in self._pairs():
-            subject = Subject(self.corpus, codec.name, tuple(codec.points), tuple(self.emotions))
-            found, utterances = self._rows(subject, sums)
-            rows += found + distinct_rows(subject, synced(sums.distinct).cpu(), utterances)
-            if sums.codes is not None:
-                codes = synced(sums.codes).cpu()
-                codes = codes.view(sums.points, sums.groups, len(self.emotions), *codes.shape[1:])
-                rows += code_rows(subject, codes, utterances, self.blocks.kind)
-        for choice, part in zip(self._choices(), self.choice_sums, strict=True):
-            subject = Subject(self.corpus, choice.name, choice.points, tuple(self.emotions))
-            rows += self._rows(subject, cast(MeasureSums, part))[0]
+        emotions = tuple(self.emotions)
+        for (codec, sums), (_, state), (distinct, histogram) in zip(self._pairs(), states, codes, strict=False):
+            subject = Subject(self.corpus, codec.name, tuple(codec.points), emotions)
+            found, utterances = self._rows(subject, sums, state)
+            rows += found + distinct_rows(subject, distinct, utterances)
+            if histogram is not None:
+                histogram = histogram.view(sums.points, sums.groups, len(emotions), *histogram.shape[1:])
+                rows += code_rows(subject, histogram, utterances, self.blocks.kind)
+        for choice, (part, state) in zip(self._choices(), states[len(self.codecs) :], strict=True):
+            rows += self._rows(
+                Subject(self.corpus, choice.name, choice.points, emotions), cast(MeasureSums, part), state
+            )[0]
         return rows
 
-    def _rows(self, subject: Subject, sums: MeasureSums) -> tuple[list[Row], Tensor]:
+    def _rows(self, subject: Subject, sums: MeasureSums, states: list[tuple[Tensor, ...]]) -> tuple[list[Row], Tensor]:
         """Return the rows of measures and the utterances of each emotion, ``(C,)``."""
-        rows: list[Row] = []
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
-        for strata, part in zip([None, *self.strata], sums.sums, strict=True):
+        jobs: list[Callable[[], list[Row]]] = []
+        for strata, (totals, counts) in zip([None, *self.strata], states, strict=True):
             names = ["all"] if strata is None else strata.names
             blocks = (strata.blocks if strata else None) or self.blocks
-            totals, counts = (state.cpu() for state in synced(cast(Metric, part)))
             shape = (len(names), blocks.number, len(self.emotions))
             totals, counts = totals.view(*shape, sums.points, -1), counts.view(shape)
             if strata is None:
@@ -250,11 +270,11 @@ class SweepMetrics(nn.Module):
                     raise ValueError("no utterance was measured: the split or the limit on its batches is empty")
             sampling = Sampling(blocks.kind, self.replicates, self.seed)
             for name, part_sums, part_counts in zip(names, totals, counts, strict=True):
-                if not bool(part_counts.any()):
-                    continue
-                about = Part(name, strata.metrics if strata else None)
-                rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, about)
-        return rows, utterances
+                if bool(part_counts.any()):
+                    about = Part(name, strata.metrics if strata else None)
+                    jobs.append(partial(measure_rows, subject, sums.measures, part_sums, part_counts, sampling, about))
+        with ThreadPoolExecutor(min(len(jobs), len(os.sched_getaffinity(0)))) as pool:
+            return [row for found in pool.map(lambda job: job(), jobs) for row in found], utterances
 
 
 def _measures(

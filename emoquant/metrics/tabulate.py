@@ -14,8 +14,9 @@ from emoquant.metrics.intervals import (
     percentile_interval,
     resampling_weights,
 )
-from emoquant.metrics.measures import Figure, Measure
+from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import perplexity, usage
+from emoquant.metrics.ratios import Figure
 from emoquant.results import Row
 
 
@@ -83,16 +84,17 @@ def measure_rows(
         about: Part of the corpus that is counted.
     """
     filled = counts > 0
-    weights = resampling_weights(filled.any(-1), sampling.replicates, sampling.seed)
-    blocks = filled.sum(0), filled.any(-1).sum()[None]  # per emotion, pooled
+    held = filled.any(-1)
+    weights = resampling_weights(held, sampling.replicates, sampling.seed)
+    blocks = filled.sum(0), held.sum()[None]  # per emotion, pooled
     widths = [measure.width for measure in measures]
     rows: list[Row] = []
     for measure, part in zip(measures, sums.split(widths, dim=-1), strict=True):
-        estimates = measure.figures(part.sum(0).movedim(0, 1))  # (O, C, M)
-        drawn = torch.einsum("rg,gcom->rocm", weights, part)
-        for figure, replicates in zip(estimates, measure.figures(drawn), strict=True):
-            if about.metrics is not None and figure.metric not in about.metrics:
-                continue
+        estimates = measure.figures(part.sum(0).movedim(0, 1), about.metrics)  # (O, C, M)
+        if not estimates:
+            continue
+        drawn = torch.einsum("rg,gcom->rocm", weights[:, held], part[held])
+        for figure, replicates in zip(estimates, measure.figures(drawn, about.metrics), strict=True):
             of = blocks[1] if figure.pooled else blocks[0]
             ends = percentile_interval(replicates.values, of)
             rows += _figure_rows(subject, figure, *ends, sampling.kind, of, about.stratum)
@@ -109,13 +111,15 @@ def _figure_rows(
     stratum: str = "all",
 ) -> Iterator[Row]:
     emotions = ("all",) if figure.pooled else subject.emotions
+    columns = figure.values, figure.counts, low, high
+    values, counts, lows, highs = ([row[: len(emotions)] for row in column.tolist()] for column in columns)
+    drawn = blocks.tolist() if blocks is not None and kind == "speakers" else None
     for o, point in enumerate(subject.points):
         for e, emotion in enumerate(emotions):
-            value, n = float(figure.values[o, e]), round(float(figure.counts[o, e]))
-            ends = float(low[o, e]), float(high[o, e])
+            value, n, ends = values[o][e], round(counts[o][e]), (lows[o][e], highs[o][e])
             if figure.share and value in (0.0, 1.0) and n:
                 # Utterances of one speaker are no independent draws: where speakers are resampled, they are counted.
-                ends = certain_share_interval(value, int(blocks[e]) if blocks is not None and kind == "speakers" else n)
+                ends = certain_share_interval(value, n if drawn is None else int(drawn[e]))
             name = "" if math.isnan(ends[0]) else kind
             yield Row(subject.corpus, subject.codec, point, emotion, figure.metric, value, *ends, n, stratum, name)
 

@@ -7,6 +7,8 @@ from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
 from vector_quantize_pytorch import VectorQuantize
 
+from emoquant.ranks import world_size
+
 
 class Bottleneck(NamedTuple):
     """Styles after their codebook.
@@ -60,7 +62,7 @@ class SegmentNorm(nn.Module):
 
     def _batch(self, styles: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
         sums = torch.stack([weight.float().expand_as(styles), styles, styles.square()]).sum((1, 2))
-        if _processes() > 1:
+        if world_size() > 1:
             sums = all_reduce(sums)
         count, total, squares = sums
         mean = total / count.clamp(min=1)
@@ -109,7 +111,7 @@ class StyleCodebook(nn.Module):
             "rotation_trick": False,
         }
         self.codewords = codewords
-        self.synced = _processes() > 1
+        self.synced = world_size() > 1
         self.codebook = VectorQuantize(**self.settings, sync_codebook=self.synced)
         self.register_buffer("started", torch.tensor(False))
 
@@ -127,7 +129,7 @@ class StyleCodebook(nn.Module):
         if not in_use:
             zero = styles.new_zeros((), dtype=torch.float32)
             return Bottleneck(styles, torch.full_like(mask, -1, dtype=torch.int64), zero, zero)
-        if self.synced != (_processes() > 1):
+        if self.synced != (world_size() > 1):
             self._rebuild()
         with torch.autocast(styles.device.type, enabled=False):
             coded, codes, commitment = self.codebook(styles.float(), mask=mask)
@@ -136,7 +138,7 @@ class StyleCodebook(nn.Module):
         return Bottleneck(coded, codes, commitment.float().sum(), code_perplexity(codes, self.codewords))
 
     def _rebuild(self) -> None:
-        self.synced = _processes() > 1
+        self.synced = world_size() > 1
         fresh = VectorQuantize(**self.settings, sync_codebook=self.synced).to(self.started.device)
         fresh.load_state_dict(self.codebook.state_dict())
         self.codebook = fresh.train(self.training)
@@ -145,10 +147,6 @@ class StyleCodebook(nn.Module):
 def _overflown(styles: Tensor) -> bool:
     """Return whether a style of any process is NaN or infinite."""
     bad = (~torch.isfinite(styles).all()).float()
-    if _processes() > 1:
+    if world_size() > 1:
         distributed.all_reduce(bad, distributed.ReduceOp.MAX)
     return bool(bad)
-
-
-def _processes() -> int:
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1

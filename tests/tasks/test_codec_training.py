@@ -1,11 +1,14 @@
 """Training of codecs on a tiny corpus of features: phases, rate control by lambda, resuming, checkpoints."""
 
+import csv
+from pathlib import Path
 from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from emoquant.codecs import load_codec
@@ -62,7 +65,7 @@ def fit(task, folder, epochs, resume=None, data=None, **settings):
     trainer = pl.Trainer(
         max_epochs=epochs,
         accelerator="cpu",
-        logger=False,
+        logger=settings.pop("logger", False),
         default_root_dir=folder,
         callbacks=[ModelCheckpoint(folder, "last", enable_version_counter=False)],
         enable_progress_bar=False,
@@ -188,9 +191,19 @@ def test_the_sanity_check_initialises_nothing(tmp_path):
 
 
 def test_usage_of_every_position_is_logged(tmp_path):
-    trainer = fit(make_task(), tmp_path, epochs=1)
-    names = trainer.callback_metrics.keys()
-    assert {"codebook_perplexity/coarse_0", "codebook_usage/group_02_layer_1", "train/codewords_revived"} <= names
+    logger = CSVLogger(tmp_path, flush_logs_every_n_steps=1)
+    fit(make_task(), tmp_path, epochs=1, logger=logger, log_every_n_steps=2)
+    with (Path(logger.log_dir) / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert "train/codewords_revived" in rows[0]
+    for position in ("coarse_0", "group_02_layer_1"):
+        written = [(int(row["step"]), float(row[f"codebook_perplexity/{position}"])) for row in rows
+                   if row[f"codebook_perplexity/{position}"]]  # fmt: skip
+        assert [step for step, _ in written] == [1, 2], "every second step, and what is left at the end of the epoch"
+        assert all(1 <= value <= 16 for _, value in written)
+        assert all(
+            0 < float(row[f"codebook_usage/{position}"]) <= 1 for row in rows if row[f"codebook_usage/{position}"]
+        )
 
 
 def test_validation_of_a_checkpoint_measures_its_entropy_model(tmp_path):

@@ -1,0 +1,97 @@
+"""What the processes (ranks) of a distributed run agree on; outside of one each function does the obvious thing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from torch import distributed
+
+T = TypeVar("T")
+
+#: How long a process waits for others that do long work of their own: extraction, or rendering of clips.
+PATIENCE = timedelta(days=7)
+
+
+class RankError(RuntimeError):
+    """An error of another process."""
+
+
+def world_size() -> int:
+    """Return the processes of the running job, 1 outside of one; asked at run time, never remembered."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def own_rank() -> int:
+    """Return the number of this process, from 0."""
+    return distributed.get_rank() if world_size() > 1 else 0
+
+
+class _Attempt:
+    """Keeps an error of its block, to be raised once the other processes know of it."""
+
+    error: Exception | None = None
+
+    def __enter__(self) -> "_Attempt":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+        return self.error is not None
+
+    def told(self) -> str | None:
+        """Return what the other processes are told."""
+        return None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """Return what a function gives on the first process, where alone it is called; a collective call.
+
+    Raises:
+        RankError: It failed there (on the other processes; the first one raises the error itself).
+    """
+    if world_size() == 1:
+        return make()
+    result: list[Any] = [None]
+    attempt = _Attempt()
+    if own_rank() == 0:
+        with attempt:
+            result = [make()]
+    sent = [attempt.told(), *result]
+    distributed.broadcast_object_list(sent, 0)
+    if attempt.error is not None:
+        raise attempt.error
+    if sent[0] is not None:
+        raise RankError(f"rank 0: {sent[0]}")
+    found: T = sent[1]
+    return found
+
+
+def together(work: Callable[[], T]) -> T:
+    """Do this process's share of long work and wait until all processes have done theirs; a collective call.
+
+    If a process fails, all of them raise when the last one is done. It waits as long as that takes (:data:`PATIENCE`),
+    where a barrier of NCCL ends after minutes.
+
+    Args:
+        work: This process's share.
+
+    Raises:
+        RankError: Another process failed.
+    """
+    if world_size() == 1:
+        return work()
+    found: list[T] = []
+    attempt = _Attempt()
+    with attempt:
+        found = [work()]
+    told: list[str | None] = [None] * world_size()
+    group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+    distributed.all_gather_object(told, attempt.told(), group=group)
+    distributed.destroy_process_group(group)
+    if attempt.error is not None:
+        raise attempt.error
+    failed = [f"rank {rank}: {text}" for rank, text in enumerate(told) if text is not None]
+    if failed:
+        raise RankError("\n".join(failed))
+    return found[0]
