@@ -116,8 +116,8 @@ def test_a_beam_can_be_trained_for(tmp_path, monkeypatch):
     beams = []
 
     class Watched(Search):
-        def __init__(self, quantizer, entropy, beam=1, survivors=1):
-            super().__init__(quantizer, entropy, beam, survivors)
+        def __init__(self, quantizer, entropy, beam=1, survivors=1, rows=1024):
+            super().__init__(quantizer, entropy, beam, survivors, rows)
             beams.append((type(entropy), beam))
 
     monkeypatch.setattr("emoquant.tasks.training.Search", Watched)
@@ -199,7 +199,7 @@ def test_usage_of_every_position_is_logged(tmp_path):
     for position in ("coarse_0", "group_02_layer_1"):
         written = [(int(row["step"]), float(row[f"codebook_perplexity/{position}"])) for row in rows
                    if row[f"codebook_perplexity/{position}"]]  # fmt: skip
-        assert [step for step, _ in written] == [1, 2], "every second step, and what is left at the end of the epoch"
+        assert [step for step, _ in written] == [1, 2], "every second step, and at the end of the epoch"
         assert all(1 <= value <= 16 for _, value in written)
         assert all(
             0 < float(row[f"codebook_usage/{position}"]) <= 1 for row in rows if row[f"codebook_usage/{position}"]

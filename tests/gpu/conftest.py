@@ -1,0 +1,18 @@
+"""The pretended GPU as a fixture."""
+
+import pretend
+import pytest
+
+
+@pytest.fixture(scope="session")
+def guard():
+    missing = pretend.compile_guard()
+    if missing:
+        pytest.skip(f"needs {missing}")
+
+
+@pytest.fixture
+def gpu(guard, monkeypatch):
+    """Counts of what runs on ``cuda``, which is a pretended device while the test runs."""
+    with pretend.pretended_gpu(monkeypatch) as counts:
+        yield counts
