@@ -26,6 +26,20 @@ def own_rank() -> int:
     return distributed.get_rank() if world_size() > 1 else 0
 
 
+def require_plain_strategy(strategy: object) -> None:
+    """Check that every process holds the whole model: a single device, or DDP.
+
+    Raises:
+        ValueError: The strategy shards or offloads parameters, which codebooks and the search cannot do with.
+    """
+    name, kinds = type(strategy).__name__, {kind.__name__ for kind in type(strategy).__mro__}
+    if not kinds & {"SingleDeviceStrategy", "DDPStrategy"} or "DeepSpeedStrategy" in kinds:
+        raise ValueError(
+            f"the strategy {name} divides a model among processes, but codebooks, searches and voices need it whole: "
+            "use --trainer.strategy ddp, or auto on one device"
+        )
+
+
 class _Attempt:
     """Keeps an error of its block, to be raised once the other processes know of it."""
 
@@ -65,6 +79,15 @@ def from_first(make: Callable[[], T]) -> T:
         raise RankError(f"rank 0: {sent[0]}")
     found: T = sent[1]
     return found
+
+
+def any_rank(flag: bool) -> bool:
+    """Return whether a flag is set on any process; a collective call."""
+    if world_size() == 1:
+        return flag
+    found = [False] * world_size()
+    distributed.all_gather_object(found, flag)
+    return any(found)
 
 
 def together(work: Callable[[], T]) -> T:

@@ -55,4 +55,4 @@ class ArrangedDataModule(SpeechDataModule):
         if self._training is None:
             return super().train_dataloader()
         lengths, ranks = self._training.lengths, self._ranks()
-        return self._training_loader(self._training, BucketSampler(lengths, self.budget, self.seed, *ranks))
+        return self._training_loader(self._training, BucketSampler(lengths, self._training_budget(), self.seed, *ranks))

@@ -119,7 +119,7 @@ class LSTMEncoder(FrameEncoder):
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
         with full_float32(waveforms.device):
             powers = _MEL.stft(raise_level(waveforms, lengths)).abs().square().transpose(1, 2)
-            mels = powers @ _MEL.filters().to(waveforms.device).T
+            mels = powers @ _MEL.filters(waveforms.device).T
             return mels.clamp(min=_QUIET).log10() + _LIFT if self.logarithm else mels
 
     def windows(self, spectra: Tensor, lengths: Tensor) -> Tensor:

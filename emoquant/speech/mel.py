@@ -1,7 +1,7 @@
 """The one mel spectrogram that synthesis models and vocoders share."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from typing import Any
@@ -83,7 +83,7 @@ class MelSpec:
             raise ValueError(f"waveforms must be (B, N) with N >= 1 samples, got {tuple(waveforms.shape)}")
         with full_float32(waveforms.device):
             magnitudes = self.stft(waveforms.float()).abs().transpose(1, 2)  # (B, T, F)
-            mels = magnitudes @ self.filters().to(waveforms.device).T
+            mels = magnitudes @ self.filters(waveforms.device).T
             return mels.clamp_min(self.eps).log10()
 
     def stft(self, waveforms: Tensor) -> Tensor:
@@ -97,13 +97,17 @@ class MelSpec:
         window = torch.hann_window(self.window, device=spectra.device)
         return torch.istft(spectra, self.n_fft, self.hop, self.window, window, length=samples)
 
-    def filters(self) -> Tensor:
-        """Return the triangular weights of the bands over the bins of the transform, ``(M, F)`` float32."""
-        return _filters(self)
+    def filters(self, device: torch.device | str = "cpu") -> Tensor:
+        """Return the triangular weights of the bands over the bins of the transform, ``(M, F)`` float32.
 
-    def pseudo_inverse(self) -> Tensor:
+        Args:
+            device: Device that they are on; they are kept there for the next call.
+        """
+        return _filters(self) if str(device) == "cpu" else _kept(_filters, self, torch.device(device))
+
+    def pseudo_inverse(self, device: torch.device | str = "cpu") -> Tensor:
         """Return the matrix that takes mel magnitudes to magnitudes of bins, ``(F, M)`` float32, least squares."""
-        return _pseudo_inverse(self)
+        return _pseudo_inverse(self) if str(device) == "cpu" else _kept(_pseudo_inverse, self, torch.device(device))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as primitives, for a checkpoint."""
@@ -171,6 +175,14 @@ def _frequency_of(mel: Tensor) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)  # or a first call in that mode would forbid gradients through the kept tensor
+def _kept(make: Callable[[MelSpec], Tensor], spec: MelSpec, device: torch.device) -> Tensor:
+    """Return a table of a mel specification, kept on a device."""
+    return make(spec).to(device)
+
+
+@lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def _filters(spec: MelSpec) -> Tensor:
     bins = torch.linspace(0, spec.sample_rate / 2, spec.n_fft // 2 + 1, dtype=torch.float64)
     ends = torch.linspace(_mel_of(spec.fmin), _mel_of(spec.fmax), spec.mels + 2, dtype=torch.float64)
@@ -182,5 +194,6 @@ def _filters(spec: MelSpec) -> Tensor:
 
 
 @lru_cache(maxsize=16)
+@torch.inference_mode(False)
 def _pseudo_inverse(spec: MelSpec) -> Tensor:
     return torch.linalg.pinv(_filters(spec).double()).float()

@@ -17,6 +17,7 @@ import traceback
 from pathlib import Path
 
 import torch
+import torch.utils._mode_utils
 from backward import backward
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
@@ -170,8 +171,21 @@ def run(func, args, kwargs):
     if "out" in kwargs:
         return kwargs["out"]
     if name.endswith("_") and not name.endswith("__") and args and isinstance(args[0], torch.Tensor):
+        if torch.Tag.inplace_view in func.tags and isinstance(args[0], Cuda):
+            reshape_in_place(func, args, kwargs)
         return args[0]
     return tree_map(wrapped, out) if on_cuda and name not in ("_local_scalar_dense", "is_nonzero", "equal") else out
+
+
+def reshape_in_place(func, args, kwargs):
+    """Give the pretended tensor the shape that the operation gave to what it holds."""
+    before = torch._C._meta_in_tls_dispatch_include()
+    torch._C._set_meta_in_tls_dispatch_include(True)
+    try:
+        with torch.utils._mode_utils.no_dispatch():
+            func(*args, **kwargs)
+    finally:
+        torch._C._set_meta_in_tls_dispatch_include(before)
 
 
 def unwrapped(value):

@@ -36,7 +36,7 @@ class GriffinLim(Vocoder):
         """Return the waveform of one utterance; see the base class."""
         samples = len(mels) * self.mel.hop
         wanted = 10.0 ** torch.cat([mels, mels[-1:]]).clamp_min(math.log10(self.mel.eps))
-        magnitudes = (self.mel.pseudo_inverse().to(mels.device) @ wanted.T).clamp_min(self.mel.eps)  # (F, T + 1)
+        magnitudes = (self.mel.pseudo_inverse(mels.device) @ wanted.T).clamp_min(self.mel.eps)  # (F, T + 1)
         generator = torch.Generator().manual_seed(self.seed)
         angles = 2 * math.pi * torch.rand(magnitudes.shape, generator=generator).to(mels.device)
         phases, previous = torch.polar(torch.ones_like(angles), angles), torch.zeros_like(magnitudes)

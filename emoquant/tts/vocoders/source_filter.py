@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from emoquant.precision import running_sums
 from emoquant.speech.mel import MelSpec
 from emoquant.tts.vocoders.base import Vocoder
 
@@ -60,7 +61,7 @@ class SourceFilter(Vocoder):
         track = torch.nn.functional.interpolate(
             torch.cat([f0, f0[-1:]])[None, None].double(), size=samples + 1, mode="linear", align_corners=True
         )[0, 0, :-1].clamp(20.0, rate / 4)  # fmt: skip
-        half = math.pi * (torch.cumsum(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
+        half = math.pi * (running_sums(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
         count = torch.floor(rate / 2 / track)
         denominator = torch.sin(half)
         kernel = torch.where(
@@ -72,7 +73,7 @@ class SourceFilter(Vocoder):
 
     def _smoothing(self, f0: Tensor, voiced: Tensor) -> Tensor:
         """Return weights ``(T + 1, M, M)`` of the bands within the distance of two harmonics, each row summing to 1."""
-        filters = self.mel.filters().to(f0.device)
+        filters = self.mel.filters(f0.device)
         bins = torch.linspace(0, self.mel.sample_rate / 2, filters.shape[1], device=f0.device)
         centres = filters @ bins / filters.sum(1)
         width = torch.where(voiced, f0, 1.0).clamp(1.0, 800.0)
@@ -82,7 +83,7 @@ class SourceFilter(Vocoder):
 
     def _filter(self, wanted: Tensor, source: Tensor, smoothing: Tensor) -> Tensor:
         """Return the complex gain ``(F, T)`` that gives a source ``(F, T)`` the mel magnitudes ``(T, M)``."""
-        filters = self.mel.filters().to(source.device)  # (M, F)
+        filters = self.mel.filters(source.device)  # (M, F)
         spread = filters / filters.sum(0, keepdim=True).clamp_min(1e-12)
         goal = (smoothing @ wanted[..., None])[..., 0].T  # (M, T)
         gain = torch.ones_like(source)
