@@ -121,6 +121,9 @@ class SpeechDataModule(LightningDataModule, ABC):
         """
         if self.trainer is not None:
             require_plain_strategy(self.trainer.strategy)
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
+                if hasattr(callback, "watch_ranks"):
+                    callback.watch_ranks()
         if self._datasets is None:
             self._datasets = self._open()
         self._require_utterances(stage)

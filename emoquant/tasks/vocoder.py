@@ -151,6 +151,20 @@ class VocoderTask(pl.LightningModule):
         error = ((self.mel(fake)[:, : mels.shape[1]] - mels).abs() * mask).sum() / (mask.sum() * mels.shape[2]).clamp(1)
         self.log("val/loss_mel", error, batch_size=int(mask.sum()) or 1, sync_dist=True, prog_bar=True)
 
+    def setup(self, stage: str) -> None:
+        """Check that the training can be deterministic where that is asked for.
+
+        Raises:
+            ValueError: It is to be deterministic on a CUDA device.
+        """
+        deterministic = torch.are_deterministic_algorithms_enabled()
+        if stage == "fit" and deterministic and not torch.is_deterministic_algorithms_warn_only_enabled():
+            if self.trainer.strategy.root_device.type == "cuda":
+                raise ValueError(
+                    "a vocoder cannot be trained with deterministic: true on a CUDA device, since the reflection padding "
+                    "of its spectrograms has no deterministic gradient there: use --trainer.deterministic warn"
+                )
+
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW for each side, both along a cosine to zero."""
         sides: list[list[nn.Parameter]] = [

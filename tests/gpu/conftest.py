@@ -2,6 +2,7 @@
 
 import pretend
 import pytest
+import torch
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +17,4 @@ def gpu(guard, monkeypatch):
     """Counts of what runs on ``cuda``, which is a pretended device while the test runs."""
     with pretend.pretended_gpu(monkeypatch) as counts:
         yield counts
+    torch.use_deterministic_algorithms(False)

@@ -111,6 +111,12 @@ def audio(seed=0):
     return AudioBatch(waveforms, torch.tensor([4096, 3000]), zeros, zeros, zeros)
 
 
+def test_a_vocoder_says_that_it_is_not_deterministic(gpu, tmp_path):
+    task = VocoderTask(VocosGenerator(dim=16, layers=1), periods=(2,), resolutions=(512,), channels=2)
+    with pytest.raises(ValueError, match="reflection padding.*--trainer.deterministic warn"):
+        trainer(tmp_path, deterministic=True).fit(task, DataLoader([audio()], batch_size=None))
+
+
 @pytest.mark.parametrize("precision", PRECISIONS)
 def test_a_vocoder_is_trained(gpu, precision, tmp_path):
     judges = {"periods": (2,), "resolutions": (512,), "channels": 2}

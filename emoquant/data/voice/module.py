@@ -123,8 +123,7 @@ class TTSDataModule(SpeechDataModule):
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
         self.speaker_centroids = torch.zeros(0, self.speaker_dim)
-        self._items: dict[Path, VoiceItem] = {}
-        self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
+        self._items, self._cache = dict[Path, VoiceItem](), ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
 
