@@ -157,13 +157,13 @@ class VocoderTask(pl.LightningModule):
         Raises:
             ValueError: It is to be deterministic on a CUDA device.
         """
-        deterministic = torch.are_deterministic_algorithms_enabled()
-        if stage == "fit" and deterministic and not torch.is_deterministic_algorithms_warn_only_enabled():
-            if self.trainer.strategy.root_device.type == "cuda":
-                raise ValueError(
-                    "a vocoder cannot be trained with deterministic: true on a CUDA device, since the reflection padding "
-                    "of its spectrograms has no deterministic gradient there: use --trainer.deterministic warn"
-                )
+        strict = torch.are_deterministic_algorithms_enabled()
+        strict &= not torch.is_deterministic_algorithms_warn_only_enabled()
+        if stage == "fit" and strict and self.trainer.strategy.root_device.type == "cuda":
+            raise ValueError(
+                "a vocoder cannot be trained with deterministic: true on a CUDA device, since the reflection padding "
+                "of its spectrograms has no deterministic gradient there: use --trainer.deterministic warn"
+            )
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW for each side, both along a cosine to zero."""

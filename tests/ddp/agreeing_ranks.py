@@ -11,6 +11,7 @@ from pathlib import Path
 import lightning.pytorch as pl
 import torch
 from lightning.pytorch.strategies import DDPStrategy
+from tiny_world import TinyData
 from torch import distributed
 from torch.utils.data import DataLoader
 from voice_batches import TINY
@@ -83,9 +84,6 @@ class Features(pl.LightningDataModule):
     def val_dataloader(self):
         return self._loader(200, 1)
 
-    def reference_dataloader(self):
-        return self._loader(100, 4)
-
 
 def speech():
     """Return a loader of noise."""
@@ -103,7 +101,7 @@ def tasks():
     quantizer = GroupedResidualVQ(4, 2, 48, coarse=1, prediction=True)
     yield "codec", CodecTask(quantizer, LightModel(4, knots=2), 3, 0, sample_frames=600, splits=1), Features(), 3
     yield "voice", EmotionTTS(Architecture(**TINY), schedule=Schedule(0, 0, 0, 0), warmup_steps=1), VoiceData(), 2
-    yield "probe", ProbeTask(measured=tuple(EMOTIONS)), Features(), 1
+    yield "probe", ProbeTask(measured=tuple(EMOTIONS)), TinyData(count=24), 1
     judges = {"periods": (2,), "resolutions": (512,), "channels": 2}
     yield "vocoder", VocoderTask(VocosGenerator(dim=8, layers=1), **judges), None, 1
 

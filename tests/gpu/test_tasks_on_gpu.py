@@ -113,7 +113,7 @@ def audio(seed=0):
 
 def test_a_vocoder_says_that_it_is_not_deterministic(gpu, tmp_path):
     task = VocoderTask(VocosGenerator(dim=16, layers=1), periods=(2,), resolutions=(512,), channels=2)
-    with pytest.raises(ValueError, match="reflection padding.*--trainer.deterministic warn"):
+    with pytest.raises(ValueError, match=r"reflection padding.*--trainer.deterministic warn"):
         trainer(tmp_path, deterministic=True).fit(task, DataLoader([audio()], batch_size=None))
 
 
