@@ -6,6 +6,9 @@ the published voice), so nothing is downloaded. The share of the roofline is the
 step (products of matrices and convolutions alone), divided by its time and by what one large product reaches on the
 same device in the same precision: a bound for work that is arithmetic; a search that looks up tables stays far below.
 
+Two ranks with gloo share the device, which shows whether they agree though its sums come in orders of their own; the
+extraction runs after ``torch.set_float32_matmul_precision("high")``, which must change nothing.
+
 This script was not run on a GPU yet; it was tested on a CPU with ``--quick``.
 """
 

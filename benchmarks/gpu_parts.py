@@ -49,8 +49,10 @@ def rank(number: int, port: str, device: str, folder: str) -> None:
     """Train codebooks on one of two processes, both on the same device, and save them."""
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     distributed.init_process_group("gloo", rank=number, world_size=2)
-    features, lengths = (each.chunk(2)[number].to(device) for each in speech_like(64, 60, 192, 0))
-    quantizer = GroupedResidualVQ(12, 3, 64, coarse=1, prediction=True, dim=192).to(device)
+    torch.set_num_threads(1)
+    dim = 48 if device == "cpu" else 192
+    features, lengths = (each.chunk(2)[number].to(device) for each in speech_like(64, 60, dim, 0))
+    quantizer = GroupedResidualVQ(12, 3, 64, coarse=1, prediction=True, dim=dim).to(device)
     initialise(quantizer, features, lengths)
     for step in range(20):
         train_step(quantizer, features, lengths, torch.Generator().manual_seed(step))

@@ -65,3 +65,11 @@ def test_results_are_those_of_a_cpu(gpu):
     there = moved(made)(moved(features), moved(lengths))
     for one, other in zip(here, there, strict=True):
         assert torch.equal(one, other.cpu())
+
+
+def test_more_rows_are_searched_where_memory_is_free(gpu):
+    made, here = codec(*KINDS["light"][:1]), torch.device("cpu")
+    assert made.rows_at_once(here, 150) == 1024
+    assert made.rows_at_once(torch.device("cuda", 0), 150) == 2**14
+    assert made.rows_at_once(torch.device("cuda", 0), 2_000_000) == 1024
+    assert codec(*KINDS["light"][:1], rows=5).rows_at_once(torch.device("cuda", 0), 150) == 5
