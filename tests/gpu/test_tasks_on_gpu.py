@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from voice_batches import TINY
 from voice_data import VoiceData
 
+from emoquant.codecs import ECVQ
 from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
@@ -42,14 +43,16 @@ def test_a_codec_is_trained_and_measured(gpu, precision, tmp_path):
             seen.append((module.device.type, batch.features.device.type, module.quantizer.fine.vectors.device.type))
 
     run = trainer(tmp_path, precision, max_epochs=3, num_sanity_val_steps=1, callbacks=[Watch()])
-    run.fit(task, TinyData(count=24))
+    run.fit(task, TinyData(count=12))
     assert set(seen) == {("cuda", "cuda", "cuda")}
     before = codec_task(survivors=2)
     before.entropy.build(task.entropy.layout)
     assert not torch.equal(task.entropy.blocks[1].output.cpu(), before.entropy.blocks[1].output), "gradients came back"
-    evaluation = CodecEvaluationTask([task.codec], CentroidHead(), by_speaker=True, replicates=5)
-    trainer(tmp_path, precision).test(evaluation, TinyData(count=24), verbose=False)
-    assert len(evaluation.rows) > 100
+    if precision != "16-mixed":  # of which an evaluation knows nothing that bf16 does not show
+        codec = ECVQ(task.quantizer, task.entropy, [0.0, 4.0])
+        evaluation = CodecEvaluationTask([codec], CentroidHead(), by_speaker=True, replicates=5)
+        trainer(tmp_path, precision).test(evaluation, TinyData(count=12), verbose=False)
+        assert len(evaluation.rows) > 100
 
 
 def test_a_step_of_codebooks_waits_seldom(gpu, tmp_path):
@@ -62,7 +65,7 @@ def test_a_step_of_codebooks_waits_seldom(gpu, tmp_path):
         def on_train_batch_end(self, trainer, module, outputs, batch, batch_idx):
             counted.append((module.phase(), dict(gpu.waits), sum(gpu.uploads.values())))
 
-    trainer(tmp_path, max_epochs=3, limit_val_batches=0, callbacks=[Watch()]).fit(codec_task(), TinyData(count=24))
+    trainer(tmp_path, max_epochs=3, limit_val_batches=0, callbacks=[Watch()]).fit(codec_task(), TinyData(count=12))
     for phase, waits, uploads in counted[1:]:
         assert sum(waits.values()) <= (12 if phase == "codebooks" else 40), (phase, waits)
         assert uploads <= 12, phase
@@ -70,7 +73,7 @@ def test_a_step_of_codebooks_waits_seldom(gpu, tmp_path):
 
 def test_an_entropy_model_without_context_is_trained(gpu, tmp_path):
     task = CodecTask(GroupedResidualVQ(2, 1, 4), FactorizedModel(), 1, 1, sample_frames=60, joint_epochs=1)
-    trainer(tmp_path, max_epochs=3, deterministic=True).fit(task, TinyData(count=24))
+    trainer(tmp_path, max_epochs=3, deterministic=True, limit_val_batches=0).fit(task, TinyData(count=12))
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
