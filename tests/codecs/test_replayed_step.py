@@ -85,3 +85,21 @@ def test_a_replayed_search_is_the_search_itself(kind, beam, survivors, monkeypat
     assert torch.equal(found.codes, expected.codes)
     assert torch.equal(found.components, expected.components)
     torch.testing.assert_close(found.bits, expected.bits, rtol=1e-6, atol=1e-6)  # rows that ended are computed on
+
+
+def test_a_device_that_refuses_to_record_runs_the_step_as_it_is(monkeypatch):
+    quantizer = make_quantizer(coarse=1, prediction=True)
+    model = make_model(quantizer, LightModel, width=16, memory=1)
+    components, lengths = torch.randn(9, 6, quantizer.dim), torch.tensor([6] * 5 + [4, 3, 2, 1])
+    expected = Search(quantizer, model)(components, lengths, torch.ones(9))
+
+    def refuse(body):
+        body()
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr("emoquant.codecs.search.frame_step", lambda search, lmbda, _: ReplayedStep(
+        frame_step.FrameStep(search, lmbda), refuse))  # fmt: skip
+    with pytest.warns(UserWarning, match="runs unrecorded: operation not permitted"):
+        found = Search(quantizer, model)(components, lengths, torch.ones(9))
+    assert torch.equal(found.codes, expected.codes)
+    assert torch.equal(found.components, expected.components)
