@@ -67,7 +67,8 @@ def test_results_are_those_of_a_cpu(gpu):
         assert torch.equal(one, other.cpu())
 
 
-def test_more_rows_are_searched_where_memory_is_free(gpu):
+def test_more_rows_are_searched_where_memory_is_free(gpu, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     made, here = codec(*KINDS["light"][:1]), torch.device("cpu")
     assert made.rows_at_once(here, 150) == 1024
     assert made.rows_at_once(torch.device("cuda", 0), 150) == 2**14
