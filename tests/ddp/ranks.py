@@ -66,7 +66,9 @@ def trainer(folder, world, watch, **settings):
 
 def data(folder):
     corpus = ManifestCorpus(str(folder / "corpus" / "manifest.csv"))
-    return EmotionDataModule(corpus, FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=60)
+    return EmotionDataModule(
+        corpus, FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=60, batch_per_process=True
+    )
 
 
 def codec():
