@@ -1,16 +1,14 @@
-"""Trains on two processes whose sums come in orders of their own: ``agreeing_ranks.py RANK FOLDER PORT``.
+"""Trains on one of two processes whose sums come in orders of their own, for ``test_agreement.py``.
 
 ``index_add_`` and ``scatter_add_`` of floats on a GPU add in an order that changes. Saves the buffers and weights of
 each task, and which collective calls of which sizes were made.
 """
 
-import os
-import sys
-from pathlib import Path
-
 import lightning.pytorch as pl
 import torch
+from forked import as_rank
 from lightning.pytorch.strategies import DDPStrategy
+from plain_data import PlainData
 from tiny_world import TinyData
 from torch import distributed
 from torch.utils.data import DataLoader
@@ -59,10 +57,10 @@ def note_collectives():
     return found
 
 
-class Features(pl.LightningDataModule):
+class Features(PlainData):
     """Random walks; every process has its own, and not as many frames as the others."""
 
-    name, dim, emotions, origin, trainer = "walks", DIM, EMOTIONS, None, None
+    name, dim, emotions = "walks", DIM, EMOTIONS
 
     def _loader(self, seed, count):
         generator = torch.Generator().manual_seed(seed + self.trainer.global_rank)
@@ -74,9 +72,6 @@ class Features(pl.LightningDataModule):
             kinds = torch.arange(8) % 4
             batches.append(Batch(features, lengths, kinds, kinds, torch.arange(8), torch.zeros(8, 4)))
         return DataLoader(batches, batch_size=None)
-
-    def dataset(self, split):
-        raise AttributeError(split)
 
     def train_dataloader(self):
         return self._loader(100, 18)
@@ -96,34 +91,41 @@ def speech():
     return DataLoader(batches, batch_size=None)
 
 
-def tasks():
-    pl.seed_everything(0, verbose=False)
+def codec():
     quantizer = GroupedResidualVQ(4, 2, 48, coarse=1, prediction=True)
-    yield "codec", CodecTask(quantizer, LightModel(4, knots=2), 3, 0, sample_frames=600, splits=1), Features(), 3
-    yield "voice", EmotionTTS(Architecture(**TINY), schedule=Schedule(0, 0, 0, 0), warmup_steps=1), VoiceData(), 2
-    yield "probe", ProbeTask(measured=tuple(EMOTIONS)), TinyData(count=24), 1
+    return CodecTask(quantizer, LightModel(4, knots=2), 3, 0, sample_frames=600, splits=1), Features(), 3
+
+
+def voice():
+    return EmotionTTS(Architecture(**TINY), schedule=Schedule(0, 0, 0, 0), warmup_steps=1), VoiceData(), 2
+
+
+def probe():
+    return ProbeTask(measured=tuple(EMOTIONS)), TinyData(count=24), 1
+
+
+def vocoder():
     judges = {"periods": (2,), "resolutions": (512,), "channels": 2}
-    yield "vocoder", VocoderTask(VocosGenerator(dim=8, layers=1), **judges), None, 1
+    return VocoderTask(VocosGenerator(dim=8, layers=1), **judges), None, 1
 
 
-def main(rank, folder, port):
-    os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2",
-                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"}  # fmt: skip
-    torch.set_num_threads(1)
+TASKS = {"codec": codec, "voice": voice, "probe": probe, "vocoder": vocoder}
+
+
+def work(rank, folder, port, names):
+    as_rank(rank, 2, port)
+    shuffle_sums(rank)
     calls, found = note_collectives(), {}
-    for name, task, data, epochs in tasks():
-        shuffle_sums(int(rank))
+    for name in names:
+        pl.seed_everything(0, verbose=False)
+        task, data, epochs = TASKS[name]()
         trainer = pl.Trainer(
             accelerator="cpu", devices=2, strategy=DDPStrategy(process_group_backend="gloo"), logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, max_epochs=epochs,
-            use_distributed_sampler=False, num_sanity_val_steps=1, default_root_dir=Path(folder),
+            use_distributed_sampler=False, num_sanity_val_steps=1, default_root_dir=folder,
         )  # fmt: skip
         calls.clear()
         trainer.fit(task, *((speech(), speech()) if data is None else (data,)))
         found[name] = {"state": task.state_dict(), "calls": list(calls), "steps": trainer.global_step}
-    torch.save(found, Path(folder) / f"{rank}.pt")
+    torch.save(found, folder / f"{rank}.pt")
     distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

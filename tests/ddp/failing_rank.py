@@ -1,12 +1,10 @@
-"""A run of two processes of which one fails: ``failing_rank.py RANK FAILING STAGE FOLDER PORT``."""
+"""One process of a run of two of which one fails, for ``test_failing_ranks.py``."""
 
-import os
-import sys
 import time
-from pathlib import Path
 
 import lightning.pytorch as pl
 import torch
+from forked import as_rank
 from torch.utils.data import DataLoader
 
 from emoquant.callbacks import FailTogether
@@ -40,17 +38,11 @@ class Task(pl.LightningModule):
         return torch.optim.SGD(self.parameters(), 0.1)
 
 
-def main(rank, failing, stage, folder, port):
-    os.environ |= {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": "2", "GROUP_RANK": "0", "LOCAL_WORLD_SIZE": "2",
-                   "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": "test"}  # fmt: skip
-    torch.set_num_threads(1)
+def work(rank, failing, stage, folder, port):
+    as_rank(rank, 2, port)
     trainer = pl.Trainer(
         accelerator="cpu", devices=2, strategy="ddp", logger=False, enable_checkpointing=False, max_epochs=1,
-        enable_progress_bar=False, enable_model_summary=False, default_root_dir=Path(folder),
+        enable_progress_bar=False, enable_model_summary=False, default_root_dir=folder,
         callbacks=[FailTogether(seconds=0.5)],
     )  # fmt: skip
-    getattr(trainer, stage)(Task(int(failing), stage), DataLoader(torch.zeros(8, 1)))
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+    getattr(trainer, stage)(Task(failing, stage), DataLoader(torch.zeros(8, 1)))

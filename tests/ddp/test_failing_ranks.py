@@ -1,17 +1,14 @@
 """An error of any process, the first included, ends all of them soon and is the error that they show."""
 
-import os
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+from failing_rank import work
+from forked import start
 from test_ddp import free_port
 
 from emoquant.ranks import RankError, any_rank, from_first, require_plain_strategy, together
 
-SCRIPT = Path(__file__).with_name("failing_rank.py")
 CASES = [(0, "fit"), pytest.param(1, "fit", marks=pytest.mark.slow), pytest.param(0, "test", marks=pytest.mark.slow),
          pytest.param(1, "test", marks=pytest.mark.slow), pytest.param(0, "predict", marks=pytest.mark.slow),
          pytest.param(1, "predict", marks=pytest.mark.slow)]  # fmt: skip
@@ -19,19 +16,14 @@ CASES = [(0, "fit"), pytest.param(1, "fit", marks=pytest.mark.slow), pytest.para
 
 @pytest.mark.parametrize(("failing", "stage"), CASES)
 def test_all_end_with_the_error_of_one(failing, stage, tmp_path):
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
-    port, logs, runs = str(free_port()), [], []
-    for rank in range(2):
-        logs.append(tmp_path / f"{rank}.log")
-        words = [sys.executable, str(SCRIPT), str(rank), str(failing), stage, str(tmp_path), port]
-        with logs[-1].open("wb") as file:
-            runs.append(subprocess.Popen(words, env=environment, stdout=file, stderr=file))
-    runs[failing].wait(timeout=300)
+    port, logs = free_port(), [tmp_path / f"{rank}.log" for rank in range(2)]
+    runs = [start(log, work, rank, failing, stage, tmp_path, port) for rank, log in enumerate(logs)]
+    runs[failing].join(300)
     failed = time.monotonic()
-    runs[1 - failing].wait(timeout=60)
+    runs[1 - failing].join(60)
     assert time.monotonic() - failed < 60
     for run, log in zip(runs, logs, strict=True):
-        assert run.returncode != 0
+        assert run.exitcode not in (None, 0)
         assert "planted in the step" in log.read_text(), log
     assert f"rank {failing}: ValueError" in logs[1 - failing].read_text()
 

@@ -24,7 +24,7 @@ from emoquant.types import AudioBatch
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging.*")
-PRECISIONS = ["32-true", "bf16-mixed", "16-mixed"]
+BF16, FP16 = "bf16-mixed", pytest.param("16-mixed", marks=pytest.mark.slow)
 
 
 def codec_task(**options):
@@ -33,7 +33,7 @@ def codec_task(**options):
                      sample_frames=60, **options)  # fmt: skip
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["32-true", BF16, FP16])
 def test_a_codec_is_trained_and_measured(gpu, precision, tmp_path):
     task = codec_task(survivors=2)
     seen = []
@@ -76,7 +76,7 @@ def test_an_entropy_model_without_context_is_trained(gpu, tmp_path):
     trainer(tmp_path, max_epochs=3, deterministic=True, limit_val_batches=0).fit(task, TinyData(count=12))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["32-true", BF16, FP16])
 def test_a_probe_is_trained(gpu, precision, tmp_path):
     task = ProbeTask(hidden=4, measured=("angry", "happy", "neutral", "sad"))
     run = trainer(tmp_path, precision)
@@ -84,7 +84,7 @@ def test_a_probe_is_trained(gpu, precision, tmp_path):
     run.test(task, TinyData(count=24), verbose=False)
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["32-true", pytest.param(BF16, marks=pytest.mark.slow), FP16])
 def test_a_voice_is_trained(gpu, precision, tmp_path):
     pl.seed_everything(0, verbose=False)
     task = EmotionTTS(Architecture(**TINY), schedule=Schedule(0, 0, 0, 0), warmup_steps=1)
@@ -120,7 +120,7 @@ def test_a_vocoder_says_that_it_is_not_deterministic(gpu, tmp_path):
         trainer(tmp_path, deterministic=True).fit(task, DataLoader([audio()], batch_size=None))
 
 
-@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("precision", ["32-true", BF16, FP16])
 def test_a_vocoder_is_trained(gpu, precision, tmp_path):
     judges = {"periods": (2,), "resolutions": (512,), "channels": 2}
     task = VocoderTask(VocosGenerator(dim=16, layers=1), **judges, spectrum_weight=1.0)
