@@ -21,7 +21,7 @@ class FSDPStrategy:
 def trainer(world, strategy=DDPStrategy, rank=0):
     made = strategy()
     made.root_device = "cpu"
-    return SimpleNamespace(strategy=made, world_size=world, global_rank=rank, callbacks=[])
+    return SimpleNamespace(strategy=made, world_size=world, global_rank=rank, current_epoch=0, callbacks=[])
 
 
 @pytest.fixture(scope="module")
