@@ -3,9 +3,11 @@
 import resource
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 #: What was off the CPU's results.
@@ -17,7 +19,11 @@ class Machine:
 
     def __init__(self, device: str, product: int) -> None:
         self.device = torch.device(device)
-        self.peaks = {kind: self._peak(product, kind) for kind in (torch.float32, torch.bfloat16)}
+        self.peaks = {str(kind)[6:]: self._peak(product, kind) for kind in (torch.float32, torch.bfloat16)}
+        before = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("high")
+        self.peaks["tf32"] = self._peak(product, torch.float32) if self.device.type == "cuda" else self.peaks["float32"]
+        torch.set_float32_matmul_precision(before)
 
     def wait(self) -> None:
         """Wait until the device is idle."""
@@ -48,14 +54,38 @@ class Machine:
         torch.cuda.reset_peak_memory_stats(self.device)
         return peak
 
-    def row(self, name: str, run: Callable[[], object], units: float, unit: str, kind: torch.dtype, agree: str) -> None:
-        """Measure something and print its line."""
-        with FlopCounterMode(display=False) as counter:
+    def row(self, name: str, run: Callable[[], object], units: float, unit: str, kind: str, agree: str) -> None:
+        """Measure something and print its line.
+
+        Args:
+            name: What it is.
+            run: Does it once.
+            units: How much of the unit that is.
+            unit: What a second's work is counted in.
+            kind: Precision of its products and convolutions: ``float32``, ``tf32`` or ``bfloat16``.
+            agree: How far it is from the CPU's results.
+        """
+        with FlopCounterMode(display=False) as counter, Operations() as operations:
             run()
         taken = self.seconds(run)
         share = counter.get_total_flops() / taken / self.peaks[kind]
-        speed = f"{units / taken:,.0f} {unit}"
-        print(f"| {name} | {1000 * taken:,.1f} | {speed} | {share:.1%} | {self.memory():,.0f} | {agree} |", flush=True)
+        cells = f"{1000 * taken:,.1f}", f"{units / taken:,.0f} {unit}", f"{operations.count:,}", f"{share:.1%} {kind}"
+        print(f"| {name} | {' | '.join(cells)} | {self.memory():,.0f} | {agree} |", flush=True)
+
+
+class Operations(TorchDispatchMode):
+    """Counts dispatched operations that compute something: views and empty tensors are free."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+        """Count an operation and compute it."""
+        name = func._schema.name.split("::")[-1]
+        free = func.is_view or name.startswith(("empty", "new_empty", "detach", "_unsafe_view"))
+        self.count += not free
+        return func(*args, **(kwargs or {}))
 
 
 def relative(one: Tensor, other: Tensor) -> float:

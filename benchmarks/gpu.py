@@ -6,6 +6,9 @@ the published voice), so nothing is downloaded. The share of the roofline is the
 step (products of matrices and convolutions alone), divided by its time and by what one large product reaches on the
 same device in the same precision: a bound for work that is arithmetic; a search that looks up tables stays far below.
 
+Two ranks with gloo share the device, which shows whether they agree though its sums come in orders of their own; the
+extraction runs after ``torch.set_float32_matmul_precision("high")``, which must change nothing.
+
 This script was not run on a GPU yet; it was tested on a CPU with ``--quick``.
 """
 
@@ -15,12 +18,13 @@ import warnings
 from collections.abc import Callable
 
 import torch
-from device import FAILED, Machine, checked, relative
+from device import FAILED, Machine, Operations, checked, relative
+from gpu_parts import extraction, training, two_ranks
 from gpu_voice import QUICK, Sizes, voice
 from random_speech import speech_like
 from torch import Tensor, nn
 
-from emoquant.codecs import ECVQ, STUDY_LAMBDAS
+from emoquant.codecs import ECVQ, STUDY_LAMBDAS, frame_step
 from emoquant.codecs.search import layout_of
 from emoquant.entropy import LightModel
 from emoquant.entropy.base import frames_before
@@ -52,7 +56,7 @@ def codebooks(machine: Machine, sizes: Sizes) -> GroupedResidualVQ:
     agree = checked(relative(there.fine.vectors, here.fine.vectors), 1e-2, "codebooks")
     generator = torch.Generator().manual_seed(9)
     count = sizes.utterances * sizes.frames
-    machine.row("codebook step", lambda: train_step(there, *far, generator), count, "frames/s", torch.float32, agree)
+    machine.row("codebook step", lambda: train_step(there, *far, generator), count, "frames/s", "float32", agree)
     return here
 
 
@@ -85,25 +89,43 @@ def entropy(machine: Machine, sizes: Sizes, books: GroupedResidualVQ, compile_it
         return step
 
     count = len(rows[0])
-    machine.row("entropy step", stepper(loss), count, "frames/s", torch.float32, agree)
+    machine.row("entropy step", stepper(loss), count, "frames/s", "float32", agree)
     if compile_it:
         fast = torch.compile(loss)
-        machine.row("entropy step, compiled", stepper(fast), count, "frames/s", torch.float32, agree)
+        machine.row("entropy step, compiled", stepper(fast), count, "frames/s", "float32", agree)
     return model
 
 
 def sweep(machine: Machine, sizes: Sizes, books: GroupedResidualVQ, model: LightModel) -> None:
-    """The search at 14 lambdas."""
+    """The search at 14 lambdas, of few and of many utterances, replayed as a CUDA graph and launched one by one."""
     codec = ECVQ(books, model, STUDY_LAMBDAS)
     there = copy.deepcopy(codec).to(machine.device)
     features, lengths = features_of(sizes, 2)
-    far = features.to(machine.device), lengths.to(machine.device)
     few = max(1, sizes.utterances // 16)
-    here, found = codec(features[:few], lengths[:few]), there(far[0][:few], far[1][:few])
+    here = codec(features[:few], lengths[:few])
+    found = there(features[:few].to(machine.device), lengths[:few].to(machine.device))
     differ = float((here.codes != found.codes.cpu()).float().mean())
     agree = checked(differ, 1e-3, "other codes") + ", " + checked(relative(found.bits, here.bits), 1e-3, "bits")
-    count = sizes.utterances * sizes.frames * len(STUDY_LAMBDAS)
-    machine.row("sweep of 14 lambdas", lambda: there(*far), count, "frame-lambdas/s", torch.float32, agree)
+    agree += f", {operations_a_frame(there, features[:few].to(machine.device)):.0f} operations a frame"
+    kinds = {"": frame_step.LEAST_FRAMES} | ({", launched": 10**9} if machine.device.type == "cuda" else {})
+    for times in (1, 4, 16) if machine.device.type == "cuda" else (1,):
+        far = features.repeat(times, 1, 1).to(machine.device), lengths.repeat(times).to(machine.device)
+        count = len(far[1]) * sizes.frames * len(STUDY_LAMBDAS)
+        for kind, least in kinds.items():
+            frame_step.LEAST_FRAMES = least
+            name = f"sweep of 14 lambdas, {len(far[1])} utterances{kind}"
+            machine.row(name, lambda far=far: there(*far), count, "frame-lambdas/s", "float32", agree)
+        frame_step.LEAST_FRAMES, agree = kinds[""], ""
+
+
+def operations_a_frame(codec: ECVQ, features: Tensor) -> float:
+    """Return how many operations the search of one more frame dispatches."""
+    counts = []
+    for frames in (4, 8):
+        with Operations() as operations:
+            codec(features[:, :frames], torch.full((len(features),), frames, device=features.device))
+        counts.append(operations.count)
+    return (counts[1] - counts[0]) / 4
 
 
 def main() -> None:
@@ -120,14 +142,15 @@ def main() -> None:
     sizes = QUICK if options.quick else Sizes()
     machine = Machine(options.device, sizes.product)
     name = torch.cuda.get_device_name(machine.device) if machine.device.type == "cuda" else "CPU"
-    peaks = ", ".join(f"{str(kind).split('.')[1]} {peak / 1e12:.2f} TFLOP/s" for kind, peak in machine.peaks.items())
+    peaks = ", ".join(f"{kind} {peak / 1e12:.2f} TFLOP/s" for kind, peak in machine.peaks.items())
     print(f"{name}, torch {torch.__version__}; a product of {sizes.product}: {peaks}\n")
-    print(
-        "| work | ms | speed | share of roofline | peak MiB | against the CPU |\n|---|---|---|---|---|---|", flush=True
-    )
+    print("| work | ms | speed | operations | share of roofline | peak MiB | against the CPU |\n" + "|---" * 7 + "|")
     books = codebooks(machine, sizes)
     sweep(machine, sizes, books, entropy(machine, sizes, books, options.compile))
+    extraction(machine, sizes, 1.0 if options.quick else 5.0)
     voice(machine, sizes, options.compile)
+    two_ranks(machine)
+    training(machine, sizes)
     if FAILED:
         raise SystemExit("off the CPU's results: " + "; ".join(FAILED))
 

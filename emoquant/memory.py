@@ -17,7 +17,7 @@ def fitting(device: torch.device, size: int, least: int, most: int, share: float
         >>> fitting(torch.device("cpu"), 1000, 16, 64)
         16
     """
-    if device.type != "cuda":
+    if device.type != "cuda" or not torch.cuda.is_available():
         return least
     unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     free = torch.cuda.mem_get_info(device)[0] + unused

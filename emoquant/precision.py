@@ -35,6 +35,18 @@ def _has_autocast(device: str) -> bool:
     return available
 
 
+def running_sums(values: torch.Tensor, dim: int) -> torch.Tensor:
+    """Return cumulative sums along an axis; deterministic on a GPU, too, where torch is asked for that.
+
+    Example:
+        >>> running_sums(torch.tensor([1.0, 2.0, 3.0]), 0).tolist()
+        [1.0, 3.0, 6.0]
+    """
+    if values.device.type == "cuda" and torch.are_deterministic_algorithms_enabled():
+        return values.cpu().cumsum(dim).to(values.device)  # CUDA's own adds in an order that changes
+    return values.cumsum(dim)
+
+
 def _kinds(device: str) -> tuple[Any, ...]:
     """Return torch's switches for products, convolutions and recurrent layers on a kind of device."""
     if device == "cuda":

@@ -203,7 +203,7 @@ def settle(line: Line) -> Setting:
         ValueError: The folder was begun with other data, another encoder or other emotions.
     """
     configs = [read_config(path) for path in line.configs]
-    merged = {key: value for config in configs for key, value in config.items()}
+    merged = {key: value for config in configs for key, value in config.items() if key != "data" or _names_data(value)}
     beside = next((path.parent for path, config in zip(line.configs, configs, strict=True) if "data" in config), Path())
     featured = is_of_features(merged, beside)
     name = str(merged.get("name") or (line.configs[0].stem if line.configs else "run"))
@@ -220,13 +220,14 @@ def settle(line: Line) -> Setting:
             said.encoder or before.encoder,
             before.emotions if said.emotions is None else said.emotions,
         )
-    args = [line.command]
-    if used.data is None and "data" not in merged and line.configs:
-        args += ["--data", data_argument(DEFAULT_DATA)]
-    for path in line.configs:
-        args += ["--config", str(path)]
-    if used.data is not None:
-        args += ["--data", data_argument(used.data)]
+    data = used.data
+    if data is None and "data" not in merged and line.configs:
+        data = DEFAULT_DATA
+    said_data = [] if data is None else ["--data", data_argument(data)]
+    # Options of a configuration for whatever data there are come after these, data that it names before.
+    only_options = "data" not in merged and any("data" in config for config in configs)
+    settings = [word for path in line.configs for word in ("--config", str(path))]
+    args = [line.command, *(said_data + settings if only_options or used.data is None else settings + said_data)]
     if used.encoder is not None:
         args += ["--encoder", used.encoder]
     if used.emotions is not None:
@@ -234,6 +235,11 @@ def settle(line: Line) -> Setting:
     args += ["--folder", line.folder, *line.rest]
     begins = said if line.command == "fit" and before is None and featured else None
     return Setting(args, name, line.folder, begins)
+
+
+def _names_data(value: Any) -> bool:  # noqa: ANN401 - part of a YAML
+    """Whether the data of a configuration are some, not only options of whatever data there are."""
+    return not isinstance(value, Mapping) or "class_path" in value
 
 
 def _other_data(before: Begun, said: Begun) -> bool:

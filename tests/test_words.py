@@ -47,6 +47,14 @@ def test_data_of_the_configuration_stay_where_no_word_says_others(tmp_path):
     assert found.begins is None, "a folder remembers the data of codecs"
 
 
+def test_options_of_a_second_configuration_win_over_the_data(tmp_path):
+    options = str(CONFIGS / "gpu.yaml")
+    for words, data in ([], "rendered"), (["--data", "esd"], "esd"):
+        args = settled("fit", "codec", options, *words, "--folder", str(tmp_path)).args
+        assert value(args, "--data") == str(CONFIGS / "data" / f"{data}.yaml")
+        assert args.index("--data") < args.index(options), "its data are but options of these"
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -5,6 +5,7 @@ from emoquant.callbacks.codebooks import CodebookMonitor
 from emoquant.callbacks.confusion import ConfusionFigures
 from emoquant.callbacks.embeddings import EmbeddingProjector
 from emoquant.callbacks.export import EncoderExport
+from emoquant.callbacks.failing import FailTogether
 from emoquant.callbacks.lambda_sweep import LambdaSweep
 from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
@@ -20,6 +21,7 @@ __all__ = [
     "ConfusionFigures",
     "EmbeddingProjector",
     "EncoderExport",
+    "FailTogether",
     "LambdaSweep",
     "ListeningWriter",
     "PartsSummary",

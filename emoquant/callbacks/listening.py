@@ -15,6 +15,7 @@ from emoquant.data_api import spoken_data_of
 from emoquant.files import refuse_pointer, whole_file
 from emoquant.metrics.described import codec_rows
 from emoquant.metrics.speech.summary import clip_rows
+from emoquant.ranks import together
 from emoquant.reports import SpeechTable
 from emoquant.results import write_results
 from emoquant.trainer_flags import runs_folder
@@ -80,7 +81,7 @@ class ListeningWriter(Callback):
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the manifest and the figures, on rank zero, when every process is done."""
-        trainer.strategy.barrier("listening: clips written")
+        together(lambda: None)  # wait as long as it takes
         if not trainer.is_global_zero:
             return
         task: Any = pl_module

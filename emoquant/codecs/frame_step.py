@@ -1,6 +1,7 @@
 """The step of a search from one frame to the next, and the same step recorded once and replayed."""
 
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -92,7 +93,8 @@ class ReplayedStep:
     """Runs a step as it is once, then records it, and replays the record for all further frames.
 
     A GPU takes a recorded step (a CUDA graph) in one call, where the host would otherwise launch a hundred kernels.
-    Rows that have ended are computed on until half of them have, then the step is recorded anew.
+    Rows that have ended are computed on until half of them have, then the step is recorded anew. Where the device
+    refuses to record it, a warning says so, and the step runs as it is.
 
     Args:
         step: The step.
@@ -101,7 +103,8 @@ class ReplayedStep:
 
     def __init__(self, step: FrameStep, record: Callable[[Callable[[], FrameResult]], "Recording"]) -> None:
         self.step, self.record, self.rows = step, record, step.rows
-        self._begun, self._recording = False, None  # type: tuple[bool, Recording | None]
+        self._begun = self._refused = False
+        self._recording: Recording | None = None
         self._inputs: list[Tensor] = []
 
     def narrow(self, rows: int) -> None:
@@ -112,20 +115,21 @@ class ReplayedStep:
 
     def __call__(self, target: Tensor, first: Tensor | None, goes_on: bool = True) -> FrameResult:
         """Search a frame; see :meth:`FrameStep.__call__`. The result holds until the next call."""
-        if not self._begun:
-            self._begun = True
-            return self.step(target, first)
         given = [target] if first is None else [target, first]
-        if self._recording is None:
+        if self._begun and not self._refused and self._recording is None:
             self._inputs = [each.clone() for each in given]
             self._recording = self._recorded()
+        self._begun = True
+        if self._recording is None:
+            return self.step(target, first)
         for held, each in zip(self._inputs, given, strict=True):
             held.copy_(each)
         self._recording.replay()
         return self._recording.result
 
-    def _recorded(self) -> "Recording":
-        held = [each.clone() for each in self.step.carried()]
+    def _recorded(self) -> "Recording | None":
+        before = self.step.carried()
+        held = [each.clone() for each in before]
         target, first = self._inputs[0], self._inputs[1] if len(self._inputs) > 1 else None
 
         def body() -> FrameResult:
@@ -135,7 +139,13 @@ class ReplayedStep:
                 place.copy_(value)
             return result
 
-        recording = self.record(body)
+        try:
+            recording = self.record(body)
+        except RuntimeError as error:
+            warnings.warn(f"the search's step cannot be recorded and runs unrecorded: {error}", stacklevel=2)
+            self._refused = True
+            self.step.carry(before)
+            return None
         self.step.carry(held)
         return recording
 

@@ -71,8 +71,8 @@ class Search:
 
     A row is an utterance at one lambda. Rows are computed side by side and time is a loop, unless neither the entropy
     model nor the quantizer looks back: then every frame is a row, and ``rows`` of them go side by side. On CPU a row's
-    result does not depend, to the last bit, on the rows beside it; on a GPU matrix products differ in the last bits
-    with the number of rows, which changes a code only where two costs are equal to seven digits.
+    codes do not depend on the rows beside it (its bits may, in their last digit); on a GPU matrix products differ in
+    the last bits with the number of rows, which changes a code only where two costs are equal to seven digits.
 
     A search that looks one position ahead can end in a fixed path of codes at large lambda, and where lambda is so
     small that the rate hardly falls it can lose more bits by accident than it wins. So a row that SKIP everywhere would

@@ -34,6 +34,7 @@ class ArrangedDataModule(SpeechDataModule):
             speaker and another emotion. The emotion of the partner by emotion (``{happy: sad, sad: happy}``; emotions
             that are not named are left out), or ``"opposite"`` (:func:`~emoquant.labels.opposite_emotions`). None for
             single utterances.
+        batch_per_process: See :class:`SpeechDataModule`.
     """
 
     def __init__(
@@ -47,8 +48,9 @@ class ArrangedDataModule(SpeechDataModule):
         train_emotions: Mapping[str, float] | None = None,
         train_utterances: int | None = None,
         partners: dict[str, str] | Literal["opposite"] | None = None,
+        batch_per_process: bool = False,
     ) -> None:
-        super().__init__(corpora, emotions, cache_dir, budget, num_workers, seed)
+        super().__init__(corpora, emotions, cache_dir, budget, num_workers, seed, batch_per_process)
         self.train_emotions, self.train_utterances, self.partners = train_emotions, train_utterances, partners
         self._training: SelectedDataset | None = None
 
@@ -89,4 +91,4 @@ class ArrangedDataModule(SpeechDataModule):
         if self._training is None:
             return super().train_dataloader()
         lengths, ranks = self._training.lengths, self._ranks()
-        return self._training_loader(self._training, BucketSampler(lengths, self.budget, self.seed, *ranks))
+        return self._training_loader(self._training, BucketSampler(lengths, self._training_budget(), self.seed, *ranks))

@@ -22,6 +22,7 @@ from emoquant.data_protocols import AudioData, EmotionData
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.origin import Origin
+from emoquant.ranks import any_rank, from_first, together
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
@@ -83,6 +84,8 @@ class EmotionDataModule(ArrangedDataModule):
         train_emotions: See :class:`ArrangedDataModule`, also for the two that follow.
         train_utterances: Most training utterances under ``train_emotions``.
         partners: Second reference of every test item.
+        batch_per_process: Whether every process trains on batches of this size; by default they share one between
+            them, so that a step sees as many frames on any number of devices.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -104,11 +107,11 @@ class EmotionDataModule(ArrangedDataModule):
         train_emotions: Mapping[str, float] | None = None,
         train_utterances: int | None = None,
         partners: dict[str, str] | Literal["opposite"] | None = None,
+        batch_per_process: bool = False,
     ) -> None:
-        budget = frames_per_batch
-        super().__init__(
-            corpora, emotions, cache_dir, budget, num_workers, seed, train_emotions, train_utterances, partners
-        )
+        loading = frames_per_batch, num_workers, seed
+        chosen = train_emotions, train_utterances, partners
+        super().__init__(corpora, emotions, cache_dir, *loading, *chosen, batch_per_process)
         if frames_per_batch < 1 or extraction_seconds <= 0:
             raise ValueError(
                 f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"
@@ -133,23 +136,15 @@ class EmotionDataModule(ArrangedDataModule):
         self._store = store = open_store(self.encoder, self.cache_dir, self.precision)
         self._rows = {split: find_entries(store, table) for split, table in found.items()}
         lacking = [t[row] for split, t in found.items() for row in np.flatnonzero(self._rows[split] < 0).tolist()]
-        self._wait()  # every rank has counted the same before one begins to write
-        if lacking:
+        if any_rank(bool(lacking)):  # and no rank begins to write before all have counted
             (rank, world), trainer = self._ranks(), self.trainer
             device = trainer.strategy.root_device if trainer is not None else "cpu"
             settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-            extract(lacking, self.encoder, store, rank, world, settings)
-            self._wait()
-            if rank == 0:
-                store.merge()
-            self._wait()
+            together(lambda: extract(lacking, self.encoder, store, rank, world, settings))
+            from_first(store.merge)
             store.refresh()
             self._rows = {split: find_entries(store, table) for split, table in found.items()}
         store.index.release_sources()
-
-    def _wait(self) -> None:
-        if self.trainer is not None:
-            self.trainer.strategy.barrier("feature store")
 
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
         assert self._store is not None
@@ -233,6 +228,8 @@ class AudioDataModule(SpeechDataModule):
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches and the crops.
         sample_rate: Samples a second: 16,000 for the emotion encoders, that of the mels for vocoders.
+        batch_per_process: Whether every process trains on batches of this size; by default they share one between
+            them, so that a step sees as many seconds on any number of devices.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -251,13 +248,15 @@ class AudioDataModule(SpeechDataModule):
         num_workers: int = 0,
         seed: int = 0,
         sample_rate: int = SAMPLE_RATE,
+        batch_per_process: bool = False,
     ) -> None:
         shortest = SHORTEST / SAMPLE_RATE
         if seconds_per_batch < shortest or (crop_seconds is not None and crop_seconds < shortest):
             raise ValueError(
                 f"seconds_per_batch is {seconds_per_batch}, crop_seconds {crop_seconds}: expected at least {shortest} s"
             )
-        super().__init__(corpora, emotions, cache_dir, int(seconds_per_batch * sample_rate), num_workers, seed)
+        budget = int(seconds_per_batch * sample_rate)
+        super().__init__(corpora, emotions, cache_dir, budget, num_workers, seed, batch_per_process)
         self.crop_seconds, self.in_memory, self.sample_rate = crop_seconds, in_memory, sample_rate
 
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:

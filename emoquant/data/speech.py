@@ -19,7 +19,11 @@ from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
+from emoquant.ranks import require_plain_strategy, require_share
 from emoquant.trainer_flags import is_overfitting
+
+#: Split that a stage of the trainer evaluates.
+EVALUATED = {"fit": "validation", "validate": "validation", "test": "test", "predict": "test"}
 
 
 class SplitDataset(Dataset[Any], ABC):
@@ -71,9 +75,11 @@ class SpeechDataModule(LightningDataModule, ABC):
         emotions: Emotions that are kept, in the order of their indices; None for all that occur, those of the study
             first.
         cache_dir: Folder for what is derived from the corpora.
-        budget: Largest padded size of a batch.
+        budget: Largest padded size of a batch; a training batch's is divided among the processes.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches.
+        batch_per_process: Whether every process trains on batches of the whole budget, so that a step of several sees
+            several times as much.
 
     Attributes:
         batch_type: Class of the batches that the loaders yield.
@@ -97,8 +103,10 @@ class SpeechDataModule(LightningDataModule, ABC):
         budget: int = 1,
         num_workers: int = 0,
         seed: int = 0,
+        batch_per_process: bool = False,
     ) -> None:
         super().__init__()
+        self.batch_per_process = batch_per_process
         self.corpora = [corpora] if isinstance(corpora, Corpus) else list(corpora)
         names = [corpus.name for corpus in self.corpora]
         if not names or len(set(names)) < len(names):
@@ -125,8 +133,15 @@ class SpeechDataModule(LightningDataModule, ABC):
             FileNotFoundError: A corpus is not where it should be.
             ValueError: A corpus has a wrong label or no utterance with one of the emotions.
         """
+        if self.trainer is not None:
+            require_plain_strategy(self.trainer.strategy)
+            for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
+                if hasattr(callback, "watch_ranks"):
+                    callback.watch_ranks()
         if self._datasets is None:
             self._datasets = self._open()
+        if split := EVALUATED.get(stage or ""):
+            require_share(split, len(self._datasets[split]), self._ranks()[1])
 
     def dataset(self, split: str) -> SplitDataset:
         """Return a split (``"train"``, ``"validation"`` or ``"test"``), which may be empty.
@@ -144,7 +159,8 @@ class SpeechDataModule(LightningDataModule, ABC):
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split, shuffled in buckets of similar length, equally many batches on every rank."""
         dataset, rank, world = self._some("train"), *self._ranks()
-        return self._training_loader(dataset, BucketSampler(dataset.lengths, self.budget, self.seed, rank, world))
+        budget = self._training_budget()
+        return self._training_loader(dataset, BucketSampler(dataset.lengths, budget, self.seed, rank, world))
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation split, every utterance once over all ranks."""
@@ -189,6 +205,10 @@ class SpeechDataModule(LightningDataModule, ABC):
     @abstractmethod
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
         """Make the dataset of a split."""
+
+    def _training_budget(self) -> int:
+        """Return this process's part of a training batch, so that a step sees as much on any number of processes."""
+        return max(1, self.budget // (1 if self.batch_per_process else self._ranks()[1]))
 
     def _ranks(self) -> tuple[int, int]:
         if self.trainer is not None:

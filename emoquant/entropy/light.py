@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_lambdas
 from emoquant.entropy.context import FrameContext, LambdaTerms, Stream
+from emoquant.precision import running_sums
 
 
 class LightState:
@@ -83,7 +84,7 @@ class StreamBlock(nn.Module):
         width = self.output.shape[2]
         slot = torch.arange(self.streams * self.steps, device=codes.device).view(self.streams, self.steps)
         index = codes[..., :-1] + slot[:, :-1] * self.embedding.shape[2]
-        before = functional.embedding(index, self.embedding.view(-1, width)).cumsum(2)
+        before = running_sums(functional.embedding(index, self.embedding.view(-1, width)), 2)
         sums = functional.pad(before, (0, 0, 1, 0)) + context.transpose(0, 1).unsqueeze(2) + self.offset
         sums = sums + (weights @ self.by_lambda.flatten(1)).view(-1, self.streams, self.steps, width)
         hidden = functional.relu(sums).flatten(1, 2).transpose(0, 1)  # (S L, N, H)

@@ -5,8 +5,9 @@ from emoquant.metrics.decisions import Decisions, Recognition, kl_bits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Figure, Measure, Observation, Rate
+from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate
 from emoquant.metrics.rate import CodeHistogram, bits_per_frame, perplexity, skip_rate, usage
+from emoquant.metrics.ratios import Figure
 from emoquant.metrics.recognition import (
     Confusion,
     accuracy,

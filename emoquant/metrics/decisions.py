@@ -6,14 +6,15 @@ not miss that.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
 from emoquant.labels import canonical_emotion
 from emoquant.metrics import recognition
-from emoquant.metrics.measures import Figure, Measure, Observation, per_emotion_and_pooled
+from emoquant.metrics.measures import Measure, Observation
+from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.recognition import class_columns, closed_set_logits
 
 
@@ -63,24 +64,30 @@ class Recognition(Measure):
         chosen = torch.nn.functional.one_hot(logits.argmax(-1), len(self.classes))
         return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return recall, precision and F1 per emotion, what sums all of them up, and the confusion matrix as shares."""
-        confusion, counts = sums[..., :-1], sums[..., -1]
-        pooled = counts.sum(-1, keepdim=True)
-        scores, taken = recognition.f1(confusion, self.columns), confusion.sum(-2)[..., self.columns]
-        found = [
-            Figure("recall", recognition.recall(confusion, self.columns), counts, share=True),
-            Figure("precision", recognition.precision(confusion, self.columns), taken, share=True),
-            Figure("f1", scores, counts),
-            Figure("f1", scores.mean(-1, keepdim=True), pooled, pooled=True),
-            Figure("uar", recognition.unweighted_average_recall(confusion, self.columns)[..., None], pooled, True),
-            Figure("accuracy", recognition.accuracy(confusion, self.columns)[..., None], pooled, True, share=True),
-            Figure("label_information", recognition.label_information(confusion)[..., None], pooled, True, False, True),
-            Figure("label_entropy", recognition.label_entropy(confusion)[..., None], pooled, True, False, True),
-        ]
+        confusion, counts, ratios = sums[..., :-1], sums[..., -1], Ratios(metrics)
+        columns = self.columns
+        if ratios.wants("recall"):
+            ratios.found.append(Figure("recall", recognition.recall(confusion, columns), counts, share=True))
+        if ratios.wants("precision"):
+            found, taken = recognition.precision(confusion, columns), confusion.sum(-2)[..., columns]
+            ratios.found.append(Figure("precision", found, taken, share=True))
+        if ratios.wants("f1"):
+            scores = recognition.f1(confusion, columns)
+            ratios.found.append(Figure("f1", scores, counts))
+            ratios.add_pooled("f1", scores.mean(-1), counts)
+        if ratios.wants("uar"):
+            ratios.add_pooled("uar", recognition.unweighted_average_recall(confusion, columns), counts)
+        if ratios.wants("accuracy"):
+            ratios.add_pooled("accuracy", recognition.accuracy(confusion, columns), counts, share=True)
+        if ratios.wants("label_information"):
+            ratios.add_pooled("label_information", recognition.label_information(confusion), counts, jackknife=True)
+        if ratios.wants("label_entropy"):
+            ratios.add_pooled("label_entropy", recognition.label_entropy(confusion), counts, jackknife=True)
         for name, hits in zip(self.classes, confusion.unbind(-1), strict=True):
-            found += per_emotion_and_pooled(f"predicted/{name}", hits, counts, counts, share=True)
-        return found
+            ratios.add(f"predicted/{name}", hits, counts, counts, share=True)
+        return ratios.found
 
 
 class Decisions(Measure):
@@ -117,15 +124,15 @@ class Decisions(Measure):
         columns = torch.stack([same, kl_bits(before, after), first, first - second], dim=-1)
         return torch.cat([columns, likely, torch.ones_like(columns[..., :1])], dim=-1)
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return agreement, divergence, confidence, margin, and the probability of every class over all utterances."""
         same, divergence, first, lead, *likely, counts = sums.unbind(-1)
-        found = [
-            *per_emotion_and_pooled("agreement", same, counts, counts, share=True),
-            *per_emotion_and_pooled("kl", divergence, counts, counts),
-            *per_emotion_and_pooled("confidence", first, counts, counts),
-            *per_emotion_and_pooled("margin", lead, counts, counts),
-        ]
+        ratios = Ratios(metrics)
+        ratios.add("agreement", same, counts, counts, share=True)
+        ratios.add("kl", divergence, counts, counts)
+        ratios.add("confidence", first, counts, counts)
+        ratios.add("margin", lead, counts, counts)
         for name, total in zip(self.classes, likely, strict=True):
-            found.append(per_emotion_and_pooled(f"probability/{name}", total, counts, counts)[1])
-        return found
+            if ratios.wants(metric := f"probability/{name}"):
+                ratios.add_pooled(metric, total.sum(-1) / counts.sum(-1), counts)
+        return ratios.found

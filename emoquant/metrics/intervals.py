@@ -9,6 +9,7 @@ bootstrap, section 3.3).
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -100,11 +101,11 @@ def percentile_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Ten
     Returns:
         Two tensors ``(...)``; NaN where there are fewer than 2 blocks or a replicate count of 0.
     """
-    ordered = replicates.sort(dim=0).values  # NaN last
-    valid = (~replicates.isnan()).sum(0)
+    ordered = torch.from_numpy(np.sort(replicates.movedim(0, -1).numpy(force=True), axis=-1))  # NaN last
+    valid = (~ordered.isnan()).sum(-1)
     numbers = blocks.expand(valid.shape)
-    tails = {int(g): expanded_tail(int(g)) for g in numbers.unique()}
-    tail = numbers.double().apply_(lambda g: tails[int(g)])
+    tails = {number: expanded_tail(number) for number in set(numbers.flatten().tolist())}
+    tail = torch.tensor([tails[number] for number in numbers.flatten().tolist()], dtype=torch.float64).view(valid.shape)
     low = _at(ordered, tail * (valid - 1), valid)
     high = _at(ordered, (1 - tail) * (valid - 1), valid)
     return low.where(numbers >= 2, torch.nan), high.where(numbers >= 2, torch.nan)
@@ -114,10 +115,11 @@ def _at(ordered: Tensor, place: Tensor, valid: Tensor) -> Tensor:
     place = place.nan_to_num(0.0).clamp_min(0.0)
     below = place.floor().long()
     above = torch.minimum(below + 1, (valid - 1).clamp_min(0))
-    low, high = ordered.gather(0, below[None])[0], ordered.gather(0, above[None])[0]
+    low, high = (ordered.gather(-1, each.unsqueeze(-1)).squeeze(-1) for each in (below, above))
     return torch.where(valid > 0, low + (high - low) * (place - below), torch.nan)
 
 
+@lru_cache(maxsize=1024)
 def expanded_tail(blocks: int) -> float:
     """Return the share of replicates to cut off at each end, ``Phi(-sqrt(g / (g - 1)) * t)``.
 

@@ -5,7 +5,7 @@ a million, and every figure can be made again from any resampled blocks of utter
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import torch
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.drift import drift_towards, null_drift, random_directions, remaining_distance
+from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.references import References
 from emoquant.metrics.similarity import cosine
 
@@ -49,26 +50,6 @@ class Observation(NamedTuple):
     coded: Tensor | None = None
 
 
-class Figure(NamedTuple):
-    """One measure at every operating point.
-
-    Attributes:
-        metric: Its name in the rows.
-        values: ``(..., O, C)`` per emotion, ``(..., O, 1)`` for all utterances together (``pooled``).
-        counts: Utterances counted, of the shape of the values.
-        pooled: Whether the values are of all utterances together.
-        share: Whether it is the share of utterances of a kind.
-        jackknife: Whether its interval is a jackknife's, since resampling would bias it; pooled figures only.
-    """
-
-    metric: str
-    values: Tensor
-    counts: Tensor
-    pooled: bool = False
-    share: bool = False
-    jackknife: bool = False
-
-
 class Measure(ABC):
     """Sums per utterance and the figures they make.
 
@@ -83,24 +64,13 @@ class Measure(ABC):
         """Return what is summed over utterances, ``(O, B, M)`` float64."""
 
     @abstractmethod
-    def figures(self, sums: Tensor) -> list[Figure]:
-        """Return figures of sums over the utterances of each emotion, ``(..., O, C, M)`` float64."""
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
+        """Return figures of sums over the utterances of each emotion.
 
-
-def per_emotion_and_pooled(
-    metric: str, above: Tensor, below: Tensor, counts: Tensor, share: bool = False
-) -> list[Figure]:
-    """Return the ratio of two sums for each emotion and for all utterances together.
-
-    Args:
-        metric: Name of the measure.
-        above: Sums ``(..., O, C)``.
-        below: Sums ``(..., O, C)``, 0 where there is nothing to divide.
-        counts: Utterances counted, ``(..., O, C)``.
-        share: Whether the ratio is a share of utterances.
-    """
-    pooled = (above.sum(-1, keepdim=True) / below.sum(-1, keepdim=True), counts.sum(-1, keepdim=True))
-    return [Figure(metric, above / below, counts, share=share), Figure(metric, *pooled, pooled=True, share=share)]
+        Args:
+            sums: The sums, ``(..., O, C, M)`` float64.
+            metrics: Metrics that are wanted; all if None.
+        """
 
 
 class Rate(Measure):
@@ -122,15 +92,16 @@ class Rate(Measure):
         coded = seen.bits if seen.coded is None else seen.coded.to(seen.bits)
         return torch.stack([seen.bits, coded, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return bits per frame and skip rate."""
         bits, coded, skips, frames, counts = sums.unbind(-1)
-        found = per_emotion_and_pooled("bits_per_frame", bits, frames, counts)
+        ratios = Ratios(metrics)
+        ratios.add("bits_per_frame", bits, frames, counts)
         if self.coded:
-            found += per_emotion_and_pooled("coded_bits_per_frame", coded, frames, counts)
+            ratios.add("coded_bits_per_frame", coded, frames, counts)
         if self.positions:
-            found += per_emotion_and_pooled("skip_rate", skips, frames * self.positions, counts)
-        return found
+            ratios.add("skip_rate", skips, frames * self.positions, counts)
+        return ratios.found
 
 
 class Fidelity(Measure):
@@ -144,14 +115,14 @@ class Fidelity(Measure):
         frames = seen.frames.expand(similarity.shape)
         return torch.stack([similarity, seen.cosines, seen.squared_error, frames, torch.ones_like(similarity)], dim=-1)
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return utterance similarity, frame similarity and distortion."""
         similarity, cosines, error, frames, counts = sums.unbind(-1)
-        return [
-            *per_emotion_and_pooled("utterance_similarity", similarity, counts, counts),
-            *per_emotion_and_pooled("frame_similarity", cosines, frames, counts),
-            *per_emotion_and_pooled("distortion", error, frames, counts),
-        ]
+        ratios = Ratios(metrics)
+        ratios.add("utterance_similarity", similarity, counts, counts)
+        ratios.add("frame_similarity", cosines, frames, counts)
+        ratios.add("distortion", error, frames, counts)
+        return ratios.found
 
 
 class Direction(Measure):
@@ -228,13 +199,12 @@ class Direction(Measure):
         columns.append(torch.ones_like(columns[0]))
         return torch.cat([similarities, turned, torch.stack(columns, dim=-1)], dim=-1)
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return the mean of each metric over utterances."""
-        counts = sums[..., -1]
-        found = []
+        counts, ratios = sums[..., -1], Ratios(metrics)
         for metric, total in zip(self.metrics, sums.unbind(-1), strict=False):
-            found += per_emotion_and_pooled(metric, total, counts, counts)
-        return found
+            ratios.add(metric, total, counts, counts)
+        return ratios.found
 
 
 def gain_over_others(gains: Tensor, own: Tensor, target: int) -> Tensor:

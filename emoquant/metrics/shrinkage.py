@@ -1,12 +1,13 @@
 """What coding does beyond bringing utterances nearer to the training mean, which every lossy code does."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
 from emoquant.labels import canonical_emotion
-from emoquant.metrics.measures import Figure, Measure, Observation, gain_over_others, per_emotion_and_pooled
+from emoquant.metrics.measures import Measure, Observation, gain_over_others
+from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.references import References
 from emoquant.metrics.similarity import cosine
 
@@ -60,10 +61,10 @@ class Shrinkage(Measure):
             columns.append(gain_over_others(gains, seen.emotions, self.neutral))
         return torch.stack([*columns, torch.ones_like(columns[0])], dim=-1)
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return the mean of each over utterances."""
-        counts = sums[..., -1]
-        found = per_emotion_and_pooled("excess_similarity", sums[..., 0], counts, counts)
+        counts, ratios = sums[..., -1], Ratios(metrics)
+        ratios.add("excess_similarity", sums[..., 0], counts, counts)
         if self.neutral >= 0:
-            found += per_emotion_and_pooled("excess_preference_for_neutral", sums[..., 1], counts, counts)
-        return found
+            ratios.add("excess_preference_for_neutral", sums[..., 1], counts, counts)
+        return ratios.found

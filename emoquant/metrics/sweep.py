@@ -1,6 +1,9 @@
 """The sweep: codec x operating point x measure in one pass over the data, with intervals."""
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Protocol, cast
 
 import torch
@@ -10,16 +13,17 @@ from torchmetrics import Metric
 from emoquant.codecs.base import Codec
 from emoquant.memory import fitting
 from emoquant.metrics.choice import CodebookChoice
-from emoquant.metrics.decisions import Decisions, Recognition
+from emoquant.metrics.decisions import Recognition
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate
+from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.references import References
-from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
+from emoquant.metrics.standard import standard_measures
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
 from emoquant.precision import full_float32
+from emoquant.ranks import from_first
 from emoquant.results import Row
 from emoquant.types import Batch, Coded
 
@@ -99,8 +103,9 @@ class SweepMetrics(nn.Module):
         self.replicates, self.seed = replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         self.sums = nn.ModuleList()
+        labels = None if classifier is None else classifier.labels
         for codec in codecs:
-            chosen = _measures(codec, self.emotions, references, classifier, closed_set, seed, coded_bits)
+            chosen = standard_measures(codec, self.emotions, references, labels, closed_set, seed, coded_bits)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
@@ -222,34 +227,50 @@ class SweepMetrics(nn.Module):
     def compute(self) -> list[Row]:
         """Return every figure of every codec; a collective call where several processes share the data.
 
+        The processes' sums are added up, the first one makes rows of them, and all get these.
+
         Returns:
             Rows ordered by codec, stratum, operating point, metric and emotion.
 
         Raises:
             ValueError: No utterance was measured.
         """
+        states = [
+            (part, [tuple(state.cpu() for state in synced(cast(Metric, each))) for each in part.sums])
+            for part in (*self.sums, *self.choice_sums)
+        ]
+        codes = [
+            (synced(sums.distinct).cpu(), None if sums.codes is None else synced(sums.codes).cpu())
+            for _, sums in self._pairs()
+        ]
+        return from_first(lambda: self._tabulate(states, codes))
+
+    def _tabulate(
+        self, states: list[tuple[nn.Module, list[tuple[Tensor, ...]]]], codes: list[tuple[Tensor, Tensor | None]]
+    ) -> list[Row]:
+        """Return the rows of the sums of all processes."""
         rows: list[Row] = []
-        for codec, sums in self._pairs():
-            subject = Subject(self.corpus, codec.name, tuple(codec.points), tuple(self.emotions))
-            found, utterances = self._rows(subject, sums)
-            rows += found + distinct_rows(subject, synced(sums.distinct).cpu(), utterances)
-            if sums.codes is not None:
-                codes = synced(sums.codes).cpu()
-                codes = codes.view(sums.points, sums.groups, len(self.emotions), *codes.shape[1:])
-                rows += code_rows(subject, codes, utterances, self.blocks.kind)
-        for choice, part in zip(self._choices(), self.choice_sums, strict=True):
-            subject = Subject(self.corpus, choice.name, choice.points, tuple(self.emotions))
-            rows += self._rows(subject, cast(MeasureSums, part))[0]
+        emotions = tuple(self.emotions)
+        for (codec, sums), (_, state), (distinct, histogram) in zip(self._pairs(), states, codes, strict=False):
+            subject = Subject(self.corpus, codec.name, tuple(codec.points), emotions)
+            found, utterances = self._rows(subject, sums, state)
+            rows += found + distinct_rows(subject, distinct, utterances)
+            if histogram is not None:
+                histogram = histogram.view(sums.points, sums.groups, len(emotions), *histogram.shape[1:])
+                rows += code_rows(subject, histogram, utterances, self.blocks.kind)
+        for choice, (part, state) in zip(self._choices(), states[len(self.codecs) :], strict=True):
+            rows += self._rows(
+                Subject(self.corpus, choice.name, choice.points, emotions), cast(MeasureSums, part), state
+            )[0]
         return rows
 
-    def _rows(self, subject: Subject, sums: MeasureSums) -> tuple[list[Row], Tensor]:
+    def _rows(self, subject: Subject, sums: MeasureSums, states: list[tuple[Tensor, ...]]) -> tuple[list[Row], Tensor]:
         """Return the rows of measures and the utterances of each emotion, ``(C,)``."""
-        rows: list[Row] = []
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
-        for strata, part in zip([None, *self.strata], sums.sums, strict=True):
+        jobs: list[Callable[[], list[Row]]] = []
+        for strata, (totals, counts) in zip([None, *self.strata], states, strict=True):
             names = ["all"] if strata is None else strata.names
             blocks = (strata.blocks if strata else None) or self.blocks
-            totals, counts = (state.cpu() for state in synced(cast(Metric, part)))
             shape = (len(names), blocks.number, len(self.emotions))
             totals, counts = totals.view(*shape, sums.points, -1), counts.view(shape)
             if strata is None:
@@ -258,30 +279,8 @@ class SweepMetrics(nn.Module):
                     raise ValueError("no utterance was measured: the split or the limit on its batches is empty")
             sampling = Sampling(blocks.kind, self.replicates, self.seed)
             for name, part_sums, part_counts in zip(names, totals, counts, strict=True):
-                if not bool(part_counts.any()):
-                    continue
-                about = Part(name, strata.metrics if strata else None)
-                rows += measure_rows(subject, sums.measures, part_sums, part_counts, sampling, about)
-        return rows, utterances
-
-
-def _measures(
-    codec: Codec,
-    emotions: Sequence[str],
-    references: References | None,
-    classifier: Classifier | None,
-    closed_set: bool,
-    seed: int,
-    coded_bits: bool,
-) -> list[Measure]:
-    found: list[Measure] = [Fidelity()]
-    if codec.positions or codec.name != "none":
-        found.append(Rate(codec.positions, coded_bits and codec.writes_bits))
-    if references is not None:
-        skip_vector = getattr(codec, "skip_vector", None) if codec.positions else None
-        found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))
-        found.append(Shrinkage(emotions, references))
-    if classifier is not None:
-        found.append(Recognition(emotions, classifier.labels, closed_set))
-        found.append(Decisions(emotions, classifier.labels, closed_set))
-    return found
+                if bool(part_counts.any()):
+                    about = Part(name, strata.metrics if strata else None)
+                    jobs.append(partial(measure_rows, subject, sums.measures, part_sums, part_counts, sampling, about))
+        with ThreadPoolExecutor(min(len(jobs), len(os.sched_getaffinity(0)))) as pool:
+            return [row for found in pool.map(lambda job: job(), jobs) for row in found], utterances

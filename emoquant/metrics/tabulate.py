@@ -14,8 +14,9 @@ from emoquant.metrics.intervals import (
     percentile_interval,
     resampling_weights,
 )
-from emoquant.metrics.measures import Figure, Measure
+from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import perplexity, usage
+from emoquant.metrics.ratios import Figure
 from emoquant.results import Row
 
 
@@ -83,24 +84,28 @@ def measure_rows(
         about: Part of the corpus that is counted.
     """
     filled = counts > 0
-    weights = resampling_weights(filled.any(-1), sampling.replicates, sampling.seed)
-    blocks = filled.sum(0), filled.any(-1).sum()[None]  # per emotion, pooled
+    held = filled.any(-1)
+    weights = resampling_weights(held, sampling.replicates, sampling.seed)
+    blocks = filled.sum(0), held.sum()[None]  # per emotion, pooled
     widths = [measure.width for measure in measures]
     rows: list[Row] = []
     for measure, part in zip(measures, sums.split(widths, dim=-1), strict=True):
-        estimates = measure.figures(part.sum(0).movedim(0, 1))  # (O, C, M)
-        drawn = torch.einsum("rg,gcom->rocm", weights, part)
-        left_out: Sequence[Figure | None] = [None] * len(estimates)
-        if any(figure.jackknife for figure in estimates):
-            left_out = measure.figures((part.sum(0) - part).movedim(1, 2))  # (G, O, C, M)
-        for figure, replicates, without in zip(estimates, measure.figures(drawn), left_out, strict=True):
-            if about.metrics is not None and figure.metric not in about.metrics:
-                continue
+        estimates = measure.figures(part.sum(0).movedim(0, 1), about.metrics)  # (O, C, M)
+        jackknifed = {figure.metric for figure in estimates if figure.jackknife}
+        resampled = {figure.metric for figure in estimates} - jackknifed
+        left_out: Iterator[Figure] = iter(())
+        replicates: Iterator[Figure] = iter(())
+        if jackknifed:
+            left_out = iter(measure.figures((part.sum(0) - part).movedim(1, 2), jackknifed))  # (G, O, C, M)
+        if resampled:
+            drawn = torch.einsum("rg,gcom->rocm", weights[:, held], part[held])
+            replicates = iter(measure.figures(drawn, resampled))
+        for figure in estimates:
             of = blocks[1] if figure.pooled else blocks[0]
-            if figure.jackknife and without is not None:
-                ends = jackknife_interval(figure.values, without.values, filled.any(-1)[:, None, None])
+            if figure.jackknife:
+                ends = jackknife_interval(figure.values, next(left_out).values, held[:, None, None])
             else:
-                ends = percentile_interval(replicates.values, of)
+                ends = percentile_interval(next(replicates).values, of)
             rows += _figure_rows(subject, figure, *ends, sampling.kind, of, about.stratum)
     return rows
 
@@ -115,13 +120,15 @@ def _figure_rows(
     stratum: str = "all",
 ) -> Iterator[Row]:
     emotions = ("all",) if figure.pooled else subject.emotions
+    columns = figure.values, figure.counts, low, high
+    values, counts, lows, highs = ([row[: len(emotions)] for row in column.tolist()] for column in columns)
+    drawn = blocks.tolist() if blocks is not None and kind == "speakers" else None
     for o, point in enumerate(subject.points):
         for e, emotion in enumerate(emotions):
-            value, n = float(figure.values[o, e]), round(float(figure.counts[o, e]))
-            ends = float(low[o, e]), float(high[o, e])
+            value, n, ends = values[o][e], round(counts[o][e]), (lows[o][e], highs[o][e])
             if figure.share and value in (0.0, 1.0) and n:
                 # Utterances of one speaker are no independent draws: where speakers are resampled, they are counted.
-                ends = certain_share_interval(value, int(blocks[e]) if blocks is not None and kind == "speakers" else n)
+                ends = certain_share_interval(value, n if drawn is None else int(drawn[e]))
             name = "" if math.isnan(ends[0]) else kind
             yield Row(subject.corpus, subject.codec, point, emotion, figure.metric, value, *ends, n, stratum, name)
 

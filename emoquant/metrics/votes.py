@@ -1,11 +1,12 @@
 """How a classifier's emotions compare with what the annotators' votes say, beyond the label they were reduced to."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from torch import Tensor
 
-from emoquant.metrics.measures import Figure, Measure, Observation, per_emotion_and_pooled
+from emoquant.metrics.measures import Measure, Observation
+from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.recognition import class_columns
 
 
@@ -106,11 +107,11 @@ class Votes(Measure):
         ]
         return torch.stack([column * voted for column in columns], dim=-1).double()
 
-    def figures(self, sums: Tensor) -> list[Figure]:
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return vote entropy, divergence and top-2 accuracy."""
         entropy, divergence, hits, counts = sums.unbind(-1)
-        return [
-            *per_emotion_and_pooled("vote_entropy", entropy, counts, counts),
-            *per_emotion_and_pooled("js_divergence", divergence, counts, counts),
-            *per_emotion_and_pooled("top2_accuracy", hits, counts, counts, share=True),
-        ]
+        ratios = Ratios(metrics)
+        ratios.add("vote_entropy", entropy, counts, counts)
+        ratios.add("js_divergence", divergence, counts, counts)
+        ratios.add("top2_accuracy", hits, counts, counts, share=True)
+        return ratios.found

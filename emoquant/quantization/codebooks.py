@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
+from emoquant.ranks import own_rank, world_size
+
 
 class Statistics(NamedTuple):
     """What a batch says about codebooks.
@@ -17,11 +19,6 @@ class Statistics(NamedTuple):
 
     counts: Tensor
     sums: Tensor
-
-
-def world_size() -> int:
-    """Return the processes of the running job, 1 outside of one; asked at run time, never remembered."""
-    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
 
 
 def reduce_together(*tensors: Tensor) -> list[Tensor]:
@@ -73,7 +70,7 @@ def rank_counts(count: int, like: Tensor) -> Tensor:
         like: A tensor of the wanted device and dtype.
     """
     counts = like.new_zeros(world_size())
-    counts[distributed.get_rank() if len(counts) > 1 else 0] = count
+    counts[own_rank()] = count
     return counts
 
 
@@ -166,8 +163,7 @@ def revive(
         held: How many vectors each process has, the same list on all.
         generator: A CPU generator in the same state on all processes.
     """
-    rank = distributed.get_rank() if world_size() > 1 else 0
-    begin, total = sum(held[:rank]), sum(held)
+    begin, total = sum(held[: own_rank()]), sum(held)
     dead = torch.cat([each.dead().flatten() for each in books]).to(torch.uint8)
     if world_size() > 1:
         distributed.broadcast(dead, 0)

@@ -156,7 +156,11 @@ class MelSettings:
         return overlap_add(spectra, window, self.hop)[:, :samples]
 
     def filters(self, device: torch.device | str = "cpu") -> Tensor:
-        """Return the weights of the bands over the bins of the transform, ``(M, F)`` float32."""
+        """Return the weights of the bands over the bins of the transform, ``(M, F)`` float32.
+
+        Args:
+            device: Device that they are on; they are kept there for the next call.
+        """
         return _filters(self, torch.device(device))
 
     def pseudo_inverse(self, device: torch.device | str = "cpu") -> Tensor:
@@ -235,11 +239,13 @@ def overlap_add(spectra: Tensor, window: Tensor, hop: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)  # or a first call in that mode would forbid gradients through the kept tensor
 def _window(size: int, device: torch.device) -> Tensor:
     return torch.hann_window(size, device=device)
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)
 def _filters(settings: MelSettings, device: torch.device) -> Tensor:
     norm = "slaney" if settings.norm == "slaney" else None
     filterbank = ensure_torchaudio().functional.melscale_fbanks(
@@ -250,5 +256,6 @@ def _filters(settings: MelSettings, device: torch.device) -> Tensor:
 
 
 @lru_cache(maxsize=32)
+@torch.inference_mode(False)
 def _pseudo_inverse(settings: MelSettings, device: torch.device) -> Tensor:
     return torch.linalg.pinv(_filters(settings, torch.device("cpu")).double()).float().to(device)

@@ -16,6 +16,7 @@ from emoquant.speech.mel import MelSettings
 from emoquant.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.tts import losses
 from emoquant.tts.architecture import Architecture
+from emoquant.tts.bottleneck import count_codes
 from emoquant.tts.masking import masked_mean
 from emoquant.tts.model import GenerSpeech
 from emoquant.tts.outputs import Dropped, Output
@@ -220,13 +221,13 @@ class EmotionTTS(pl.LightningModule):
         output = self(batch)
         terms = voice_losses(output, batch, self.model, self._mel)
         total = torch.stack([weight * terms[name] for name, weight in self._weights_now().items()]).sum()
-        frames = int(batch.mel_lengths.sum())
+        size = len(batch.mel_lengths)
         for name, term in terms.items():
-            self.log(f"train/loss_{name}", term.detach(), batch_size=frames)
-        self.log("train/loss", total.detach(), prog_bar=True, batch_size=frames)
-        self.log("train/frames", float(frames), batch_size=1)
+            self.log(f"train/loss_{name}", term.detach(), batch_size=size)
+        self.log("train/loss", total.detach(), prog_bar=True, batch_size=size)
+        self.log("train/frames", batch.mel_lengths.sum().float(), batch_size=1)
         for level in LEVELS:
-            self.log(f"train/perplexity_{level}", output.styles[level].coded.perplexity, batch_size=frames)
+            self.log(f"train/perplexity_{level}", output.styles[level].coded.perplexity, batch_size=size)
         return total
 
     def _weights_now(self) -> dict[str, float]:
@@ -255,8 +256,7 @@ class EmotionTTS(pl.LightningModule):
         hertz = losses.f0_error(self.model.hertz(output.melody.f0), batch.f0, batch.voiced)
         self.log("val/f0_error_hz", hertz, batch_size=int(batch.voiced.sum()) or 1, sync_dist=True, prog_bar=True)
         for level, counts in self._codes.items():
-            codes = output.styles[level].coded.codes
-            counts += torch.bincount(codes[codes >= 0], minlength=len(counts))
+            counts += count_codes(output.styles[level].coded.codes, len(counts))
 
     def on_validation_epoch_end(self) -> None:
         """Log the perplexity of each level's codes over the whole split."""

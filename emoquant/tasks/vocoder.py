@@ -98,11 +98,19 @@ class VocoderTask(pl.LightningModule):
         self._predicted: PredictedMels | None = None
 
     def setup(self, stage: str) -> None:
-        """Meet the data module.
+        """Meet the data module and the device.
 
         Raises:
-            ValueError: It gives audio at another rate than that of the mels, or is not that of the voice.
+            ValueError: The data are of another rate than the mels, or not those of the voice; or the training is to be
+                deterministic on a CUDA device.
         """
+        strict = torch.are_deterministic_algorithms_enabled()
+        strict &= not torch.is_deterministic_algorithms_warn_only_enabled()
+        if stage == "fit" and strict and self.trainer.strategy.root_device.type == "cuda":
+            raise ValueError(
+                "a vocoder cannot be trained with deterministic: true on a CUDA device, since the reflection padding "
+                "of its spectrograms has no deterministic gradient there: use --trainer.deterministic warn"
+            )
         data: Any = getattr(self.trainer, "datamodule", None)
         if self.mels_from is not None:
             if not hasattr(data, "phones"):

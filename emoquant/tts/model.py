@@ -1,5 +1,7 @@
 """The voice model: GenerSpeech (Huang et al. 2022) with an emotion vector from any frame encoder."""
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +16,7 @@ from emoquant.tts.mixstyle import MixStyleLayerNorm
 from emoquant.tts.noise import flow_noise
 from emoquant.tts.outputs import Dropped, LocalStyle, Output, Synthesis
 from emoquant.tts.pitch import PitchEmbedding, PitchPredictorPair
-from emoquant.tts.style import LEVELS, LocalStyleEncoder
+from emoquant.tts.style import LEVELS, LocalStyleEncoder, quantized_styles
 from emoquant.types import StyleReference, TTSBatch
 
 
@@ -186,8 +188,8 @@ class GenerSpeech(nn.Module):
         self, frames: Tensor, lengths: Tensor, reference: StyleReference, forcing: float, quantize: bool
     ) -> dict[str, LocalStyle]:
         styles = {}
-        for level in LEVELS:
-            coded, segments = self.local[level](reference, quantize)
+        encoders = [cast(LocalStyleEncoder, self.local[level]) for level in LEVELS]
+        for level, (coded, segments) in zip(LEVELS, quantized_styles(encoders, reference, quantize), strict=True):
             attended = self.align[level](frames, lengths, coded.styles.to(frames.dtype), segments, forcing)
             styles[level] = LocalStyle(coded, segments, attended)
         return styles

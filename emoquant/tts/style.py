@@ -1,10 +1,12 @@
 """What a reference utterance says about style from moment to moment, at one level: frames, phones or words."""
 
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from emoquant.tts.architecture import Architecture
-from emoquant.tts.bottleneck import Bottleneck, StyleCodebook
+from emoquant.tts.bottleneck import Bottleneck, StyleCodebook, any_overflow, revive_codewords
 from emoquant.tts.convolution import GatedConvs, MaskedConv
 from emoquant.tts.masking import length_mask, masked, segment_mean
 from emoquant.types import StyleReference
@@ -64,6 +66,10 @@ class LocalStyleEncoder(nn.Module):
             reference: The speech to listen to.
             quantize: See :class:`~emoquant.tts.bottleneck.StyleCodebook`.
         """
+        return quantized_styles([self], reference, quantize)[0]
+
+    def styles(self, reference: StyleReference) -> tuple[Tensor, Tensor, Tensor]:
+        """Return styles ``(B, S, H)`` before their codebook, which are real ``(B, S)``, and their number ``(B,)``."""
         mask = length_mask(reference.lengths, reference.mels.shape[1])
         frames = self.listen(self.input(reference.mels), mask)
         counts = reference.lengths
@@ -72,5 +78,20 @@ class LocalStyleEncoder(nn.Module):
         mask = length_mask(counts, frames.shape[1])
         for block in self.blocks:
             frames = block(frames, mask)
-        styles = masked(self.output(self.norm(frames), mask), mask)
-        return self.codebook(styles, mask, quantize), counts
+        return masked(self.output(self.norm(frames), mask), mask), mask, counts
+
+
+def quantized_styles(
+    encoders: Sequence[LocalStyleEncoder], reference: StyleReference, quantize: bool
+) -> list[tuple[Bottleneck, Tensor]]:
+    """Return what each encoder's :meth:`LocalStyleEncoder.forward` gives, with one wait for the device for all.
+
+    In training all codebooks pause where a style of one of them has overflown.
+    """
+    found = [encoder.styles(reference) for encoder in encoders]
+    books = [encoder.codebook for encoder in encoders]
+    styles = [book.normalised(each, mask) for book, (each, mask, _) in zip(books, found, strict=True)]
+    in_use = quantize and not (books[0].training and any_overflow(styles))
+    coded = [book.quantize(each, mask, in_use) for book, each, (_, mask, _) in zip(books, styles, found, strict=True)]
+    revive_codewords(books)
+    return [(each, counts) for each, (_, _, counts) in zip(coded, found, strict=True)]

@@ -1,13 +1,10 @@
-"""What one of several processes does in ``test_ddp.py``: ``ranks.py RANK WORLD FOLDER``; saves what it saw."""
-
-import os
-import sys
-from pathlib import Path
+"""What one of several processes does in ``test_ddp.py``; saves what it saw."""
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from fake.encoder import FakeEncoder
+from forked import as_rank
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from emoquant.callbacks import SeededSteps, WholeCheckpoints
@@ -66,7 +63,9 @@ def trainer(folder, world, watch, **settings):
 
 def data(folder):
     corpus = ManifestCorpus(str(folder / "corpus" / "manifest.csv"))
-    return EmotionDataModule(corpus, FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=60)
+    return EmotionDataModule(
+        corpus, FakeEncoder(), cache_dir=str(folder / "cache"), frames_per_batch=60, batch_per_process=True
+    )
 
 
 def codec():
@@ -107,19 +106,12 @@ def lightning(folder, world, name):
 
 
 def work(rank, world, folder, port=""):
-    torch.set_num_threads(1)
     np.random.seed(rank)
     if world > 1:
-        os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world), "GROUP_RANK": "0",
-                       "LOCAL_WORLD_SIZE": str(world), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port,
-                       "TORCHELASTIC_RUN_ID": "test"}  # fmt: skip
+        as_rank(rank, world, port)
     quantizer, batches = codebooks(rank, world, folder)
     found = lightning(folder, world, f"world-{world}")  # leaves the process group standing
     found["codebooks"] = train_codebooks(quantizer, batches, rank, world)
     torch.save(found, folder / f"{world}-{rank}.pt")
     if world > 1:
         torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    work(int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4])

@@ -1,15 +1,12 @@
 """Two processes with gloo on CPU do what one does: codebooks, epochs, evaluation, going on after an interruption."""
 
-import os
 import socket
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
 from fake.corpora import fake_manifest
 from fake.encoder import FakeEncoder
+from forked import start
 from ranks import work
 
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
@@ -39,20 +36,12 @@ def seen(tmp_path_factory):
     lengths = torch.randint(2, 15, (50, 12), generator=generator)
     lengths[:, 6:] = lengths[:, 6:].div(3, rounding_mode="floor").clamp_min(1)  # processes have different numbers
     torch.save((features, lengths), folder / "batches.pt")
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).parent.parent), *sys.path]),
-        "OMP_NUM_THREADS": "1",
-    }
-    script, port = str(Path(__file__).with_name("ranks.py")), str(free_port())
-    runs = []
-    for rank in range(WORLD):
-        log = folder / f"{rank}.log"
-        command = [sys.executable, script, str(rank), str(WORLD), str(folder), port]
-        with log.open("wb") as file:
-            runs.append((subprocess.Popen(command, env=environment, stdout=file, stderr=file), log))
+    port = free_port()
+    runs = [start(folder / f"{rank}.log", work, rank, WORLD, folder, port) for rank in range(WORLD)]
     work(0, 1, folder)
-    for run, log in runs:
-        assert run.wait(timeout=900) == 0, log.read_text()[-3000:]
+    for rank, run in enumerate(runs):
+        run.join(900)
+        assert run.exitcode == 0, (folder / f"{rank}.log").read_text()[-3000:]
     load = {"weights_only": True}
     return torch.load(folder / "1-0.pt", **load), [torch.load(folder / f"2-{rank}.pt", **load) for rank in range(WORLD)]
 

@@ -26,6 +26,7 @@ from emoquant.data_protocols import SpokenData
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.origin import Origin
+from emoquant.ranks import from_first, together
 from emoquant.speech.mel import MelSettings
 from emoquant.types import TTSBatch
 
@@ -63,6 +64,8 @@ class TTSDataModule(SpeechDataModule):
         extraction_seconds: Bound of a batch of the encoders, in seconds of audio.
         num_workers: Processes that load batches; 0 loads in the training process.
         seed: Seeds the order of the training batches and the references.
+        batch_per_process: Whether every process trains on batches of this size; by default they share one between
+            them.
 
     Attributes:
         phones: Symbols of all splits, sorted; a phone's id in a batch is its index + 1.
@@ -102,8 +105,9 @@ class TTSDataModule(SpeechDataModule):
         seed: int = 0,
         precision: Precision = "float32",
         extraction_seconds: float = 60.0,
+        batch_per_process: bool = False,
     ) -> None:
-        super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed)
+        super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed, batch_per_process)
         if frames_per_batch < 1 or min_frames < 1 or extraction_seconds <= 0:
             raise ValueError(
                 f"frames_per_batch, min_frames and extraction_seconds are {frames_per_batch}, {min_frames} and "
@@ -123,8 +127,7 @@ class TTSDataModule(SpeechDataModule):
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
         self.speaker_centroids = torch.zeros(0, self.speaker_dim)
-        self._items: dict[Path, VoiceItem] = {}
-        self._cache = ItemCache(cache_dir, self.aligner, self.analysis)
+        self._items, self._cache = dict[Path, VoiceItem](), ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
 
@@ -162,8 +165,7 @@ class TTSDataModule(SpeechDataModule):
         self._store = self._frames_of(self.encoder, utterances)
         if self.speaker_encoder is not None:
             self._speaker_store = self._frames_of(self.speaker_encoder, utterances)
-        self._cache.fill(utterances, *self._ranks())
-        self._wait()
+        together(lambda: self._cache.fill(utterances, *self._ranks()))
         for utterance in utterances:
             item = self._cache.read(utterance)
             if item is None:
@@ -175,19 +177,11 @@ class TTSDataModule(SpeechDataModule):
         store = open_store(encoder, self.cache_dir, self.precision)
         (rank, world), trainer = self._ranks(), self.trainer
         device = trainer.strategy.root_device if trainer is not None else "cpu"
-        self._wait()
         settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        extract(utterances, encoder, store, rank, world, settings)
-        self._wait()
-        if rank == 0:
-            store.merge()
-        self._wait()
+        together(lambda: extract(utterances, encoder, store, rank, world, settings))
+        from_first(store.merge)
         store.refresh()
         return store
-
-    def _wait(self) -> None:
-        if self.trainer is not None:
-            self.trainer.strategy.barrier("speech of the synthesis model")
 
     def _is_long(self, utterance: Utterance) -> bool:
         try:

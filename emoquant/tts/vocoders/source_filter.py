@@ -5,6 +5,7 @@ import math
 import torch
 from torch import Tensor
 
+from emoquant.precision import running_sums
 from emoquant.speech.mel import MelSettings
 from emoquant.tts.vocoders.base import Vocoder
 
@@ -61,7 +62,7 @@ class SourceFilter(Vocoder):
         track = torch.nn.functional.interpolate(
             f0[None, None].double(), size=size, mode="linear", align_corners=self.mel.center
         )[0, 0, :samples].clamp(20.0, rate / 4)  # fmt: skip
-        half = math.pi * (torch.cumsum(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
+        half = math.pi * (running_sums(track / rate, 0) % 1.0)  # half the phase, in [0, pi)
         count = torch.floor(rate / 2 / track)
         denominator = torch.sin(half)
         kernel = torch.where(

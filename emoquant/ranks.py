@@ -1,0 +1,138 @@
+"""What the processes (ranks) of a distributed run agree on; outside of one each function does the obvious thing."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, TypeVar
+
+from torch import distributed
+
+T = TypeVar("T")
+
+#: How long a process waits for others that do long work of their own: extraction, or rendering of clips.
+PATIENCE = timedelta(days=7)
+
+
+class RankError(RuntimeError):
+    """An error of another process."""
+
+
+def world_size() -> int:
+    """Return the processes of the running job, 1 outside of one; asked at run time, never remembered."""
+    return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def own_rank() -> int:
+    """Return the number of this process, from 0."""
+    return distributed.get_rank() if world_size() > 1 else 0
+
+
+def require_plain_strategy(strategy: object) -> None:
+    """Check that every process holds the whole model: a single device, or DDP.
+
+    Raises:
+        ValueError: The strategy shards or offloads parameters, which codebooks and the search cannot do with.
+    """
+    name, kinds = type(strategy).__name__, {kind.__name__ for kind in type(strategy).__mro__}
+    if not kinds & {"SingleDeviceStrategy", "DDPStrategy"} or "DeepSpeedStrategy" in kinds:
+        raise ValueError(
+            f"the strategy {name} divides a model among processes, but codebooks, searches and voices need it whole: "
+            "use --trainer.strategy ddp, or auto on one device"
+        )
+
+
+def require_share(split: str, utterances: int, processes: int) -> None:
+    """Check that every process gets an utterance of a split; an empty split is no concern of this.
+
+    Args:
+        split: Name of the split.
+        utterances: Its utterances.
+        processes: Processes that share them.
+
+    Raises:
+        ValueError: There are fewer utterances than processes.
+    """
+    if 0 < utterances < processes:
+        raise ValueError(
+            f"the split {split!r} has {utterances} utterances for {processes} processes, but each of them needs one: "
+            f"take fewer devices (--devices {utterances}), or a larger split"
+        )
+
+
+class _Attempt:
+    """Keeps an error of its block, to be raised once the other processes know of it."""
+
+    error: Exception | None = None
+
+    def __enter__(self) -> "_Attempt":
+        return self
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if isinstance(error, Exception):
+            self.error = error
+        return self.error is not None
+
+    def told(self) -> str | None:
+        """Return what the other processes are told."""
+        return None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
+
+def from_first(make: Callable[[], T]) -> T:
+    """Return what a function gives on the first process, where alone it is called; a collective call.
+
+    Raises:
+        RankError: It failed there (on the other processes; the first one raises the error itself).
+    """
+    if world_size() == 1:
+        return make()
+    result: list[Any] = [None]
+    attempt = _Attempt()
+    if own_rank() == 0:
+        with attempt:
+            result = [make()]
+    sent = [attempt.told(), *result]
+    distributed.broadcast_object_list(sent, 0)
+    if attempt.error is not None:
+        raise attempt.error
+    if sent[0] is not None:
+        raise RankError(f"rank 0: {sent[0]}")
+    found: T = sent[1]
+    return found
+
+
+def any_rank(flag: bool) -> bool:
+    """Return whether a flag is set on any process; a collective call."""
+    if world_size() == 1:
+        return flag
+    found = [False] * world_size()
+    distributed.all_gather_object(found, flag)
+    return any(found)
+
+
+def together(work: Callable[[], T]) -> T:
+    """Do this process's share of long work and wait until all processes have done theirs; a collective call.
+
+    If a process fails, all of them raise when the last one is done. It waits as long as that takes (:data:`PATIENCE`),
+    where a barrier of NCCL ends after minutes.
+
+    Args:
+        work: This process's share.
+
+    Raises:
+        RankError: Another process failed.
+    """
+    if world_size() == 1:
+        return work()
+    found: list[T] = []
+    attempt = _Attempt()
+    with attempt:
+        found = [work()]
+    told: list[str | None] = [None] * world_size()
+    group = distributed.new_group(backend="gloo", timeout=PATIENCE)
+    distributed.all_gather_object(told, attempt.told(), group=group)
+    distributed.destroy_process_group(group)
+    if attempt.error is not None:
+        raise attempt.error
+    failed = [f"rank {rank}: {text}" for rank, text in enumerate(told) if text is not None]
+    if failed:
+        raise RankError("\n".join(failed))
+    return found[0]
