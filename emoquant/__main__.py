@@ -65,6 +65,11 @@ def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the c
         raise SystemExit(2 if type(error).__name__ == "UsageError" else 1) from error
 
 
+def script() -> None:
+    """Run the command of the process; what its function returns is for Python alone, not a status to exit with."""
+    main()
+
+
 def _run(name: str, words: list[str]) -> Any:  # noqa: ANN401 - what the command's function returns
     if name in _LIGHTNING:
         if {"-h", "--help"} & set(words):
@@ -107,4 +112,4 @@ def _usage() -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script()

@@ -100,7 +100,7 @@ MISTAKES = [
     (["fit", "codec", "--data", "lost.csv"], "emoquant manifest FOLDER writes one"),
     (["fit", "codec", "--data", "esd"], "data/ESD"),
     (["fit", "codec", "--emotions", "hapy"], "unknown emotion 'hapy'"),
-    (["fit", "codec", "--data.emotion", "[sad]"], "Option 'emotion' is not accepted; did you mean emotions"),
+    (["fit", "codec", "--data.emotion", "[sad]"], "Option 'emotion' is not accepted; did you mean --emotions or --train_emotions?"),
     (["fit", "codec", "--model.codebook_epochs", "many"], "Expected a <class 'int'>. Got value: many"),
     (["fit", "codec", "--model.entropy", "lost.Model"], "No module named 'lost'"),
     (["fit", "codec_biased"], "--train_emotions happy"),

@@ -49,7 +49,8 @@ def readable(message: str, options: Iterable[str]) -> str:
     text = text.replace(":; ", ": ").replace("Parser key ", "option ")
     unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
     unknown = unknown if "nrecognized" in text else [f"--{name}" for name in re.findall(_REFUSED, text)]
-    near = did_you_mean(unknown[0], options) if unknown else ""
+    told = not unknown or "did you mean" in text  # a part's parser has said it already
+    near = "" if told else did_you_mean(unknown[0], [option for option in options if not option.endswith("+")])
     return f"{text}{near and '; ' + near}"
 
 
