@@ -1,6 +1,7 @@
 """The lines that the README promises, typed as they stand, and the mistakes that people make with them."""
 
 import subprocess
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -100,7 +101,10 @@ MISTAKES = [
     (["fit", "codec", "--data", "lost.csv"], "emoquant manifest FOLDER writes one"),
     (["fit", "codec", "--data", "esd"], "data/ESD"),
     (["fit", "codec", "--emotions", "hapy"], "unknown emotion 'hapy'"),
-    (["fit", "codec", "--data.emotion", "[sad]"], "Option 'emotion' is not accepted; did you mean --emotions or --train_emotions?"),
+    (
+        ["fit", "codec", "--data.emotion", "[sad]"],
+        "Option 'emotion' is not accepted; did you mean --emotions or --train_emotions?",
+    ),
     (["fit", "codec", "--model.codebook_epochs", "many"], "Expected a <class 'int'>. Got value: many"),
     (["fit", "codec", "--model.entropy", "lost.Model"], "No module named 'lost'"),
     (["fit", "codec_biased"], "--train_emotions happy"),
@@ -231,3 +235,9 @@ def test_a_shell_completes_words(typed, offered, capsys):
 def test_every_command_is_completed(capsys):
     main(["completion"])
     assert f'found="{" ".join(COMMANDS)}"' in capsys.readouterr().out
+
+
+def test_the_installed_command_ends_with_status_zero_whatever_its_function_returns(monkeypatch):
+    monkeypatch.setattr("emoquant.__main__.main", object)
+    (command,) = entry_points(group="console_scripts", name="emoquant")
+    assert command.load()() is None
