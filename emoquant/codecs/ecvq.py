@@ -7,15 +7,15 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS
+from emoquant.codecs.code_bits import CodeBits
 from emoquant.codecs.history import Source
-from emoquant.codecs.real_bits import RealBits
 from emoquant.codecs.search import Search, layout_of
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
 
 
-class ECVQ(RealBits):
+class ECVQ(CodeBits):
     """Entropy-constrained vector quantization of frames (Chou, Lookabaugh and Gray 1989) at operating points of lambda.
 
     ``lmbda`` is in squared feature units per bit; larger means fewer bits. At 0 every code is the nearest codeword,
@@ -56,7 +56,7 @@ class ECVQ(RealBits):
     source: Source | None = None
 
     @property
-    def mean(self) -> Tensor:
+    def mean(self) -> Tensor:  # type: ignore[override]  # an attribute of other codecs
         """Training mean of the frames, ``(D,)``."""
         return self.quantizer.transform.mean
 

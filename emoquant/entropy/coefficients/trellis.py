@@ -1,0 +1,135 @@
+"""Search of dependent quantization: the Viterbi algorithm over the rows of an utterance.
+
+Dependent quantization switches between two scalar quantizers by the parity of the sizes coded so far (Schwarz et al.
+2019, *Hybrid video coding with trellis-coded quantization*; Marcellin and Fischer 1990). A path through its 4 or 8 states
+is a choice of all sizes; the path of least squared error plus lambda times bits is kept for each state.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from emoquant.entropy.coefficients.contexts import Rows, Scene, classify, close_row, magnitude, open_row, price
+from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, Integers, Model
+from emoquant.entropy.coefficients.range_coder import Decoder
+from emoquant.entropy.coefficients.walk import (
+    NEXT,
+    Output,
+    Setting,
+    predict,
+    quantizer_of,
+    walk,
+)
+
+#: Coefficients after which the search decides at the end of a row.
+DECIDE = 2048
+
+
+@njit(cache=True, nogil=True)
+def _backtrack(origin: Any, choice: Any, state: int, begin: int, end: int, sizes: Any) -> Any:
+    """Read the sizes of a path from position ``end - 1`` down to ``begin``; return the state that it began in."""
+    for at in range(end - 1, begin - 1, -1):
+        sizes[at - begin] = choice[at, state]
+        state = origin[at, state]
+    return state
+
+
+@njit(cache=True, nogil=True)
+def _search_row(
+    model: Model, scene: Scene, setting: Setting, cost: Any, origin: Any, choice: Any, begin: int, n: int
+) -> None:
+    """Extend the paths of all states over a row; fills ``cost`` and the positions from ``begin``."""
+    states, most, logs = setting.states, LOGS - 1, model.logs
+    past, old_past = np.zeros((8, 4), np.int64), np.zeros((8, 4), np.int64)
+    near, old_near = np.zeros(8, np.int64), np.zeros(8, np.int64)
+    new_cost, due = np.empty(8), 0
+    for j in range(n):
+        at, value, known = begin + j, abs(scene.target[j]), logs[min(due >> 5, most)]
+        new_cost[:] = 1e300
+        for s in range(states):
+            if cost[s] > 1e299:
+                continue
+            ratio = logs[min(near[s] >> 5, most)] - known
+            rest = logs[min(past[s, 2] + past[s, 3], most)]
+            found = classify(model, scene.static[j], scene.level[j], logs[past[s, 0]], logs[past[s, 1]], rest, ratio)
+            kind = quantizer_of(states, s)
+            table = kind * CLASSES + found
+            floor = min(int(value + 0.5 * (kind - 1)), LARGEST - 1)
+            for t in range(4):
+                size = 0 if t == 0 else floor + t - 2
+                if t > 0 and size < 1:
+                    continue
+                miss = value - magnitude(model, table, size)
+                total = cost[s] + miss * miss + setting.lmbda * price(model, table, size)
+                to = NEXT[states >> 3, s, size & 1]
+                if total < new_cost[to]:
+                    new_cost[to] = total
+                    origin[at, to], choice[at, to] = s, size
+        for s in range(states):
+            cost[s] = new_cost[s]
+            old_near[s] = near[s]
+            for i in range(4):
+                old_past[s, i] = past[s, i]
+        for s in range(states):
+            if cost[s] > 1e299:
+                continue
+            source, size = origin[at, s], np.int64(choice[at, s])
+            past[s, 0], past[s, 1], past[s, 2], past[s, 3] = (
+                size,
+                old_past[source, 0],
+                old_past[source, 1],
+                old_past[source, 2],
+            )
+            near[s] = old_near[source] + (size << 8) - (old_near[source] * 39 >> 8)
+        due += scene.expect[j] - (due * 39 >> 8)
+
+
+@njit(cache=True, nogil=True)
+def search(
+    model: Model,
+    rows: Rows,
+    levels: Integers,
+    memory: Floats,
+    setting: Setting,
+    scene: Scene,
+    decoder: Decoder,
+    values: Floats,
+    output: Output,
+) -> None:
+    """Choose the sizes of all rows and fill in ``output``; arguments as of :func:`walk`, ``setting.source`` is GIVEN.
+
+    Later rows see the sizes of the best path so far. At the end of a block of the stream form, and whenever
+    :data:`DECIDE` coefficients are open, the best path is taken and the rest given up.
+    """
+    room = DECIDE + levels.shape[1]
+    origin, choice = np.zeros((room, 8), np.uint8), np.zeros((room, 8), np.int16)
+    line, cost = np.zeros(room, np.int16), np.empty(8)
+    column, total = np.zeros_like(scene.column), np.zeros_like(scene.total)
+    first, open_count = 0, 0
+    for k in range(len(rows.band)):
+        if k == first:
+            cost[:] = 1e300
+            cost[scene.chain[0]] = 0.0
+            column[:], total[:] = scene.column, scene.total
+        n = open_row(model, rows, levels, setting.step, scene, k)
+        for j in range(n):
+            scene.target[j] = values[k, j] - predict(rows, scene, memory, k, j)
+            output.indices[k, j] = -1 if scene.target[j] < 0 else 1
+        _search_row(model, scene, setting, cost, origin, choice, open_count, n)
+        best = np.argmin(cost[: setting.states])
+        _backtrack(origin, choice, best, open_count, open_count + n, line)
+        scene.sizes[k, :n] = line[:n]
+        close_row(scene, k)
+        open_count += n
+        if not (rows.ends[k] or open_count >= DECIDE or k + 1 == len(rows.band)):
+            continue
+        _backtrack(origin, choice, best, 0, open_count, line)
+        at = 0
+        for row in range(first, k + 1):
+            for j in range(scene.counts[row]):
+                output.indices[row, j] *= line[at]
+                at += 1
+        scene.column[:], scene.total[:] = column, total
+        walk(model, rows, levels, memory, setting, scene, decoder, values, output, first, k + 1)
+        first, open_count = k + 1, 0
