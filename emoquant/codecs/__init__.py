@@ -8,6 +8,7 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.greedy import Greedy
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
+from emoquant.codecs.transform.codec import TransformCodec
 
 __all__ = [
     "ECVQ",
@@ -19,6 +20,7 @@ __all__ = [
     "Identity",
     "Mixture",
     "Nearest",
+    "TransformCodec",
     "load_codec",
     "save_codec",
 ]

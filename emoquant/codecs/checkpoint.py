@@ -12,6 +12,8 @@ from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
+from emoquant.codecs.transform.codec import TransformCodec
+from emoquant.codecs.transform.stored import KEY, restore_transform, transform_section, transform_state
 from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel
 from emoquant.entropy.factorized import FactorizedModel
@@ -51,19 +53,31 @@ def describe(
     return section
 
 
-def save_codec(codec: ECVQ, path: str | Path) -> None:
+def describe_transform(
+    codec: TransformCodec, origin: Origin | None = None, history: History | None = None
+) -> dict[str, Any]:
+    """Return what :func:`describe` returns, of a transform codec."""
+    section: dict[str, Any] = {"version": VERSION, "encoder": (origin or UNKNOWN).stored()}
+    if history is not None:
+        section["history"] = history.stored()
+    return section | {KEY: transform_section(codec.transform)}
+
+
+def save_codec(codec: ECVQ | TransformCodec, path: str | Path) -> None:
     """Write a codec as a checkpoint that :func:`load_codec` reads, whole or not at all.
 
     Args:
         codec: The codec; its points and name are not stored, they belong to an evaluation.
         path: File to write; its folder must exist.
     """
-    path = Path(path)
-    state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
-    state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
-    with whole_file(path) as partial, partial.open("wb") as file:
-        history = codec.source.history if codec.source else None
+    path, history = Path(path), codec.source.history if codec.source else None
+    if isinstance(codec, TransformCodec):
+        section, state = describe_transform(codec, codec.origin, history), transform_state(codec)
+    else:
+        state = {f"quantizer.{name}": value for name, value in codec.quantizer.state_dict().items()}
+        state |= {f"entropy.{name}": value for name, value in codec.entropy.state_dict().items()}
         section = describe(codec.quantizer, codec.entropy, codec.origin, history)
+    with whole_file(path) as partial, partial.open("wb") as file:
         torch.save({SECTION: section, "state_dict": state}, file)
 
 
@@ -74,7 +88,7 @@ def load_codec(
     beam: int = 1,
     any_encoder: bool = False,
     survivors: int = 1,
-) -> ECVQ:
+) -> Any:  # noqa: ANN401 - an ECVQ or a TransformCodec; callers know what they load
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
     Args:
@@ -82,7 +96,7 @@ def load_codec(
             (:func:`find_checkpoint`).
         points: Lambdas that an evaluation runs, in squared feature units per bit.
         name: Name in the tables; by default that of the run's folder, or of the file without its ending.
-        beam: Paths that the search keeps within a frame; 1 for greedy search.
+        beam: Paths that the search keeps within a frame; 1 for greedy search. A transform codec has its own search.
         any_encoder: Whether the codec may be used on features of another encoder than it was trained on; otherwise
             whatever brings both together raises an error.
         survivors: Paths of coarse codes that the search keeps over time: look-ahead with 16, 1 for frame by frame.
@@ -92,20 +106,23 @@ def load_codec(
         ValueError: The file is damaged, no checkpoint of a codec, of a newer version, or holds no entropy model or an
             untrained one.
     """
-    path = find_checkpoint(checkpoint)
-    content = read_checkpoint(path)
-    quantizer = restore_quantizer(content, path)
-    if content[SECTION]["entropy"] is None:
-        raise ValueError(
-            f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
-        )
-    history = _checked_history(content, path)
-    entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
-    entropy.build(layout_of(quantizer))
-    _fill(entropy, content["state_dict"], "entropy.", path)
-    given = Path(checkpoint)
-    known_as = name or (given.name if given.is_dir() else given.stem)
-    codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
+    path, given = find_checkpoint(checkpoint), Path(checkpoint)
+    content, known_as = read_checkpoint(path), name or (given.name if given.is_dir() else given.stem)
+    codec: ECVQ | TransformCodec
+    if KEY in content[SECTION]:
+        history = _checked_history(content, path)
+        codec = restore_transform(content[SECTION], content["state_dict"], path, points, known_as)
+    else:
+        quantizer = restore_quantizer(content, path)
+        if content[SECTION]["entropy"] is None:
+            raise ValueError(
+                f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
+            )
+        history = _checked_history(content, path)
+        entropy = _make(ENTROPY_MODELS, content[SECTION]["entropy"], path)
+        entropy.build(layout_of(quantizer))
+        _fill(entropy, content["state_dict"], "entropy.", path)
+        codec = ECVQ(quantizer, entropy, points, known_as, beam, survivors=survivors)
     codec.origin = None if any_encoder else origin_of(content)
     with path.open("rb") as file:
         codec.source = Source(str(path), hashlib.file_digest(file, "sha256").hexdigest(), history)

@@ -14,6 +14,8 @@ from emoquant.quantization.transform import rowwise_product
 
 #: Weight of what a neighbouring band says of a band's covariance, in rows: of the time mean, and of the other bands.
 SHRINK_MEAN, SHRINK = 30.0, 200.0
+#: Rows that a band needs for a covariance of its own.
+LEAST_ROWS = 64.0
 #: Smallest lambda that changes the step, relative to the features' variance.
 FINEST = 2.0**-11
 
@@ -49,8 +51,10 @@ class BandTransform(nn.Module):
         levels: Logarithms of the deviations of the components in 1/32 octaves, ``(LEVELS, D)`` int32.
         memory: Weights of the last two means of the stream form in the prediction of the next, ``(2, D)``.
         variance: Variance of the training frames per dimension.
+        ready: Whether it was fitted.
     """
 
+    ready: Tensor
     mean: Tensor
     rotations: Tensor
     levels: Tensor
@@ -65,6 +69,7 @@ class BandTransform(nn.Module):
         self.register_buffer("levels", torch.zeros(LEVELS, dim, dtype=torch.int32))
         self.register_buffer("memory", torch.zeros(2, dim))
         self.register_buffer("variance", torch.ones(()))
+        self.register_buffer("ready", torch.tensor(False))
 
     def forward(self, frames: Tensor, form: Form) -> Tensor:
         """Return the coefficients ``(T, D)`` of an utterance ``(T, D)``, in the order of the form's rows."""
@@ -131,6 +136,7 @@ class BandTransform(nn.Module):
             shrunk = (count * covariances[band] + weight * _aligned(covariances[band], near)) / (count + weight)
             self._set(band, *_principal(shrunk))
         self._fit_means(moments, covariances[1])
+        self.ready.fill_(True)
 
     def _fit_means(self, moments: Moments, fallback: Tensor) -> None:
         """Set the rotation of the stream form's means and predict each from the last two (Yule-Walker equations)."""
@@ -157,8 +163,9 @@ def _logarithms(power: Tensor) -> Tensor:
 
 
 def _filled(moments: Moments) -> list[Tensor]:
-    """Return the covariance of each band; a band without rows gets that of the nearest band with some."""
-    seen = [band for band in range(BANDS) if moments.counts[band] > 0]
+    """Return the covariance of each band; a band of hardly any rows gets that of the nearest band of more."""
+    enough = min(LEAST_ROWS, float(moments.counts.max()))
+    seen = [band for band in range(BANDS) if moments.counts[band] >= enough]
     nearest = [min(seen, key=lambda other, band=band: (abs(other - band), -other)) for band in range(BANDS)]
     return [moments.products[band] / moments.counts[band] for band in nearest]
 

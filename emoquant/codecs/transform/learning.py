@@ -25,7 +25,7 @@ from emoquant.entropy.coefficients.walk import Output
 #: Lambdas that are drawn, relative to the features' variance, in octaves; one is drawn from each part of the range.
 OCTAVES, PARTS = (np.log2(FINEST), 8.0), 3
 #: Coefficients a frame of which features are kept, so that rates of many bits do not drown those of few.
-KEPT_A_FRAME = 24
+KEPT_A_FRAME = 12
 #: Weight of the learnt table against what was counted, in coefficients; and of the mean offset of a size.
 PRIOR, OFFSET_PRIOR = 40.0, 50.0
 

@@ -1,10 +1,10 @@
 """Contexts of coefficients: integer features of what is already coded, and the class that the network makes of them.
 
-Everything here is integer arithmetic, so that encoder and decoder agree on any machine. A row holds the coefficients of
+Everything here is arithmetic of integers (those of the network are held in float32 and stay below 2^24, where it is
+exact), so that encoder and decoder agree on any machine. A row holds the coefficients of
 one frequency of one block (or one frequency of the blocks' means), in falling order of their deviations.
 """
 
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,17 +18,21 @@ from emoquant.entropy.coefficients.model import (
     EXPECTED,
     FEATURES,
     HIDDEN,
-    LOGS,
     LOW_BITS_FROM,
+    MOST_HIDDEN,
     OCTAVE,
     SILENT,
     SIZES,
     STATIC,
+    VARYING,
     Floats,
     Integers,
     Longs,
     Model,
 )
+
+#: Sums of floating-point numbers may be taken in any order: they are integers below 2^24, so that all orders are exact.
+EXACT = {"reassoc", "contract", "nsz", "nnan", "ninf"}
 
 #: What a row is: coefficients of a block, the time mean, and in the stream form the mean of the first or another block.
 ORDINARY, TIME_MEAN, FIRST_MEAN, NEXT_MEAN = 0, 1, 2, 3
@@ -70,10 +74,13 @@ class Scene(NamedTuple):
         means: The last two decoded means, in steps, ``(2, N)`` float32.
         level: Logarithms of sigma/step of the row at hand, ``(N,)``.
         expect: Expected sizes of the row at hand, ``(N,)``.
-        feature: Its static features, ``(N, STATIC)``.
-        static: What they add to the hidden units, ``(N, HIDDEN)``.
+        feature: Its static features that vary, ``(N, VARYING)``.
+        whole: Its static features that it shares, ``(STATIC - VARYING,)``.
+        base: What they and the biases add to the hidden units, ``(HIDDEN,)``.
+        static: What all of them add to the hidden units, ``(N, HIDDEN)``.
         target: What is to be coded, in steps, ``(N,)`` float32.
-        window: Ratios of size and expectation around a place in two rows, ``(2, N)``, and running sums.
+        ratios: Logarithm of sizes over expectations around each place of each row, ``(R, N)`` int16.
+        ratio: The same over each whole row, ``(R,)``.
         sums: Room for running sums, ``(2, N + 1)``.
     """
 
@@ -86,9 +93,12 @@ class Scene(NamedTuple):
     level: Integers
     expect: Longs
     feature: Integers
-    static: Integers
+    whole: Integers
+    base: Floats
+    static: Floats
     target: Floats
-    window: Integers
+    ratios: NDArray[np.int16]
+    ratio: Integers
     sums: Longs
 
 
@@ -109,10 +119,13 @@ def new_scene(counts: Integers, components: int) -> Scene:
         np.zeros((2, size), np.float32),
         np.zeros(size, np.int32),
         np.zeros(size, np.int64),
-        np.zeros((size, STATIC), np.int32),
-        np.zeros((size, HIDDEN), np.int32),
+        np.zeros((size, VARYING), np.int32),
+        np.zeros(STATIC - VARYING, np.int32),
+        np.zeros(HIDDEN, np.float32),
+        np.zeros((size, HIDDEN), np.float32),
         np.zeros(size, np.float32),
-        np.zeros((2, size), np.int32),
+        np.zeros((len(counts), size), np.int16),
+        np.zeros(len(counts), np.int32),
         np.zeros((2, size + 1), np.int64),
     )
 
@@ -131,14 +144,9 @@ def count_coded(rows: Rows, levels: Integers, step: int) -> Integers:
 
 @njit(cache=True, nogil=True)
 def _log(logs: Integers, number: int) -> Any:
-    """Return 32 log2 of a positive integer below 2^53; exact operations only."""
-    mantissa, exponent = math.frexp(float(number))
-    return logs[int(mantissa * LOGS) - 1] + OCTAVE * (exponent - 15)
-
-
-@njit(cache=True, nogil=True)
-def _expected(model: Model, level: int) -> Any:
-    return model.expected[min(max((level >> 3) + 32, 0), EXPECTED - 1)]
+    """Return 32 log2 of a positive integer below 2^53, from the bits of its floating-point form."""
+    bits = np.float64(number).view(np.int64)
+    return logs[(1 << 14) - 1 + ((bits >> 38) & ((1 << 14) - 1))] + OCTAVE * ((bits >> 52) - 1023 - 14)
 
 
 @njit(cache=True, nogil=True)
@@ -146,100 +154,106 @@ def _clamp(value: int) -> Any:
     return min(max(value, -512), 511)
 
 
-@njit(cache=True, nogil=True)
-def _compare(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, row: int, place: int, n: int) -> Any:
-    """Fill the ratios of sizes to expectations around every place of an earlier row; return that of the whole row."""
-    window, sums = scene.window[place], scene.sums
-    if row < 0:
-        window[:n] = 0
-        return 0
-    band, offset, size = rows.band[row], rows.offset[row] - step, levels.shape[1]
-    for j in range(size):
-        level = levels[band, j] + offset
-        coded = j < scene.counts[row] and level > SILENT
-        sums[0, j + 1] = sums[0, j] + ((np.int64(scene.sizes[row, j]) << 8) if coded else 0)
-        sums[1, j + 1] = sums[1, j] + (_expected(model, level) if coded else 0)
-    for j in range(n):
-        low, high = max(j - 4, 0), min(j + 9, size)
-        seen, known = sums[0, high] - sums[0, low], sums[1, high] - sums[1, low]
-        window[j] = _clamp(_log(model.logs, seen + 77) - _log(model.logs, known + 77))
-    return _clamp(_log(model.logs, sums[0, size] + 256) - _log(model.logs, sums[1, size] + 256))
-
-
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, fastmath=EXACT)
 def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, k: int) -> Any:
     """Prepare the contexts of a row as far as they do not depend on the row itself; return its coded coefficients."""
-    n, size, logs = scene.counts[k], levels.shape[1], model.logs
+    n, logs, hidden = scene.counts[k], model.logs, model.hidden
     if n == 0:
         return 0
-    before, below = rows.before[k], rows.below[k]
-    ratio_before = _compare(model, rows, levels, step, scene, before, 0, n)
-    ratio_below = _compare(model, rows, levels, step, scene, below, 1, n)
-    total = _clamp(_log(logs, scene.total[0] + 512) - _log(logs, scene.total[1] + 512))
+    band, offset = rows.band[k], rows.offset[k] - step
+    feature, static, base = scene.feature, scene.static, scene.base
+    _open_whole(model, rows, scene, k)
+    before, below, size = rows.before[k], rows.below[k], levels.shape[1]
     for j in range(n):
-        level = max(levels[rows.band[k], j] + rows.offset[k] - step, SILENT)
+        level = max(levels[band, j] + offset, SILENT)
         scene.level[j] = level
-        scene.expect[j] = _expected(model, level)
-        feature = scene.feature[j]
-        feature[0] = _clamp(level)
-        for d in range(-1, 2):
-            inside = 0 <= j + d < size
-            place = 1 if d == 0 else 3 + (d + 1) // 2
-            feature[place] = logs[scene.sizes[before, j + d]] if inside and before >= 0 else 0
-            place = 2 if d == 0 else 5 + (d + 1) // 2
-            feature[place] = logs[scene.sizes[below, j + d]] if inside and below >= 0 else 0
-        feature[7] = _clamp(_log(logs, scene.column[0, j] + 77) - _log(logs, scene.column[1, j] + 77))
-        feature[8] = logs[j] >> 2
-        feature[9] = _clamp(rows.pitch[k])
-        feature[10] = OCTAVE if rows.role[k] == TIME_MEAN else 0
-        feature[11] = OCTAVE if rows.role[k] >= FIRST_MEAN else 0
-        feature[12] = scene.window[0, j]
-        feature[13] = scene.window[1, j]
-        feature[14] = ratio_before
-        feature[15] = ratio_below
-        feature[16] = total
-        static = scene.static[j]
-        static[:] = model.bias
-        for i in range(STATIC):
-            value = feature[i]
+        scene.expect[j] = model.expected[min(max((level >> 3) + 32, 0), EXPECTED - 1)]
+        feature[j, 0] = min(level, 511)
+        feature[j, 1] = _clamp(_log(logs, scene.column[0, j] + 77) - _log(logs, scene.column[1, j] + 77))
+        feature[j, 2] = logs[j] >> 2
+        for i in range(3, VARYING):
+            feature[j, i] = 0
+        if before >= 0:
+            feature[j, 3] = logs[scene.sizes[before, j]]
+            feature[j, 4] = logs[scene.sizes[before, j - 1]] if j > 0 else 0
+            feature[j, 5] = logs[scene.sizes[before, j + 1]] if j + 1 < size else 0
+            feature[j, 6] = scene.ratios[before, j]
+        if below >= 0:
+            feature[j, 7] = logs[scene.sizes[below, j]]
+            feature[j, 8] = logs[scene.sizes[below, j - 1]] if j > 0 else 0
+            feature[j, 9] = logs[scene.sizes[below, j + 1]] if j + 1 < size else 0
+            feature[j, 10] = scene.ratios[below, j]
+        for h in range(HIDDEN):
+            static[j, h] = base[h]
+        for i in range(VARYING):
+            value = np.float32(feature[j, i])
             for h in range(HIDDEN):
-                static[h] += model.hidden[i, h] * value
+                static[j, h] += hidden[i, h] * value
     return n
 
 
-@njit(cache=True, nogil=True)
-def classify(model: Model, static: Integers, level: int, one: int, two: int, rest: int, ratio: int) -> Any:
+@njit(cache=True, nogil=True, fastmath=EXACT)
+def _open_whole(model: Model, rows: Rows, scene: Scene, k: int) -> None:
+    """Prepare the features that a whole row shares."""
+    whole, before, below = scene.whole, rows.before[k], rows.below[k]
+    whole[0] = _clamp(rows.pitch[k])
+    whole[1] = OCTAVE if rows.role[k] == TIME_MEAN else 0
+    whole[2] = OCTAVE if rows.role[k] >= FIRST_MEAN else 0
+    whole[3] = scene.ratio[before] if before >= 0 else 0
+    whole[4] = scene.ratio[below] if below >= 0 else 0
+    whole[5] = _clamp(_log(model.logs, scene.total[0] + 512) - _log(model.logs, scene.total[1] + 512))
+    for h in range(HIDDEN):
+        scene.base[h] = model.bias[h]
+    for i in range(VARYING, STATIC):
+        value = np.float32(whole[i - VARYING])
+        for h in range(HIDDEN):
+            scene.base[h] += model.hidden[i, h] * value
+
+
+@njit(cache=True, nogil=True, fastmath=EXACT)
+def classify(model: Model, static: Floats, j: int, level: int, one: int, two: int, rest: int, ratio: int) -> Any:
     """Return the class of a coefficient from its static features and those of the path: logarithms and a ratio."""
     hidden, output = model.hidden, model.output
-    found = np.int32(0)
+    a, b, c, d = np.float32(one), np.float32(two), np.float32(rest), np.float32(ratio)
+    found = np.float32(0)
     for h in range(HIDDEN):
-        value = np.int32(
-            static[h]
-            + hidden[STATIC, h] * one
-            + hidden[STATIC + 1, h] * two
-            + hidden[STATIC + 2, h] * rest
-            + hidden[FEATURES - 1, h] * ratio
-        )
-        found = np.int32(found + (max(value, np.int32(0)) >> CUT_BITS) * output[h])
-    number = ((level * 1024 + found + model.constant + 4096) >> 13) + CENTRE
+        value = static[j, h] + hidden[STATIC, h] * a + hidden[STATIC + 1, h] * b
+        value += hidden[STATIC + 2, h] * c + hidden[FEATURES - 1, h] * d
+        value = min(max(value, np.float32(0)), np.float32(MOST_HIDDEN))
+        found += np.floor(value * np.float32(2.0**-CUT_BITS)) * output[h]
+    number = ((level * 1024 + int(found) + model.constant + 4096) >> 13) + CENTRE
     return min(max(number, 0), CLASSES - 1)
 
 
 @njit(cache=True, nogil=True)
-def close_row(scene: Scene, k: int) -> None:
-    """Take a finished row into the faded sums."""
-    for j in range(scene.counts[k]):
-        size, expect = np.int64(scene.sizes[k, j]) << 8, scene.expect[j]
-        scene.column[0, j] += size - (scene.column[0, j] * 51 >> 8)
-        scene.column[1, j] += expect - (scene.column[1, j] * 51 >> 8)
-        scene.total[0] += size - (scene.total[0] >> 9)
-        scene.total[1] += expect - (scene.total[1] >> 9)
+def close_row(model: Model, scene: Scene, k: int) -> None:
+    """Take a finished row into the faded sums, and compare its sizes with what was expected of them."""
+    logs, sums, n, size = model.logs, scene.sums, scene.counts[k], scene.ratios.shape[1]
+    for j in range(n):
+        seen, known = np.int64(scene.sizes[k, j]) << 8, scene.expect[j]
+        scene.column[0, j] += seen - (scene.column[0, j] * 51 >> 8)
+        scene.column[1, j] += known - (scene.column[1, j] * 51 >> 8)
+        scene.total[0] += seen - (scene.total[0] >> 9)
+        scene.total[1] += known - (scene.total[1] >> 9)
+        sums[0, j + 1], sums[1, j + 1] = sums[0, j] + seen, sums[1, j] + known
+    for j in range(n):
+        low, high = max(j - 4, 0), min(j + 9, n)
+        seen, known = sums[0, high] - sums[0, low], sums[1, high] - sums[1, low]
+        scene.ratios[k, j] = _clamp(_log(logs, seen + 77) - _log(logs, known + 77))
+    for j in range(n, size):
+        scene.ratios[k, j] = 0
+    scene.ratio[k] = _clamp(_log(logs, sums[0, n] + 256) - _log(logs, sums[1, n] + 256))
 
 
 @njit(cache=True, nogil=True)
-def price(model: Model, table: int, size: int) -> Any:
-    """Return the bits of a size with its sign."""
-    low = max(0, (table % CLASSES - LOW_BITS_FROM) >> 2)
+def low_of(number: int) -> Any:
+    """Return how many low bits of a size are coded as they are, by the class."""
+    return max(0, (number - LOW_BITS_FROM) >> 2)
+
+
+@njit(cache=True, nogil=True)
+def price(model: Model, table: int, low: int, size: int) -> Any:
+    """Return the bits of a size with its sign; ``low`` are the low bits of the table (:func:`low_of`)."""
     symbol = size >> low
     if symbol < SIZES:
         return model.prices[table, symbol] + np.float32(low + (size > 0))

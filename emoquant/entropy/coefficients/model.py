@@ -30,11 +30,14 @@ CENTROIDS = 4
 LOW_BITS_FROM = 36
 #: Largest size.
 LARGEST = 32_000
-#: Context features that are the same for all paths of a search, and those that depend on the path.
-STATIC, FEATURES = 17, 21
-HIDDEN = 32
+#: Context features: those of a coefficient, with those of its row, and with those of the path of a search.
+VARYING, STATIC, FEATURES = 11, 17, 21
+#: Hidden units of the network.
+HIDDEN = 16
 #: Fractional bits of the network's weights, and of what leaves its hidden units.
 WEIGHT_BITS, CUT_BITS = 8, 6
+#: Largest value of a hidden unit, 32 octaves.
+MOST_HIDDEN = (1 << 18) - 1
 #: Total of the frequencies of a table.
 PRECISION = 24
 #: Entries of the tables of logarithms and of expected sizes.
@@ -45,7 +48,7 @@ class Model(NamedTuple):
     """Tables of the coder.
 
     Attributes:
-        hidden: Weights of the hidden units, ``(FEATURES, HIDDEN)``.
+        hidden: Weights of the hidden units, integers in float32, ``(FEATURES, HIDDEN)``.
         bias: Their biases, ``(HIDDEN,)``.
         output: Weights of the output, ``(HIDDEN,)``.
         constant: Bias of the output.
@@ -56,9 +59,9 @@ class Model(NamedTuple):
         logs: ``32 log2(1 + n)`` rounded down, ``(LOGS,)``.
     """
 
-    hidden: Integers
-    bias: Integers
-    output: Integers
+    hidden: Floats
+    bias: Floats
+    output: Floats
     constant: int
     cumulative: Longs
     prices: Floats

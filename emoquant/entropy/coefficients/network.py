@@ -12,7 +12,7 @@ from emoquant.entropy.coefficients.model import CENTRE, CLASSES, FEATURES, HIDDE
 class ContextNetwork(nn.Module):
     """Expected size of a coefficient from its context, and the probabilities of sizes for every class of it.
 
-    ``log2 size = log2(sigma/step) + W2 max(W1 x + b1, 0) + b2``; the features ``x`` are logarithms. Learning takes
+    ``log2 size = log2(sigma/step) + W2 clamp(W1 x + b1, 0, 32) + b2``; the features ``x`` are logarithms. Learning takes
     probabilities between those of the two nearest classes, which gives the network a gradient; coding takes the nearest
     class and tables that are counted (:meth:`count`).
 
@@ -48,7 +48,7 @@ class ContextNetwork(nn.Module):
             symbols: Sizes, cut off at ``SIZES``, ``(n,)`` int64.
         """
         inputs = features.float() / OCTAVE
-        found = inputs[:, 0] + self.output(self.hidden(inputs).relu())[:, 0]
+        found = inputs[:, 0] + self.output(self.hidden(inputs).clamp(0, 32))[:, 0]
         place = (4 * found + CENTRE).clamp(0, CLASSES - 1.001)
         below = place.detach().floor()
         way, below = (place - below).unsqueeze(1), below.long()
@@ -61,22 +61,22 @@ class ContextNetwork(nn.Module):
         """Return the integer form.
 
         Raises:
-            ValueError: Weights are not finite or too large for exact sums of 32 bits.
+            ValueError: Weights are not finite or too large for sums that float32 holds exactly.
         """
 
-        def rounded(values: Tensor, bits: int) -> NDArray[np.int32]:
+        def rounded(values: Tensor, bits: int) -> NDArray[np.float32]:
             scaled = np.rint(values.detach().cpu().double().numpy() * 2.0**bits)
-            if not (np.abs(scaled) < 2**24).all():
-                raise ValueError("weights of the context network are not finite or too large: train it again")
-            return scaled.astype(np.int32)
+            return scaled.astype(np.float32)
 
         hidden = rounded(self.hidden.weight.T, model.WEIGHT_BITS)
         bias = rounded(self.hidden.bias, model.WEIGHT_BITS + 5)
         output = rounded(self.output.weight[0], model.WEIGHT_BITS)
-        largest = np.abs(hidden).astype(np.int64).sum(0) * 512 + np.abs(bias)
-        reach = int(((largest >> model.CUT_BITS) * np.abs(output)).sum())
-        if largest.max() >= 2**31 or reach >= 2**30:
-            raise ValueError("weights of the context network are too large for exact sums: train it at a lower rate")
+        largest = np.abs(hidden).astype(np.float64).sum(0) * 512 + np.abs(bias)
+        reach = (model.MOST_HIDDEN >> model.CUT_BITS) * np.abs(output).astype(np.float64).sum()
+        if not max(largest.max(), reach) < 2**24:
+            raise ValueError(
+                "weights of the context network are not finite or too large for exact sums: train it at a lower rate"
+            )
         tables = self.probabilities.cpu().numpy().reshape(-1, SIZES + 1)
         cumulative = model.frequencies(tables)
         prices = (model.PRECISION - np.log2(np.diff(cumulative, axis=-1))).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from emoquant.entropy.coefficients.contexts import Rows, Scene, classify, close_row, magnitude, open_row, price
+from emoquant.entropy.coefficients.contexts import Rows, Scene, classify, close_row, low_of, magnitude, open_row, price
 from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, Integers, Model
 from emoquant.entropy.coefficients.range_coder import Decoder
 from emoquant.entropy.coefficients.walk import (
@@ -41,47 +41,40 @@ def _search_row(
 ) -> None:
     """Extend the paths of all states over a row; fills ``cost`` and the positions from ``begin``."""
     states, most, logs = setting.states, LOGS - 1, model.logs
-    past, old_past = np.zeros((8, 4), np.int64), np.zeros((8, 4), np.int64)
-    near, old_near = np.zeros(8, np.int64), np.zeros(8, np.int64)
-    new_cost, due = np.empty(8), 0
+    steps, lmbda, due = NEXT[setting.states >> 3], setting.lmbda, 0
+    past, near, new_cost = np.zeros((2, 8, 4), np.int64), np.zeros((2, 8), np.int64), np.empty(8)
     for j in range(n):
         at, value, known = begin + j, abs(scene.target[j]), logs[min(due >> 5, most)]
+        old, new, level = j & 1, 1 - (j & 1), scene.level[j]
         new_cost[:] = 1e300
         for s in range(states):
             if cost[s] > 1e299:
                 continue
-            ratio = logs[min(near[s] >> 5, most)] - known
-            rest = logs[min(past[s, 2] + past[s, 3], most)]
-            found = classify(model, scene.static[j], scene.level[j], logs[past[s, 0]], logs[past[s, 1]], rest, ratio)
+            ratio = logs[min(near[old, s] >> 5, most)] - known
+            rest = logs[min(past[old, s, 2] + past[old, s, 3], most)]
+            one, two = logs[past[old, s, 0]], logs[past[old, s, 1]]
+            found = classify(model, scene.static, j, level, one, two, rest, ratio)
             kind = quantizer_of(states, s)
-            table = kind * CLASSES + found
+            table, low = kind * CLASSES + found, low_of(found)
             floor = min(int(value + 0.5 * (kind - 1)), LARGEST - 1)
             for t in range(4):
-                size = 0 if t == 0 else floor + t - 2
-                if t > 0 and size < 1:
+                size = 0 if t == 3 else floor + 1 - t
+                if t < 3 and size < 1:
                     continue
                 miss = value - magnitude(model, table, size)
-                total = cost[s] + miss * miss + setting.lmbda * price(model, table, size)
-                to = NEXT[states >> 3, s, size & 1]
+                total = cost[s] + miss * miss + lmbda * price(model, table, low, size)
+                to = steps[s, size & 1]
                 if total < new_cost[to]:
                     new_cost[to] = total
                     origin[at, to], choice[at, to] = s, size
         for s in range(states):
             cost[s] = new_cost[s]
-            old_near[s] = near[s]
-            for i in range(4):
-                old_past[s, i] = past[s, i]
-        for s in range(states):
             if cost[s] > 1e299:
                 continue
             source, size = origin[at, s], np.int64(choice[at, s])
-            past[s, 0], past[s, 1], past[s, 2], past[s, 3] = (
-                size,
-                old_past[source, 0],
-                old_past[source, 1],
-                old_past[source, 2],
-            )
-            near[s] = old_near[source] + (size << 8) - (old_near[source] * 39 >> 8)
+            past[new, s, 0], past[new, s, 1] = size, past[old, source, 0]
+            past[new, s, 2], past[new, s, 3] = past[old, source, 1], past[old, source, 2]
+            near[new, s] = near[old, source] + (size << 8) - (near[old, source] * 39 >> 8)
         due += scene.expect[j] - (due * 39 >> 8)
 
 
@@ -120,7 +113,7 @@ def search(
         best = np.argmin(cost[: setting.states])
         _backtrack(origin, choice, best, open_count, open_count + n, line)
         scene.sizes[k, :n] = line[:n]
-        close_row(scene, k)
+        close_row(model, scene, k)
         open_count += n
         if not (rows.ends[k] or open_count >= DECIDE or k + 1 == len(rows.band)):
             continue

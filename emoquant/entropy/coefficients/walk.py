@@ -13,11 +13,12 @@ from emoquant.entropy.coefficients.contexts import (
     Scene,
     classify,
     close_row,
+    low_of,
     magnitude,
     open_row,
     price,
 )
-from emoquant.entropy.coefficients.model import CLASSES, FEATURES, LARGEST, LOGS, STATIC, Floats, Integers, Model
+from emoquant.entropy.coefficients.model import CLASSES, FEATURES, LARGEST, LOGS, STATIC, VARYING, Floats, Integers, Model
 from emoquant.entropy.coefficients.range_coder import Decoder, read_sign, read_size
 
 #: Where indices come from: they are given, decoded, or chosen by rate and distortion or by rounding alone.
@@ -112,7 +113,7 @@ def _choose(model: Model, table: int, value: float, setting: Setting) -> Any:
         if t > 0 and (size < 1 or size > LARGEST):
             continue
         miss = value - magnitude(model, table, size)
-        cost = miss * miss + setting.lmbda * price(model, table, size)
+        cost = miss * miss + setting.lmbda * price(model, table, low_of(table % CLASSES), size)
         if cost < best:
             best, found = cost, size
     return found
@@ -157,7 +158,7 @@ def walk(
         for j in range(n):
             ratio = logs[min(near >> 5, most)] - logs[min(due >> 5, most)]
             rest = logs[min(three + four, most)]
-            found = classify(model, scene.static[j], scene.level[j], logs[one], logs[two], rest, ratio)
+            found = classify(model, scene.static, j, scene.level[j], logs[one], logs[two], rest, ratio)
             kind = quantizer_of(states, scene.chain[0])
             table = kind * CLASSES + found
             predicted = predict(rows, scene, memory, k, j)
@@ -172,13 +173,13 @@ def walk(
                 size, negative = _choose(model, table, abs(value), setting), value < 0
                 output.indices[k, j] = -size if negative else size
             output.tables[k, j] = table
-            output.bits[k] += price(model, table, size)
+            output.bits[k] += price(model, table, low_of(table % CLASSES), size)
             decoded = magnitude(model, table, size)
             output.decoded[k, j] = predicted + (-decoded if negative else decoded)
             if kept < len(output.residual):
                 feature = output.features[kept]
                 for i in range(STATIC):
-                    feature[i] = scene.feature[j, i]
+                    feature[i] = scene.feature[j, i] if i < VARYING else scene.whole[i - VARYING]
                 feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = logs[one], logs[two], rest
                 feature[FEATURES - 1] = ratio
                 value = values[k, j] - predicted
@@ -189,7 +190,7 @@ def walk(
             one, two, three, four = size, one, two, three
             near += (size << 8) - (near * 39 >> 8)
             due += scene.expect[j] - (due * 39 >> 8)
-        close_row(scene, k)
+        close_row(model, scene, k)
         if rows.role[k] >= FIRST_MEAN:
             for j in range(n, levels.shape[1]):
                 output.decoded[k, j] = predict(rows, scene, memory, k, j)
