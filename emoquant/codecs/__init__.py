@@ -1,8 +1,9 @@
 """Treatments of frame features at operating points."""
 
+from emoquant.codecs.archive import Archive, read_archive, write_archive
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.bitstream import BitstreamError
-from emoquant.codecs.checkpoint import load_codec, save_codec
+from emoquant.codecs.checkpoint import load_codec, load_transform, save_codec
 from emoquant.codecs.compose import Cascade, Mixture
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.greedy import Greedy
@@ -13,6 +14,7 @@ from emoquant.codecs.transform.codec import TransformCodec
 __all__ = [
     "ECVQ",
     "STUDY_LAMBDAS",
+    "Archive",
     "BitstreamError",
     "Cascade",
     "Codec",
@@ -22,5 +24,8 @@ __all__ = [
     "Nearest",
     "TransformCodec",
     "load_codec",
+    "load_transform",
+    "read_archive",
     "save_codec",
+    "write_archive",
 ]

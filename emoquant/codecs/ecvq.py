@@ -56,7 +56,7 @@ class ECVQ(CodeBits):
     source: Source | None = None
 
     @property
-    def mean(self) -> Tensor:  # type: ignore[override]  # an attribute of other codecs
+    def mean(self) -> Tensor:
         """Training mean of the frames, ``(D,)``."""
         return self.quantizer.transform.mean
 

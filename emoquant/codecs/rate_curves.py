@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emoquant.codecs.bitstream import stored_lmbda
 from emoquant.codecs.real_bits import Features, RealBits
 
 Quantity = Literal["bits_per_frame", "similarity"]
@@ -131,7 +132,7 @@ def _between(curves: Curves, count: int) -> list[float]:
 
 @torch.no_grad()
 def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float]) -> Curves:
-    grid = [float(np.float32(lmbda)) for lmbda in lmbdas]
+    grid = [stored_lmbda(lmbda) for lmbda in lmbdas]
     if len(grid) < 2 or any(low >= high for low, high in itertools.pairwise(grid)):
         raise ValueError("lambdas of a sweep must rise, two of them at least")
     if not features:

@@ -1,6 +1,5 @@
 """Compress and decompress: real bytes from a trained codec, and exactly the same codes back from them."""
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -11,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.bitstream import BitstreamError, Packet, pack, parse
+from emoquant.codecs.bitstream import BitstreamError, Packet, pack, parse, stored_lmbda
 from emoquant.types import Coded
 
 Features: TypeAlias = Tensor | NDArray[np.floating]
@@ -42,16 +41,22 @@ class RealBits(Codec):
     between devices. Coding many utterances in one call is faster than one by one.
 
     Attributes:
-        mean: Training mean of the frames, ``(D,)``.
-        variance: Variance of the training frames per dimension, in squared feature units: the scale of lambda.
         most_frames: Longest utterance that is compressed or decompressed. It bounds the memory that hostile bytes can
             ask for; raise it for longer recordings.
     """
 
-    mean: Tensor
-    variance: float
     writes_bits = True
     most_frames: int = 1 << 18
+
+    @property
+    @abstractmethod
+    def mean(self) -> Tensor:
+        """Training mean of the frames, ``(D,)``."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> float:
+        """Variance of the training frames per dimension, in squared feature units: the scale of lambda."""
 
     def encode(self, features: Features, lmbda: float) -> Encoding:
         """Return codes, reconstruction and estimated bits of an utterance.
@@ -176,11 +181,10 @@ class RealBits(Codec):
         """Return what codes are decoded to."""
 
     def _accept(self, packet: Packet) -> Packet:
-        mine = self.fingerprint()
-        if packet.fingerprint != mine:
+        if packet.fingerprint != self.fingerprint()[: len(packet.fingerprint)]:
             raise BitstreamError(
-                f"written by another codec (fingerprint {packet.fingerprint.hex()}, this codec has {mine.hex()}); load "
-                f"the checkpoint that compressed it"
+                "the checksum does not match: truncated, damaged, or written by another codec; copy the file again, or "
+                "load the checkpoint that compressed it"
             )
         if packet.frames > self.most_frames:
             raise BitstreamError(
@@ -211,16 +215,3 @@ class RealBits(Codec):
         if not bool(torch.isfinite(found).all()):
             raise ValueError("features hold NaN or infinity: check what made them")
         return found
-
-
-def stored_lmbda(lmbda: float) -> float:
-    """Return a lambda as ``.emq`` bytes hold it, a float32.
-
-    Raises:
-        ValueError: It is not finite, negative, or beyond what a float32 can hold.
-    """
-    with np.errstate(over="ignore"):
-        found = float(np.float32(lmbda))
-    if not math.isfinite(found) or found < 0:
-        raise ValueError(f"lmbda must be finite and at least 0, got {lmbda}")
-    return found

@@ -96,8 +96,8 @@ def _aim(
     lmbda: float | None, bits_per_frame: float | None, similarity: float | None, tolerance: float | None
 ) -> "Target | float":
     """Return the target, or lambda where there is none."""
+    from emoquant.codecs.bitstream import stored_lmbda
     from emoquant.codecs.rate_curves import Target
-    from emoquant.codecs.real_bits import stored_lmbda
 
     if sum(value is not None for value in (lmbda, bits_per_frame, similarity)) > 1:
         raise ValueError("lmbda, bits_per_frame and similarity exclude each other; give one of them")

@@ -28,8 +28,8 @@ class TransformTask(pl.LightningModule):
     """Trains a :class:`~emoquant.codecs.transform.codec.TransformCodec` for all rates at once.
 
     Mean, rotations, deviations and predictors are set in closed form from the training split before the first epoch.
-    Every epoch codes every utterance at three random lambdas with the present tables, takes gradient steps of the context
-    network on these coefficients, counts them, and ends by setting the tables to what it has counted.
+    Every epoch codes every utterance at three random lambdas with the present tables, takes gradient steps of the
+    context network on these coefficients, counts them, and ends by setting the tables to what it has counted.
 
     Args:
         learning_rate: Peak learning rate of the network (Adam, warm-up, then cosine to 1 % at the last epoch).
@@ -78,8 +78,8 @@ class TransformTask(pl.LightningModule):
         """
         if stage == "fit" and (self.trainer.max_epochs or 0) < 1:
             raise ValueError(
-                f"max_epochs of the trainer is {self.trainer.max_epochs}: the learning rate goes by epochs; set how many "
-                "it shall have (--trainer.max_epochs 8)"
+                f"max_epochs of the trainer is {self.trainer.max_epochs}: the learning rate goes by epochs; set how "
+                "many it shall have (--trainer.max_epochs 8)"
             )
 
     def configure_model(self) -> None:
@@ -147,7 +147,7 @@ class TransformTask(pl.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         """Begin to count anew, unless the epoch goes on from a checkpoint within it."""
-        if self.trainer.fit_loop.epoch_loop.batch_progress.current.processed == 0:
+        if self.trainer.fit_loop.epoch_loop.batch_progress.current.completed == 0:
             for count in self.counts:
                 count.zero_()
 
@@ -178,9 +178,10 @@ class TransformTask(pl.LightningModule):
         """Bound the norm of the gradients, here where the loss scaling of fp16 is undone."""
         self.clip_gradients(optimizer, 10.0, "norm")
 
-    def on_train_epoch_end(self) -> None:
-        """Set the tables of the coder to what all processes have counted."""
-        take_counts(self.contexts, Counts(*map(self._over_processes, self.counts)))
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's hook
+        """After the last batch of an epoch, set the tables of the coder to what all processes have counted."""
+        if batch_idx + 1 == self.trainer.num_training_batches:
+            take_counts(self.contexts, Counts(*map(self._over_processes, self.counts)))
 
     def _rate(self, batch_idx: int) -> float:
         """Learning rate: a short warm-up, then cosine to 1 % at the end of the last epoch."""

@@ -166,8 +166,11 @@ def _filled(moments: Moments) -> list[Tensor]:
     """Return the covariance of each band; a band of hardly any rows gets that of the nearest band of more."""
     enough = min(LEAST_ROWS, float(moments.counts.max()))
     seen = [band for band in range(BANDS) if moments.counts[band] >= enough]
-    nearest = [min(seen, key=lambda other, band=band: (abs(other - band), -other)) for band in range(BANDS)]
-    return [moments.products[band] / moments.counts[band] for band in nearest]
+    found = []
+    for band in range(BANDS):
+        _, nearest = min((abs(other - band), other) for other in seen)
+        found.append(moments.products[nearest] / moments.counts[nearest])
+    return found
 
 
 def _principal(covariance: Tensor) -> tuple[Tensor, Tensor]:

@@ -8,13 +8,14 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS
-from emoquant.codecs.bitstream import FINGERPRINT_BYTES, Packet
+from emoquant.codecs.bitstream import FINGERPRINT_BYTES, Packet, stored_lmbda
 from emoquant.codecs.ecvq import check_features, check_lambdas
 from emoquant.codecs.history import Source
-from emoquant.codecs.real_bits import Codes, Encoding, RealBits, stored_lmbda
+from emoquant.codecs.real_bits import Codes, Encoding, RealBits
 from emoquant.codecs.transform import coder
 from emoquant.codecs.transform.bands import FINEST, BandTransform
 from emoquant.codecs.transform.rows import Form, plan
+from emoquant.entropy.coefficients.model import Floats
 from emoquant.entropy.coefficients.network import ContextNetwork
 from emoquant.entropy.coefficients.walk import Output
 from emoquant.types import Coded
@@ -26,15 +27,15 @@ UTTERANCES_AT_ONCE = 16
 class TransformCodec(RealBits):
     """Transform coding of frame features at operating points of lambda.
 
-    Blocks of 16 frames are transformed by a cosine transform, their means over the utterance by another; every frequency
-    band has a rotation of its own (Karhunen-Loeve transform). Coefficients are quantized with dependent quantization,
-    searched at ``D + lmbda R``, and coded with contexts from a small integer network. ``lmbda`` is in squared feature
-    units per bit, as for :class:`~emoquant.codecs.ecvq.ECVQ`; the step follows from it
+    Blocks of 16 frames are transformed by a cosine transform, their means over the utterance by another; every
+    frequency band has a rotation of its own (Karhunen-Loeve transform). Coefficients are quantized with dependent
+    quantization, searched at ``D + lmbda R``, and coded with contexts from a small integer network. ``lmbda`` is in
+    squared feature units per bit, as for :class:`~emoquant.codecs.ecvq.ECVQ`; the step follows from it
     (:func:`~emoquant.codecs.transform.coder.step_level`). Below 2^-11 of the features' variance the step stays what it
     is there, and at 0 the error alone is searched for.
 
-    The codes in its results are the coefficients' indices, row by row of its plan; there are as many rows as frames, but
-    a row belongs to a frequency, not to a frame. The bits of a block are spread evenly over its frames.
+    The codes in its results are the coefficients' indices, row by row of its plan; there are as many rows as frames,
+    but a row belongs to a frequency, not to a frame. The bits of a block are spread evenly over its frames.
 
     Args:
         transform: A fitted transform.
@@ -68,12 +69,12 @@ class TransformCodec(RealBits):
         self.dim, self.positions, self.codewords = transform.dim, 0, 0
 
     @property
-    def mean(self) -> Tensor:  # type: ignore[override]  # an attribute of other codecs
+    def mean(self) -> Tensor:
         """Training mean of the frames, ``(D,)``."""
         return self.transform.mean
 
     @property
-    def variance(self) -> float:  # type: ignore[override]  # an attribute of other codecs
+    def variance(self) -> float:
         """Variance of the training frames per dimension, in squared feature units: the scale of lambda."""
         return float(self.transform.variance)
 
@@ -115,16 +116,16 @@ class TransformCodec(RealBits):
                 restored[:, i, : ends[i]] = self._restore([each.decoded for each in mine], lmbdas)
         return Coded(codes.to(features.device), restored, bits.to(features.device))
 
-    def _coefficients(self, frames: Tensor) -> coder.Floats:
+    def _coefficients(self, frames: Tensor) -> Floats:
         with torch.autocast(frames.device.type, enabled=False):
-            found: coder.Floats = self.transform(frames, self.form).cpu().numpy()
+            found: Floats = self.transform(frames, self.form).cpu().numpy()
             return found
 
-    def _quantize(self, job: tuple[coder.Floats, float]) -> Output:
+    def _quantize(self, job: tuple[Floats, float]) -> Output:
         coefficients, lmbda = job
-        return coder.quantize(self.tables(), coefficients, self.level(lmbda), lmbda)
+        return coder.choose(self.tables(), coefficients, self.level(lmbda), lmbda)
 
-    def _restore(self, decoded: Sequence[coder.Floats], lmbdas: Sequence[float]) -> Tensor:
+    def _restore(self, decoded: Sequence[Floats], lmbdas: Sequence[float]) -> Tensor:
         """Return the frames ``(n, T, D)`` of decoded coefficients in steps, each ``(T, D)``."""
         steps = np.array([coder.step_size(self.level(lmbda)) for lmbda in lmbdas], np.float32)
         coefficients = torch.from_numpy(np.stack(decoded) * steps[:, None, None]).to(self.mean.device)
@@ -166,7 +167,7 @@ class TransformCodec(RealBits):
         return coder.in_parallel(read, packets)
 
     def _features(self, codes: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Tensor]:
-        def replay(job: tuple[Tensor, float]) -> coder.Floats:
+        def replay(job: tuple[Tensor, float]) -> Floats:
             return coder.replay(self.tables(), job[0].numpy(), self.level(job[1])).decoded
 
         decoded = coder.in_parallel(replay, list(zip(codes, lmbdas, strict=True)))

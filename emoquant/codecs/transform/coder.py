@@ -17,10 +17,14 @@ from emoquant.entropy.coefficients.model import OCTAVE, PRECISION, Floats, Integ
 from emoquant.entropy.coefficients.trellis import search
 from emoquant.entropy.coefficients.walk import DECODED, GIVEN, GREEDY, ROUNDED, Output, Setting, new_output
 
-Job, Result = TypeVar("Job"), TypeVar("Result")
+Job = TypeVar("Job")
+Result = TypeVar("Result")
 
 #: Squared step over lambda, for the scalar quantizer and for dependent quantization.
 SCALAR_RATIO, DEPENDENT_RATIO = 7.0, 10.0
+
+#: Bits of an utterance below which the last byte is worth a choice, and the factors of lambda that are tried.
+FEW_BITS, LMBDA_FACTORS = 512, (0.6, 0.75, 0.88, 1.15, 1.35, 1.7)
 
 
 class Tables(NamedTuple):
@@ -45,8 +49,8 @@ def step_level(lmbda: float, states: int) -> int:
     """Return the logarithm of the step that belongs to a lambda, in 1/32 octaves.
 
     ``step^2 = c lmbda`` with ``c`` of :data:`SCALAR_RATIO` or :data:`DEPENDENT_RATIO`, rounded to 1/32 octave. The
-    logarithm of a lambda that a file holds (8 bits of mantissa) is never so near to the middle between two integers that
-    rounding could differ between machines.
+    logarithm of a lambda that a file holds (8 significant bits) is never so near to the middle between two integers
+    that rounding could differ between machines.
 
     Args:
         lmbda: In squared feature units per bit, above 0.
@@ -87,6 +91,35 @@ def quantize(
         if record:
             return replay(tables, output.indices, level, values)
     return output
+
+
+def choose(tables: Tables, coefficients: Floats, level: int, lmbda: float) -> Output:
+    """Choose the indices of an utterance; where it takes few bytes, so that they are well filled.
+
+    Bytes are whole, and the last of them counts in an utterance of few. A whole utterance below :data:`FEW_BITS` is
+    searched at several lambdas with the same step, and the least sum of squared error and lambda times coded bits is
+    taken. Arguments as of :func:`quantize`.
+    """
+    best = quantize(tables, coefficients, level, lmbda)
+    if tables.form != "whole" or not 0 < best.bits.sum() < FEW_BITS:
+        return best
+    tried, least = [best.indices], _cost(tables, coefficients, level, lmbda, best)
+    for factor in LMBDA_FACTORS:
+        found = quantize(tables, coefficients, level, lmbda * factor)
+        if any(np.array_equal(found.indices, each) for each in tried):
+            continue
+        tried.append(found.indices)
+        cost = _cost(tables, coefficients, level, lmbda, found)
+        if cost < least:
+            best, least = found, cost
+    return best
+
+
+def _cost(tables: Tables, coefficients: Floats, level: int, lmbda: float, output: Output) -> float:
+    error = np.square(output.decoded * step_size(level) - coefficients.astype(np.float64)).sum()
+    counts = coded_counts(tables, len(coefficients), level)
+    payload = range_coder.encode(tables.model, output.indices, output.tables, counts)
+    return float(error) + lmbda * 8 * len(payload)
 
 
 def replay(tables: Tables, indices: NDArray[np.int16], level: int, values: Floats | None = None) -> Output:

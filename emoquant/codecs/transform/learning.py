@@ -1,5 +1,6 @@
 """What a transform codec learns from: coefficients that its own search has coded, and counts of their sizes."""
 
+import itertools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,7 @@ from emoquant.entropy.coefficients.model import (
     EXPECTED,
     KINDS,
     SIZES,
+    Floats,
     low_bits,
 )
 from emoquant.entropy.coefficients.network import ContextNetwork
@@ -41,7 +43,7 @@ class Job(NamedTuple):
         seed: Seeds the choice of coefficients whose features are kept.
     """
 
-    coefficients: coder.Floats
+    coefficients: Floats
     lmbda: float
     tables: coder.Tables
     level: int
@@ -95,7 +97,7 @@ def draw_jobs(codec: TransformCodec, utterances: Sequence[Tensor], random: np.ra
     for frames in utterances:
         form: Form = "stream" if random.random() < 0.25 else "whole"
         coefficients = codec.transform(frames, form).cpu().numpy()
-        for low, high in zip(edges[:-1], edges[1:], strict=True):
+        for low, high in itertools.pairwise(edges.tolist()):
             lmbda, states = variance * 2.0 ** random.uniform(low, high), (8, 8, 8, 1)[random.integers(4)]
             tables = model._replace(form=form, states=states)
             jobs.append(Job(coefficients, lmbda, tables, coder.step_level(lmbda, states), int(random.integers(2**31))))
@@ -112,7 +114,7 @@ def run_jobs(jobs: Sequence[Job], counts: Counts) -> Samples:
         symbol = np.minimum(sizes >> low_bits()[tables], SIZES)
         _add(counts, output, kind, number, sizes, symbol)
         most = KEPT_A_FRAME * len(job.coefficients)
-        chosen = slice(None)
+        chosen = np.arange(len(sizes))
         if len(sizes) > most:
             chosen = np.random.default_rng(job.seed).choice(len(sizes), most, replace=False)
         features.append(output.features[chosen])
@@ -153,7 +155,7 @@ def _add(
 
 @torch.no_grad()
 def take_counts(contexts: ContextNetwork, counts: Counts) -> None:
-    """Set tables, offsets and expected sizes of the coder from counts, leaning on what was learnt where they are few."""
+    """Set tables, offsets and expected sizes of the coder from counts, and from what was learnt where they are few."""
     learnt = contexts.logits.softmax(-1).double().cpu()
     tables = counts.symbols + PRIOR * learnt
     tables = (tables / tables.sum(-1, keepdim=True)).clamp(min=1e-8)

@@ -1,4 +1,4 @@
-"""How an utterance is cut into blocks and its coefficients into rows: two forms, for whole utterances and for streams."""
+"""How an utterance is cut into blocks and its coefficients into rows, in one form for whole utterances or streams."""
 
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -95,6 +95,11 @@ def _whole(frames: int) -> Plan:
     return _finish(lines, np.array(starts), np.array(first_blocks), gain, never)
 
 
+def _add(lines: _Lines, row: tuple[int, ...]) -> None:
+    for column, value in zip(lines, row, strict=True):
+        column.append(value)
+
+
 def _add_means(lines: _Lines, places: Index, length: int) -> None:
     """List the rows of the means of a stretch."""
     count, first = len(places), len(lines.order)
@@ -104,10 +109,9 @@ def _add_means(lines: _Lines, places: Index, length: int) -> None:
     pitches[1:] = _pitch(numbers[1:], np.full(count - 1, length))
     pitches[0] = -56 - log_units(length)
     for k, place in enumerate(places.tolist()):
-        row = (place, -1, int(bands[k]), 0 if k else log_units(length) // 2, first + k - 1 if k else -1)
-        row += (first + k - 2 if k > 1 else -1, int(pitches[k]), ORDINARY if k else TIME_MEAN)
-        for column, value in zip(lines, row, strict=True):
-            column.append(value)
+        offset, role = (0, ORDINARY) if k else (log_units(length) // 2, TIME_MEAN)
+        before, below = first + k - 1 if k else -1, first + k - 2 if k > 1 else -1
+        _add(lines, (place, -1, int(bands[k]), offset, before, below, int(pitches[k]), role))
 
 
 def _add_blocks(lines: _Lines, starts: Index, first_block: int) -> None:
@@ -119,10 +123,10 @@ def _add_blocks(lines: _Lines, starts: Index, first_block: int) -> None:
         pitches = _pitch(np.full(len(blocks), r), lengths[blocks])
         for place, i in enumerate(blocks.tolist()):
             found[r, i] = len(lines.order)
-            row = (int(starts[i]) + r, first_block + i, int(bands[place]), 0, found.get((r, i - 1), -1))
-            row += (found.get((r - 1, i), -1), int(pitches[place]), ORDINARY)
-            for column, value in zip(lines, row, strict=True):
-                column.append(value)
+            before, below = found.get((r, i - 1), -1), found.get((r - 1, i), -1)
+            place_of_row = int(starts[i]) + r
+            row = (place_of_row, first_block + i, int(bands[place]), 0, before, below, int(pitches[place]), ORDINARY)
+            _add(lines, row)
 
 
 def _stream(frames: int) -> Plan:
@@ -138,10 +142,9 @@ def _stream(frames: int) -> Plan:
         gain[begin], ends[end - 1] = np.sqrt(length / size) if i else 0, 1
         for r in range(length):
             offset = (log_units(length) - log_units(size)) // 2 if r == 0 else 0
-            row = (begin + r, i, bands[r], offset, begin + r - size if i else -1, begin + r - 1 if r > 1 else -1)
-            row += (pitches[r], ORDINARY if r else NEXT_MEAN if i else FIRST_MEAN)
-            for column, value in zip(lines, row, strict=True):
-                column.append(value)
+            before, below = begin + r - size if i else -1, begin + r - 1 if r > 1 else -1
+            role = ORDINARY if r else NEXT_MEAN if i else FIRST_MEAN
+            _add(lines, (begin + r, i, bands[r], offset, before, below, pitches[r], role))
     return _finish(lines, starts, np.array([0, len(starts) - 1]), gain, ends)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.transform.bands import BandTransform
 from emoquant.codecs.transform.codec import TransformCodec
+from emoquant.codecs.transform.rows import Form
 from emoquant.entropy.coefficients.network import ContextNetwork
 
 #: Key of the description within that of a codec.
@@ -30,6 +31,8 @@ def restore_transform(
     path: Path,
     points: Sequence[float] = STUDY_LAMBDAS,
     name: str = "transform",
+    states: int = 8,
+    form: Form = "whole",
 ) -> TransformCodec:
     """Return the codec that a checkpoint describes.
 
@@ -39,13 +42,17 @@ def restore_transform(
         path: The file, for messages.
         points: Lambdas that an evaluation runs.
         name: Name in the tables.
+        states: As in :class:`TransformCodec`.
+        form: Likewise.
 
     Raises:
         ValueError: The description or the weights are damaged, or the transform was never fitted.
     """
-    entry = section[KEY]
+    entry = section.get(KEY)
     if not isinstance(entry, dict) or entry.get("class") != TransformCodec.__name__:
-        raise ValueError(f"{path} describes a transform codec of an unknown class: update emoquant")
+        raise ValueError(
+            f"{path} describes no transform codec that is known here: expected one that TransformTask trained"
+        )
     try:
         parts = BandTransform(**entry["init"]), ContextNetwork()
         for prefix, module in zip(("transform.", "contexts."), parts, strict=True):
@@ -56,4 +63,4 @@ def restore_transform(
     transform, contexts = parts
     if not bool(transform.ready):
         raise ValueError(f"{path} was saved before its transform was fitted: train it for at least one epoch")
-    return TransformCodec(transform, contexts, points, name)
+    return TransformCodec(transform, contexts, points, name, states, form)

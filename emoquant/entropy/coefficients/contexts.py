@@ -5,7 +5,7 @@ exact), so that encoder and decoder agree on any machine. A row holds the coeffi
 one frequency of one block (or one frequency of the blocks' means), in falling order of their deviations.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -143,19 +143,19 @@ def count_coded(rows: Rows, levels: Integers, step: int) -> Integers:
 
 
 @njit(cache=True, nogil=True)
-def _log(logs: Integers, number: int) -> Any:
+def _log(logs: Integers, number: int) -> int:
     """Return 32 log2 of a positive integer below 2^53, from the bits of its floating-point form."""
     bits = np.float64(number).view(np.int64)
     return logs[(1 << 14) - 1 + ((bits >> 38) & ((1 << 14) - 1))] + OCTAVE * ((bits >> 52) - 1023 - 14)
 
 
 @njit(cache=True, nogil=True)
-def _clamp(value: int) -> Any:
+def _clamp(value: int) -> int:
     return min(max(value, -512), 511)
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT)
-def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, k: int) -> Any:
+def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, k: int) -> int:
     """Prepare the contexts of a row as far as they do not depend on the row itself; return its coded coefficients."""
     n, logs, hidden = scene.counts[k], model.logs, model.hidden
     if n == 0:
@@ -211,7 +211,7 @@ def _open_whole(model: Model, rows: Rows, scene: Scene, k: int) -> None:
 
 
 @njit(cache=True, nogil=True, fastmath=EXACT)
-def classify(model: Model, static: Floats, j: int, level: int, one: int, two: int, rest: int, ratio: int) -> Any:
+def classify(model: Model, static: Floats, j: int, level: int, one: int, two: int, rest: int, ratio: int) -> int:
     """Return the class of a coefficient from its static features and those of the path: logarithms and a ratio."""
     hidden, output = model.hidden, model.output
     a, b, c, d = np.float32(one), np.float32(two), np.float32(rest), np.float32(ratio)
@@ -246,13 +246,13 @@ def close_row(model: Model, scene: Scene, k: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def low_of(number: int) -> Any:
+def low_of(number: int) -> int:
     """Return how many low bits of a size are coded as they are, by the class."""
     return max(0, (number - LOW_BITS_FROM) >> 2)
 
 
 @njit(cache=True, nogil=True)
-def price(model: Model, table: int, low: int, size: int) -> Any:
+def price(model: Model, table: int, low: int, size: int) -> float:
     """Return the bits of a size with its sign; ``low`` are the low bits of the table (:func:`low_of`)."""
     symbol = size >> low
     if symbol < SIZES:
@@ -264,7 +264,7 @@ def price(model: Model, table: int, low: int, size: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def magnitude(model: Model, table: int, size: int) -> Any:
+def magnitude(model: Model, table: int, size: int) -> np.floating:
     """Return what a size is decoded to, in steps."""
     if size == 0:
         return np.float32(0)

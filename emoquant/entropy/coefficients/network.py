@@ -12,9 +12,9 @@ from emoquant.entropy.coefficients.model import CENTRE, CLASSES, FEATURES, HIDDE
 class ContextNetwork(nn.Module):
     """Expected size of a coefficient from its context, and the probabilities of sizes for every class of it.
 
-    ``log2 size = log2(sigma/step) + W2 clamp(W1 x + b1, 0, 32) + b2``; the features ``x`` are logarithms. Learning takes
-    probabilities between those of the two nearest classes, which gives the network a gradient; coding takes the nearest
-    class and tables that are counted (:meth:`count`).
+    ``log2 size = log2(sigma/step) + W2 clamp(W1 x + b1, 0, 32) + b2``; the features ``x`` are logarithms. Learning
+    takes probabilities between those of the two nearest classes, which gives the network a gradient; coding takes the
+    nearest class and tables that are counted.
 
     Attributes:
         logits: Learnt tables, ``(KINDS, CLASSES, SIZES + 1)``.

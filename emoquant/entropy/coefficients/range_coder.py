@@ -5,7 +5,7 @@ The arithmetic is that of Martin (1979), *Range encoding*, in the form of ``cons
 before it knows the table of the next one.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -42,7 +42,7 @@ def new_decoder(payload: bytes) -> Decoder:
 
 
 @njit(cache=True, nogil=True)
-def _narrow(decoder: Decoder, left: int, width: int) -> None:
+def _narrow(decoder: Decoder, left: np.int64, width: np.int64) -> None:
     """Take the interval of a symbol, given by its cumulated frequency and its frequency."""
     state = decoder.state
     scale = state[1] >> _PRECISION
@@ -58,31 +58,31 @@ def _narrow(decoder: Decoder, left: int, width: int) -> None:
 
 
 @njit(cache=True, nogil=True)
-def _quantile(decoder: Decoder) -> Any:
+def _quantile(decoder: Decoder) -> np.int64:
     state = decoder.state
     found = (state[2] - state[0]) // (state[1] >> _PRECISION)
     if found >= np.uint64(1 << PRECISION):
         decoder.place[1] = 1
-        return 0
+        return np.int64(0)
     return np.int64(found)
 
 
 @njit(cache=True, nogil=True)
-def _read_bits(decoder: Decoder, count: int) -> Any:
+def _read_bits(decoder: Decoder, count: int | np.int64) -> np.int64:
     if count == 0:
-        return 0
-    unit = 1 << (PRECISION - count)
+        return np.int64(0)
+    unit = np.int64(1 << (PRECISION - count))
     found = _quantile(decoder) // unit
     _narrow(decoder, found * unit, unit)
     return found
 
 
 @njit(cache=True, nogil=True)
-def read_size(decoder: Decoder, model: Model, table: int) -> Any:
+def read_size(decoder: Decoder, model: Model, table: int) -> np.int64:
     """Return the next size; 0 and an error in ``decoder.place`` where no size fits the words."""
     cumulative = model.cumulative[table]
     wanted = _quantile(decoder)
-    low, high = 0, SIZES + 1
+    low, high = np.int64(0), np.int64(SIZES + 1)
     while high - low > 1:
         middle = (low + high) >> 1
         if cumulative[middle] <= wanted:
@@ -97,18 +97,18 @@ def read_size(decoder: Decoder, model: Model, table: int) -> Any:
     size = (low << bits) | _read_bits(decoder, bits)
     if size > LARGEST:
         decoder.place[1] = 1
-        return 0
+        return np.int64(0)
     return size
 
 
 @njit(cache=True, nogil=True)
-def read_sign(decoder: Decoder) -> Any:
+def read_sign(decoder: Decoder) -> np.int64:
     """Return whether the coefficient is negative."""
     return _read_bits(decoder, 1)
 
 
 @njit(cache=True, nogil=True)
-def _put(words: Words, state: NDArray[np.uint64], count: int, left: int, width: int) -> Any:
+def _put(words: Words, state: NDArray[np.uint64], count: int, left: int, width: int) -> int:
     """Code a symbol and return the words that are written."""
     scale = state[1] >> _PRECISION
     lower = state[0] + scale * np.uint64(left)
@@ -128,7 +128,7 @@ def _put(words: Words, state: NDArray[np.uint64], count: int, left: int, width: 
 
 
 @njit(cache=True, nogil=True)
-def _put_bits(words: Words, state: NDArray[np.uint64], count: int, value: int, bits: int) -> Any:
+def _put_bits(words: Words, state: NDArray[np.uint64], count: int, value: int, bits: int) -> int:
     if bits == 0:
         return count
     unit = 1 << (PRECISION - bits)
@@ -138,7 +138,7 @@ def _put_bits(words: Words, state: NDArray[np.uint64], count: int, value: int, b
 @njit(cache=True, nogil=True)
 def _write(
     model: Model, indices: NDArray[np.int16], tables: NDArray[np.int16], counts: Integers, state: NDArray[np.uint64]
-) -> Any:
+) -> Words:
     words, count = np.empty(5 * counts.sum() + 8, np.uint32), 0
     for k in range(len(counts)):
         for j in range(counts[k]):

@@ -1,14 +1,13 @@
 """Search of dependent quantization: the Viterbi algorithm over the rows of an utterance.
 
 Dependent quantization switches between two scalar quantizers by the parity of the sizes coded so far (Schwarz et al.
-2019, *Hybrid video coding with trellis-coded quantization*; Marcellin and Fischer 1990). A path through its 4 or 8 states
-is a choice of all sizes; the path of least squared error plus lambda times bits is kept for each state.
+2019, *Hybrid video coding with trellis-coded quantization*; Marcellin and Fischer 1990). A path through its 4 or 8
+states is a choice of all sizes; the path of least squared error plus lambda times bits is kept for each state.
 """
-
-from typing import Any
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from emoquant.entropy.coefficients.contexts import Rows, Scene, classify, close_row, low_of, magnitude, open_row, price
 from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, Integers, Model
@@ -22,12 +21,14 @@ from emoquant.entropy.coefficients.walk import (
     walk,
 )
 
+Shorts = NDArray[np.int16]
+
 #: Coefficients after which the search decides at the end of a row.
 DECIDE = 2048
 
 
 @njit(cache=True, nogil=True)
-def _backtrack(origin: Any, choice: Any, state: int, begin: int, end: int, sizes: Any) -> Any:
+def _backtrack(origin: NDArray[np.uint8], choice: Shorts, state: int, begin: int, end: int, sizes: Shorts) -> int:
     """Read the sizes of a path from position ``end - 1`` down to ``begin``; return the state that it began in."""
     for at in range(end - 1, begin - 1, -1):
         sizes[at - begin] = choice[at, state]
@@ -37,7 +38,14 @@ def _backtrack(origin: Any, choice: Any, state: int, begin: int, end: int, sizes
 
 @njit(cache=True, nogil=True)
 def _search_row(
-    model: Model, scene: Scene, setting: Setting, cost: Any, origin: Any, choice: Any, begin: int, n: int
+    model: Model,
+    scene: Scene,
+    setting: Setting,
+    cost: NDArray[np.float64],
+    origin: NDArray[np.uint8],
+    choice: Shorts,
+    begin: int,
+    n: int,
 ) -> None:
     """Extend the paths of all states over a row; fills ``cost`` and the positions from ``begin``."""
     states, most, logs = setting.states, LOGS - 1, model.logs
@@ -71,7 +79,7 @@ def _search_row(
             cost[s] = new_cost[s]
             if cost[s] > 1e299:
                 continue
-            source, size = origin[at, s], np.int64(choice[at, s])
+            source, size = origin[at, s], int(choice[at, s])
             past[new, s, 0], past[new, s, 1] = size, past[old, source, 0]
             past[new, s, 2], past[new, s, 3] = past[old, source, 1], past[old, source, 2]
             near[new, s] = near[old, source] + (size << 8) - (near[old, source] * 39 >> 8)
@@ -110,7 +118,7 @@ def search(
             scene.target[j] = values[k, j] - predict(rows, scene, memory, k, j)
             output.indices[k, j] = -1 if scene.target[j] < 0 else 1
         _search_row(model, scene, setting, cost, origin, choice, open_count, n)
-        best = np.argmin(cost[: setting.states])
+        best = int(np.argmin(cost[: setting.states]))
         _backtrack(origin, choice, best, open_count, open_count + n, line)
         scene.sizes[k, :n] = line[:n]
         close_row(model, scene, k)

@@ -1,6 +1,6 @@
-"""One pass over the rows of an utterance in the order of coding: replay, decode, or choose one coefficient at a time."""
+"""One pass over the rows of an utterance in the order of coding: replay, decode, or choose one size after another."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -18,7 +18,17 @@ from emoquant.entropy.coefficients.contexts import (
     open_row,
     price,
 )
-from emoquant.entropy.coefficients.model import CLASSES, FEATURES, LARGEST, LOGS, STATIC, VARYING, Floats, Integers, Model
+from emoquant.entropy.coefficients.model import (
+    CLASSES,
+    FEATURES,
+    LARGEST,
+    LOGS,
+    STATIC,
+    VARYING,
+    Floats,
+    Integers,
+    Model,
+)
 from emoquant.entropy.coefficients.range_coder import Decoder, read_sign, read_size
 
 #: Where indices come from: they are given, decoded, or chosen by rate and distortion or by rounding alone.
@@ -81,7 +91,7 @@ def new_output(rows: int, components: int, recorded: int = 0, indices: NDArray[n
 
 
 @njit(cache=True, nogil=True)
-def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> Any:
+def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> np.floating:
     """Return what earlier means predict for a coefficient, in steps."""
     if rows.role[k] != NEXT_MEAN:
         return np.float32(0)
@@ -89,34 +99,51 @@ def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> Any:
 
 
 @njit(cache=True, nogil=True)
-def next_state(states: int, state: int, size: int) -> Any:
+def next_state(states: int, state: int, size: int) -> int:
     """Return the state of dependent quantization after a size."""
     return 0 if states == 1 else NEXT[states >> 3, state, size & 1]
 
 
 @njit(cache=True, nogil=True)
-def quantizer_of(states: int, state: int) -> Any:
+def quantizer_of(states: int, state: int) -> int:
     """Return which kind of table a state has: 0 for the scalar quantizer, 1 or 2 for dependent quantization."""
     return 0 if states == 1 else 1 + QUANTIZER[states >> 3, state]
 
 
 @njit(cache=True, nogil=True)
-def _choose(model: Model, table: int, value: float, setting: Setting) -> Any:
+def _choose(model: Model, table: int, value: float, setting: Setting) -> int:
     """Return the size that rounding gives, or that of the least cost among 0 and its neighbours."""
     half = 0.5 if table >= 2 * CLASSES else 0.0
     nearest = min(int(value + 0.5 + half), LARGEST)
     if setting.source != GREEDY:
         return nearest
-    best, found = 1e30, 0
+    best, found = np.inf, 0
     for t in range(4):
         size = 0 if t == 0 else nearest + t - 2
         if t > 0 and (size < 1 or size > LARGEST):
             continue
         miss = value - magnitude(model, table, size)
-        cost = miss * miss + setting.lmbda * price(model, table, low_of(table % CLASSES), size)
+        cost = float(miss * miss + setting.lmbda * price(model, table, low_of(table % CLASSES), size))
         if cost < best:
             best, found = cost, size
     return found
+
+
+@njit(cache=True, nogil=True)
+def _keep(scene: Scene, features: NDArray[np.int16], place: int, j: int) -> None:
+    """Keep the static features of a coefficient."""
+    for i in range(STATIC):
+        features[place, i] = scene.feature[j, i] if i < VARYING else scene.whole[i - VARYING]
+
+
+@njit(cache=True, nogil=True)
+def _close_mean(rows: Rows, scene: Scene, memory: Floats, output: Output, k: int) -> None:
+    """Decode what is not coded of a mean of the stream form, and remember the mean for the next."""
+    for j in range(scene.counts[k], len(scene.level)):
+        output.decoded[k, j] = predict(rows, scene, memory, k, j)
+    for j in range(len(scene.level)):
+        scene.means[1, j] = scene.means[0, j]
+        scene.means[0, j] = output.decoded[k, j]
 
 
 @njit(cache=True, nogil=True)
@@ -132,7 +159,7 @@ def walk(
     output: Output,
     first: int,
     last: int,
-) -> Any:
+) -> int:
     """Go through rows ``first`` to ``last`` and fill in ``output``.
 
     Args:
@@ -163,11 +190,11 @@ def walk(
             table = kind * CLASSES + found
             predicted = predict(rows, scene, memory, k, j)
             if setting.source == DECODED:
-                size = read_size(decoder, model, table)
+                size = int(read_size(decoder, model, table))
                 negative = size > 0 and read_sign(decoder) == 1
                 output.indices[k, j] = -size if negative else size
             elif setting.source == GIVEN:
-                size, negative = abs(np.int64(output.indices[k, j])), output.indices[k, j] < 0
+                size, negative = abs(int(output.indices[k, j])), output.indices[k, j] < 0
             else:
                 value = values[k, j] - predicted
                 size, negative = _choose(model, table, abs(value), setting), value < 0
@@ -177,9 +204,8 @@ def walk(
             decoded = magnitude(model, table, size)
             output.decoded[k, j] = predicted + (-decoded if negative else decoded)
             if kept < len(output.residual):
+                _keep(scene, output.features, kept, j)
                 feature = output.features[kept]
-                for i in range(STATIC):
-                    feature[i] = scene.feature[j, i] if i < VARYING else scene.whole[i - VARYING]
                 feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = logs[one], logs[two], rest
                 feature[FEATURES - 1] = ratio
                 value = values[k, j] - predicted
@@ -192,9 +218,5 @@ def walk(
             due += scene.expect[j] - (due * 39 >> 8)
         close_row(model, scene, k)
         if rows.role[k] >= FIRST_MEAN:
-            for j in range(n, levels.shape[1]):
-                output.decoded[k, j] = predict(rows, scene, memory, k, j)
-            for j in range(levels.shape[1]):
-                scene.means[1, j] = scene.means[0, j]
-                scene.means[0, j] = output.decoded[k, j]
+            _close_mean(rows, scene, memory, output, k)
     return kept
