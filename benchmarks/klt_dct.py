@@ -1,9 +1,9 @@
 """A plain transform codec as a rival, and a Gaussian reference with memory for real features.
 
 The rival: one rotation (KLT) over the dimensions, a cosine transform over each whole utterance, a uniform threshold
-quantizer, and static histograms whose contexts are the expected size and the sizes of four neighbours. Its bits are ideal
-code lengths, with escapes. The reference is no bound: it is the rate of a Gaussian process of the test utterances' own
-rotation and spectra, and real features are none.
+quantizer, and static histograms whose contexts are the expected size and the sizes of four neighbours. Its bits are
+ideal code lengths, with escapes. The reference is no bound: it is the rate of a Gaussian process with the rotation and
+the spectra of the test utterances themselves, and real features are none.
 """
 
 import numpy as np

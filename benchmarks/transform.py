@@ -1,9 +1,9 @@
 """The transform codec on the test utterances of a corpus, against a plain one and a Gaussian reference with memory.
 
 Train one first (``python train.py fit --config configs/train/transform.yaml --data YAML``), then run
-``python benchmarks/transform.py --source YAML --codec runs/NAME``. Bits are those that the range coder wrote, without the
-header of a file; of the plain codec and the reference they are ideal. dB: squared error over the variance of the test
-frames about the training mean; at the rates of the columns by interpolation over the logarithm of the rate.
+``python benchmarks/transform.py --source YAML --codec runs/NAME``. Bits are those that the range coder wrote, without
+the header of a file; of the plain codec and the reference they are ideal. dB: squared error over the variance of the
+test frames about the training mean, interpolated over the logarithm of the rate.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from emoquant.codecs import load_codec, load_transform
 from emoquant.codecs.real_bits import RealBits
 
 RATES = (0.2, 0.5, 1, 2, 5, 20, 50, 100, 200)
-OCTAVES = np.arange(-10.5, 8.1, 0.75)  # of lambda over the variance of the features
+OCTAVES = np.arange(-10.5, 8.1, 1.0)  # of lambda over the variance of the features
 Points = NDArray[np.float64]
 
 
