@@ -20,6 +20,9 @@ from emoquant.entropy.coefficients.network import ContextNetwork
 from emoquant.entropy.coefficients.walk import Output
 from emoquant.types import Coded
 
+#: Lambda over the features' variance from which on the quantizer is scalar: dependent quantization does not pay where
+#: hardly a coefficient is coded.
+SPARSE = 32.0
 #: Utterances whose coefficients are held at once in a sweep.
 UTTERANCES_AT_ONCE = 16
 
@@ -86,9 +89,10 @@ class TransformCodec(RealBits):
         """Return four bytes that tell this codec from others; see :meth:`RealBits.fingerprint`."""
         return self._prepared()[1]
 
-    def tables(self) -> coder.Tables:
-        """Return what encoder and decoder share."""
-        return self._prepared()[0]
+    def tables(self, lmbda: float = 0.0) -> coder.Tables:
+        """Return what encoder and decoder share at a lambda."""
+        tables = self._prepared()[0]
+        return tables if lmbda < SPARSE * self.variance else tables._replace(states=1)
 
     def level(self, lmbda: float) -> int:
         """Return the logarithm of the step at a lambda, in 1/32 octaves."""
@@ -123,7 +127,7 @@ class TransformCodec(RealBits):
 
     def _quantize(self, job: tuple[Floats, float]) -> Output:
         coefficients, lmbda = job
-        return coder.choose(self.tables(), coefficients, self.level(lmbda), lmbda)
+        return coder.choose(self.tables(lmbda), coefficients, self.level(lmbda), lmbda)
 
     def _restore(self, decoded: Sequence[Floats], lmbdas: Sequence[float]) -> Tensor:
         """Return the frames ``(n, T, D)`` of decoded coefficients in steps, each ``(T, D)``."""
@@ -155,20 +159,20 @@ class TransformCodec(RealBits):
 
     def _payloads(self, codes: Sequence[Codes], lmbdas: Sequence[float]) -> list[bytes]:
         def write(job: tuple[Codes, float]) -> bytes:
-            return coder.encode(self.tables(), job[0], self.level(job[1]))
+            return coder.encode(self.tables(job[1]), job[0], self.level(job[1]))
 
         return coder.in_parallel(write, list(zip(codes, lmbdas, strict=True)))
 
     def _read(self, packets: Sequence[Packet]) -> list[Tensor]:
         def read(packet: Packet) -> Tensor:
-            found = coder.decode(self.tables(), packet.payload, packet.frames, self.level(packet.lmbda))
+            found = coder.decode(self.tables(packet.lmbda), packet.payload, packet.frames, self.level(packet.lmbda))
             return torch.from_numpy(found.indices)
 
         return coder.in_parallel(read, packets)
 
     def _features(self, codes: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Tensor]:
         def replay(job: tuple[Tensor, float]) -> Floats:
-            return coder.replay(self.tables(), job[0].numpy(), self.level(job[1])).decoded
+            return coder.replay(self.tables(job[1]), job[0].numpy(), self.level(job[1])).decoded
 
         decoded = coder.in_parallel(replay, list(zip(codes, lmbdas, strict=True)))
         return [self._restore([each], [lmbda])[0] for each, lmbda in zip(decoded, lmbdas, strict=True)]

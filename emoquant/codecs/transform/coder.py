@@ -24,7 +24,7 @@ Result = TypeVar("Result")
 SCALAR_RATIO, DEPENDENT_RATIO = 7.0, 10.0
 
 #: Bits of an utterance below which the last byte is worth a choice, and the factors of lambda that are tried.
-FEW_BITS, LMBDA_FACTORS = 512, (0.6, 0.75, 0.88, 1.15, 1.35, 1.7)
+FEW_BITS, LMBDA_FACTORS = 512, tuple(np.geomspace(0.4, 2.5, 12).tolist())
 
 
 class Tables(NamedTuple):

@@ -14,14 +14,15 @@ from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, 
 from emoquant.entropy.coefficients.range_coder import Decoder
 from emoquant.entropy.coefficients.walk import (
     NEXT,
+    QUANTIZER,
     Output,
     Setting,
     predict,
-    quantizer_of,
     walk,
 )
 
 Shorts = NDArray[np.int16]
+Costs = NDArray[np.float64]
 
 #: Coefficients after which the search decides at the end of a row.
 DECIDE = 2048
@@ -37,6 +38,23 @@ def _backtrack(origin: NDArray[np.uint8], choice: Shorts, state: int, begin: int
 
 
 @njit(cache=True, nogil=True)
+def _weigh(model: Model, value: float, kind: int, number: int, lmbda: float, branch: Costs, size_of: Shorts) -> None:
+    """Fill the least cost, and its size, for each parity of the size, of a quantizer and a class."""
+    table, low = (1 + kind) * CLASSES + number, low_of(number)
+    floor = min(int(value + 0.5 * kind), LARGEST - 1)
+    branch[kind, 0] = branch[kind, 1] = np.inf
+    for t in range(4):
+        size = 0 if t == 3 else floor + 1 - t
+        if t < 3 and size < 1:
+            continue
+        miss = value - magnitude(model, table, size)
+        cost = miss * miss + lmbda * price(model, table, low, size)
+        if cost < branch[kind, size & 1]:
+            branch[kind, size & 1] = cost
+            size_of[kind, size & 1] = size
+
+
+@njit(cache=True, nogil=True)
 def _search_row(
     model: Model,
     scene: Scene,
@@ -48,36 +66,32 @@ def _search_row(
     n: int,
 ) -> None:
     """Extend the paths of all states over a row; fills ``cost`` and the positions from ``begin``."""
-    states, most, logs = setting.states, LOGS - 1, model.logs
-    steps, lmbda, due = NEXT[setting.states >> 3], setting.lmbda, 0
-    past, near, new_cost = np.zeros((2, 8, 4), np.int64), np.zeros((2, 8), np.int64), np.empty(8)
+    states, most, logs, due = setting.states, LOGS - 1, model.logs, 0
+    steps, kinds = NEXT[states >> 3], QUANTIZER[states >> 3]
+    past, near = np.zeros((2, 8, 4), np.int64), np.zeros((2, 8), np.int64)
+    new_cost, branch, size_of = np.empty(8), np.empty((2, 2)), np.zeros((2, 2), np.int16)
+    weighed = np.empty(2, np.int64)
     for j in range(n):
-        at, value, known = begin + j, abs(scene.target[j]), logs[min(due >> 5, most)]
-        old, new, level = j & 1, 1 - (j & 1), scene.level[j]
-        new_cost[:] = 1e300
+        at, old, new = begin + j, j & 1, 1 - (j & 1)
+        new_cost[:], weighed[:] = np.inf, -1
         for s in range(states):
-            if cost[s] > 1e299:
+            if cost[s] == np.inf:
                 continue
-            ratio = logs[min(near[old, s] >> 5, most)] - known
+            ratio = logs[min(near[old, s] >> 5, most)] - logs[min(due >> 5, most)]
             rest = logs[min(past[old, s, 2] + past[old, s, 3], most)]
             one, two = logs[past[old, s, 0]], logs[past[old, s, 1]]
-            found = classify(model, scene.static, j, level, one, two, rest, ratio)
-            kind = quantizer_of(states, s)
-            table, low = kind * CLASSES + found, low_of(found)
-            floor = min(int(value + 0.5 * (kind - 1)), LARGEST - 1)
-            for t in range(4):
-                size = 0 if t == 3 else floor + 1 - t
-                if t < 3 and size < 1:
-                    continue
-                miss = value - magnitude(model, table, size)
-                total = cost[s] + miss * miss + lmbda * price(model, table, low, size)
-                to = steps[s, size & 1]
+            number = classify(model, scene.static, j, scene.level[j], one, two, rest, ratio)
+            if number != weighed[kinds[s]]:  # states of one quantizer mostly share their class
+                _weigh(model, abs(scene.target[j]), kinds[s], number, setting.lmbda, branch, size_of)
+                weighed[kinds[s]] = number
+            for parity in range(2):
+                to, total = steps[s, parity], cost[s] + branch[kinds[s], parity]
                 if total < new_cost[to]:
                     new_cost[to] = total
-                    origin[at, to], choice[at, to] = s, size
+                    origin[at, to], choice[at, to] = s, size_of[kinds[s], parity]
         for s in range(states):
             cost[s] = new_cost[s]
-            if cost[s] > 1e299:
+            if cost[s] == np.inf:
                 continue
             source, size = origin[at, s], int(choice[at, s])
             past[new, s, 0], past[new, s, 1] = size, past[old, source, 0]
@@ -110,7 +124,7 @@ def search(
     first, open_count = 0, 0
     for k in range(len(rows.band)):
         if k == first:
-            cost[:] = 1e300
+            cost[:] = np.inf
             cost[scene.chain[0]] = 0.0
             column[:], total[:] = scene.column, scene.total
         n = open_row(model, rows, levels, setting.step, scene, k)
