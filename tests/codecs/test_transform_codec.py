@@ -13,6 +13,7 @@ from emoquant.codecs import TransformCodec, load_codec, save_codec
 from emoquant.codecs.bitstream import BitstreamError, parse
 from emoquant.codecs.rate_control import encode_by_bisection, encode_by_curve, encode_by_sweep, encode_corpus
 from emoquant.codecs.rate_curves import Target, sweep
+from emoquant.codecs.specs import Place, open_codecs
 from emoquant.codecs.transform import coder
 
 LAMBDAS = [0.0, 0.02, 0.5, 4.0, 60.0, 4000.0]
@@ -157,6 +158,62 @@ def test_a_saved_codec_codes_alike_and_other_settings_are_refused(tmp_path):
     torch.save(content, tmp_path / "bad.ckpt")
     with pytest.raises(ValueError, match="do not fit"):
         load_codec(tmp_path / "bad.ckpt")
+
+
+def test_a_spec_names_a_run_and_options(tmp_path):
+    folder = tmp_path / "transform" / "version_0" / "checkpoints"
+    folder.mkdir(parents=True)
+    save_codec(make_codec(), folder / "last.ckpt")
+    specs = [
+        {"run": "transform"},
+        {"run": "transform", "as": "live", "options": {"states": 4, "form": "stream"}, "points": [2]},
+    ]
+    whole, live = open_codecs(specs, [], Place(str(tmp_path), points=[0, 3]))
+    assert (whole.name, whole.states, whole.form, whole.points) == ("transform", 8, "whole", (0.0, 3.0))
+    assert (live.name, live.states, live.form, live.points) == ("live", 4, "stream", (2.0,))
+    for options, message in (
+        ({"stats": 4}, "without an option 'stats', expected one of dim, states, form; did you mean states"),
+        ({"states": 5}, "states must be 1, 4 or 8"),
+        ({"dim": 3}, "do not fit"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            open_codecs([{"run": "transform", "options": options}], [], Place(str(tmp_path)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("transform.levels", 2**31 - 1),
+        ("transform.levels", -(2**31)),
+        ("transform.memory", 1e30),
+        ("transform.variance", 0.0),
+        ("transform.ready", False),
+        ("contexts.expected", -1),
+        ("contexts.expected", 2**60),
+        ("contexts.probabilities", -1.0),
+        ("contexts.probabilities", 1.0),
+        ("contexts.offsets", 1e30),
+        ("contexts.hidden.weight", 1e30),
+        ("contexts.output.weight", float("nan")),
+    ],
+)
+def test_tables_that_no_training_makes_are_refused(name, value, tmp_path):
+    save_codec(make_codec(), tmp_path / "c.ckpt")
+    content = torch.load(tmp_path / "c.ckpt", weights_only=True)
+    content["state_dict"][f"codec.{name}"].fill_(value)
+    torch.save(content, tmp_path / "c.ckpt")
+    with pytest.raises(ValueError, match=r"c\.ckpt.*(out of range|too large|NaN|before its transform was fitted)"):
+        load_codec(tmp_path / "c.ckpt")
+
+
+@pytest.mark.parametrize("dim", [10**9, -3, 0, "8", None])
+def test_dimensions_that_the_weights_do_not_have_are_refused(dim, tmp_path):
+    save_codec(make_codec(), tmp_path / "c.ckpt")
+    content = torch.load(tmp_path / "c.ckpt", weights_only=True)
+    content["emoquant_codec"]["codec"]["init"]["dim"] = dim
+    torch.save(content, tmp_path / "c.ckpt")
+    with pytest.raises(ValueError, match=r"describes TransformCodec wrongly|do not fit their description"):
+        load_codec(tmp_path / "c.ckpt")
 
 
 def test_rate_control_reaches_a_rate():
