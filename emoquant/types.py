@@ -66,7 +66,7 @@ class Coded(NamedTuple):
 
     Attributes:
         codes: ``(O, B, T, P)`` int16 in ``[0, K]`` (``K`` is SKIP); -1 at padded frames. ``P`` is 0 for a codec
-            without codes (identity).
+            without codes (identity). Of a transform codec: indices of coefficients, ``P = D``, a row for each frame.
         features: Reconstructed frames, ``(O, B, T, D)`` float32; zeros at padded frames.
         bits: Estimated bits of each frame, ``-log2 q`` summed over its positions, ``(O, B, T)`` float32; zeros at
             padded frames.

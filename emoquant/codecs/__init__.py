@@ -1,5 +1,6 @@
 """Treatments of frame features at operating points."""
 
+from emoquant.codecs.archive import Archive, read_archive, write_archive
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.bitstream import BitstreamError
 from emoquant.codecs.checkpoint import load_codec, save_codec
@@ -8,10 +9,12 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.greedy import Greedy
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
+from emoquant.codecs.transform.codec import TransformCodec
 
 __all__ = [
     "ECVQ",
     "STUDY_LAMBDAS",
+    "Archive",
     "BitstreamError",
     "Cascade",
     "Codec",
@@ -19,6 +22,9 @@ __all__ = [
     "Identity",
     "Mixture",
     "Nearest",
+    "TransformCodec",
     "load_codec",
+    "read_archive",
     "save_codec",
+    "write_archive",
 ]

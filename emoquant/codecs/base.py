@@ -79,6 +79,13 @@ class Codec(nn.Module, ABC):
             "emoquant.codecs.Codec), or store the codecs that it is made of"
         )
 
+    def check_weights(self) -> None:
+        """Check weights that came out of a file, for more than their shapes and that they are finite.
+
+        Raises:
+            ValueError: They were never trained, or are out of the range that the codec can compute with.
+        """
+
     def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
         """Return the bits that a coder writes for a batch, to be held against the estimated ones.
 

@@ -19,6 +19,7 @@ from emoquant.codecs.classes import (
     require_class,
     require_finite,
     require_shapes,
+    with_options,
 )
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
@@ -105,6 +106,7 @@ def load_codec(
     any_encoder: bool = False,
     survivors: int = 1,
     allow_class: str | Sequence[str] = (),
+    options: Mapping[str, Any] | None = None,
 ) -> Codec:
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
@@ -120,36 +122,39 @@ def load_codec(
         survivors: Paths of coarse codes that its search keeps over time: look-ahead with 16, 1 for frame by frame.
         allow_class: Modules or class paths outside the project that the checkpoint may name, and whose code may
             therefore be run: ``"my_module"`` for all classes in and below it.
+        options: Settings of a codec without codebooks that belong to an evaluation and replace those in the file:
+            ``{"states": 4, "form": "stream"}`` for a :class:`~emoquant.codecs.TransformCodec`.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged, no checkpoint of a codec, of a newer version, names a class that is not
-            allowed, describes modules that its weights do not fit, holds NaN or infinity, or holds no entropy model or
-            an untrained one.
+            allowed, describes modules that its weights do not fit, holds NaN or infinity, holds no entropy model or
+            an untrained one, or the codec has no such option.
     """
     path, given = find_checkpoint(checkpoint), Path(checkpoint)
     say_licence(path.parent)
     content = read_checkpoint(path)
     section = content[SECTION]
     known_as = name or (given.name if given.is_dir() else given.stem)
+    if section.get("codec") is None and section.get("entropy") is None:
+        raise ValueError(
+            f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
+        )
+    history = _checked_history(content, path)
     codec: Codec
     if section.get("codec") is not None:
         if (beam, survivors) != (1, 1):
-            raise ValueError(f"{path} holds a codec without a search: beam and survivors must be 1")
-        history = _checked_history(content, path)
-        codec = _restore(content, "codec", Codec, path, allow_class)
+            raise ValueError(f"{path} holds a codec without codebooks: beam and survivors must be 1")
+        codec = _restore_codec(content, options or {}, path, allow_class)
         codec.name, codec.points = known_as, codec.points if points is None else tuple(map(float, points))
-    elif section.get("entropy") is not None:
-        history = _checked_history(content, path)
+    elif options:
+        raise ValueError(f"{path} holds a codec with codebooks: it has no options {options}, but beam and survivors")
+    else:
         quantizer = restore_quantizer(content, path, allow_class)
         layout = layout_of(quantizer)
         entropy = _restore(content, "entropy", EntropyModel, path, allow_class, lambda model: model.build(layout))
         lambdas = STUDY_LAMBDAS if points is None else points
         codec = ECVQ(quantizer, entropy, lambdas, known_as, beam, survivors=survivors)
-    else:
-        raise ValueError(
-            f"{path} holds codebooks without an entropy model: train one on it (EntropyTask) and load that"
-        )
     codec.origin = None if any_encoder else origin_of(content)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -269,6 +274,20 @@ def _restore(
         raise ValueError(f"the weights in {path} do not fit their description: {error}") from error
     require_finite(module, path)
     return module
+
+
+def _restore_codec(
+    content: Mapping[str, Any], options: Mapping[str, Any], path: Path, allow_class: str | Sequence[str]
+) -> Codec:
+    """Return a codec of any kind with its weights, some of its settings replaced."""
+    section = content[SECTION]
+    section = {**section, "codec": with_options(section["codec"], options, path)}
+    codec: Codec = _restore({**content, SECTION: section}, "codec", Codec, path, allow_class)
+    try:
+        codec.check_weights()
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+    return codec
 
 
 def _built(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from emoquant.shipped import did_you_mean
+
 #: The package whose classes a checkpoint may always name.
 PROJECT = "emoquant"
 
@@ -161,6 +163,29 @@ def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) 
         return made
     except _WRONG as error:
         raise ValueError(f"{path} describes {kind.__name__} wrongly: {error}") from error
+
+
+def with_options(entry: Any, options: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
+    """Return an entry of a checkpoint with some of its constructor arguments replaced.
+
+    Args:
+        entry: The entry (:func:`class_entry`).
+        options: Constructor arguments.
+        path: File, for messages.
+
+    Raises:
+        ValueError: The entry has no such argument.
+    """
+    known = entry.get("init") if isinstance(entry, Mapping) else None
+    known = dict(known) if isinstance(known, Mapping) else {}
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        near = did_you_mean(unknown[0], known)
+        raise ValueError(
+            f"{path} holds a codec without an option {unknown[0]!r}, expected one of {', '.join(known)}"
+            f"{near and '; ' + near}"
+        )
+    return {**entry, "init": {**known, **options}} if options else entry
 
 
 def require_shapes(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
-from emoquant.codecs.real_bits import RealBits
+from emoquant.codecs.code_bits import CodeBits
 from emoquant.codecs.search import Search, layout_of, rows_that_fit
 from emoquant.entropy.base import EntropyModel
 from emoquant.precision import full_float32
@@ -15,7 +15,7 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
 
 
-class ECVQ(RealBits):
+class ECVQ(CodeBits):
     """Entropy-constrained vector quantization of frames (Chou, Lookabaugh and Gray 1989) at operating points of lambda.
 
     ``lmbda`` is in squared feature units per bit; larger means fewer bits. At 0 every code is the nearest codeword,

@@ -15,7 +15,8 @@ class History(NamedTuple):
     Attributes:
         corpus: Name of the corpus, several joined by ``+``.
         utterances: Utterances of its training split.
-        phase: What the last epoch trained: ``"codebooks"``, ``"gate"`` or ``"search"``.
+        phase: What the last epoch trained: ``"codebooks"``, ``"gate"``, ``"search"``, or ``"contexts"`` of a transform
+            codec.
         epoch: Epochs that are over.
         epochs: Epochs that the training was to have; 0 if it counted steps.
         emotions: Share of each emotion in the training, ``{"happy": 0.5, "sad": 0.5}``; empty if it is not known.

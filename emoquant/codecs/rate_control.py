@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import torch
 
-from emoquant.codecs.rate_curves import Curves, Target, choose, lmbda_range, meet, similarity, sweep
+from emoquant.codecs.rate_curves import Curves, Target, choose, meet, similarity, sweep
 from emoquant.codecs.real_bits import Encoding, Features, RealBits
 
 
@@ -146,7 +146,7 @@ def encode_by_bisection(codec: RealBits, features: Sequence[Features], target: T
     """
     _check_count("most", most)
     attempts = _Attempts(codec, features, target)
-    low, high = (np.full(len(features), math.log(end)) for end in lmbda_range(codec))
+    low, high = (np.full(len(features), math.log(end)) for end in codec.lmbda_range())
     for _ in range(most):
         middle = (low + high) / 2
         for i, _, value in attempts.run([math.exp(middle[i]) for i in attempts.open]):

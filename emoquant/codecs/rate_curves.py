@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from emoquant.codecs.bitstream import stored_lmbda
 from emoquant.codecs.real_bits import Features, RealBits
-from emoquant.entropy.base import LARGEST_RATIO
 
 Quantity = Literal["bits_per_frame", "similarity"]
 QUANTITIES: tuple[Quantity, Quantity] = ("bits_per_frame", "similarity")
@@ -85,7 +85,7 @@ def lmbda_grid(codec: RealBits, points: int) -> list[float]:
     """Return 0 and a geometric grid over the range of lambdas that the codec was trained for."""
     if points < 3:
         raise ValueError(f"a grid needs at least 3 points, got {points}")
-    low, high = lmbda_range(codec)
+    low, high = codec.lmbda_range()
     return [0.0, *np.geomspace(low, high, points - 1).tolist()]
 
 
@@ -132,12 +132,12 @@ def _between(curves: Curves, count: int) -> list[float]:
 
 @torch.no_grad()
 def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float]) -> Curves:
-    grid = [float(np.float32(lmbda)) for lmbda in lmbdas]
+    grid = [stored_lmbda(lmbda) for lmbda in lmbdas]
     if len(grid) < 2 or any(low >= high for low, high in itertools.pairwise(grid)):
         raise ValueError("lambdas of a sweep must rise, two of them at least")
     if not features:
         raise ValueError("a sweep needs at least one utterance")
-    utterances = [torch.as_tensor(each).to(codec.quantizer.scale.device, torch.float32) for each in features]
+    utterances = [torch.as_tensor(each).to(codec.mean.device, torch.float32) for each in features]
     frames = np.array([len(each) for each in utterances])
     bits, similar = np.zeros((len(frames), len(grid))), np.zeros((len(frames), len(grid)))
     for chosen in _chunks(frames, SWEEP_FRAMES // len(grid)):
@@ -165,12 +165,6 @@ def choose(curves: Curves, target: Target) -> list[float]:
     """
     quantity = target.checked().quantity
     return [meet(curves.lmbdas, row, target.value, quantity) for row in curves.of(quantity)]
-
-
-def lmbda_range(codec: RealBits) -> tuple[float, float]:
-    """Return the lambdas between which the rate of a codec changes, from what its entropy model takes for 0 up."""
-    scale, basis = float(codec.quantizer.scale), codec.entropy.basis
-    return scale * min(basis.low, 0.001), scale * max(basis.high, LARGEST_RATIO)
 
 
 def meet(

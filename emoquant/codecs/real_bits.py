@@ -1,7 +1,5 @@
 """Compress and decompress: real bytes from a trained codec, and exactly the same codes back from them."""
 
-import hashlib
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, TypeAlias
@@ -9,33 +7,24 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.bitstream import FINGERPRINT_BYTES, BitstreamError, Packet, pack, parse
-from emoquant.codecs.search import Search
-from emoquant.entropy import coding
-from emoquant.entropy.base import EntropyModel
-from emoquant.entropy.folding import integer_twin
-from emoquant.entropy.integer import IntegerTwin
-from emoquant.precision import full_float32
-from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.codecs.bitstream import BitstreamError, Packet, pack, parse, stored_lmbda
 from emoquant.types import Coded
 
 Features: TypeAlias = Tensor | NDArray[np.floating]
-
-#: Frames, padding included, that are searched or decoded side by side.
-FRAMES_AT_ONCE = 1 << 16
+Codes: TypeAlias = NDArray[np.int16]
 
 
 class Encoding(NamedTuple):
     """One utterance after the search.
 
     Attributes:
-        codes: ``(T, P)`` int16 in ``[0, K]``.
+        codes: What is coded, one row a frame, ``(T, P)`` int16; see :attr:`emoquant.types.Coded.codes`.
         features: Reconstruction, ``(T, D)`` float32.
         bits: Estimated bits of each frame, ``(T,)`` float32.
-        lmbda: Lambda of the search, exactly a float32.
+        lmbda: Lambda of the search, exactly as a file holds it.
     """
 
     codes: Tensor
@@ -45,28 +34,29 @@ class Encoding(NamedTuple):
 
 
 class RealBits(Codec):
-    """A codec with a quantizer and an entropy model that writes ``.emq`` bytes.
+    """A codec that writes ``.emq`` bytes.
 
     What :meth:`compress` writes, :meth:`decompress` turns into exactly the codes that were chosen, for any batch, any
-    number of threads and any device on either side (:mod:`emoquant.entropy.integer` says why); the features are the sum
-    of the codes' codewords, equal up to float32 rounding between devices. Coding many utterances in one call is several
-    times faster than one by one.
+    number of threads and any device on either side; the features are made of the codes, equal up to float32 rounding
+    between devices. Coding many utterances in one call is faster than one by one.
 
     Attributes:
         most_frames: Longest utterance that is compressed or decompressed. It bounds the memory that hostile bytes can
             ask for; raise it for longer recordings.
     """
 
-    quantizer: GroupedResidualVQ
-    entropy: EntropyModel
-    beam: int
-    survivors: int
     writes_bits = True
     most_frames: int = 1 << 18
 
+    @property
     @abstractmethod
-    def rows_at_once(self, device: torch.device, frames: int) -> int:
-        """Return how many rows of up to ``frames`` frames are searched side by side on a device."""
+    def mean(self) -> Tensor:
+        """Training mean of the frames, ``(D,)``."""
+
+    @property
+    @abstractmethod
+    def variance(self) -> float:
+        """Variance of the training frames per dimension, in squared feature units: the scale of lambda."""
 
     def encode(self, features: Features, lmbda: float) -> Encoding:
         """Return codes, reconstruction and estimated bits of an utterance.
@@ -84,7 +74,7 @@ class RealBits(Codec):
         """Return the ``.emq`` bytes of an utterance; arguments and errors as in :meth:`encode`.
 
         Raises:
-            ValueError: Also where the entropy model cannot write real bits.
+            ValueError: Also where the codec cannot write real bits.
         """
         return self.compress_batch([features], lmbda)[0]
 
@@ -100,45 +90,42 @@ class RealBits(Codec):
     def encode_batch(self, features: Sequence[Features], lmbda: float | Sequence[float]) -> list[Encoding]:
         """Return what :meth:`encode` returns for each of several utterances, at one lambda or one for each."""
         lmbdas = self._lambdas(lmbda, len(features))
-        checked = [self.checked(each) for each in features]
-        found: dict[int, Encoding] = {}
-        longest = max((len(each) for each in checked), default=1)
-        rows = self.rows_at_once(self.quantizer.transform.mean.device, longest)
-        for chosen in _batches([len(each) for each in checked], rows):
-            found |= zip(chosen, self._search([checked[i] for i in chosen], [lmbdas[i] for i in chosen]), strict=True)
-        return [found[i] for i in range(len(features))]
+        return self._search([self.checked(each) for each in features], lmbdas)
 
     def compress_batch(self, features: Sequence[Features], lmbda: float | Sequence[float] = 5.0) -> list[bytes]:
         """Return what :meth:`compress` returns for each of several utterances, at one lambda or one for each."""
-        self.twin()
+        self.fingerprint()
         return self.write(self.encode_batch(features, lmbda))
 
     def write(self, encodings: Sequence[Encoding]) -> list[bytes]:
         """Return the ``.emq`` bytes of utterances that :meth:`encode` made.
 
         Raises:
-            ValueError: The entropy model cannot write real bits.
+            ValueError: The codec cannot write real bits.
         """
-        lmbdas = [each.lmbda for each in encodings]
-        payloads = coding.encode(self.twin(), [each.codes.cpu().numpy() for each in encodings], lmbdas)
-        mine = self.fingerprint()
+        return [pack(packet) for packet in self.packets(encodings)]
+
+    def packets(self, encodings: Sequence[Encoding]) -> list[Packet]:
+        """Return what :meth:`write` packs, for an archive; errors as there."""
+        lmbdas, mine = [each.lmbda for each in encodings], self.fingerprint()
+        payloads = self._payloads([each.codes.cpu().numpy() for each in encodings], lmbdas)
         return [
-            pack(Packet(mine, lmbda, len(each.codes), payload))
-            for each, lmbda, payload in zip(encodings, lmbdas, payloads, strict=True)
+            Packet(mine, each.lmbda, len(each.codes), payload)
+            for each, payload in zip(encodings, payloads, strict=True)
         ]
 
     def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
         """Return the bits that the range coder writes for a batch; see :meth:`Codec.coded_bits`.
 
         Raises:
-            ValueError: The entropy model cannot write real bits.
+            ValueError: The codec cannot write real bits.
         """
         lmbdas = self._lambdas(self.points if points is None else points, len(coded.codes))
         ends = lengths.tolist()
         found = torch.zeros(coded.bits.shape[:2], dtype=torch.float64)
         for number, (codes, lmbda) in enumerate(zip(coded.codes.cpu().numpy(), lmbdas, strict=True)):
             utterances = [each[:end] for each, end in zip(codes, ends, strict=True)]
-            payloads = coding.encode(self.twin(), utterances, [lmbda] * len(utterances))
+            payloads = self._payloads(utterances, [lmbda] * len(utterances))
             found[number] = torch.tensor([8.0 * len(payload) for payload in payloads])
         return found
 
@@ -152,52 +139,52 @@ class RealBits(Codec):
 
     def read(self, data: Sequence[bytes]) -> list[Tensor]:
         """Return the codes ``(T, P)`` int16 of ``.emq`` bytes; errors as in :meth:`decompress`."""
-        packets = [self.check(each) for each in data]
-        payloads, frames = [packet.payload for packet in packets], [packet.frames for packet in packets]
-        found = coding.decode(self.twin(), payloads, frames, [packet.lmbda for packet in packets])
-        return [torch.from_numpy(codes) for codes in found]
+        return self._read([self.check(each) for each in data])
 
     @torch.no_grad()
     def decompress_batch(self, data: Sequence[bytes]) -> list[Tensor]:
         """Return what :meth:`decompress` returns for each of several utterances."""
-        codes = self.read(data)
-        device = self.quantizer.transform.mean.device
-        found: dict[int, Tensor] = {}
-        for chosen in _batches([len(each) for each in codes], len(codes)):
-            padded = nn.utils.rnn.pad_sequence([codes[i] for i in chosen], batch_first=True, padding_value=-1)
-            features = self.quantizer.decode(padded.to(device).long())
-            found |= {i: features[row, : len(codes[i])].clone() for row, i in enumerate(chosen)}
-        return [found[i] for i in range(len(data))]
+        return self.restore([self.check(each) for each in data])
 
-    def twin(self) -> IntegerTwin:
-        """Return the entropy model's integer twin.
+    @torch.no_grad()
+    def restore(self, packets: Sequence[Packet]) -> list[Tensor]:
+        """Return the features ``(T, D)`` of packets that :meth:`check` or an archive gave; errors as there."""
+        accepted = [self._accept(packet) for packet in packets]
+        return self._features(self._read(accepted), [packet.lmbda for packet in accepted])
+
+    @abstractmethod
+    def fingerprint(self) -> bytes:
+        """Return four bytes that tell this codec from others: everything that decoding depends on shapes them.
 
         Raises:
-            ValueError: The entropy model cannot write real bits.
+            ValueError: The codec cannot write real bits.
         """
-        return self._prepared()[0]
 
-    def fingerprint(self) -> bytes:
-        """Return four bytes that tell this codec from others: everything that decoding depends on shapes them."""
-        return self._prepared()[1]
+    @abstractmethod
+    def lmbda_range(self) -> tuple[float, float]:
+        """Return the lambdas between which the rate of the codec changes, in squared feature units per bit."""
 
-    def _prepared(self) -> tuple[IntegerTwin, bytes]:
-        """Twin and fingerprint, made anew after a weight was changed or moved."""
-        tensors = [*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()]
-        state = tuple((each.data_ptr(), 0 if each.is_inference() else each._version) for each in tensors)
-        kept: tuple[object, tuple[IntegerTwin, bytes]] | None = getattr(self, "_kept", None)
-        if kept is None or kept[0] != state:
-            twin = integer_twin(self.entropy)
-            kept = state, (twin, _fingerprint(twin, self.quantizer))
-            self._kept = kept
-        return kept[1]
+    @abstractmethod
+    def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
+        """Return the encodings of checked utterances, at one lambda each."""
+
+    @abstractmethod
+    def _payloads(self, codes: Sequence[Codes], lmbdas: Sequence[float]) -> list[bytes]:
+        """Return the coded bytes of codes."""
+
+    @abstractmethod
+    def _read(self, packets: Sequence[Packet]) -> list[Tensor]:
+        """Return the codes of packets."""
+
+    @abstractmethod
+    def _features(self, codes: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Tensor]:
+        """Return what codes are decoded to."""
 
     def _accept(self, packet: Packet) -> Packet:
-        mine = self.fingerprint()
-        if packet.fingerprint != mine:
+        if packet.fingerprint != self.fingerprint()[: len(packet.fingerprint)]:
             raise BitstreamError(
-                f"written by another codec (fingerprint {packet.fingerprint.hex()}, this codec has {mine.hex()}); load "
-                f"the checkpoint that compressed it"
+                "the checksum does not match: truncated, damaged, or written by another codec; copy the file again, or "
+                "load the checkpoint that compressed it"
             )
         if packet.frames > self.most_frames:
             raise BitstreamError(
@@ -224,52 +211,25 @@ class RealBits(Codec):
             raise ValueError(
                 f"{len(found)} frames are more than {self.most_frames}; split the recording or set most_frames"
             )
-        found = found.to(self.quantizer.transform.mean.device, torch.float32)
+        found = found.to(self.mean.device, torch.float32)
         if not bool(torch.isfinite(found).all()):
             raise ValueError("features hold NaN or infinity: check what made them")
         return found
 
-    def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
-        lengths = torch.tensor([len(each) for each in features])
-        padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
-        with full_float32(padded.device):
-            components = self.quantizer.transform(padded)
-            rows = self.rows_at_once(padded.device, padded.shape[1])
-            search = Search(self.quantizer, self.entropy, self.beam, self.survivors, rows)
-            found = search(components, lengths, torch.tensor(lmbdas, device=padded.device))
-            restored = self.quantizer.transform.inverse(found.components)
-        return [
-            Encoding(found.codes[i, :end].clone(), restored[i, :end].clone(), found.bits[i, :end].clone(), lmbdas[i])
-            for i, end in enumerate(lengths.tolist())
-        ]
 
+def require_real_bits(codec: Codec, use: str) -> RealBits:
+    """Return a codec as one that writes bits, which something needs.
 
-def stored_lmbda(lmbda: float) -> float:
-    """Return a lambda as ``.emq`` bytes hold it, a float32.
+    Args:
+        codec: The codec.
+        use: What needs it, for the message: ``"the .emq format"``.
 
     Raises:
-        ValueError: It is not finite, negative, or beyond what a float32 can hold.
+        ValueError: It writes none.
     """
-    with np.errstate(over="ignore"):
-        found = float(np.float32(lmbda))
-    if not math.isfinite(found) or found < 0:
-        raise ValueError(f"lmbda must be finite and at least 0, got {lmbda}")
-    return found
-
-
-def _batches(lengths: Sequence[int], rows: int) -> Iterable[list[int]]:
-    """Yield indices in falling order of length, as many at once as ``rows`` and :data:`FRAMES_AT_ONCE` allow."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    while order:
-        count = max(1, min(rows, FRAMES_AT_ONCE // lengths[order[0]]))
-        yield order[:count]
-        order = order[count:]
-
-
-def _fingerprint(twin: IntegerTwin, quantizer: GroupedResidualVQ) -> bytes:
-    found = hashlib.sha256(twin.digest)
-    tables = quantizer.fine.vectors, quantizer.rough.vectors, quantizer.predictor, quantizer.transform.mean
-    for table in (*tables, quantizer.transform.matrix):
-        found.update(repr(tuple(table.shape)).encode())
-        found.update(table.detach().cpu().float().numpy().astype("<f4").tobytes())
-    return found.digest()[:FINGERPRINT_BYTES]
+    if not isinstance(codec, RealBits):
+        raise ValueError(
+            f"{use} needs a codec that writes bits: expected one that CodecTask, EntropyTask or TransformTask trained, "
+            f"not {codec.name!r}, a {type(codec).__name__}"
+        )
+    return codec

@@ -36,6 +36,8 @@ class SizeLimit(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
         """Count a call of a torch function; a ValueError if it goes beyond the limit."""
         kwargs = kwargs or {}
+        if func is torch._C._set_grad_enabled:  # also how no_grad ends, on the way out of an error, too
+            return func(*args, **kwargs)
         self._calls -= 1
         self._elements -= _elements(func, args, kwargs)
         if self._calls < 0 or self._elements < 0:

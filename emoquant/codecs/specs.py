@@ -3,7 +3,8 @@
 A spec is one of
 
 - ``{run: codec}``: the codec that a run trained, by its name in the folder of runs or by a path; besides ``as`` (name
-  in the tables), ``points``, ``beam``, ``survivors``, ``any_encoder``;
+  in the tables), ``points``, ``beam``, ``survivors``, ``any_encoder``, and for a codec without codebooks ``options``:
+  ``{run: transform, options: {states: 4, form: stream}}`` (:func:`~emoquant.codecs.load_codec`);
 - ``{class_path: emoquant.codecs.Greedy, init_args: {...}}``: a class, whose arguments may be specs again;
 - ``{per_emotion: "codec_{emotion}"}``: the spec (or the name of a run) for every emotion of the data, with
   ``{emotion}`` filled in everywhere; ``without: [neutral]`` leaves some out. A run is named after the emotion.
@@ -22,7 +23,7 @@ from emoquant.shipped import did_you_mean
 
 Spec = Mapping[str, Any] | str | Codec
 
-_RUN_KEYS = ("run", "as", "points", "beam", "survivors", "any_encoder")
+_RUN_KEYS = ("run", "as", "points", "beam", "survivors", "any_encoder", "options")
 #: How run folders of earlier versions spell a run.
 _OLD_KEYS = {"checkpoint": "run", "name": "as"}
 
@@ -154,7 +155,7 @@ def _open_run(spec: Mapping[str, Any], place: Place) -> Codec:
     if unknown:
         near = did_you_mean(unknown[0], _RUN_KEYS)
         raise ValueError(f"codec {dict(spec)}: unknown key {unknown[0]!r}, expected {', '.join(_RUN_KEYS)}; {near}")
-    options = {key: spec[key] for key in ("beam", "survivors", "any_encoder") if key in spec}
+    options = {key: spec[key] for key in ("beam", "survivors", "any_encoder", "options") if key in spec}
     points = spec.get("points", place.points)
     if points is not None:
         options["points"] = points

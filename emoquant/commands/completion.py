@@ -6,8 +6,8 @@ from emoquant.shipped import config_names
 from emoquant.words import KINDS
 
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
-_COMMANDS = ("fit", "validate", "test", "predict", "study", "manifest", "extract", "compress", "decompress", "site",
-             "reports", "app", "completion", "check-data")  # fmt: skip
+_COMMANDS = ("fit", "validate", "test", "predict", "study", "manifest", "extract", "compress", "decompress", "contents",
+             "site", "reports", "app", "completion", "check-data")  # fmt: skip
 _SCRIPT = """_emoquant() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" found="{words}"
   if [ "$COMP_CWORD" = 1 ]; then found="{commands}"

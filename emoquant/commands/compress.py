@@ -1,17 +1,18 @@
-"""``emoquant compress``: a folder of features or audio to ``.emq`` files."""
+"""``emoquant compress``: a folder of features or audio to ``.emq`` files, or to one archive."""
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from emoquant.commands.compress_archive import CompressedArchive
 from emoquant.commands.compress_folder import CompressedFolder
 from emoquant.commands.sources import Source, find_sources, require_encoder
 from emoquant.origin import Origin, require_origin
 from emoquant.sharding import parse_shard
 
 if TYPE_CHECKING:
-    from emoquant.codecs.ecvq import ECVQ
     from emoquant.codecs.rate_curves import Target
+    from emoquant.codecs.real_bits import RealBits
     from emoquant.commands.compress_coding import Coding
     from emoquant.encoders.base import FrameEncoder
 
@@ -40,15 +41,16 @@ def compress(
     allow_class: list[str] | None = None,
     trim: float | None = None,
 ) -> Path:
-    """Compress frame features or audio to .emq files and return the manifest that lists them.
+    """Compress frame features or audio to .emq files, or to one archive, and return the manifest or the archive.
 
     An interrupted run goes on where it was: files that the manifest lists, made from the same input with these
     settings, are left alone, also where the work is divided otherwise now. Files of inputs that are no longer there
-    stay, unless overwrite is set. Every file is written whole or not at all.
+    stay, unless overwrite is set. An archive is made in one run. Every file is written whole or not at all.
 
     Args:
         input: Folder of .npy, .safetensors or audio files (with subfolders), or one such file.
-        output: Folder of the .emq files, manifest.csv and settings.json.
+        output: Folder of the .emq files, manifest.csv and settings.json; or, if it ends in .emq, one archive of all
+            utterances, which is written at the end.
         codec: Checkpoint of a trained codec.
         lmbda: Lagrange multiplier in squared feature units per bit; larger means fewer bits. 5 without a target.
         bits_per_frame: Target rate instead of a fixed lambda.
@@ -65,14 +67,17 @@ def compress(
         utterances: Utterances coded side by side at most; fewer where they are long.
         calibration: Utterances, evenly spaced, from which the relation of rate and lambda is learnt for a target.
         shard: Part of the work of this job, as NUMBER/COUNT from 0/1; every part writes a manifest of its own.
+            An archive has no parts.
         overwrite: Start afresh, also where the folder holds files of other settings: what its manifests list goes.
+            Needed to write over an archive.
         progress: Whether a progress bar is shown.
         allow_class: Modules outside the project whose classes the checkpoint may name; their code is run.
         trim: How many dB below its loudest 20 ms audio is cut at both ends, such as 30; nothing is cut by default.
 
     Raises:
         FileNotFoundError: An input or the checkpoint is missing.
-        ValueError: An argument is out of range, an input is bad, or the folder holds files of other settings.
+        ValueError: An argument is out of range, an input is bad, the folder holds files of other settings, or the
+            archive is there.
     """
     from emoquant.trimming import require_threshold
 
@@ -84,10 +89,13 @@ def compress(
             raise ValueError(f"{name} must be at least 1, got {value}")
     division = parse_shard(shard)
     sources = find_sources(input)
-    trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device, allow_class or ())
+    trained, wave_encoder, origin = _load(codec, encoder, any_encoder, device, allow_class or (), beam, survivors)
     require_encoder(sources, wave_encoder)
-    trained.beam, trained.survivors = beam, survivors
-    folder = CompressedFolder(output, _settings(trained, aim, scope, calibration, origin, trim), division)
+    folder: CompressedFolder | CompressedArchive
+    if output.suffix == ".emq" and not output.is_dir():
+        folder = CompressedArchive(output, trained.fingerprint(), division)
+    else:
+        folder = CompressedFolder(output, _settings(trained, aim, scope, calibration, origin, trim), division)
     todo = folder.open(sources, overwrite)
     coding = _coding(trained, wave_encoder, utterances, trim)
     if isinstance(aim, float):
@@ -103,8 +111,8 @@ def _aim(
     lmbda: float | None, bits_per_frame: float | None, similarity: float | None, tolerance: float | None
 ) -> "Target | float":
     """Return the target, or lambda where there is none."""
+    from emoquant.codecs.bitstream import stored_lmbda
     from emoquant.codecs.rate_curves import Target
-    from emoquant.codecs.real_bits import stored_lmbda
 
     if sum(value is not None for value in (lmbda, bits_per_frame, similarity)) > 1:
         raise ValueError("lmbda, bits_per_frame and similarity exclude each other; give one of them")
@@ -118,14 +126,20 @@ def _aim(
 
 
 def _load(
-    codec: Path, encoder: str | None, any_encoder: bool, device: str, allow_class: Sequence[str]
-) -> "tuple[ECVQ, FrameEncoder | None, Origin | None]":
+    codec: Path,
+    encoder: str | None,
+    any_encoder: bool,
+    device: str,
+    allow_class: Sequence[str],
+    beam: int,
+    survivors: int,
+) -> "tuple[RealBits, FrameEncoder | None, Origin | None]":
     """Return the codec, the encoder and what it is, and check that they belong together."""
     from emoquant.codecs import load_codec
-    from emoquant.codecs.ecvq import require_ecvq
+    from emoquant.codecs.real_bits import require_real_bits
 
-    loaded = load_codec(codec, any_encoder=any_encoder, allow_class=allow_class)
-    trained = require_ecvq(loaded, "the .emq format").to(device)
+    loaded = load_codec(codec, None, None, beam, any_encoder, survivors, allow_class)
+    trained = require_real_bits(loaded, "the .emq format").to(device)
     wave_encoder = _load_encoder(encoder, device) if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
     require_origin(f"codec {codec}", trained.origin, origin)
@@ -139,11 +153,11 @@ def _load_encoder(model: str, device: str) -> "FrameEncoder":
 
 
 def _settings(
-    codec: "ECVQ", aim: "Target | float", scope: Scope, calibration: int, origin: Origin | None, trim: float | None
+    codec: "RealBits", aim: "Target | float", scope: Scope, calibration: int, origin: Origin | None, trim: float | None
 ) -> dict[str, object]:
     """Return what the files of a folder must have in common; left out is what has its plain value."""
     fixed = isinstance(aim, float)
-    search = {name: getattr(codec, name) for name in ("beam", "survivors") if getattr(codec, name) > 1}
+    search = {name: getattr(codec, name) for name in ("beam", "survivors") if getattr(codec, name, 1) > 1}
     return {
         "codec": codec.fingerprint().hex(),
         "lmbda": aim if isinstance(aim, float) else None,
@@ -156,14 +170,16 @@ def _settings(
     }
 
 
-def _coding(codec: "ECVQ", encoder: "FrameEncoder | None", utterances: int, trim: float | None) -> "Coding":
+def _coding(codec: "RealBits", encoder: "FrameEncoder | None", utterances: int, trim: float | None) -> "Coding":
     from emoquant.commands.compress_coding import Coding
 
     return Coding(codec, encoder, utterances, trim)
 
 
-def _run(coding: "Coding", folder: CompressedFolder, sources: Sequence[Source], progress: bool) -> Path:
-    """Code and write utterances, batch after batch, and return the manifest."""
+def _run(
+    coding: "Coding", folder: CompressedFolder | CompressedArchive, sources: Sequence[Source], progress: bool
+) -> Path:
+    """Code and write utterances, batch after batch, and return the manifest or the archive."""
     from tqdm import tqdm
 
     with tqdm(total=len(sources), unit="utt", desc="compress", disable=not progress) as bar:

@@ -1,16 +1,18 @@
-"""``emoquant decompress``: ``.emq`` files back to frame features."""
+"""``emoquant decompress``: ``.emq`` files and archives back to frame features."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from io import BytesIO
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
-from emoquant.commands.sources import FRAMES, find_files, place_output
+from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
 from emoquant.files import write_whole
 
 if TYPE_CHECKING:
+    from emoquant.codecs.archive import Archive
     from emoquant.codecs.real_bits import RealBits
 
 #: The table of what the command wrote, in the folder of the features.
@@ -18,11 +20,21 @@ MANIFEST = "decompressed.csv"
 
 
 class _Item(NamedTuple):
-    """A file to decode, where its features go, and how the manifest names them."""
+    """An utterance to decode, where its features go, and how the manifest names them."""
 
     path: Path
     place: Path
     file: str
+    read: Callable[[], bytes]
+
+    def data(self) -> bytes:
+        """Return its ``.emq`` bytes, also of an utterance in an archive."""
+        from emoquant.codecs.bitstream import BitstreamError
+
+        try:
+            return self.read()
+        except BitstreamError as error:
+            raise BitstreamError(f"{self.path}: {error}") from error
 
 
 def decompress(
@@ -41,7 +53,8 @@ def decompress(
     left alone, those of other bytes are decoded anew. Every file is written whole or not at all.
 
     Args:
-        input: Folder of .emq files (with subfolders), or one file.
+        input: Folder of .emq files (with subfolders), or one file. An archive among them gets a folder of its name;
+            given alone, its utterances get their names in the output folder.
         output: Folder of the .npy files and of decompressed.csv.
         codec: Checkpoint of the codec that compressed them.
         device: Device of the codec.
@@ -58,28 +71,58 @@ def decompress(
     from tqdm import tqdm
 
     from emoquant.codecs import load_codec
-    from emoquant.codecs.ecvq import require_ecvq
+    from emoquant.codecs.real_bits import require_real_bits
 
     if utterances < 1:
         raise ValueError(f"utterances must be at least 1, got {utterances}")
     files = find_files(input, [".emq"])
-    trained = require_ecvq(load_codec(codec, allow_class=allow_class or ()), "the .emq format").to(device)
+    trained = require_real_bits(load_codec(codec, allow_class=allow_class or ()), "the .emq format").to(device)
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / MANIFEST
     known = {row.file: row.source for row in read_rows(manifest, DecompressedRow)}
     write_rows(manifest, [DecompressedRow(*each) for each in known.items()], DecompressedRow)
-    todo = []
-    for path, relative in files:
-        name = relative.with_suffix("")
-        item = _Item(path, place_output(output, name, ".npy"), f"{name}.npy")
-        if overwrite or _lacking(item, known):
-            todo.append(item)
+    items = [item for path, relative in files for item in _items(path, relative.with_suffix(""), output, input)]
+    _require_different(items)
+    todo = [item for item in items if overwrite or _lacking(item, known)]
     with tqdm(total=len(todo), unit="utt", desc="decompress", disable=not progress) as bar:
         for batch in _batches(trained, todo, utterances):
             known |= _write(trained, batch, manifest)
             bar.update(len(batch))
     write_rows(manifest, [DecompressedRow(*each) for each in known.items()], DecompressedRow)
     return output
+
+
+def _items(path: Path, name: PurePosixPath, output: Path, given: Path) -> list[_Item]:
+    """Return the utterance of a file, or those of an archive: in a folder of its name unless it alone was given."""
+    from emoquant.codecs.archive import is_archive, read_archive
+    from emoquant.codecs.bitstream import BitstreamError
+
+    if not is_archive(path):
+        return [_Item(path, place_output(output, name, ".npy"), f"{name}.npy", path.read_bytes)]
+    try:
+        archive = read_archive(path)
+    except BitstreamError as error:
+        raise BitstreamError(f"{path}: {error}") from error
+    items = []
+    for number in range(len(archive)):
+        own = safe_path(archive.names[number], path) if archive.names else PurePosixPath(f"{number:06d}")
+        own = own if path == given else name / own
+        items.append(_Item(path, place_output(output, own, ".npy"), f"{own}.npy", partial(_packed, archive, number)))
+    return items
+
+
+def _packed(archive: "Archive", number: int) -> bytes:
+    from emoquant.codecs.bitstream import pack
+
+    return pack(archive.packet(number))
+
+
+def _require_different(items: Sequence[_Item]) -> None:
+    seen: dict[str, _Item] = {}
+    for item in items:
+        other = seen.setdefault(item.file.casefold(), item)
+        if other is not item:
+            raise ValueError(f"{other.path} and {item.path} both hold {item.file}: decompress them to separate folders")
 
 
 def _lacking(item: _Item, known: dict[str, str]) -> bool:
@@ -90,7 +133,7 @@ def _lacking(item: _Item, known: dict[str, str]) -> bool:
         raise ValueError(
             f"{item.place} is there, but was not decoded by this command: choose another folder or --overwrite=true"
         )
-    return known[item.file] != _digest(item.path.read_bytes())
+    return known[item.file] != _digest(item.data())
 
 
 def _digest(data: bytes) -> str:
@@ -104,7 +147,7 @@ def _batches(codec: "RealBits", items: Sequence[_Item], most: int) -> Iterator[l
     batch: list[tuple[_Item, bytes]] = []
     held = 0
     for item in items:
-        data = item.path.read_bytes()
+        data = item.data()
         try:
             frames = codec.check(data).frames
         except BitstreamError as error:

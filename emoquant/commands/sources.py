@@ -106,6 +106,19 @@ def check_name(name: str, path: Path) -> str:
     return name
 
 
+def safe_path(name: str, path: Path) -> PurePosixPath:
+    """Return a name with folders that comes from inside a file, if each of its parts is safe (:func:`check_name`).
+
+    Raises:
+        ValueError: One is not.
+
+    Example:
+        >>> str(safe_path("0011/0011_000351", Path("corpus.emq")))
+        '0011/0011_000351'
+    """
+    return PurePosixPath(*(check_name(part, path) for part in name.split("/")))
+
+
 def place_output(folder: Path, name: PurePosixPath, suffix: str) -> Path:
     """Return the path of an output and make its folder.
 

@@ -10,6 +10,7 @@ from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.synthesis import ConditionDropout, EmotionTTS, Schedule
+from emoquant.tasks.transform import TransformTask
 from emoquant.tasks.vocoder import VocoderTask
 from emoquant.tasks.voice_losses import LossWeights
 
@@ -27,5 +28,6 @@ __all__ = [
     "LossWeights",
     "ProbeTask",
     "Schedule",
+    "TransformTask",
     "VocoderTask",
 ]

@@ -3,28 +3,45 @@
 import random
 import struct
 import zlib
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import emoquant
-from emoquant.codecs.bitstream import MOST_FRAMES, BitstreamError, Packet, header_bytes, pack, parse
+from emoquant.codecs.bitstream import MOST_FRAMES, BitstreamError, Packet, header_bytes, pack, parse, stored_lmbda
 
-WHOLE = pack(Packet(b"abcd", 5.0, 150, bytes(range(200))))
+
+def first_version(packet):
+    """A file of the first version of the format."""
+    number, frames = packet.frames, bytearray()
+    while number >= 0x80:
+        frames.append(number & 0x7F | 0x80)
+        number >>= 7
+    checked = packet.fingerprint + struct.pack("<f", packet.lmbda) + bytes([*frames, number]) + packet.payload
+    return b"EMQ\x01" + struct.pack("<I", zlib.crc32(checked)) + checked
+
+
+PACKET = Packet(b"abcd", 5.0, 150, bytes(range(200)))
+WHOLE = first_version(PACKET)
+SHORT = pack(PACKET)
 
 
 @settings(max_examples=200, deadline=None)
 @given(
     fingerprint=st.binary(min_size=4, max_size=4),
-    lmbda=st.floats(0, 2.0**100, width=32),
+    lmbda=st.floats(0, 2.0**63, width=32),
     frames=st.integers(1, MOST_FRAMES),
     payload=st.binary(max_size=100),
 )
 def test_what_is_packed_is_parsed(fingerprint, lmbda, frames, payload):
-    packet = Packet(fingerprint, lmbda, frames, payload)
+    assert stored_lmbda(lmbda) == pytest.approx(lmbda, rel=2**-8, abs=2.0**-64)
+    packet = Packet(fingerprint, stored_lmbda(lmbda), frames, payload)
+    assert parse(first_version(packet._replace(lmbda=1.5))) == packet._replace(lmbda=1.5)
     data = pack(packet)
-    assert parse(data) == parse(bytearray(data)) == parse(memoryview(data)) == packet
+    expected = packet._replace(fingerprint=fingerprint[:2])
+    assert parse(data) == parse(bytearray(data)) == parse(memoryview(data)) == expected
     assert len(data) == header_bytes(frames) + len(payload)
 
 
@@ -39,6 +56,17 @@ def test_every_truncation_and_every_changed_bit_is_noticed():
             parse(changed)
 
 
+def test_damage_of_a_short_file_shows_as_another_fingerprint():
+    for end in range(len(SHORT)):
+        with suppress(BitstreamError):
+            assert parse(SHORT[:end]).fingerprint != b"ab"
+    for bit in range(8 * len(SHORT)):
+        changed = bytearray(SHORT)
+        changed[bit // 8] ^= 1 << bit % 8
+        with suppress(BitstreamError):
+            assert parse(changed).fingerprint != b"ab"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -48,7 +76,13 @@ def test_every_truncation_and_every_changed_bit_is_noticed():
         ("EMQ", "got str; open the file as binary"),
         (None, "got NoneType"),
         (b"EMQ", "truncated"),
-        (b"EMQ\x02" + WHOLE[4:], "version 2"),
+        (b"EMQ\x02" + WHOLE[4:], "an archive"),
+        (b"EMQ\x03" + WHOLE[4:], "version 3"),
+        (b"\xff" + SHORT[1:], "version of the .emq format is unknown"),
+        (SHORT[:4], "truncated"),
+        (SHORT[:5], "truncated"),
+        (SHORT[:2] + b"\xff" * 9, "does not end"),
+        (SHORT[:2] + b"\0" + SHORT[4:], "at least one frame"),
         (WHOLE[:15], "truncated"),
         (WHOLE[:-1], "checksum"),
         (WHOLE + b"\0", "checksum"),
@@ -117,7 +151,13 @@ def test_fuzz_the_parser():
 
 def test_fields_out_of_range_cannot_be_packed():
     good = Packet(b"abcd", 5.0, 150, b"")
-    for wrong in ({"fingerprint": b"abc"}, {"frames": 0}, {"frames": MOST_FRAMES + 1}, {"lmbda": float("nan")}):
+    for wrong in (
+        {"fingerprint": b"abc"},
+        {"frames": 0},
+        {"frames": MOST_FRAMES + 1},
+        {"lmbda": float("nan")},
+        {"lmbda": 0.3},
+    ):
         with pytest.raises(ValueError, match="got"):
             pack(good._replace(**wrong))
 

@@ -69,6 +69,7 @@ def refused(path, message="describes .* wrongly|do not fit their description"):
         load_codec(path)
     assert str(path) in str(told.value)
     assert time.perf_counter() - began < 2
+    assert torch.is_grad_enabled()  # an error on the way out of a context leaves nothing behind
 
 
 def replaced(tmp_path, name, value):

@@ -233,7 +233,7 @@ def test_a_row_does_not_depend_on_the_lambdas_of_the_others(kind):
     quantizer = make_quantizer(dim=24, codewords=16, coarse=1)
     model_class, settings = MODELS[kind]
     codec = ECVQ(quantizer, make_model(quantizer, model_class, **settings))
-    features, lmbdas = torch.randn(9, 24), [0.0, 0.02, 0.1, 0.5, 2.0, 7.0, 30.0, 80.0, 200.0, 400.0]
+    features, lmbdas = torch.randn(9, 24), [0.0, 2**-6, 0.1, 0.5, 2.0, 7.0, 30.0, 80.0, 200.0, 400.0]
     whole = codec(features.unsqueeze(0), torch.tensor([9]), lmbdas)
     for number in (1, 4, 6):
         alone = codec.encode(features, lmbdas[number])

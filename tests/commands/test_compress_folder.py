@@ -132,7 +132,9 @@ def test_a_corpus_keeps_its_lambda_when_inputs_are_added(features, checkpoint, t
         return {row["lmbda"] for manifest in manifests for row in rows_of(manifest)}
 
     (first,) = lmbdas()
-    assert json.loads((tmp_path / "emq" / "settings.json").read_text())["common_lmbda"] == pytest.approx(float(first))
+    assert json.loads((tmp_path / "emq" / "settings.json").read_text())["common_lmbda"] == pytest.approx(
+        float(first), rel=2**-8
+    )
     np.save(features / "a.npy", 5 * np.random.default_rng(5).normal(size=(80, DIM)).astype(np.float32))
     assert lmbdas(count=2) == {first}
     (again,) = lmbdas(overwrite=True)

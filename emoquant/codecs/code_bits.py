@@ -1,0 +1,122 @@
+"""Real bits of a quantizer's codes: the entropy model's integer twin drives a range coder."""
+
+import hashlib
+from abc import abstractmethod
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from emoquant.codecs.bitstream import FINGERPRINT_BYTES, Packet
+from emoquant.codecs.real_bits import Codes, Encoding, RealBits
+from emoquant.codecs.search import Search
+from emoquant.entropy import coding
+from emoquant.entropy.base import LARGEST_RATIO, EntropyModel
+from emoquant.entropy.folding import integer_twin
+from emoquant.entropy.integer import IntegerTwin
+from emoquant.precision import full_float32
+from emoquant.quantization.grvq import GroupedResidualVQ
+
+#: Frames, padding included, that are searched or decoded side by side.
+FRAMES_AT_ONCE = 1 << 16
+
+
+class CodeBits(RealBits):
+    """A codec with a quantizer and an entropy model that writes ``.emq`` bytes.
+
+    :mod:`emoquant.entropy.integer` says why codes come back exactly on any machine.
+    """
+
+    quantizer: GroupedResidualVQ
+    entropy: EntropyModel
+    beam: int
+    survivors: int
+
+    @abstractmethod
+    def rows_at_once(self, device: torch.device, frames: int) -> int:
+        """Return how many rows of up to ``frames`` frames are searched side by side on a device."""
+
+    def twin(self) -> IntegerTwin:
+        """Return the entropy model's integer twin.
+
+        Raises:
+            ValueError: The entropy model cannot write real bits.
+        """
+        return self._prepared()[0]
+
+    def fingerprint(self) -> bytes:
+        """Return four bytes that tell this codec from others; see :meth:`RealBits.fingerprint`."""
+        return self._prepared()[1]
+
+    def lmbda_range(self) -> tuple[float, float]:
+        """Return the lambdas between which the rate changes, from what the entropy model takes for 0 up."""
+        scale, basis = float(self.quantizer.scale), self.entropy.basis
+        return scale * min(basis.low, 0.001), scale * max(basis.high, LARGEST_RATIO)
+
+    def _prepared(self) -> tuple[IntegerTwin, bytes]:
+        """Twin and fingerprint, made anew after a weight was changed or moved."""
+        tensors = [*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()]
+        state = tuple((each.data_ptr(), 0 if each.is_inference() else each._version) for each in tensors)
+        kept: tuple[object, tuple[IntegerTwin, bytes]] | None = getattr(self, "_kept", None)
+        if kept is None or kept[0] != state:
+            twin = integer_twin(self.entropy)
+            kept = state, (twin, _fingerprint(twin, self.quantizer))
+            self._kept = kept
+        return kept[1]
+
+    def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
+        found: dict[int, Encoding] = {}
+        rows = self.rows_at_once(self.mean.device, max((len(each) for each in features), default=1))
+        for chosen in _batches([len(each) for each in features], rows):
+            made = self._search_together([features[i] for i in chosen], [lmbdas[i] for i in chosen])
+            found |= zip(chosen, made, strict=True)
+        return [found[i] for i in range(len(features))]
+
+    def _search_together(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
+        lengths = torch.tensor([len(each) for each in features])
+        padded = nn.utils.rnn.pad_sequence(list(features), batch_first=True)
+        with full_float32(padded.device):
+            components = self.quantizer.transform(padded)
+            rows = self.rows_at_once(padded.device, padded.shape[1])
+            search = Search(self.quantizer, self.entropy, self.beam, self.survivors, rows)
+            found = search(components, lengths, torch.tensor(lmbdas, device=padded.device))
+            restored = self.quantizer.transform.inverse(found.components)
+        return [
+            Encoding(found.codes[i, :end].clone(), restored[i, :end].clone(), found.bits[i, :end].clone(), lmbdas[i])
+            for i, end in enumerate(lengths.tolist())
+        ]
+
+    def _payloads(self, codes: Sequence[Codes], lmbdas: Sequence[float]) -> list[bytes]:
+        return coding.encode(self.twin(), codes, lmbdas)
+
+    def _read(self, packets: Sequence[Packet]) -> list[Tensor]:
+        payloads, frames = [packet.payload for packet in packets], [packet.frames for packet in packets]
+        found = coding.decode(self.twin(), payloads, frames, [packet.lmbda for packet in packets])
+        return [torch.from_numpy(codes) for codes in found]
+
+    def _features(self, codes: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Tensor]:
+        device = self.quantizer.transform.mean.device
+        found: dict[int, Tensor] = {}
+        for chosen in _batches([len(each) for each in codes], len(codes)):
+            padded = nn.utils.rnn.pad_sequence([codes[i] for i in chosen], batch_first=True, padding_value=-1)
+            features = self.quantizer.decode(padded.to(device).long())
+            found |= {i: features[row, : len(codes[i])].clone() for row, i in enumerate(chosen)}
+        return [found[i] for i in range(len(codes))]
+
+
+def _batches(lengths: Sequence[int], rows: int) -> Iterable[list[int]]:
+    """Yield indices in falling order of length, as many at once as ``rows`` and :data:`FRAMES_AT_ONCE` allow."""
+    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
+    while order:
+        count = max(1, min(rows, FRAMES_AT_ONCE // lengths[order[0]]))
+        yield order[:count]
+        order = order[count:]
+
+
+def _fingerprint(twin: IntegerTwin, quantizer: GroupedResidualVQ) -> bytes:
+    found = hashlib.sha256(twin.digest)
+    tables = quantizer.fine.vectors, quantizer.rough.vectors, quantizer.predictor, quantizer.transform.mean
+    for table in (*tables, quantizer.transform.matrix):
+        found.update(repr(tuple(table.shape)).encode())
+        found.update(table.detach().cpu().float().numpy().astype("<f4").tobytes())
+    return found.digest()[:FINGERPRINT_BYTES]

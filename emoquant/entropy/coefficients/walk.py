@@ -1,0 +1,222 @@
+"""One pass over the rows of an utterance in the order of coding: replay, decode, or choose one size after another."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from emoquant.entropy.coefficients.contexts import (
+    FIRST_MEAN,
+    NEXT_MEAN,
+    Rows,
+    Scene,
+    classify,
+    close_row,
+    low_of,
+    magnitude,
+    open_row,
+    price,
+)
+from emoquant.entropy.coefficients.model import (
+    CLASSES,
+    FEATURES,
+    LARGEST,
+    LOGS,
+    STATIC,
+    VARYING,
+    Floats,
+    Integers,
+    Model,
+)
+from emoquant.entropy.coefficients.range_coder import Decoder, read_sign, read_size
+
+#: Where indices come from: they are given, decoded, or chosen by rate and distortion or by rounding alone.
+GIVEN, DECODED, GREEDY, ROUNDED = 0, 1, 2, 3
+
+#: Next state by state and parity of the size for 4 and for 8 states, and the quantizer of each state.
+NEXT = np.array(
+    [[[0, 2], [2, 0], [1, 3], [3, 1], *[[0, 0]] * 4], [[0, 2], [5, 7], [1, 3], [6, 4], [2, 0], [4, 6], [3, 1], [7, 5]]]
+)
+QUANTIZER = np.array([[0, 0, 1, 1, 0, 0, 0, 0], [0, 1, 0, 1, 0, 1, 0, 1]])
+
+
+class Setting(NamedTuple):
+    """How an utterance is coded.
+
+    Attributes:
+        step: Logarithm of the step, in units of 1/32 octave.
+        states: 1 for a scalar quantizer, 4 or 8 states of dependent quantization.
+        source: Where indices come from.
+        lmbda: Lambda in squared steps per bit.
+    """
+
+    step: int
+    states: int
+    source: int
+    lmbda: float
+
+
+class Output(NamedTuple):
+    """What a pass fills in, row by row.
+
+    Attributes:
+        indices: ``(R, N)`` int16; read where they are given.
+        tables: Table of each index, ``(R, N)`` int16.
+        decoded: What they are decoded to, in steps, predictions included, ``(R, N)`` float32.
+        bits: Bits of each row, ``(R,)``.
+        features: Context features of each coded coefficient, ``(n, FEATURES)`` int16; none where ``n`` is 0.
+        residual: Size before quantization minus the size without its offset, in steps, ``(n,)`` float32.
+    """
+
+    indices: NDArray[np.int16]
+    tables: NDArray[np.int16]
+    decoded: Floats
+    bits: NDArray[np.float64]
+    features: NDArray[np.int16]
+    residual: Floats
+
+
+def new_output(rows: int, components: int, recorded: int = 0, indices: NDArray[np.int16] | None = None) -> Output:
+    """Return room for the output of a pass; ``recorded`` coefficients have their features kept."""
+    shape = (rows, components)
+    return Output(
+        np.zeros(shape, np.int16) if indices is None else indices,
+        np.zeros(shape, np.int16),
+        np.zeros(shape, np.float32),
+        np.zeros(rows, np.float64),
+        np.zeros((recorded, FEATURES), np.int16),
+        np.zeros(recorded, np.float32),
+    )
+
+
+@njit(cache=True, nogil=True)
+def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> np.floating:
+    """Return what earlier means predict for a coefficient, in steps."""
+    if rows.role[k] != NEXT_MEAN:
+        return np.float32(0)
+    return rows.gain[k] * (memory[0, j] * scene.means[0, j] + memory[1, j] * scene.means[1, j])
+
+
+@njit(cache=True, nogil=True)
+def next_state(states: int, state: int, size: int) -> int:
+    """Return the state of dependent quantization after a size."""
+    return 0 if states == 1 else NEXT[states >> 3, state, size & 1]
+
+
+@njit(cache=True, nogil=True)
+def quantizer_of(states: int, state: int) -> int:
+    """Return which kind of table a state has: 0 for the scalar quantizer, 1 or 2 for dependent quantization."""
+    return 0 if states == 1 else 1 + QUANTIZER[states >> 3, state]
+
+
+@njit(cache=True, nogil=True)
+def _choose(model: Model, table: int, value: float, setting: Setting) -> int:
+    """Return the size that rounding gives, or that of the least cost among 0 and its neighbours."""
+    half = 0.5 if table >= 2 * CLASSES else 0.0
+    nearest = min(int(value + 0.5 + half), LARGEST)
+    if setting.source != GREEDY:
+        return nearest
+    best, found = np.inf, 0
+    for t in range(4):
+        size = 0 if t == 0 else nearest + t - 2
+        if t > 0 and (size < 1 or size > LARGEST):
+            continue
+        miss = value - magnitude(model, table, size)
+        cost = float(miss * miss + setting.lmbda * price(model, table, low_of(table % CLASSES), size))
+        if cost < best:
+            best, found = cost, size
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _keep(scene: Scene, features: NDArray[np.int16], place: int, j: int) -> None:
+    """Keep the static features of a coefficient."""
+    for i in range(STATIC):
+        features[place, i] = scene.feature[j, i] if i < VARYING else scene.whole[i - VARYING]
+
+
+@njit(cache=True, nogil=True)
+def _close_mean(rows: Rows, scene: Scene, memory: Floats, output: Output, k: int) -> None:
+    """Decode what is not coded of a mean of the stream form, and remember the mean for the next."""
+    for j in range(scene.counts[k], len(scene.level)):
+        output.decoded[k, j] = predict(rows, scene, memory, k, j)
+    for j in range(len(scene.level)):
+        scene.means[1, j] = scene.means[0, j]
+        scene.means[0, j] = output.decoded[k, j]
+
+
+@njit(cache=True, nogil=True)
+def walk(
+    model: Model,
+    rows: Rows,
+    levels: Integers,
+    memory: Floats,
+    setting: Setting,
+    scene: Scene,
+    decoder: Decoder,
+    values: Floats,
+    output: Output,
+    first: int,
+    last: int,
+) -> int:
+    """Go through rows ``first`` to ``last`` and fill in ``output``.
+
+    Args:
+        model: The tables.
+        rows: The rows of the utterance.
+        levels: Logarithms of the deviations, ``(bands, N)``.
+        memory: Weights of the last two means in the prediction of the next, ``(2, N)``.
+        setting: How the utterance is coded.
+        scene: What is known before row ``first``; afterwards, what is known before row ``last``.
+        decoder: The coded words; read only where indices are decoded.
+        values: Coefficients in steps, ``(R, N)``; read only where indices are chosen or features are kept.
+        output: What is filled in.
+        first: First row.
+        last: Row after the last one.
+
+    Returns:
+        Coefficients whose features were kept.
+    """
+    logs, kept, states, most = model.logs, 0, setting.states, LOGS - 1
+    for k in range(first, last):
+        n = open_row(model, rows, levels, setting.step, scene, k)
+        one, two, three, four, near, due = 0, 0, 0, 0, 0, 0
+        for j in range(n):
+            ratio = logs[min(near >> 5, most)] - logs[min(due >> 5, most)]
+            rest = logs[min(three + four, most)]
+            found = classify(model, scene.static, j, scene.level[j], logs[one], logs[two], rest, ratio)
+            kind = quantizer_of(states, scene.chain[0])
+            table = kind * CLASSES + found
+            predicted = predict(rows, scene, memory, k, j)
+            if setting.source == DECODED:
+                size = int(read_size(decoder, model, table))
+                negative = size > 0 and read_sign(decoder) == 1
+                output.indices[k, j] = -size if negative else size
+            elif setting.source == GIVEN:
+                size, negative = abs(int(output.indices[k, j])), output.indices[k, j] < 0
+            else:
+                value = values[k, j] - predicted
+                size, negative = _choose(model, table, abs(value), setting), value < 0
+                output.indices[k, j] = -size if negative else size
+            output.tables[k, j] = table
+            output.bits[k] += price(model, table, low_of(table % CLASSES), size)
+            decoded = magnitude(model, table, size)
+            output.decoded[k, j] = predicted + (-decoded if negative else decoded)
+            if kept < len(output.residual):
+                _keep(scene, output.features, kept, j)
+                feature = output.features[kept]
+                feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = logs[one], logs[two], rest
+                feature[FEATURES - 1] = ratio
+                value = values[k, j] - predicted
+                output.residual[kept] = (-value if negative else value) - (size - 0.5 * (kind == 2))
+                kept += 1
+            scene.chain[0] = next_state(states, scene.chain[0], size)
+            scene.sizes[k, j] = size
+            one, two, three, four = size, one, two, three
+            near += (size << 8) - (near * 39 >> 8)
+            due += scene.expect[j] - (due * 39 >> 8)
+        close_row(model, scene, k)
+        if rows.role[k] >= FIRST_MEAN:
+            _close_mean(rows, scene, memory, output, k)
+    return kept
