@@ -13,7 +13,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from emoquant.trainer_flags import callbacks_left, is_overfitting, is_trial, run_folder, runs_folder
 
 CONFIGURED = yaml.safe_load((Path(__file__).parent.parent / "configs" / "trainer.yaml").read_text())["trainer"]
-OWN = {"ResumedProgress", "SeededSteps", "Preemption"}
+OWN = {"FailTogether", "ResumedProgress", "SeededSteps", "Preemption"}
 
 
 def left(**flags):
