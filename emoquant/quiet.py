@@ -5,8 +5,6 @@ import re
 import warnings
 from typing import NamedTuple
 
-from lightning.fabric.utilities.warnings import PossibleUserWarning
-
 
 class Noise(NamedTuple):
     """A message that is left out.
@@ -25,12 +23,12 @@ class Noise(NamedTuple):
 NOISE = (
     Noise(
         r"The '\w+_dataloader' does not have many workers which may be a bottleneck",
-        PossibleUserWarning,
+        UserWarning,
         "num_workers is in the YAML of every data module; features are read from a memory map",
     ),
     Noise(
         r"The number of training batches \(\d+\) is smaller than the logging interval",
-        PossibleUserWarning,
+        UserWarning,
         "epochs of a small corpus are short; the means of an epoch are logged at its end in any case",
     ),
     Noise(

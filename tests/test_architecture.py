@@ -86,7 +86,7 @@ ALLOWED = {
     "errors": set(),
     "words": set(),
     "cli": {"quiet", "callbacks", "tasks", "data", "codecs", "commands"},
-    "commands": {"codecs", "data", "encoders", "reports", "results", "site", "app", "study", "tts"},
+    "commands": {"quiet", "codecs", "data", "encoders", "reports", "results", "site", "app", "study", "tts"},
     "study": {"cli", "codecs", "commands", "data", "results"},
     "__main__": {"commands"},
     "__init__": set(),

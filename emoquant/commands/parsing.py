@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from emoquant.quiet import leave_out_noise
 from emoquant.shipped import did_you_mean
 from emoquant.words import encoder_spec, gather_lists
 
@@ -75,6 +76,7 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
     parser = Parser(prog=f"emoquant {name}", description=about, allow_abbrev=False)
     parser.add_argument("-c", "--config", action="config", help="YAML with these options.")
     parser.add_function_arguments(function, as_positional=True, fail_untyped=False)
+    leave_out_noise()
     own, sys.argv = sys.argv, sys.argv[:1]
     try:
         found = parser.instantiate(parser.parse_args(_spelt(function, args)))
