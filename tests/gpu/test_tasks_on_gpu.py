@@ -5,7 +5,7 @@ import logging
 import lightning.pytorch as pl
 import pytest
 import torch
-from runs import trainer
+from pretended_trainer import trainer
 from tiny_world import CentroidHead, TinyData
 from torch.utils.data import DataLoader
 from voice_batches import TINY
