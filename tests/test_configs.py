@@ -42,8 +42,8 @@ def test_listening_pages_parse(path, capsys):
 
 
 @pytest.mark.parametrize("path", shipped("data"), ids=lambda p: p.stem)
-def test_corpora_fit_a_training_run(path, capsys):
-    assert "corpora:" in printed_config("fit", "codec", "--data", path.stem, capsys=capsys)
+def test_corpora_fit_a_training_run(path, capsys, tmp_path):
+    assert "corpora:" in printed_config("fit", "codec", "--data", path.stem, "--folder", str(tmp_path), capsys=capsys)
 
 
 @pytest.mark.parametrize("path", shipped("model/entropy"), ids=lambda p: p.stem)
