@@ -80,7 +80,7 @@ class Operations(TorchDispatchMode):
         super().__init__()
         self.count = 0
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 - torch
         """Count an operation and compute it."""
         name = func._schema.name.split("::")[-1]
         free = func.is_view or name.startswith(("empty", "new_empty", "detach", "_unsafe_view"))

@@ -39,7 +39,7 @@ def fuzz(form: Format, inputs: int, seed: int) -> Counter:
             except (ValueError, FileNotFoundError) as error:
                 named = path.name in str(error) or path.parent.name in str(error)
                 kind = "refused" if named else f"no name in {type(error).__name__}: {str(error)[:80]}"
-            except Exception as error:
+            except Exception as error:  # what no reader should raise is what this program looks for
                 kind = f"{type(error).__name__}: {str(error)[:80]}"
             if time.monotonic() - started > PATIENCE:
                 kind = "too long"

@@ -95,7 +95,7 @@ class _Frames(pl.LightningDataModule):
             features, lengths = speech_like(self.sizes.utterances, self.sizes.frames, self.dim, seed + number)
             zeros = torch.zeros(len(lengths), dtype=torch.int64)
             batches.append(Batch(features, lengths, zeros, zeros, zeros, torch.zeros(len(lengths), 1)))
-        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type] # a list serves as data set
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return eight batches."""

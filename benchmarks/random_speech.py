@@ -84,7 +84,7 @@ class RandomData(LightningDataModule):
         return self.train_dataloader()
 
     def share_test(self, number: int, count: int, done: int = 0) -> None:
-        """Refuse: there is no test split."""
+        """Refuse: the interface of data modules asks for this method, but random data have no test split."""
         raise NotImplementedError("random data have no test split")
 
     def train_dataloader(self) -> DataLoader[Batch | TTSBatch]:

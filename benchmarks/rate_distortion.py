@@ -67,7 +67,7 @@ class Memory(pl.LightningDataModule):
         return SimpleNamespace(utterances=self.utterances)
 
     def share_test(self, number: int, count: int, done: int = 0) -> None:
-        """There is no test split."""
+        """Refuse: the interface of data modules asks for this method, but this one is for training alone."""
         raise NotImplementedError("the test utterances are coded apart")
 
     def _collate(self, rows: list[int]) -> Batch:

@@ -105,7 +105,7 @@ class _Corrected(io.RawIOBase):
     def tell(self) -> int:
         return self._file.tell()
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override] # typeshed: any buffer
         begin = self._file.tell()
         count = self._file.readinto(buffer)
         first, last = max(begin, self._at), min(begin + count, self._at + len(self._data))

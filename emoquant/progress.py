@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """Something that counts."""
+    """A progress bar that is told how many items are done."""
 
     def update(self, n: int = 1, /) -> object:
         """Count ``n`` more."""

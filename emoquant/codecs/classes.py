@@ -108,7 +108,7 @@ def _made_again(kind: type, settings: dict[str, Any]) -> dict[str, Any]:
     return again
 
 
-def find_class(entry: Any, base: type, path: Path, allow_class: str | Sequence[str]) -> type:  # noqa: ANN401
+def find_class(entry: Any, base: type, path: Path, allow_class: str | Sequence[str]) -> type:  # noqa: ANN401 - of a file
     """Return the class that an entry of a checkpoint (:func:`class_entry`) names.
 
     Args:
@@ -147,7 +147,7 @@ def _allowed(name: str, allow_class: str | Sequence[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in allowed)
 
 
-def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) -> Any:  # noqa: ANN401
+def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) -> Any:  # noqa: ANN401 - a `kind`
     """Return an object of a class with the constructor arguments of an entry; a ValueError if they are wrong.
 
     Args:

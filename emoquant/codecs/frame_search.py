@@ -166,7 +166,7 @@ class FrameSearch:
             found.words.append(word.view(streams, -1, size))
             found.codes.append(code)
 
-    def _with_beam(self, residual: Tensor, state: Any, weight: Tensor, first: Tensor | None) -> FrameCodes:  # noqa: ANN401
+    def _with_beam(self, residual: Tensor, state: Any, weight: Tensor, first: Tensor | None) -> FrameCodes:  # noqa: ANN401 - the model's state
         """Search one frame with a beam; see :meth:`__call__`."""
         codes, bits = [], []
         for number, tables in enumerate(self.blocks):

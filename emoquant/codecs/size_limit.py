@@ -33,7 +33,7 @@ class SizeLimit(TorchFunctionMode):
         self._elements = _ELEMENTS * elements + _FEW_ELEMENTS
         self._calls = _CALLS * len(state) + _FEW_CALLS
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:  # noqa: ANN401 - torch calls it so
         """Count a call of a torch function; a ValueError if it goes beyond the limit."""
         kwargs = kwargs or {}
         if func is torch._C._set_grad_enabled:  # also how no_grad ends, on the way out of an error, too

@@ -55,7 +55,7 @@ def readable(message: str, options: Iterable[str]) -> str:
     return f"{text}{near and '; ' + near}"
 
 
-def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
+def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  # noqa: ANN401 - what the function returns
     """Call a function with the arguments of a command line.
 
     Parameters without a default are words by their place; so are leading words for a first parameter that is a list. A

@@ -109,6 +109,6 @@ def equivalent(estimate: Estimate, margin: float) -> bool:
 
     Args:
         estimate: The effect.
-        margin: Largest effect that counts as none.
+        margin: Effects between -margin and margin are held to be no effect, in the estimate's unit.
     """
     return max(estimate.p_above(-margin), estimate.p_below(margin)) <= LEVEL

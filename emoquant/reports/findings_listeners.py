@@ -8,7 +8,7 @@ from emoquant.reports.quantities import point_text
 from emoquant.reports.rows import UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.verdicts import Case, Finding, needed_row, row_text
 
-#: Largest difference of what is lost of a recall that counts as none.
+#: Two losses of recall that differ by no more than this are held to be equal.
 MARGIN = 0.1
 #: Least loss of UAR at which there is a loss that could differ.
 TAKEN = 0.1

@@ -70,7 +70,7 @@ def far_end(results: Results) -> Finding | None:
 
 
 def _name_of_the_end(results: Results, codec: str, point: float) -> str:
-    """Return how sure the classifier is of what it calls the outputs."""
+    """Return a sentence: the class that most outputs are given, their share, and its mean probability."""
     name, share = most_predicted(results, codec, point)
     likely = []
     for each in results.targets("probability"):

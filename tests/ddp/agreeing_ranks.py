@@ -43,7 +43,7 @@ def shuffle_sums(rank):
 
 
 def note_collectives():
-    """Return a list that every collective call is added to, with dtype and shape of what it sends."""
+    """Return a list that grows with every collective call: name, dtype and shape of what is sent."""
     found = []
     for name in ("all_reduce", "all_gather", "broadcast"):
         call = getattr(distributed, name)
