@@ -170,15 +170,15 @@ def test_codebooks_are_a_grid_with_its_diagonal_marked(visit, sources):
 
 def test_proportions_are_on_a_slider(visit):
     page = visit("mixing")
-    assert current(page) == "clips/one-happy-A-vote@0.5-0.wav"
+    assert current(page) == "clips/one-happy-A-half-0.wav"
     page.locator("#share").fill("2")
-    assert current(page) == "clips/one-happy-A-vote@0.75-0.wav"
+    assert current(page) == "clips/one-happy-A-mostly_other-0.wav"
     assert page.locator("#share-value").inner_text() == "25\u00a0% happy, 75\u00a0% sad"
     page.keyboard.press("o")
     assert current(page) == "clips/one-sad-truth.wav"
     page.keyboard.press("o")
     page.keyboard.press("-")
-    assert current(page) == "clips/one-happy-A-vote@0.5-0.wav"
+    assert current(page) == "clips/one-happy-A-half-0.wav"
     page.locator("#codec").select_option(label="neutral happy")
     assert page.locator("#share").is_hidden()
     assert current(page) == "clips/one-happy-A-neutral_happy-0.wav"
