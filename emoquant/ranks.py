@@ -108,28 +108,34 @@ def any_rank(flag: bool) -> bool:
     return any(found)
 
 
-def together(work: Callable[[], T]) -> T:
+def together(work: Callable[[], T], complaints: type[Exception] | tuple[type[Exception], ...] = ()) -> T:
     """Do this process's share of long work and wait until all processes have done theirs; a collective call.
 
-    If a process fails, all of them raise when the last one is done. It waits as long as that takes (:data:`PATIENCE`),
-    where a barrier of NCCL ends after minutes.
+    It waits as long as that takes (:data:`PATIENCE`), where a barrier of NCCL ends after minutes. An error ends the
+    work of its process at once, and :class:`emoquant.callbacks.FailTogether` that of the others. A complaint is an
+    error that says at the end of a share what in it could not be used: the others do theirs, and then all raise.
 
     Args:
         work: This process's share.
+        complaints: Kinds of errors that are complaints.
 
     Raises:
-        RankError: Another process failed.
+        RankError: Another process had a complaint.
     """
     if world_size() == 1:
         return work()
     found: list[T] = []
     attempt = _Attempt()
-    with attempt:
-        found = [work()]
-    told: list[str | None] = [None] * world_size()
     group = distributed.new_group(backend="gloo", timeout=PATIENCE)
-    distributed.all_gather_object(told, attempt.told(), group=group)
-    distributed.destroy_process_group(group)
+    try:
+        with attempt:
+            found = [work()]
+        if attempt.error is not None and not isinstance(attempt.error, complaints):
+            raise attempt.error
+        told: list[str | None] = [None] * world_size()
+        distributed.all_gather_object(told, attempt.told(), group=group)
+    finally:
+        distributed.destroy_process_group(group)  # whoever waits for a process that failed hears of it here
     if attempt.error is not None:
         raise attempt.error
     failed = [f"rank {rank}: {text}" for rank, text in enumerate(told) if text is not None]

@@ -19,7 +19,7 @@ from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
-from emoquant.ranks import require_plain_strategy, require_share
+from emoquant.ranks import require_plain_strategy, require_share, together, world_size
 from emoquant.trainer_flags import is_overfitting
 
 #: Split that a stage of the trainer evaluates.
@@ -120,11 +120,20 @@ class SpeechDataModule(LightningDataModule, ABC):
         self.budget, self.num_workers, self.seed = budget, num_workers, seed
         self._datasets: dict[str, SplitDataset] | None = None
         self._test_share = (0, 1, 0)
+        self._unprepared: Exception | None = None
 
     def prepare_data(self) -> None:
-        """Let every corpus make what it can make; Lightning calls this on one process of each machine."""
-        for corpus in self.corpora:
-            corpus.prepare()
+        """Let every corpus make what it can make; Lightning calls this on one process of each machine.
+
+        Where there are several processes an error is kept for :meth:`setup`, in which all of them are told of it.
+        """
+        try:
+            for corpus in self.corpora:
+                corpus.prepare()
+        except Exception as error:
+            if world_size() == 1:
+                raise
+            self._unprepared = error
 
     def setup(self, stage: str | None = None) -> None:
         """Read the corpora and open their splits; a second call does nothing.
@@ -138,10 +147,15 @@ class SpeechDataModule(LightningDataModule, ABC):
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
                 if hasattr(callback, "watch_ranks"):
                     callback.watch_ranks()
+        together(self._require_prepared, Exception)
         if self._datasets is None:
             self._datasets = self._open()
         if split := EVALUATED.get(stage or ""):
             require_share(split, len(self._datasets[split]), self._ranks()[1])
+
+    def _require_prepared(self) -> None:
+        if self._unprepared is not None:
+            raise self._unprepared
 
     def dataset(self, split: str) -> SplitDataset:
         """Return a split (``"train"``, ``"validation"`` or ``"test"``), which may be empty.

@@ -12,6 +12,7 @@ from emoquant.codecs.base import Codec
 from emoquant.metrics.distinct import DistinctOutputs, output_hashes
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.rate import CodeHistogram
+from emoquant.ranks import world_size
 from emoquant.types import Batch, Coded
 
 #: Groups of utterances whose codes are counted apart for the intervals of perplexity and usage: at most so many, and
@@ -130,7 +131,12 @@ class CodecSums(MeasureSums):
 
 
 def synced(metric: Metric) -> Any:  # noqa: ANN401 - a tensor or a tuple of tensors
-    """Return a metric's states, added up over processes; a process that saw no utterance is none to warn of."""
+    """Return a metric's states, added up over processes; a process that saw no utterance is none to warn of.
+
+    They may be the metric's own: they are only to be read.
+    """
+    if world_size() == 1:
+        return type(metric).compute(metric)  # that of an instance copies them, which may be 100 MB
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The ``compute`` method of metric")
         return metric.compute()

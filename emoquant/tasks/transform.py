@@ -16,6 +16,7 @@ from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run
 from emoquant.data_api import data_of
 from emoquant.origin import Origin, require_origin
 from emoquant.precision import full_float32
+from emoquant.quantization.codebooks import share_buffers
 from emoquant.tasks.lambda_grid import RATIOS
 from emoquant.types import Batch
 
@@ -129,6 +130,7 @@ class TransformTask(pl.LightningModule):
         for frames in self._training_frames():
             transform.add(frames, moments)
         transform.fit(Moments(*map(self._over_processes, moments)), float((square - mean.square()).mean()))
+        share_buffers(transform)
 
     def _training_frames(self) -> Any:  # noqa: ANN401 - an iterator of tensors
         loader = self.trainer.train_dataloader
@@ -170,6 +172,7 @@ class TransformTask(pl.LightningModule):
         """After the last batch of an epoch, set the tables of the coder to what all processes have counted."""
         if batch_idx + 1 == self.trainer.num_training_batches:
             take_counts(self._made().contexts, Counts(*map(self._over_processes, self.counts)))
+            share_buffers(self._made().contexts)
             for count in self.counts:
                 count.zero_()
 

@@ -18,7 +18,7 @@ from emoquant.data.rendered import RenderedCorpus
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.voice.aligners import Aligner, RenderedAligner
-from emoquant.data.voice.cache import ItemCache
+from emoquant.data.voice.cache import CorpusError, ItemCache
 from emoquant.data.voice.dataset import VoiceDataset, VoiceLabels
 from emoquant.data.voice.items import Analysis, VoiceItem, with_boundaries
 from emoquant.data.voice.vectors import Frames, centroids, named_vectors
@@ -165,7 +165,7 @@ class TTSDataModule(SpeechDataModule):
         self._store = self._frames_of(self.encoder, utterances)
         if self.speaker_encoder is not None:
             self._speaker_store = self._frames_of(self.speaker_encoder, utterances)
-        together(lambda: self._cache.fill(utterances, *self._ranks()))
+        together(lambda: self._cache.fill(utterances, *self._ranks()), CorpusError)
         for utterance in utterances:
             item = self._cache.read(utterance)
             if item is None:
@@ -178,7 +178,7 @@ class TTSDataModule(SpeechDataModule):
         (rank, world), trainer = self._ranks(), self.trainer
         device = trainer.strategy.root_device if trainer is not None else "cpu"
         settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        together(lambda: extract(utterances, encoder, store, rank, world, settings))
+        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
         from_first(store.merge)
         store.refresh()
         return store
