@@ -9,10 +9,10 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_info
 
-from emoquant.files import read_tensors
-from emoquant.ranks import from_first
-from emoquant.runs import LAST, newest
-from emoquant.trainer_flags import runs_folder
+from emoquant.console.trainer_flags import runs_folder
+from emoquant.devices.ranks import from_first
+from emoquant.storage.files import read_tensors
+from emoquant.storage.runs import LAST, newest
 
 #: Environment variable through which processes that Lightning starts hear from the one that starts them.
 _FOUND = "EMOQUANT_LAST_CHECKPOINT"

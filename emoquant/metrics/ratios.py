@@ -79,6 +79,8 @@ class Ratios:
     def pool(self, sums: Tensor) -> Tensor:
         """Return sums ``(..., O, C)`` of all emotions together, ``(..., O, 1)``, each computed once."""
         if id(sums) not in self._pooled:
-            pooled = reduce(torch.add, sums.unbind(-1)).unsqueeze(-1)  # torch sums a short axis of replicates ten times as slowly
+            pooled = reduce(torch.add, sums.unbind(-1)).unsqueeze(
+                -1
+            )  # torch sums a short axis of replicates ten times as slowly
             self._pooled[id(sums)] = sums, pooled  # held, so that no other tensor gets its id
         return self._pooled[id(sums)][1]

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from emoquant.codecs.base import Codec
+from emoquant.devices.ranks import world_size
 from emoquant.metrics.distinct import DistinctOutputs, output_hashes
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.rate import CodeHistogram
-from emoquant.ranks import world_size
 from emoquant.types import Batch, Coded
 
 #: Groups of utterances whose codes are counted apart for the intervals of perplexity and usage: at most so many, and

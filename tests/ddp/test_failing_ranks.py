@@ -9,7 +9,7 @@ from forked import as_rank, start
 from test_ddp import free_port
 from torch import distributed
 
-from emoquant.ranks import RankError, any_rank, from_first, require_plain_strategy, together
+from emoquant.devices.ranks import RankError, any_rank, from_first, require_plain_strategy, together
 
 STAGES = ("fit", "test", "predict", "extract")
 CASES = [(0, "fit"), (1, "extract"), (0, "prepare")]  # the others are slow

@@ -9,10 +9,10 @@ from pretend import moved
 from pretended_trainer import trainer
 from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_voice, speech_data
 
-from emoquant.speech.mel import MelSettings
-from emoquant.tasks import ListeningTask
-from emoquant.tts.vocoders import GriffinLim
-from emoquant.tts.voice import save_voice
+from emoquant.audio.mel import MelSettings
+from emoquant.voice.tasks import ListeningTask
+from emoquant.voice.tts.vocoders import GriffinLim
+from emoquant.voice.tts.voice import save_voice
 
 pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
