@@ -58,22 +58,30 @@ def require_share(split: str, utterances: int, processes: int) -> None:
         )
 
 
-class _Attempt:
-    """Keeps an error of its block, to be raised once the other processes know of it."""
+class Attempt:
+    """Keeps an error of its block, where there are several processes, until they can be told of it."""
 
     error: Exception | None = None
 
-    def __enter__(self) -> "_Attempt":
+    def __enter__(self) -> "Attempt":
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and world_size() > 1:
             self.error = error
-        return self.error is not None
+        return error is not None and error is self.error
 
     def told(self) -> str | None:
         """Return what the other processes are told."""
         return None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
+    def settle(self) -> None:
+        """Raise the error on the process that has it, and a :class:`RankError` on the others; a collective call."""
+        together(self._raise, Exception)
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 def from_first(make: Callable[[], T]) -> T:
@@ -85,7 +93,7 @@ def from_first(make: Callable[[], T]) -> T:
     if world_size() == 1:
         return make()
     result: list[Any] = [None]
-    attempt = _Attempt()
+    attempt = Attempt()
     if own_rank() == 0:
         with attempt:
             result = [make()]
@@ -125,7 +133,7 @@ def together(work: Callable[[], T], complaints: type[Exception] | tuple[type[Exc
     if world_size() == 1:
         return work()
     found: list[T] = []
-    attempt = _Attempt()
+    attempt = Attempt()
     group = distributed.new_group(backend="gloo", timeout=PATIENCE)
     try:
         with attempt:

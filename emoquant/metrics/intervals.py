@@ -91,7 +91,7 @@ def resampling_weights(filled: Tensor, replicates: int, seed: int) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _draws(number: int, replicates: int, seed: int) -> np.ndarray:
-    """Return how often each replicate draws each of so many blocks, ``(R, number)``; the speakers of a split share it."""
+    """Return how often each replicate draws each of so many blocks, ``(R, number)``; kept, as speakers share it."""
     return np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=replicates)
 
 
@@ -109,7 +109,7 @@ def percentile_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Ten
 
 
 def sorted_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what :func:`percentile_interval` does, of replicates ``(..., R)`` on the CPU, which are sorted in place."""
+    """Return what :func:`percentile_interval` does, of replicates ``(..., R)`` on the CPU; they are sorted in place."""
     found = replicates.numpy()
     found.sort(axis=-1)  # NaN last
     missing = np.isnan(found)

@@ -1,4 +1,4 @@
-"""The cell of an LSTM that CUDA has as one kernel, out of operations that a CPU has (Hochreiter and Schmidhuber 1997)."""
+"""The cell of an LSTM that CUDA has as one kernel, of operations that a CPU has (Hochreiter and Schmidhuber 1997)."""
 
 import torch
 
