@@ -13,6 +13,7 @@ from emoquant.codecs.transform.codec import TransformCodec
 from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run_jobs, take_counts
 from emoquant.devices.precision import full_float32
 from emoquant.interfaces.access import data_of
+from emoquant.quantization.codebooks import share_buffers
 from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import RATIOS
 from emoquant.types import Batch
@@ -111,6 +112,7 @@ class TransformTask(CodecRun):
         for frames in self._training_frames():
             transform.add(frames, moments)
         transform.fit(Moments(*map(self._over_processes, moments)), float((square - mean.square()).mean()))
+        share_buffers(transform)
 
     def _training_frames(self) -> Any:  # noqa: ANN401 - an iterator of tensors
         loader = self.trainer.train_dataloader
@@ -152,6 +154,7 @@ class TransformTask(CodecRun):
         """After the last batch of an epoch, set the tables of the coder to what all processes have counted."""
         if batch_idx + 1 == self.trainer.num_training_batches:
             take_counts(self._made().contexts, Counts(*map(self._over_processes, self.counts)))
+            share_buffers(self._made().contexts)
             for count in self.counts:
                 count.zero_()
 
