@@ -12,6 +12,7 @@ class ToneData(PlainData):
 
     batch_type = AudioBatch
     name, emotions, speakers = "tones", ["angry", "neutral", "sad"], ["one", "two"]
+    sample_rate = 16_000
 
     def __init__(self, batches=2, samples=6400):
         super().__init__()
