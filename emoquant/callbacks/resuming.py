@@ -12,8 +12,9 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerFn
 
-from emoquant.files import whole_file
+from emoquant.files import read_tensors, whole_file
 
 
 class SeededSteps(Callback):
@@ -62,8 +63,24 @@ class ResumedProgress(Callback):
         self._begins_epoch = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Correct the counts of the checkpoint before Lightning reads them."""
-        loop = checkpoint["loops"]["fit_loop"]
+        """Correct the counts of the checkpoint that a training goes on from, before Lightning reads them.
+
+        Raises:
+            ValueError: It holds no training that could go on.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        try:
+            if not checkpoint.keys() >= {"optimizer_states", "lr_schedulers"}:
+                raise KeyError("optimizer_states")
+            self._correct(checkpoint["loops"]["fit_loop"])
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"the checkpoint holds no training that could go on ({type(error).__name__}: {error}): weights alone, "
+                "or damaged; name the last.ckpt of a training"
+            ) from error
+
+    def _correct(self, loop: dict[str, Any]) -> None:
         epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
         current = batches["current"]
         ended = batches["is_last_batch"] and current["processed"] == current["ready"]
@@ -144,11 +161,37 @@ class Preemption(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, in its own folder.
+    """Writes a checkpoint whole or not at all, in its own folder, and reads one without running code of the file.
 
     Lightning writes to the system's temporary folder and moves the file from there, which copies where that is another
-    disk: a job that is killed meanwhile is left with half a ``last.ckpt`` in place of the one before.
+    disk: a job that is killed meanwhile is left with half a ``last.ckpt`` in place of the one before. It fetches what
+    is named by an address, and unpickles it with all classes and code.
     """
+
+    def load_checkpoint(
+        self,
+        path: Any,  # noqa: ANN401 - Lightning's hook
+        map_location: Any = None,  # noqa: ANN401 - Lightning's hook
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Return the content of a checkpoint, on CPU.
+
+        Args:
+            path: A file.
+            map_location: Not used.
+            weights_only: Not used: tensors and primitives are read, whatever it says.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is damaged, of another kind, or asks for code to be run.
+        """
+        target = Path(path)
+        if not target.is_file():
+            raise FileNotFoundError(f"{path}: no such checkpoint; expected a file, or --ckpt_path last")
+        content = read_tensors(target)
+        if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
+            raise ValueError(f"{path} is no checkpoint of a training; name the last.ckpt that it wrote")
+        return {"callbacks": {}, **content}  # without it Lightning asks no callback about a checkpoint of weights alone
 
     def save_checkpoint(
         self,

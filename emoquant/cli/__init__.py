@@ -16,6 +16,7 @@ import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.callbacks import RunSettings
+from emoquant.cli.event_files import named_event_files
 from emoquant.cli.placing import apply_words
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
@@ -128,7 +129,8 @@ class EmoquantCLI(LightningCLI):
             options["ckpt_path"] = self._newest(required=subcommand != "fit")
         if self.setting.begins is not None and not options.trainer.fast_dev_run:
             rank_zero_only(begin)(Path(self.setting.folder), self.setting.begins)
-        super()._run_subcommand(subcommand)
+        with named_event_files(str(runs_folder(self.trainer))):
+            super()._run_subcommand(subcommand)
 
     def _newest(self, required: bool) -> str | None:
         """Return the checkpoint that is furthest: the newest run's last one, or what a preempted SLURM job left.

@@ -40,6 +40,12 @@ def test_half_precision_halves_the_file_and_hardly_moves_the_features(tmp_path, 
     assert (tmp_path / "half" / "model.pt").stat().st_size < 0.6 * (model / "model.pt").stat().st_size
 
 
+def test_a_model_is_written_in_the_same_bytes_every_time(model, tmp_path):
+    write_small_model(tmp_path / "again")
+    for path in model.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
+
+
 def test_exporting_leaves_no_partial_files(model):
     names = {path.name for path in model.iterdir()}
     assert names == {"config.yaml", "configuration.json", "model.pt", "tokens.txt"}

@@ -9,7 +9,8 @@ import torch
 import yaml
 from bad_world import codec, results_of
 from cases import case
-from formats import HIFIGAN, model, voice
+from model_formats import model, voice
+from public_weights import HIFIGAN
 
 from emoquant.codecs import load_codec
 from emoquant.codecs.checkpoint import SECTION
@@ -109,7 +110,7 @@ def _(folder):
 @case("Checkpoints", "a small public vocoder that says it has 10^7 channels", ValueError, LARGER, "config.json")
 def _(folder):
     torch.save({"generator": {"conv_pre.weight": torch.ones(3)}}, folder / "g_00000001")
-    (folder / "config.json").write_text(json.dumps(HIFIGAN | {"upsample_initial_channel": 10**7}))
+    (folder / "config.json").write_text(json.dumps(HIFIGAN["V1"] | {"upsample_initial_channel": 10**7}))
     load_vocoder(folder)
 
 

@@ -15,6 +15,7 @@ import hostile_cases  # noqa: F401 - fills the table
 import name_cases  # noqa: F401 - fills the table
 import packet_cases  # noqa: F401 - fills the table
 import pytest
+import resuming_cases  # noqa: F401 - fills the table
 import text_cases  # noqa: F401 - fills the table
 from cases import CASES
 from formats import FORMATS
@@ -42,6 +43,7 @@ Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error t
 |---|---|"""
 KINDS = {
     "binary": "binary", "text": "text", "csv": "CSV", "json": "JSON", "yaml": "YAML", "archive": "archive of torch",
+    "cache": "cache: what is damaged is made again",
 }  # fmt: skip
 
 

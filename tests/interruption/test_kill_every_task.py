@@ -7,29 +7,11 @@ import signal
 import pytest
 import torch
 from commands import ROOT, assert_same
-from small_runs import config
-from voice_batches import TINY
+from trainings import CLASSIFIER, CORPUS, EPOCHS, GE2E, PROBE, VOCODER, VOICE
 
 from emoquant.callbacks import WholeCheckpoints
 from emoquant.cli import run
 
-CORPUS = "--data.init_args.corpora.init_args"
-ENCODER = ["--data.init_args.encoder=spoken_world.BandEncoder"]
-SPEECH = [f"{CORPUS}.sentences=4", f"{CORPUS}.voices=[en-us]", "--trainer.accelerator=cpu"]
-VOICE = [
-    config("train/tts_toy"), *SPEECH, *ENCODER, "--data.init_args.frames_per_batch=500",
-    *[f"--model.init_args.architecture.{name}={str(value).lower()}" for name, value in TINY.items()],
-    "--model.init_args.cooldown_steps=0", "--model.init_args.schedule.codebooks_from=2",
-]  # fmt: skip
-JUDGES = "--model.init_args.periods=[2] --model.init_args.resolutions=[512] --model.init_args.channels=2"
-VOCODER = [
-    config("train/vocoder_toy"), *SPEECH, *JUDGES.split(), "--model.init_args.judges_from=2",
-    "--model.init_args.generator.init_args.dim=16", "--model.init_args.generator.init_args.layers=1",
-]  # fmt: skip
-GE2E = [config("train/ge2e"), *SPEECH, "--model.init_args.encoder.init_args.hidden=16", "--trainer.max_epochs=3"]
-CLASSIFIER = [config("train/classifier"), *SPEECH, "--trainer.max_epochs=2", "--data.init_args.seconds_per_batch=20"]
-PROBE = [config("train/probe"), *SPEECH, "--trainer.max_epochs=4", "--data.init_args.frames_per_batch=500"]
-EPOCHS = ["--trainer.max_epochs=2"]
 STEPS = ["--trainer.max_steps=9"]
 VALIDATED = ["--trainer.max_steps=9", "--trainer.val_check_interval=2", "--trainer.limit_train_batches=3"]
 

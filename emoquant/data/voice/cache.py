@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +11,7 @@ import numpy as np
 from emoquant.data.base import Utterance
 from emoquant.data.voice.aligners import Aligner
 from emoquant.data.voice.items import Analysis, VoiceItem, make_item
-from emoquant.files import whole_file
+from emoquant.files import read_arrays, whole_file
 from emoquant.progress import tracked
 
 #: Bad utterances that an error names before it only counts them.
@@ -53,12 +51,12 @@ class ItemCache:
     def read(self, utterance: Utterance) -> VoiceItem | None:
         """Return the item of an utterance; None where there is none that is sound and up to date."""
         try:
-            with np.load(self.path(utterance), allow_pickle=False) as file:
-                if str(file["stamp"]) != self._stamp(utterance):
-                    return None
-                symbols = str(file["symbols"]).split("\n")
-                return VoiceItem(symbols, *(file[name] for name in VoiceItem._fields[1:]))
-        except (FileNotFoundError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError):
+            arrays = read_arrays(self.path(utterance))
+            if str(arrays["stamp"]) != self._stamp(utterance):
+                return None
+            symbols = str(arrays["symbols"]).split("\n")
+            return VoiceItem(symbols, *(arrays[name] for name in VoiceItem._fields[1:]))
+        except (FileNotFoundError, KeyError, ValueError):
             return None
 
     def fill(self, utterances: Sequence[Utterance], rank: int = 0, world_size: int = 1, progress: bool = True) -> int:
