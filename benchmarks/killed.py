@@ -29,12 +29,24 @@ init_args:
   emotions: [angry, happy, neutral, sad, surprise]
   frames_per_batch: 600
 """
+#: The sweep over lambda with one report, whose figures are most of its time.
+SWEEP = """model:
+  class_path: emoquant.tasks.CodecEvaluationTask
+  init_args: {codecs: [{run: codec}], by_speaker: true, points: [0.0, 10.0], replicates: 50, save_seconds: 1.0e-6}
+trainer:
+  accelerator: cpu
+  callbacks+:
+  - class_path: emoquant.callbacks.ResultsWriter
+    init_args:
+      reports:
+      - class_path: emoquant.reports.EmotionTable
+        init_args: {metric: recall}
+"""
 SMALL_CODEC = [
     "--model.quantizer.init_args.groups=4", "--model.quantizer.init_args.layers=2",
     "--model.quantizer.init_args.codewords=16", "--model.codebook_epochs=2", "--model.gate_epochs=1",
-    "--trainer.max_epochs=6", "--trainer.accelerator=cpu",
+    "--trainer.max_epochs=4", "--trainer.accelerator=cpu",
 ]  # fmt: skip
-SWEEP = ["--model.save_seconds=1e-6", "--trainer.accelerator=cpu"]
 GO_ON = "--ckpt_path=last"
 
 Artefacts = dict[str, str]
@@ -67,9 +79,9 @@ def all_commands(corpus: Path) -> list[Command]:
     shared = f"{CORPUS}.cache_dir={corpus}"
     few = _data(corpus, 4, "[en-us]")
     data = ["--data", "data.yaml"]
-    study = [*data, "--fit", " ".join(SMALL_CODEC), "--test", " ".join(SWEEP)]
+    study = ["study", "sweep.yaml", *data, "--fit", " ".join(SMALL_CODEC)]
     listen = ["--data.corpora.sentences=4", "--data.corpora.voices=[en-us]", f"--data.corpora.cache_dir={corpus}"]
-    listen += ["--model.conditions=[A]", "--model.speakers=[en-us]", "--trainer.accelerator=cpu"]
+    listen += ["--model.conditions=[A]", "--model.points=[0.0,5.0,20.0]", "--trainer.accelerator=cpu"]
     return [
         Command("fit codec", ["fit", "codec", *data, *SMALL_CODEC, GO_ON], _training("codec"), few),
         Command("fit probe", ["fit", *PROBE, shared, GO_ON], _training("probe")),
@@ -77,14 +89,14 @@ def all_commands(corpus: Path) -> list[Command]:
         Command("fit ge2e", ["fit", *GE2E, shared, GO_ON], _training("ge2e")),
         Command("fit voice", ["fit", *VOICE, *EPOCHS, shared, GO_ON], _training("tts_toy")),
         Command("fit vocoder", ["fit", *VOCODER, "--trainer.max_steps=20", shared, GO_ON], _training("vocoder_toy")),
-        Command("test", ["test", "lambda_sweep", *data, *SWEEP], _evaluation("lambda_sweep"), few, ("fit codec",)),
+        Command("test", ["test", "sweep.yaml", *data], _evaluation("sweep"), few, ("fit codec",)),
         Command("predict", ["predict", "lambda", *listen], _under("runs/listen/lambda"), few, ("fit codec",)),
         Command("extract", ["extract", *data], _features, _data(corpus, 20, "[en-us, en-us+f3]")),
         Command(
             "compress", ["compress", "features", "out", "runs/codec", "--utterances", "8"], _under("out"),
             _many_features, ("fit codec",),
         ),
-        Command("study", ["study", "lambda_sweep", *study], _study, few),
+        Command("study", study, _study, few),
         Command("site", _SITE, _under("site"), _listening, states=True),
         Command("site, two at once", _SITE, _under("site"), _listening, states=True, rival=True),
     ]  # fmt: skip
@@ -92,6 +104,7 @@ def all_commands(corpus: Path) -> list[Command]:
 
 def _data(corpus: Path, sentences: int, voices: str) -> Callable[[Path], None]:
     def write(place: Path) -> None:
+        (place / "sweep.yaml").write_text(SWEEP)
         (place / "data.yaml").write_text(DATA.format(corpus=corpus, sentences=sentences, voices=voices))
 
     return write
@@ -138,7 +151,7 @@ def _version(place: Path, holding: str) -> Artefacts:
 
 def _study(place: Path) -> Artefacts:
     found = {name: text for name, text in _files(place / "runs", place).items() if "/version" not in name}
-    for name, holding in (("codec", LAST), ("lambda_sweep", RESULTS)):
+    for name, holding in (("codec", LAST), ("sweep", RESULTS)):
         found |= {f"{name}/{file}": text for file, text in _version(place / "runs" / name, holding).items()}
     return found
 
@@ -146,8 +159,8 @@ def _study(place: Path) -> Artefacts:
 def _under(folder: str) -> Callable[[Path], Artefacts]:
     def found(place: Path) -> Artefacts:
         files = _files(place / folder, place)
-        # The journals of a listening run say in which order clips were rendered.
-        return {name: text for name, text in files.items() if not name.startswith("journal-")}
+        # The journals of a listening run say in which order clips were rendered; every command has settings of its own.
+        return {name: text for name, text in files.items() if not name.startswith(("journal-", "version_"))}
 
     return found
 
@@ -192,7 +205,9 @@ def _parts(content: Any, place: Path, at: str = "") -> Iterator[tuple[str, str]]
 
 
 def _without_place(data: bytes, place: Path) -> bytes:
-    return re.sub(rb"version_\d+", b"version_N", data.replace(str(place).encode(), b"PLACE"))
+    """Leave out of a file what says by which way it was made: folders, numbers of versions, what a run went on from."""
+    data = re.sub(rb"(?m)^ckpt_path: .*$", b"", data.replace(str(place).encode(), b"PLACE"))
+    return re.sub(rb"(last\.ckpt,)[0-9a-f]{64}", rb"\1", re.sub(rb"version_\d+", b"version_N", data))
 
 
 def _digest(data: bytes) -> str:

@@ -220,7 +220,7 @@ def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # n
     import torch  # late: whoever only writes files needs none of it
 
     refuse_pointer(path)
-    if not old or zipfile.is_zipfile(path):
+    if not old or is_zip(path):
         _check_archive(path)
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
@@ -228,6 +228,14 @@ def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # n
     except (*_BROKEN, pickle.UnpicklingError) as error:
         raise _unreadable(path) from error
     return found
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file that is there is a zip archive, whole or damaged, as torch's files are."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return True
 
 
 def _unreadable(path: Path) -> ValueError:

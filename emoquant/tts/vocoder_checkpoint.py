@@ -1,7 +1,6 @@
 """Files of trained vocoders."""
 
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from emoquant.documents import read_json
-from emoquant.files import read_tensors, refuse_pointer
+from emoquant.files import is_zip, read_tensors, refuse_pointer
 from emoquant.rebuilding import build, fill, require_weights
 from emoquant.speech.mel import MelSettings
 from emoquant.tts.bigvgan import BigVGANGenerator
@@ -102,7 +101,7 @@ def load_vocoder(path: str | Path) -> Learned:
 
 def _is_own(path: Path) -> bool:
     """Return whether a file is a checkpoint of the project's own training."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file() or not is_zip(path):
         return False
     content = read_tensors(path, mmap=True)
     return isinstance(content, dict) and SECTION in content

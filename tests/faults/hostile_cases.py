@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 import yaml
-from bad_world import codec, results_of
+from bad_world import UNREADABLE, codec, results_of
 from cases import case
 from model_formats import model, voice
 from public_weights import HIFIGAN
@@ -257,3 +257,16 @@ def _(folder):
 def _(folder):
     (folder / "config.yaml").write_text("&a [*a]")
     configured_reports(folder / "config.yaml")
+
+
+@case("Checkpoints", "a file of a model that says it spans several disks", ValueError, UNREADABLE, "c.ckpt")
+def _(folder):
+    path = codec(folder / "c.ckpt")
+    mark = b"PK\x06\x07" + b"\0" * 12 + b"\x02\0\0\0"  # the place of a zip64 record, on two disks
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x05\x06")
+    path.write_bytes(data[:at] + mark + data[at:])
+    for load in (load_codec, load_vocoder):
+        with pytest.raises(ValueError, match=r"c\.ckpt"):
+            load(path)
+    load_vocoder(path)
