@@ -13,7 +13,7 @@ from listening_world import POINTS, evaluation, render
 from trainings import CLASSIFIER, CORPUS, EPOCHS, GE2E, PROBE, VOCODER, VOICE
 
 from emoquant.data.store import FeatureStore
-from emoquant.runs import LAST, RESULTS, newest
+from emoquant.storage.runs import LAST, RESULTS, newest
 
 #: Names of files whose content is a time or a way: what TensorBoard writes, logs, what a study notes of its commands.
 EXCEPTED = re.compile(r"events\.out\.tfevents.*|log\.txt|run\.json")

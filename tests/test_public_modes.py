@@ -12,11 +12,11 @@ from emoquant.codecs.search import layout_of
 from emoquant.codecs.specs import Place, open_codecs
 from emoquant.encoders import EncoderHead, LSTMEncoder, Probe, ProbeHead, UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
-from emoquant.origin import UNKNOWN
 from emoquant.quantization import GroupedResidualVQ
+from emoquant.storage.origin import UNKNOWN
 from emoquant.tasks import ClassificationTask
-from emoquant.tts.vocoder_checkpoint import load_vocoder
-from emoquant.tts.voice import load_voice
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.voice import load_voice
 
 TINY = "checkpoints/emotion2vec-tiny"
 

@@ -14,7 +14,7 @@ from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.trainer.states import TrainerFn
 
-from emoquant.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors, whole_file
 
 
 class SeededSteps(Callback):

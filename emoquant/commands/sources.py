@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from emoquant.files import refuse_pointer, say_left_out
+from emoquant.storage.files import refuse_pointer, say_left_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -242,8 +242,8 @@ def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "
 def _read(source: Source, encoder: "FrameEncoder | None", trim: float | None = None) -> "Tensor":
     """Return the features ``(T, D)`` of an utterance, or the waveform ``(N,)`` of audio."""
     if encoder is not None and _is_audio(source):
-        from emoquant.audio import read_audio
-        from emoquant.trimming import trimmed
+        from emoquant.audio.loading import read_audio
+        from emoquant.audio.trimming import trimmed
 
         return trimmed(read_audio(source.path, sample_rate=encoder.sample_rate), encoder.sample_rate, trim)
     import numpy as np

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
-from emoquant.csv_files import read_csv
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.folders import audio_files, required_folder
 from emoquant.data.identity import check_ids, compare_count
 from emoquant.data.splits import split_by_group
-from emoquant.files import say_left_out
+from emoquant.storage.csv_files import read_csv
+from emoquant.storage.files import say_left_out
 
 _SOURCE = "get it from https://github.com/CheyneyComputerScience/CREMA-D (git lfs)"
 _EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}

@@ -5,8 +5,8 @@ import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.csv_files import read_csv
 from emoquant.data.folders import read_text
+from emoquant.storage.csv_files import read_csv
 
 #: Names of the emotions in transcripts.
 _EMOTIONS = {

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoquant.codecs.specs import expand, runs_named
-from emoquant.documents import inlined, read_config
-from emoquant.files import read_text
 from emoquant.labels import SPELLINGS
-from emoquant.shipped import CONFIGS, config_names
+from emoquant.storage.documents import inlined, read_config
+from emoquant.storage.files import read_text
+from emoquant.storage.shipped import CONFIGS, config_names
 from emoquant.study.corpus import Offer
 
 #: Placeholder in the name of a configuration whose runs are named after the emotions that they are trained on.

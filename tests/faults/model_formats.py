@@ -11,17 +11,17 @@ from safetensors.torch import save_file
 from small_models import SIZES, write_small_model
 from voice_batches import TINY
 
+from emoquant.audio.mel import MelSettings
 from emoquant.callbacks import WholeCheckpoints
 from emoquant.codecs import load_codec
 from emoquant.encoders import EncoderHead, LSTMEncoder, ProbeHead
 from emoquant.encoders.directory import read_directory
 from emoquant.encoders.heads import Probe
-from emoquant.origin import UNKNOWN
-from emoquant.speech.mel import MelSettings
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.vocoder_checkpoint import describe_vocoder, load_vocoder, save_vocoder
-from emoquant.tts.vocos import VocosGenerator
-from emoquant.tts.voice import Voice, VoiceFacts, describe_voice, load_voice, save_voice
+from emoquant.storage.origin import UNKNOWN
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.vocoder_checkpoint import describe_vocoder, load_vocoder, save_vocoder
+from emoquant.voice.tts.vocos import VocosGenerator
+from emoquant.voice.tts.voice import Voice, VoiceFacts, describe_voice, load_voice, save_voice
 
 MEL = MelSettings(mels=8)
 

@@ -180,9 +180,9 @@ def _(folder):
     said = []
     handler = logging.Handler()
     handler.emit = lambda record: said.append(record.getMessage())
-    logging.getLogger("emoquant.files").addHandler(handler)
+    logging.getLogger("emoquant.storage.files").addHandler(handler)
     try:
         assert [source.path.name for source in find_sources(folder / "in")] == ["a.npy"]
     finally:
-        logging.getLogger("emoquant.files").removeHandler(handler)
+        logging.getLogger("emoquant.storage.files").removeHandler(handler)
     assert said[0].endswith(": c.npz, d.pt, e.m4a, gone.npy, link"), said

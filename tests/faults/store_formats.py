@@ -17,10 +17,10 @@ from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.base import Utterance
 from emoquant.data.extraction import open_store
 from emoquant.data.store import DamagedEntryError
-from emoquant.data.voice.aligners import Aligner
-from emoquant.data.voice.cache import ItemCache
-from emoquant.data.voice.items import Analysis, VoiceItem
 from emoquant.tasks.partial import PartialSums, Share
+from emoquant.voice.data.aligners import Aligner
+from emoquant.voice.data.cache import ItemCache
+from emoquant.voice.data.items import Analysis, VoiceItem
 
 
 @reads("features (.npy)", "binary", lambda path: read_features(find_sources(path), None))

@@ -7,26 +7,26 @@ from bad_world import manifest, results_of, tone
 from fake.corpora import fake_cremad, fake_esd, fake_iemocap
 from format_table import reads
 
-from emoquant.audio import read_audio
-from emoquant.callbacks.listening import _clips_of
-from emoquant.clips import Clip, read_clips, write_clips
+from emoquant.audio.loading import read_audio
 from emoquant.commands.compress_manifest import CompressedRow, DecompressedRow, read_rows, write_rows
 from emoquant.data.cremad import CREMAD
 from emoquant.data.esd_text import read_corrections, read_transcript
 from emoquant.data.iemocap import IEMOCAP
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.rated import RatedCorpus
-from emoquant.documents import inlined
 from emoquant.reports.comparison import read_agreement
 from emoquant.reports.output import add_to_index, read_index
 from emoquant.reports.redraw import configured_reports
 from emoquant.reports.reference import SHIPPED, read_reference
-from emoquant.results import read_results
-from emoquant.runs import Begun, begin, begun_in, read_state, write_state
 from emoquant.site.provenance import run_config, weights_of
-from emoquant.speech.text import front_end
-from emoquant.speech.textgrid import read_textgrid
+from emoquant.storage.documents import inlined
+from emoquant.storage.results import read_results
+from emoquant.storage.runs import Begun, begin, begun_in, read_state, write_state
 from emoquant.study.plan import read_experiment
+from emoquant.voice.alignment.textgrid import read_textgrid
+from emoquant.voice.callbacks.listening import _clips_of
+from emoquant.voice.clips import Clip, read_clips, write_clips
+from emoquant.voice.text.text import front_end
 
 
 @reads("audio (wav)", "binary", lambda path: read_audio(path, shortest=1))
