@@ -1,4 +1,4 @@
-"""A full disk under TensorBoard's event files: one error that names their folder."""
+"""A full disk under files that are written bit by bit, such as TensorBoard's: one error that names their folder."""
 
 import threading
 from collections.abc import Iterator
@@ -7,9 +7,9 @@ from contextlib import contextmanager
 
 @contextmanager
 def named_event_files(folder: str) -> Iterator[None]:
-    """Make one error of what TensorBoard's writer says where it cannot write.
+    """Make one error of what writers say that cannot go on with a file, and name no file.
 
-    It writes in a thread of its own, which shows a traceback when it fails, and passes an error on that names no file.
+    TensorBoard's writes in a thread of its own, which shows a traceback when it fails, and passes its error on.
 
     Args:
         folder: Folder of the runs.
@@ -30,7 +30,7 @@ def named_event_files(folder: str) -> Iterator[None]:
     except OSError as error:
         if error.errno is None or error.filename is not None:
             raise
-        remedy = "TensorBoard's events were not written: free space, or choose a folder that can be written"
+        remedy = "the run's events or journal were not written: free space, or choose a folder that can be written"
         raise OSError(error.errno, f"{error.strerror}; {remedy}", folder) from error
     finally:
         threading.excepthook = shown

@@ -37,7 +37,8 @@ FORMATS_HEAD = """
 
 Each of these is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
 Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error that names the file, or the right result.
-`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files and the cache.
+`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files whose checksums
+are right. What an interruption leaves is tried by `benchmarks/kill.py` and `tests/interruption/`.
 
 | file | kind |
 |---|---|"""

@@ -143,6 +143,6 @@ def test_classes_of_python_and_code(form, tmp_path):
 def test_mutated_files(form, tmp_path):
     path = form.write(tmp_path)
     data = path.read_bytes()
-    for changed in mutated([data], 12, seed=7):
+    for changed in mutated([data], 20, seed=7):
         path.write_bytes(changed)
         taken_or_refused(form, path)

@@ -7,7 +7,7 @@ import signal
 import pytest
 import torch
 from commands import ROOT, assert_same
-from trainings import CLASSIFIER, CORPUS, EPOCHS, GE2E, PROBE, VOCODER, VOICE
+from trainings import CLASSIFIER, CODEC, CORPUS, EPOCHS, GE2E, PROBE, VOCODER, VOICE
 
 from emoquant.callbacks import WholeCheckpoints
 from emoquant.cli import run
@@ -62,6 +62,10 @@ def assert_unharmed(folder, words, monkeypatch, kills):
     for one, other in zip(whole["optimizer_states"], cut["optimizer_states"], strict=True):
         for parameter, state in one["state"].items():
             assert all(torch.equal(value, other["state"][parameter][name]) for name, value in state.items())
+
+
+def test_a_codec(tmp_path, monkeypatch):
+    assert_unharmed(tmp_path, CODEC, monkeypatch, 1)
 
 
 def test_a_voice(tmp_path, monkeypatch):

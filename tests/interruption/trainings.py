@@ -6,6 +6,11 @@ from voice_batches import TINY
 CORPUS = "--data.init_args.corpora.init_args"
 ENCODER = ["--data.init_args.encoder=spoken_world.BandEncoder"]
 SPEECH = [f"{CORPUS}.sentences=4", f"{CORPUS}.voices=[en-us]", "--trainer.accelerator=cpu"]
+CODEC = [
+    config("train/codec"), *SPEECH, *ENCODER, "--data.init_args.frames_per_batch=1000", "--trainer.max_epochs=3",
+    *[f"--model.init_args.quantizer.init_args.{name}" for name in ("groups=4", "layers=2", "codewords=8")],
+    "--model.init_args.codebook_epochs=1", "--model.init_args.gate_epochs=1",
+]  # fmt: skip
 VOICE = [
     config("train/tts_toy"), *SPEECH, *ENCODER, "--data.init_args.frames_per_batch=500",
     *[f"--model.init_args.architecture.{name}={str(value).lower()}" for name, value in TINY.items()],
