@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 from types import FrameType
@@ -12,6 +13,7 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
 from emoquant.storage.files import read_tensors, whole_file
@@ -57,6 +59,9 @@ class ResumedProgress(Callback):
 
     A checkpoint of the first two kinds is read as "the next epoch has not begun", one of the third as "in the middle of
     this epoch". Checkpoints that older versions saved are read so too.
+
+    What a ``ModelCheckpoint`` with a figure to monitor kept as the best goes over to the folder of the new run:
+    Lightning forgets how good it was, so that the first epoch after an interruption would become the best one.
     """
 
     def __init__(self) -> None:
@@ -74,6 +79,10 @@ class ResumedProgress(Callback):
             if not checkpoint.keys() >= {"optimizer_states", "lr_schedulers"}:
                 raise KeyError("optimizer_states")
             self._correct(checkpoint["loops"]["fit_loop"])
+            for keeper in trainer.checkpoint_callbacks:
+                state = checkpoint["callbacks"].get(keeper.state_key)
+                if isinstance(keeper, ModelCheckpoint) and keeper.monitor and state:
+                    _carry_best(trainer, keeper, state)
         except (LookupError, TypeError, AttributeError) as error:
             raise ValueError(
                 f"the checkpoint holds no training that could go on ({type(error).__name__}: {error}): weights alone, "
@@ -104,6 +113,25 @@ class ResumedProgress(Callback):
         if self._begins_epoch:
             trainer.fit_loop.epoch_loop.restarting = False
             self._begins_epoch = False
+
+
+def _carry_best(trainer: Trainer, keeper: ModelCheckpoint, state: dict[str, Any]) -> None:
+    """Copy the best checkpoints of the run that is gone on from, and tell the new run's callback what they are."""
+    folder, beside = Path(str(keeper.dirpath)), Path(str(trainer.ckpt_path)).parent
+    found = {}
+    for old in {state["best_model_path"], *state["best_k_models"]} - {""}:
+        sources = [path for path in (beside / Path(old).name, Path(old)) if path.is_file()]
+        if not sources:
+            return  # Lightning says what it does without
+        found[old] = str(folder / Path(old).name)
+        if trainer.is_global_zero and sources[0].resolve() != Path(found[old]).resolve():
+            folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(Path(found[old])) as partial:
+                shutil.copyfile(sources[0], partial)
+    state["best_k_models"] = {found[old]: score for old, score in state["best_k_models"].items()}
+    for name in ("best_model_path", "kth_best_model_path"):
+        state[name] = found.get(state[name], "")
+    state |= {"dirpath": keeper.dirpath, "last_model_path": ""}
 
 
 class Preemption(Callback):

@@ -38,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
             before is left as it was.
     """
-    _clean(path.parent)
+    clean(path.parent)
     # Processes of several machines may share the folder and have the same number.
     partial = path.with_name(partial_name(path.name, secrets.token_hex(4)))
     try:
@@ -62,7 +62,7 @@ def _machine() -> str:
 
 
 @cache
-def _clean(folder: Path) -> None:
+def clean(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder, once a process: of this machine, or of days ago."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
