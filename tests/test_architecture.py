@@ -27,7 +27,7 @@ ALLOWED = {
     "voice": {*FOUNDATION, *CODEC_HALF},
     "site": {*FOUNDATION, "reports", "voice"},
     "app": {*FOUNDATION, "codecs", "data", "encoders", "reports", "voice"},
-    "cli": {*FOUNDATION, "callbacks", "codecs", "commands", "data", "tasks"},
+    "cli": {*FOUNDATION, "callbacks", "codecs", "commands", "data", "reports", "tasks", "voice"},
     "commands": {*FOUNDATION, "app", "codecs", "data", "encoders", "reports", "site", "study", "voice"},
     "study": {*FOUNDATION, "cli", "codecs", "commands", "data"},
     "__main__": {*FOUNDATION, "commands"},
