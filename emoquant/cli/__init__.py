@@ -23,7 +23,7 @@ from emoquant.cli.recording import add_recorders
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.console.quiet import leave_out_noise
-from emoquant.console.trainer_flags import callbacks_left, runs_folder
+from emoquant.console.trainer_flags import callbacks_left, last_saved_last, runs_folder
 from emoquant.console.words import Setting, parse_line, settle
 from emoquant.reports import Report
 from emoquant.storage.documents import inlined
@@ -129,7 +129,7 @@ class EmoquantCLI(LightningCLI):
         config = self.config[self.subcommand]
         apply_words(config, self.chosen, self.setting.name, self.setting.folder)
         add_recorders(config)
-        config.trainer.callbacks = callbacks_left(config.trainer)
+        config.trainer.callbacks = last_saved_last(callbacks_left(config.trainer) or []) or None
 
     def _run_subcommand(self, subcommand: str) -> None:
         options = self.config_init[subcommand]

@@ -33,16 +33,17 @@ def work(folder, words):
 def killed_after_saving(monkeypatch):
     save = WholeCheckpoints.save_checkpoint
 
-    def save_and_die(self, *args, **options):
-        save(self, *args, **options)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def save_and_die(self, checkpoint, path, *args, **options):
+        save(self, checkpoint, path, *args, **options)
+        if str(path).endswith("last.ckpt"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", save_and_die)
 
 
-def last(folder):
-    found = sorted(folder.glob("runs/*/version_*/checkpoints/last.ckpt"), key=lambda path: int(path.parts[-3][8:]))
-    return torch.load(found[-1], weights_only=True)
+def newest(folder, name="last"):
+    found = sorted(folder.glob(f"runs/*/version_*/checkpoints/{name}.ckpt"), key=lambda path: int(path.parts[-3][8:]))
+    return torch.load(found[-1], weights_only=True) if found else None
 
 
 def assert_unharmed(folder, words, monkeypatch, kills):
@@ -57,8 +58,10 @@ def assert_unharmed(folder, words, monkeypatch, kills):
         for _ in range(kills):
             assert not work(folder / "cut", words)
     assert work(folder / "cut", words)
-    whole, cut = last(folder / "whole"), last(folder / "cut")
+    whole, cut = newest(folder / "whole"), newest(folder / "cut")
     assert_same(whole, cut)
+    if (best := newest(folder / "whole", "best")) is not None:
+        assert_same(best, newest(folder / "cut", "best"))
     for one, other in zip(whole["optimizer_states"], cut["optimizer_states"], strict=True):
         for parameter, state in one["state"].items():
             assert all(torch.equal(value, other["state"][parameter][name]) for name, value in state.items())
