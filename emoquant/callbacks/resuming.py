@@ -132,6 +132,7 @@ def _carry_best(trainer: Trainer, keeper: ModelCheckpoint, state: dict[str, Any]
     for name in ("best_model_path", "kth_best_model_path"):
         state[name] = found.get(state[name], "")
     state |= {"dirpath": keeper.dirpath, "last_model_path": ""}
+    keeper.current_score = state.get("current_score")  # which Lightning does not read
 
 
 class Preemption(Callback):

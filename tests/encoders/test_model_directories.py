@@ -143,6 +143,13 @@ def test_a_model_without_a_head_says_so(tmp_path):
         EncoderHead(str(tmp_path))
 
 
+def test_half_a_head_is_none(model):
+    weights = stored(model)
+    torch.save({"model": {name: value for name, value in weights.items() if name != "proj.bias"}}, model / "model.pt")
+    with pytest.raises(ValueError, match="no classification head"):
+        EncoderHead(str(model))
+
+
 def test_labels_must_fit_the_head(tmp_path):
     encoder = small_encoder()
     with pytest.raises(ValueError, match="9 outputs but there are 2 labels"):
