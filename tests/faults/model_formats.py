@@ -14,6 +14,7 @@ from voice_batches import TINY
 from emoquant.audio.mel import MelSettings
 from emoquant.callbacks import WholeCheckpoints
 from emoquant.codecs import load_codec
+from emoquant.codecs.pretrained import save_pretrained
 from emoquant.encoders import EncoderHead, LSTMEncoder, ProbeHead
 from emoquant.encoders.directory import read_directory
 from emoquant.encoders.heads import Probe
@@ -32,12 +33,41 @@ def _(folder):
 
 
 @reads("probe", "archive", lambda path: ProbeHead(str(path)))
-def _(folder):
-    made = Probe(DIM, ["sad", "happy"])
-    state = {f"probe.{name}": value for name, value in made.state_dict().items()}
+def probe(folder):
     described = {"dim": DIM, "labels": ["sad", "happy"], "hidden": 0, "dropout": 0.0}
+    state = {f"probe.{name}": value for name, value in Probe(DIM, ["sad", "happy"]).state_dict().items()}
     torch.save({"probe": described, "encoder": UNKNOWN.stored(), "state_dict": state}, folder / "p.ckpt")
     return folder / "p.ckpt"
+
+
+def shared_codec(folder):
+    save_pretrained(load_codec(codec(folder / "c.ckpt")), folder / "shared")
+    return folder / "shared"
+
+
+@reads("codec.json", "json", lambda path: load_codec(path.parent))
+def _(folder):
+    return shared_codec(folder) / "codec.json"
+
+
+@reads("codec.safetensors", "binary", lambda path: load_codec(path.parent))
+def _(folder):
+    return shared_codec(folder) / "codec.safetensors"
+
+
+def shared_probe(folder):
+    ProbeHead(str(probe(folder))).save(folder / "shared")
+    return folder / "shared"
+
+
+@reads("probe.json", "json", lambda path: ProbeHead(str(path.parent)))
+def _(folder):
+    return shared_probe(folder) / "probe.json"
+
+
+@reads("probe.safetensors", "binary", lambda path: ProbeHead(str(path.parent)))
+def _(folder):
+    return shared_probe(folder) / "probe.safetensors"
 
 
 @reads("checkpoint that a training goes on from", "archive", WholeCheckpoints().load_checkpoint)
