@@ -16,13 +16,14 @@ import emoquant.data
 import emoquant.tasks
 import emoquant.voice.data  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.callbacks import RunSettings
+from emoquant.cli.event_files import named_event_files
 from emoquant.cli.last import last_checkpoint
 from emoquant.cli.placing import apply_words
 from emoquant.cli.recording import add_recorders
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.console.quiet import leave_out_noise
-from emoquant.console.trainer_flags import callbacks_left
+from emoquant.console.trainer_flags import callbacks_left, last_saved_last, runs_folder
 from emoquant.console.words import Setting, parse_line, settle
 from emoquant.reports import Report
 from emoquant.storage.documents import inlined
@@ -127,7 +128,7 @@ class EmoquantCLI(LightningCLI):
         config = self.config[self.subcommand]
         apply_words(config, self.chosen, self.setting.name, self.setting.folder)
         add_recorders(config)
-        config.trainer.callbacks = callbacks_left(config.trainer)
+        config.trainer.callbacks = last_saved_last(callbacks_left(config.trainer) or []) or None
 
     def _run_subcommand(self, subcommand: str) -> None:
         options = self.config_init[subcommand]
@@ -135,7 +136,8 @@ class EmoquantCLI(LightningCLI):
             options["ckpt_path"] = last_checkpoint(self.trainer, required=subcommand != "fit")
         if self.setting.begins is not None and not options.trainer.fast_dev_run:
             rank_zero_only(begin)(Path(self.setting.folder), self.setting.begins)
-        super()._run_subcommand(subcommand)
+        with named_event_files(str(runs_folder(self.trainer))):
+            super()._run_subcommand(subcommand)
 
 
 def run(args: Sequence[str] | None = None) -> EmoquantCLI:

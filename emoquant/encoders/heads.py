@@ -65,7 +65,7 @@ def head_weights(model: str, labels: Sequence[str], weights: Mapping[str, Tensor
     Raises:
         ValueError: The model has no head.
     """
-    if not labels or "proj.weight" not in weights:
+    if not labels or not {"proj.weight", "proj.bias"} <= weights.keys():
         raise ValueError(
             f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
             "on its features: emoquant fit probe"

@@ -1,6 +1,5 @@
 """Files of trained vocoders."""
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
 from emoquant.storage.artefacts import description_file, read_artefact, write_artefact
-from emoquant.storage.files import read_tensors
+from emoquant.storage.files import is_zip, read_tensors
 from emoquant.storage.hub import is_hub_name
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
@@ -96,7 +95,7 @@ def load_vocoder(path: str | Path) -> Learned:
 
 def _is_own(path: Path) -> bool:
     """Return whether a file is a checkpoint of the project's own training."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file() or not is_zip(path):
         return False
     content = read_tensors(path, mmap=True)
     return isinstance(content, dict) and SECTION in content
