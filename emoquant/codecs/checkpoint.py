@@ -22,12 +22,12 @@ from emoquant.codecs.classes import (
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
-from emoquant.codecs.size_limit import SizeLimit
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.storage.artefacts import fetched, read_artefact
 from emoquant.storage.files import read_tensors, whole_file
 from emoquant.storage.origin import UNKNOWN, Origin, read_origin
+from emoquant.storage.rebuilding import Budget
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import say_licence
 
@@ -277,7 +277,7 @@ def _restore_codec(
 
 def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
     """Return a new module that weights fit, which says how large it may become."""
-    with SizeLimit(state):
+    with Budget({name: value for name, value in state.items() if isinstance(value, Tensor)}):
         module: nn.Module = make(kind, entry, path, build)
     require_shapes(module, state, path)
     return module

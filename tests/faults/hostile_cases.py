@@ -25,7 +25,7 @@ from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
 from emoquant.voice.tts.voice import load_voice
 
 LARGER = "larger than its file"
-LARGER_CODEC = "larger than the weights that are there"
+LARGER_CODEC = LARGER
 
 
 def described(folder, part, **init):
