@@ -40,28 +40,38 @@ def kl_bits(before: Tensor, after: Tensor) -> Tensor:
     return parts.sum(-1).clamp_min(0.0) / math.log(2)
 
 
-class Recognition(Measure):
-    """Recall, precision, F1, UAR, accuracy, information about the label, and what each emotion is taken for.
+class ClassifierMeasure(Measure):
+    """Base of the measures that read a classifier's logits.
 
     Args:
         emotions: Names of the corpus's emotions.
-        labels: Classes of the classifier, in the order of its logits.
+        labels: Classes of the classifier, in the order of its logits; at least two.
         closed_set: Whether classes outside the corpus's emotions are masked (they are left in by default).
 
     Raises:
         ValueError: The classifier has no class for an emotion.
     """
 
+    #: Sums beside one for each class.
+    beside = 1
+
     def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
         self.columns = class_columns(emotions, labels)
         self.classes = [canonical_emotion(label) for label in labels]
         self.closed_set = closed_set
-        self.width = len(labels) + 1
+        self.width = len(labels) + self.beside
+
+    def heard(self, logits: Tensor) -> Tensor:
+        """Return logits ``(..., L)``, those of classes outside the corpus's emotions masked where they are to be."""
+        return closed_set_logits(logits, self.columns) if self.closed_set else logits
+
+
+class Recognition(ClassifierMeasure):
+    """Recall, precision, F1, UAR, accuracy, information about the label, and what each emotion is taken for."""
 
     def sums(self, seen: Observation) -> Tensor:
         """Return a one-hot vector of the predicted class, then 1."""
-        logits = closed_set_logits(seen.logits, self.columns) if self.closed_set else seen.logits
-        chosen = torch.nn.functional.one_hot(logits.argmax(-1), len(self.classes))
+        chosen = torch.nn.functional.one_hot(self.heard(seen.logits).argmax(-1), len(self.classes))
         return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
@@ -90,34 +100,20 @@ class Recognition(Measure):
         return ratios.found
 
 
-class Decisions(Measure):
+class Decisions(ClassifierMeasure):
     """Agreement with the decisions before coding, divergence of the probabilities, and how sure the classifier is.
 
     ``agreement`` is the share of utterances whose class is that before coding, ``kl`` (bits) how far the probabilities
     went from those before (:func:`kl_bits`), ``confidence`` the mean of the largest probability, ``margin`` its mean
     lead over the second largest, ``probability/E`` the mean probability of class E. Where one output is left, the last
     three are that output's: they say how little the name of the class means that it is given.
-
-    Args:
-        emotions: Names of the corpus's emotions.
-        labels: Classes of the classifier, in the order of its logits; at least two.
-        closed_set: Whether classes outside the corpus's emotions are masked.
-
-    Raises:
-        ValueError: The classifier has no class for an emotion.
     """
 
-    def __init__(self, emotions: Sequence[str], labels: Sequence[str], closed_set: bool = False) -> None:
-        self.columns = class_columns(emotions, labels)
-        self.classes = [canonical_emotion(label) for label in labels]
-        self.closed_set = closed_set
-        self.width = len(labels) + 5
+    beside = 5
 
     def sums(self, seen: Observation) -> Tensor:
         """Return agreement, divergence, largest probability, its lead, every probability, then 1."""
-        before, after = seen.logits_before, seen.logits
-        if self.closed_set:
-            before, after = (closed_set_logits(logits, self.columns) for logits in (before, after))
+        before, after = self.heard(seen.logits_before), self.heard(seen.logits)
         likely = after.double().softmax(-1)  # (O, B, L)
         first, second = likely.topk(2, dim=-1).values.unbind(-1)
         same = (after.argmax(-1) == before.argmax(-1)).double()
