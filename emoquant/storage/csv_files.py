@@ -2,10 +2,11 @@
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from emoquant.storage.files import read_text
+from emoquant.storage.files import read_text, whole_file
 
 #: Characters of the longest cell that is read.
 _LONGEST = 100_000
@@ -31,6 +32,26 @@ def csv_text(cell: str) -> str:
         '=1+2'
     """
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
+
+
+def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[str | float | int]]) -> None:
+    """Write typed rows, whole or not at all; floats with all their digits, NaN as an empty cell.
+
+    Args:
+        path: The file; its folder must be there.
+        header: Names of the columns.
+        rows: Values in their order.
+    """
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def _cell(value: str | float | int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return csv_cell(value) if isinstance(value, str) else str(value)
 
 
 def read_csv(path: Path, columns: Sequence[str] = (), what: str = "the file") -> Iterator[tuple[int, dict[str, str]]]:

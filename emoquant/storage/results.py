@@ -1,13 +1,11 @@
 """Rows of ``results.csv``: the only format between an evaluation and its reports."""
 
-import csv
 import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.storage.csv_files import csv_cell, read_csv
-from emoquant.storage.files import whole_file
+from emoquant.storage.csv_files import read_csv, write_csv
 
 #: Characters of the longest name of a corpus, codec, emotion, metric or stratum.
 _LONGEST_NAME = 200
@@ -46,12 +44,6 @@ class Row(NamedTuple):
     seeds: int = 1
 
 
-def _cell(value: str | float | int) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
-    return csv_cell(str(value)) if isinstance(value, str) else str(value)
-
-
 def write_results(path: Path, rows: Iterable[Row]) -> None:
     """Write rows to a CSV file, whole or not at all (a temporary name, then a rename).
 
@@ -63,10 +55,7 @@ def write_results(path: Path, rows: Iterable[Row]) -> None:
         OSError: The folder cannot be written; the file that was there before is left as it was.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Row._fields)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+    write_csv(path, Row._fields, rows)
 
 
 def read_results(path: Path) -> list[Row]:

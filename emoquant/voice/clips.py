@@ -1,13 +1,11 @@
 """Rows of ``manifest.csv``: what was rendered for listening, one clip a line."""
 
-import csv
 import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.storage.csv_files import csv_cell, read_csv
-from emoquant.storage.files import whole_file
+from emoquant.storage.csv_files import read_csv, write_csv
 
 
 class Clip(NamedTuple):
@@ -102,10 +100,7 @@ def write_clips(path: Path, clips: Iterable[Clip]) -> None:
         path: The CSV file; its folder must be there.
         clips: The clips in the order of the file.
     """
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(Clip._fields)
-        writer.writerows([_cell(value) for value in clip] for clip in clips)
+    write_csv(path, Clip._fields, clips)
 
 
 def read_clips(path: Path) -> list[Clip]:
@@ -137,12 +132,6 @@ def parse_clip(record: Mapping[str, Any]) -> Clip:
     if lacking := [name for name in Clip._fields if name not in known and name not in Clip._field_defaults]:
         raise ValueError(f"no clip without {', '.join(lacking)}: it has {', '.join(known) or 'nothing'}")
     return Clip(**{name: _parse(value, kinds[name]) for name, value in known.items()})
-
-
-def _cell(value: str | float | int) -> str:
-    if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
-    return csv_cell(str(value)) if isinstance(value, str) else str(value)
 
 
 def _parse(cell: Any, kind: type) -> Any:  # noqa: ANN401 (a cell of any kind)
