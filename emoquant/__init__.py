@@ -13,13 +13,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Name -> module; imported on first use, so that `import emoquant` costs nothing (torch alone takes seconds).
+# Name -> module, and name in it where that is another. Imported on first use, so that `import emoquant` costs nothing
+# (torch alone takes seconds).
 _PUBLIC = {
     "BitstreamError": "emoquant.codecs",
     "load_codec": "emoquant.codecs",
     "load_synthesizer": "emoquant.voice.tts.synthesis",
     "Emotion2Vec": "emoquant.encoders",
-    "read_results": "emoquant.storage.results",
+    "read_results": "emoquant.storage.frames:results_frame",
     "Row": "emoquant.storage.results",
 }
 
@@ -29,7 +30,8 @@ __all__ = ["BitstreamError", "Emotion2Vec", "Row", "load_codec", "load_synthesiz
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the public names are of many types
     if name not in _PUBLIC:
         raise AttributeError(f"module 'emoquant' has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name]), name)
+    module, _, renamed = _PUBLIC[name].partition(":")
+    return getattr(import_module(module), renamed or name)
 
 
 def __dir__() -> list[str]:

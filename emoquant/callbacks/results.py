@@ -16,10 +16,10 @@ from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.reports.rows import Results
 from emoquant.storage.csv_files import csv_cell
 from emoquant.storage.files import whole_file
+from emoquant.storage.frames import SOURCES
 from emoquant.storage.results import Row, write_results
 
 PREVIOUS = "results.previous.csv"
-SOURCES = "codecs.csv"
 
 
 class ResultsWriter(Callback):
