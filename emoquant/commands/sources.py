@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from emoquant.containers import AUDIO_SUFFIXES
 from emoquant.files import refuse_pointer
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from emoquant.encoders.base import FrameEncoder
 
 FEATURE_SUFFIXES = (".npy", ".safetensors")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 #: Frames of a batch at most, one utterance at least.
 FRAMES = 50_000

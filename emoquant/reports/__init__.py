@@ -1,6 +1,7 @@
 """Reports: rows of ``results.csv`` in, figures, tables and pages out; no torch, no second computation."""
 
 from emoquant.reports.base import Artifact, Drawing, Report
+from emoquant.reports.bitrate import BitrateCurves
 from emoquant.reports.codebooks import CrossMatrix, SimilarityPanel
 from emoquant.reports.comparison import AgreementCurves, GreedyComparison, StrataCurves
 from emoquant.reports.confusion import ConfusionMatrices
@@ -18,6 +19,7 @@ from emoquant.reports.tables import EmotionTable
 __all__ = [
     "AgreementCurves",
     "Artifact",
+    "BitrateCurves",
     "CentroidCurves",
     "CodebookUsage",
     "ConfusionMatrices",
