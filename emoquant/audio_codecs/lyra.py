@@ -68,14 +68,6 @@ class Lyra(AudioCodec):
             raise ValueError(f"{self._files[name]} cannot be loaded ({error}); copy the file again") from error
 
     @cached_property
-    def _encoder(self) -> Any:  # noqa: ANN401
-        return _Stateful(self._interpreter(_ENCODER))
-
-    @cached_property
-    def _decoder(self) -> Any:  # noqa: ANN401
-        return _Stateful(self._interpreter(_DECODER))
-
-    @cached_property
     def _quantizer(self) -> tuple[Any, Any]:
         interpreter = self._interpreter(_QUANTIZER)
         return interpreter.get_signature_runner("encode"), interpreter.get_signature_runner("decode")
@@ -90,15 +82,14 @@ class Lyra(AudioCodec):
         padded = np.zeros(frames * _HOP, np.float32)
         padded[: len(samples)] = samples
         encode, decode = self._quantizer
-        self._encoder.reset()
-        self._decoder.reset()
+        encoder, decoder = _Stateful(self._interpreter(_ENCODER)), _Stateful(self._interpreter(_DECODER))
         codes, sound = [], []
         for frame in padded.reshape(frames, _HOP):
-            latent = self._encoder(frame.reshape(self._encoder.shape))
+            latent = encoder(frame.reshape(encoder.shape))
             chosen = next(iter(encode(input_frames=latent.reshape(1, 1, -1), num_quantizers=np.int32(stages)).values()))
             codes.append(chosen.reshape(-1)[:stages].astype(np.int64))
             back = next(iter(decode(encoding_indices=chosen).values()))
-            sound.append(self._decoder(back.reshape(self._decoder.shape)).reshape(-1))
+            sound.append(decoder(back.reshape(decoder.shape)).reshape(-1))
         return CodedClip(
             torch.from_numpy(np.concatenate(sound)), 4.0 * stages * frames, codes=torch.from_numpy(np.stack(codes))
         )
@@ -112,7 +103,7 @@ class Lyra(AudioCodec):
 
 
 class _Stateful:
-    """A network that keeps a state from call to call.
+    """A network that keeps a state from call to call; only a new one is without: resetting variables leaves some.
 
     Args:
         interpreter: Its interpreter.
@@ -124,13 +115,9 @@ class _Stateful:
         self.input, self.output = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
         self.shape = tuple(self.input["shape"])
 
-    def reset(self) -> None:
-        """Forget the state."""
-        self.interpreter.reset_all_variables()
-
     def __call__(self, value: np.ndarray) -> np.ndarray:
         """Return the output for one input."""
         self.interpreter.set_tensor(self.input["index"], value)
         self.interpreter.invoke()
-        found: np.ndarray = self.interpreter.get_tensor(self.output["index"])
+        found: np.ndarray = self.interpreter.get_tensor(self.output["index"])  # a copy
         return found

@@ -91,6 +91,7 @@ class Recoded(Codec):
         codes = torch.zeros(*bits.shape, 0, dtype=torch.int16, device=bits.device)
         return Coded(codes, features, bits, extra)
 
+    @torch.inference_mode(False)  # a test runs in that mode, where nothing can be trained
     def learn_codes(self, utterances: Sequence[Recording]) -> None:
         """Train an entropy model on the codes of utterances at each operating point; nothing for a codec without codes.
 
