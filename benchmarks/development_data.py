@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 import soundfile
 
-from emoquant.audio import read_audio
+from emoquant.audio.loading import read_audio
 from emoquant.data import RAVDESS, EmoDB
 from emoquant.data.folders import read_text
 

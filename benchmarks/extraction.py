@@ -14,7 +14,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from emoquant._torchaudio import ensure_torchaudio
+from emoquant.audio._torchaudio import ensure_torchaudio
 from emoquant.encoders import Emotion2Vec, UntrainedEmotion2Vec
 
 RATE = 16_000

@@ -10,12 +10,12 @@ from device import Machine, checked, relative
 from random_speech import spoken
 from torch import Tensor
 
-from emoquant.speech.mel import MelSettings
-from emoquant.tasks.voice_losses import LossWeights, voice_losses
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.masking import masked_mean
-from emoquant.tts.model import GenerSpeech
+from emoquant.audio.mel import MelSettings
 from emoquant.types import TTSBatch
+from emoquant.voice.tasks.voice_losses import LossWeights, voice_losses
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.masking import masked_mean
+from emoquant.voice.tts.model import GenerSpeech
 
 
 class Sizes(NamedTuple):

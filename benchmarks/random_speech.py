@@ -7,7 +7,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from emoquant.speech.mel import MelSettings
+from emoquant.audio.mel import MelSettings
 from emoquant.types import Batch, StyleReference, TTSBatch
 
 

@@ -28,8 +28,9 @@ from random_speech import RandomData
 
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks import CodecTask, EmotionTTS
-from emoquant.tts.architecture import Architecture
+from emoquant.tasks import CodecTask
+from emoquant.voice.tasks import EmotionTTS
+from emoquant.voice.tts.architecture import Architecture
 
 WORK = ("codebooks", "entropy", "voice")
 #: Batches before the clock starts.

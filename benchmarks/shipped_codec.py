@@ -10,7 +10,7 @@ from pathlib import Path
 
 from emoquant.cli import run
 from emoquant.codecs import load_codec, save_codec
-from emoquant.runs import SAVED
+from emoquant.storage.runs import SAVED
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "runs" / "shipped"

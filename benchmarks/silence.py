@@ -5,7 +5,7 @@ five emotions of the study (no other class may be recognised) on the test split,
 
 * cut: the part that the corpus names (``speech_start`` to ``speech_end``);
 * whole: the file as it is;
-* trimmed: the file, cut by :func:`emoquant.trimming.trimmed`;
+* trimmed: the file, cut by :func:`emoquant.audio.trimming.trimmed`;
 * noise: what is cut, with a second of white noise before and after it, 50 dB below its own level (root mean square).
 
 For each it says which share of the utterances keeps the class (of all nine) that it has when cut. Other encoders:
@@ -21,12 +21,12 @@ import torch
 from jsonargparse import ArgumentParser
 from torch import Tensor
 
-from emoquant.audio import read_audio
+from emoquant.audio.loading import read_audio
+from emoquant.audio.trimming import TRIM, trimmed
 from emoquant.data.base import Utterance
 from emoquant.data.module import AudioDataModule
 from emoquant.encoders import Emotion2Vec
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
-from emoquant.trimming import TRIM, trimmed
 
 RATE = 16_000
 CONDITIONS = ("cut", "whole", "trimmed", "noise")

@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from emoquant.audio import read_audio
+from emoquant.audio.loading import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.module import AudioDataModule
 from emoquant.encoders.acoustics import AcousticTargets

@@ -21,17 +21,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from emoquant.audio import read_audio, resampled
+from emoquant.audio.loading import read_audio, resampled
+from emoquant.audio.mel import MelSettings
+from emoquant.audio.pitch import melody
 from emoquant.data.base import Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.rendered import RenderedCorpus
-from emoquant.metrics.speech import character_errors, compare_speech, overall_quality, word_errors
-from emoquant.speech.mel import MelSettings
-from emoquant.speech.pitch import melody
-from emoquant.speech.recognition import Recognizer, WhisperRecognizer
-from emoquant.tasks.listening_items import spread_over_texts
-from emoquant.tts.vocoder_checkpoint import load_vocoder
-from emoquant.tts.vocoders import GriffinLim, SourceFilter, Vocoder
+from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
+from emoquant.voice.tasks.listening_items import spread_over_texts
+from emoquant.voice.text.recognition import Recognizer, WhisperRecognizer
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.vocoders import GriffinLim, SourceFilter, Vocoder
 
 RATE = 16_000
 

@@ -24,17 +24,17 @@ import torch
 import yaml
 from torch import Tensor
 
-from emoquant.data.voice import TTSDataModule
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.bottleneck import code_perplexity
-from emoquant.tts.losses import f0_error, mel_l1
-from emoquant.tts.masking import length_mask, masked_mean
-from emoquant.tts.model import GenerSpeech
-from emoquant.tts.outputs import Synthesis
-from emoquant.tts.style import LEVELS
-from emoquant.tts.vocoders import SourceFilter
-from emoquant.tts.voice import Voice, load_voice
 from emoquant.types import StyleReference, TTSBatch
+from emoquant.voice.data import TTSDataModule
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.bottleneck import code_perplexity
+from emoquant.voice.tts.losses import f0_error, mel_l1
+from emoquant.voice.tts.masking import length_mask, masked_mean
+from emoquant.voice.tts.model import GenerSpeech
+from emoquant.voice.tts.outputs import Synthesis
+from emoquant.voice.tts.style import LEVELS
+from emoquant.voice.tts.vocoders import SourceFilter
+from emoquant.voice.tts.voice import Voice, load_voice
 
 
 def say(model: GenerSpeech, batch: TTSBatch, vectors: Tensor, style: StyleReference | None, given: bool) -> Synthesis:

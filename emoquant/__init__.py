@@ -17,10 +17,10 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "BitstreamError": "emoquant.codecs",
     "load_codec": "emoquant.codecs",
-    "load_synthesizer": "emoquant.tts.synthesis",
+    "load_synthesizer": "emoquant.voice.tts.synthesis",
     "Emotion2Vec": "emoquant.encoders",
-    "read_results": "emoquant.results",
-    "Row": "emoquant.results",
+    "read_results": "emoquant.storage.results",
+    "Row": "emoquant.storage.results",
 }
 
 __all__ = ["BitstreamError", "Emotion2Vec", "Row", "load_codec", "load_synthesizer", "read_results"]

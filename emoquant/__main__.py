@@ -6,8 +6,8 @@ from importlib import import_module
 from typing import Any
 
 import emoquant
-from emoquant.errors import debugging, error_block, user_errors
-from emoquant.shipped import did_you_mean
+from emoquant.console.errors import debugging, error_block, user_errors
+from emoquant.storage.shipped import did_you_mean
 
 #: Command -> module and function, and what it is for. Modules are imported when their command is used.
 COMMANDS: dict[str, tuple[str, str]] = {

@@ -8,7 +8,13 @@ from unittest import mock
 
 import torch
 
-HEAVY = ["lightning.pytorch", "emoquant.callbacks", "emoquant.data.module", "emoquant.tasks", "emoquant.tasks.vocoder"]
+HEAVY = [
+    "lightning.pytorch",
+    "emoquant.callbacks",
+    "emoquant.data.module",
+    "emoquant.tasks",
+    "emoquant.voice.tasks.vocoder",
+]
 
 
 def start(log, target, *args):

@@ -20,7 +20,7 @@ def plain_split(utterances, emotions=(), speakers=(), lengths=()):
 
 
 class PlainData(LightningDataModule):
-    """All members of :class:`emoquant.data_api.EmotionData`; tests override what they are about."""
+    """All members of :class:`emoquant.interfaces.access.EmotionData`; tests override what they are about."""
 
     batch_type = Batch
     name, emotions, speakers, budget = "plain", [], [], 1

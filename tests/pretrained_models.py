@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from emoquant._torchaudio import ensure_torchaudio
+from emoquant.audio._torchaudio import ensure_torchaudio
 
 ensure_torchaudio()
 

@@ -7,10 +7,10 @@ from tiny_world import PullCodec
 from voice_batches import TINY
 
 from emoquant.data.rendered import RenderedCorpus
-from emoquant.data.voice import TTSDataModule
 from emoquant.encoders.base import EmotionHead, FrameEncoder
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.voice import Voice, VoiceFacts
+from emoquant.voice.data import TTSDataModule
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.voice import Voice, VoiceFacts
 
 DIM = 8
 

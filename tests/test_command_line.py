@@ -12,8 +12,8 @@ import emoquant
 from emoquant.__main__ import COMMANDS, main
 from emoquant.cli import run
 from emoquant.codecs import load_codec
-from emoquant.results import read_results
-from emoquant.runs import begun_in
+from emoquant.storage.results import read_results
+from emoquant.storage.runs import begun_in
 
 SMALL = ["--model.codebook_epochs=1", "--model.gate_epochs=1", "--trainer.max_epochs=3", "--model.splits=1",
          "--model.quantizer.codewords=8", "--model.quantizer.layers=1", "--model.sample_frames=400",

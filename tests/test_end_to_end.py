@@ -12,7 +12,7 @@ from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS, SMALL_EPOCHS, 
 from emoquant import load_codec
 from emoquant.cli import run
 from emoquant.commands.reports import reports as redraw
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
 
 
 @pytest.fixture(scope="module")

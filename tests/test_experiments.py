@@ -7,9 +7,9 @@ import pytest
 from small_runs import EMOTIONS, ROOT, SMALL_CODEC, SMALL_CORPUS
 
 from emoquant.cli import run
-from emoquant.results import read_results
-from emoquant.runs import Begun
-from emoquant.shipped import CONFIGS
+from emoquant.storage.results import read_results
+from emoquant.storage.runs import Begun
+from emoquant.storage.shipped import CONFIGS
 from emoquant.study.corpus import look_at, open_data
 from emoquant.study.plan import make_plan, read_experiment
 

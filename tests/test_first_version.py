@@ -10,7 +10,7 @@ import yaml
 from emoquant.__main__ import main
 from emoquant.codecs import load_codec
 from emoquant.codecs.specs import Place, open_codecs
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
 
 RUNS = Path(__file__).parent / "expected" / "first_version"
 

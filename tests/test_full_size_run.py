@@ -10,7 +10,7 @@ import torch
 
 from emoquant.cli import run
 from emoquant.encoders import UntrainedEmotion2Vec
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
 
 ROOT = Path(__file__).parent.parent
 

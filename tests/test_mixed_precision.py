@@ -10,20 +10,21 @@ from tiny_world import DIM, EMOTIONS, CentroidHead, TinyData
 from voice_batches import TINY, voice_batch
 from voice_data import VoiceData
 
+from emoquant.audio.mel import MelSettings
 from emoquant.codecs import ECVQ, Greedy, Mixture, Nearest
 from emoquant.codecs.search import layout_of
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, train_step
-from emoquant.speech.mel import MelSettings
-from emoquant.tasks import CodecTask, EmotionTTS, Schedule
+from emoquant.tasks import CodecTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
-from emoquant.tasks.voice_losses import LossWeights, voice_losses
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.bottleneck import StyleCodebook
-from emoquant.tts.couplings import ActNorm
-from emoquant.tts.masking import masked_mean
-from emoquant.tts.model import GenerSpeech
+from emoquant.voice.tasks import EmotionTTS, Schedule
+from emoquant.voice.tasks.voice_losses import LossWeights, voice_losses
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.bottleneck import StyleCodebook
+from emoquant.voice.tts.couplings import ActNorm
+from emoquant.voice.tts.masking import masked_mean
+from emoquant.voice.tts.model import GenerSpeech
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging.*")

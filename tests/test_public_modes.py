@@ -13,7 +13,7 @@ from emoquant.encoders import EncoderHead, UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.tasks import ClassificationTask
-from emoquant.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
 
 TINY = "checkpoints/emotion2vec-tiny"
 

@@ -5,7 +5,7 @@ from plain_data import PlainData
 from torch.utils.data import DataLoader
 from voice_batches import voice_batch
 
-from emoquant.speech.mel import MelSettings
+from emoquant.audio.mel import MelSettings
 from emoquant.types import TTSBatch
 
 

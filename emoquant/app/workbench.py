@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 
 from emoquant.app.atlas import Atlas
-from emoquant.audio import AudioError, audio_seconds
+from emoquant.audio.loading import AudioError, audio_seconds
+from emoquant.audio.trimming import TRIM, require_threshold, trimmed
 from emoquant.codecs.base import Codec
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
-from emoquant.origin import require_origin
-from emoquant.trimming import TRIM, require_threshold, trimmed
-from emoquant.tts.recipe import Emotion, EmotionRecipe, quantize
-from emoquant.tts.references import Reference
-from emoquant.tts.synthesis import Speech, Synthesizer
+from emoquant.storage.origin import require_origin
+from emoquant.voice.tts.recipe import Emotion, EmotionRecipe, quantize
+from emoquant.voice.tts.references import Reference
+from emoquant.voice.tts.synthesis import Speech, Synthesizer
 
 #: Longest recording that is taken, in seconds, longest text, in characters, and recordings that are remembered.
 LONGEST, CHARACTERS, REMEMBERED = 30.0, 300, 8

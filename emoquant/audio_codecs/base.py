@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.audio import resampled
+from emoquant.audio.loading import resampled
 
 
 class Clip(NamedTuple):
@@ -102,7 +102,9 @@ class AudioCodec(ABC):
         for clip, coded in zip(clips, self.code(inner, point), strict=True):
             back = resampled(coded.waveform.float().cpu()[self.delay :], self.sample_rate, sample_rate)
             if not bool(back.isfinite().all()):
-                raise ValueError(f"codec {self.name!r} gave samples of {clip.name!r} that are not finite: check its weights")
+                raise ValueError(
+                    f"codec {self.name!r} gave samples of {clip.name!r} that are not finite: check its weights"
+                )
             found.append(coded._replace(waveform=fitted(back, len(clip.waveform))))
         return found
 

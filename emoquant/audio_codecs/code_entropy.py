@@ -1,4 +1,4 @@
-"""How much of a codec's bit rate is redundant: the bits of its codes under an entropy model that was trained on them."""
+"""How much of a codec's bit rate is redundant: the bits of its codes under an entropy model trained on them."""
 
 from collections.abc import Sequence
 
@@ -12,9 +12,9 @@ from emoquant.entropy.light import LightModel
 class CodeEntropy:
     """The light entropy model of this project on the codes of an audio codec.
 
-    A frame's codes are predicted one after the other from those before them in the frame and from all codes of the frame
-    before (:class:`~emoquant.entropy.LightModel`). The bits are estimates, ``-log2 q`` summed, which a range coder meets
-    within a few bits an utterance.
+    A frame's codes are predicted one after the other from those before them in the frame and from all codes of the
+    frame before (:class:`~emoquant.entropy.LightModel`). The bits are estimates, ``-log2 q`` summed, which a range
+    coder meets within a few bits an utterance.
 
     Args:
         codewords: Values ``K`` of a code.

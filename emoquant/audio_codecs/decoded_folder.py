@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from emoquant.audio import read_audio
+from emoquant.audio.containers import AUDIO_SUFFIXES
+from emoquant.audio.loading import read_audio
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip, digest
-from emoquant.containers import AUDIO_SUFFIXES
 
 #: Seconds by which a decoded file may be shorter or longer than its utterance: the frames of codecs.
 _TOLERANCE = 0.1
@@ -19,8 +19,8 @@ _TOLERANCE = 0.1
 class DecodedFolder(AudioCodec):
     """A folder of decoded utterances, one file each, named after the utterance's id or its audio file.
 
-    ``FOLDER/<id>.wav``, or ``FOLDER/<stem of the audio file>.wav``, in any format and sampling rate that is read. A file
-    holds an utterance, or all of the file that the corpus cuts it out of.
+    ``FOLDER/<id>.wav``, or ``FOLDER/<stem of the audio file>.wav``, in any format and sampling rate that is read. A
+    file holds an utterance, or all of the file that the corpus cuts it out of.
 
     Args:
         folder: The folder.
@@ -37,7 +37,8 @@ class DecodedFolder(AudioCodec):
     ) -> None:
         if bits_per_second <= 0 or not 0 <= delay_seconds < 1:
             raise ValueError(
-                f"bits_per_second must be positive and delay_seconds from 0 to 1, got {bits_per_second}, {delay_seconds}"
+                "bits_per_second must be positive and delay_seconds from 0 to 1, got "
+                f"{bits_per_second}, {delay_seconds}"
             )
         self.folder, self.name = Path(folder), name or Path(folder).name
         self.points = (float(bits_per_second),)
@@ -57,7 +58,9 @@ class DecodedFolder(AudioCodec):
         for path in sorted(self.folder.rglob("*")):
             if path.suffix.lower() in AUDIO_SUFFIXES:
                 if path.stem in found:
-                    raise ValueError(f"{found[path.stem]} and {path} are named alike: keep one decoded file an utterance")
+                    raise ValueError(
+                        f"{found[path.stem]} and {path} are named alike: keep one decoded file an utterance"
+                    )
                 found[path.stem] = path
         if not found:
             raise FileNotFoundError(f"{self.folder} holds no audio: expected a decoded file for each utterance")
@@ -73,8 +76,8 @@ class DecodedFolder(AudioCodec):
         missing = [clip.name for clip in clips if self._find(clip) is None]
         if missing:
             raise FileNotFoundError(
-                f"{self.folder} lacks the decoded files of {len(missing)} utterances, the first is {missing[0]!r}: expected "
-                f"{missing[0]}.wav, or a file named like the utterance's own"
+                f"{self.folder} lacks the decoded files of {len(missing)} utterances, the first is {missing[0]!r}: "
+                f"expected {missing[0]}.wav, or a file named like the utterance's own"
             )
         found = []
         for clip in clips:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
-from emoquant.shipped import shipped_path
+from emoquant.storage.shipped import shipped_path
 
 _ENCODER, _QUANTIZER, _DECODER = "soundstream_encoder.tflite", "quantizer.tflite", "lyragan.tflite"
 #: Samples of a frame, 20 ms.
@@ -22,7 +22,7 @@ _MOST = 46
 
 
 class Lyra(AudioCodec):
-    """Lyra V2 (https://github.com/google/lyra): SoundStream's encoder, 46 stages of 4 bits, a generator, 50 frames a second.
+    """Lyra V2 (https://github.com/google/lyra): SoundStream's encoder, 46 stages of 4 bits, a generator, 50 frames/s.
 
     It needs the extra ``lyra`` (``pip install emoquant[lyra]``) and the folder ``lyra_v2`` of its release
     (``soundstream_encoder.tflite``, ``quantizer.tflite``, ``lyragan.tflite``).
@@ -38,9 +38,7 @@ class Lyra(AudioCodec):
 
     codewords = 16
 
-    def __init__(
-        self, folder: str, bits_per_second: Sequence[float] = (3200, 6000, 9200), name: str = "lyra"
-    ) -> None:
+    def __init__(self, folder: str, bits_per_second: Sequence[float] = (3200, 6000, 9200), name: str = "lyra") -> None:
         self.name, self.folder = name, folder
         self.points = tuple(float(point) for point in bits_per_second)
         if not self.points or not set(self.points) <= set(_STAGES):

@@ -100,14 +100,16 @@ class MP3(FileCodec):
     def write(self, samples: np.ndarray, point: float) -> bytes:
         """Return an MP3 file; see :meth:`FileCodec.write`."""
         rate = min(_MPEG2[1:], key=lambda each: abs(1000 * each - point))
-        return _written(samples, self.sample_rate, "MP3", "MPEG_LAYER_III", min(0.999, (160 - rate) / (160 - 8)), "CONSTANT")
+        return _written(
+            samples, self.sample_rate, "MP3", "MPEG_LAYER_III", min(0.999, (160 - rate) / (160 - 8)), "CONSTANT"
+        )
 
     def payload(self, data: bytes) -> int:
         """Return the bytes of the frames, without that of the encoder's notes."""
         return sum(mp3_frames(data))
 
     def lag(self, data: bytes) -> int:
-        """Return encoder's and decoder's delay where the file has no notes that say it: those do not fit into low rates."""
+        """Return the codec's delay where the file has no notes that say it: they do not fit into low rates."""
         return 0 if mp3_frames(data)[0] == 0 else _MP3_DELAY
 
     def fingerprint(self) -> str:
@@ -158,7 +160,7 @@ def mp3_frames(data: bytes) -> list[int]:
     place = 0
     if data[:3] == b"ID3":
         place = 10 + sum((data[6 + i] & 0x7F) << (7 * (3 - i)) for i in range(4))
-    frames = []
+    frames: list[int] = []
     while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] >= 0xE0:
         version, padding = (data[place + 1] >> 3) & 3, (data[place + 2] >> 1) & 1
         kilobits = (_MPEG1 if version == 3 else _MPEG2)[data[place + 2] >> 4]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
 from emoquant.audio_codecs.families import FAMILIES, Family
+from emoquant.devices.precision import full_float32
 from emoquant.encoders.pretrained import (
     files_digest,
     find_pretrained,
@@ -19,7 +20,6 @@ from emoquant.encoders.pretrained import (
     model_family,
     read_settings,
 )
-from emoquant.precision import full_float32
 
 
 class TransformersCodec(AudioCodec):
@@ -84,7 +84,9 @@ class TransformersCodec(AudioCodec):
         """
         offered = self.family.offered(self.settings)
         chosen = offered if self.codebooks is None else self.codebooks
-        wrong = [count for count in chosen if count not in offered and (self.family.fixed or not 1 <= count <= offered[-1])]
+        wrong = [
+            count for count in chosen if count not in offered and (self.family.fixed or not 1 <= count <= offered[-1])
+        ]
         if wrong or not chosen:
             raise ValueError(
                 f"{self.model} has no {', '.join(map(str, wrong)) or 'zero'} codebooks: expected numbers among "

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from emoquant.audio import read_audio
+from emoquant.audio.loading import read_audio
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
 from emoquant.audio_codecs.code_entropy import CodeEntropy
 from emoquant.codecs.base import Codec
@@ -124,8 +124,8 @@ class Recoded(Codec):
         for index, (row, clip, each) in enumerate(zip(rows, clips, coded, strict=True)):
             if len(row) != int(batch.lengths[index]):
                 raise ValueError(
-                    f"{clip.path}: {len(row)} frames after coding, {int(batch.lengths[index])} before: the audio or the "
-                    "encoder changed since its features were stored; extract them anew"
+                    f"{clip.path}: {len(row)} frames after coding, {int(batch.lengths[index])} before: the audio or "
+                    "the encoder changed since its features were stored; extract them anew"
                 )
             features[index, : len(row)] = row
             seconds = len(clip.waveform) / encoder.sample_rate

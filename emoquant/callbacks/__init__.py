@@ -7,13 +7,11 @@ from emoquant.callbacks.embeddings import EmbeddingProjector
 from emoquant.callbacks.export import EncoderExport
 from emoquant.callbacks.failing import FailTogether
 from emoquant.callbacks.lambda_sweep import LambdaSweep
-from emoquant.callbacks.listening import ListeningWriter
 from emoquant.callbacks.progress import SweepProgress
 from emoquant.callbacks.results import ResultsWriter
 from emoquant.callbacks.resuming import Preemption, ResumedProgress, SeededSteps, WholeCheckpoints
 from emoquant.callbacks.settings import RunSettings
 from emoquant.callbacks.summary import PartsSummary
-from emoquant.callbacks.synthesis import SynthesisSamples
 
 __all__ = [
     "AudioSamples",
@@ -23,7 +21,6 @@ __all__ = [
     "EncoderExport",
     "FailTogether",
     "LambdaSweep",
-    "ListeningWriter",
     "PartsSummary",
     "Preemption",
     "ResultsWriter",
@@ -31,6 +28,5 @@ __all__ = [
     "RunSettings",
     "SeededSteps",
     "SweepProgress",
-    "SynthesisSamples",
     "WholeCheckpoints",
 ]

@@ -2,9 +2,9 @@
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from emoquant.audio import read_audio
+from emoquant.audio.loading import read_audio
 from emoquant.callbacks.media import media_of
-from emoquant.data_api import labelled_data_of
+from emoquant.interfaces.access import labelled_data_of
 
 SAMPLE_RATE = 16_000
 ABOUT = (

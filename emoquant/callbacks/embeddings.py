@@ -10,7 +10,7 @@ from torch import Tensor
 from emoquant.callbacks.live import checked_batch, codec_of, due
 from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
-from emoquant.data_api import data_of
+from emoquant.interfaces.access import data_of
 from emoquant.metrics import utterance_vectors
 from emoquant.types import Batch
 

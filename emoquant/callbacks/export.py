@@ -9,9 +9,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint
 from lightning.pytorch.utilities import rank_zero_info
 
-from emoquant.data_api import audio_data_of
-from emoquant.files import read_tensors
-from emoquant.trainer_flags import is_trial
+from emoquant.console.trainer_flags import is_trial
+from emoquant.interfaces.access import audio_data_of
+from emoquant.storage.files import read_tensors
 
 
 class EncoderExport(Callback):

@@ -11,7 +11,7 @@ from typing import Any
 import torch.distributed
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from emoquant.ranks import own_rank, world_size
+from emoquant.devices.ranks import own_rank, world_size
 
 
 class FailTogether(Callback):

@@ -11,16 +11,16 @@ from torch import nn
 
 from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due
 from emoquant.callbacks.media import Media, media_of
-from emoquant.data_api import data_of
 from emoquant.encoders.heads import head_or_none
+from emoquant.interfaces.access import data_of
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
 from emoquant.metrics.recognition import class_columns
 from emoquant.metrics.sweep import Classifier
-from emoquant.origin import require_origin
 from emoquant.reports import EmotionTable, SweepCurves
 from emoquant.reports.base import Drawing
 from emoquant.reports.rows import Results
-from emoquant.results import Row
+from emoquant.storage.origin import require_origin
+from emoquant.storage.results import Row
 
 #: Pooled figures that are logged as scalars at every operating point.
 SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", "distinct_outputs", "agreement", "kl")

@@ -9,14 +9,14 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 
 from emoquant.codecs.history import History, shares_text, sources_of
-from emoquant.csv_files import csv_cell
-from emoquant.files import whole_file
+from emoquant.console.trainer_flags import is_trial, run_folder
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.reports.rows import Results
-from emoquant.results import Row, write_results
-from emoquant.trainer_flags import is_trial, run_folder
+from emoquant.storage.csv_files import csv_cell
+from emoquant.storage.files import whole_file
+from emoquant.storage.results import Row, write_results
 
 PREVIOUS = "results.previous.csv"
 SOURCES = "codecs.csv"
@@ -32,7 +32,7 @@ class ResultsWriter(Callback):
     of a run that was interrupted. Results that an earlier run left in the same folder are set aside as
     ``results.previous.csv`` when a test starts. Rank zero writes.
 
-    The task's part is its attribute ``rows``: a list of :class:`~emoquant.results.Row`, the same on every rank.
+    The task's part is its attribute ``rows``: a list of :class:`~emoquant.storage.results.Row`, the same on every rank.
 
     Args:
         reports: Reports to draw; None for all that the rows allow, an empty list for none.

@@ -13,7 +13,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from emoquant.files import whole_file
+from emoquant.storage.files import whole_file
 
 
 class SeededSteps(Callback):

@@ -10,8 +10,8 @@ from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
-from emoquant.files import whole_file
-from emoquant.trainer_flags import is_trial, run_folder
+from emoquant.console.trainer_flags import is_trial, run_folder
+from emoquant.storage.files import whole_file
 
 Flat = dict[str, str | int | float | bool]
 

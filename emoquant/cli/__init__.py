@@ -19,13 +19,13 @@ from emoquant.callbacks import RunSettings
 from emoquant.cli.placing import apply_words
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
-from emoquant.documents import inlined
-from emoquant.files import read_tensors
-from emoquant.quiet import leave_out_noise
-from emoquant.runs import LAST, begin, newest
-from emoquant.shipped import CONFIGS, did_you_mean
-from emoquant.trainer_flags import callbacks_left, runs_folder
-from emoquant.words import Setting, parse_line, settle
+from emoquant.console.quiet import leave_out_noise
+from emoquant.console.trainer_flags import callbacks_left, runs_folder
+from emoquant.console.words import Setting, parse_line, settle
+from emoquant.storage.documents import inlined
+from emoquant.storage.files import read_tensors
+from emoquant.storage.runs import LAST, begin, newest
+from emoquant.storage.shipped import CONFIGS, did_you_mean
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
 COMMANDS = ("fit", "validate", "test", "predict")

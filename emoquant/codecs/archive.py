@@ -35,7 +35,7 @@ from emoquant.codecs.bitstream import (
     read_varint,
     varint,
 )
-from emoquant.files import write_whole
+from emoquant.storage.files import write_whole
 
 _CHECK_BITS = 12
 #: Longest name, in bytes.

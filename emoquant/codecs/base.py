@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from emoquant.codecs.history import Source
-from emoquant.origin import Origin
+from emoquant.storage.origin import Origin
 from emoquant.types import Batch, Coded
 
 #: Lagrange multipliers of the study's sweep, in squared feature units per bit.

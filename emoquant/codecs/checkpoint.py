@@ -26,11 +26,11 @@ from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
 from emoquant.codecs.size_limit import SizeLimit
 from emoquant.entropy.base import EntropyModel
-from emoquant.files import read_tensors, whole_file
-from emoquant.origin import UNKNOWN, Origin, read_origin
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.runs import find_checkpoint
-from emoquant.shipped import say_licence
+from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.origin import UNKNOWN, Origin, read_origin
+from emoquant.storage.runs import find_checkpoint
+from emoquant.storage.shipped import say_licence
 
 #: Key of the codec's description in a checkpoint, and its version.
 SECTION, VERSION = "emoquant_codec", 1
@@ -112,7 +112,7 @@ def load_codec(
 
     Args:
         checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, or the folder of a run
-            (:func:`~emoquant.runs.find_checkpoint`).
+            (:func:`~emoquant.storage.runs.find_checkpoint`).
         points: Operating points that an evaluation runs, for an :class:`ECVQ` lambdas in squared feature units per
             bit; by default those of the study, or of another kind of codec its own.
         name: Name in the tables; by default that of the run's folder, or of the file without its ending.

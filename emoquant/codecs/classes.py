@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from emoquant.shipped import did_you_mean
+from emoquant.storage.shipped import did_you_mean
 
 #: The package whose classes a checkpoint may always name.
 PROJECT = "emoquant"

@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from emoquant.codecs.bitstream import FINGERPRINT_BYTES, Packet
 from emoquant.codecs.real_bits import Codes, Encoding, RealBits
 from emoquant.codecs.search import Search
+from emoquant.devices.precision import full_float32
 from emoquant.entropy import coding
 from emoquant.entropy.base import LARGEST_RATIO, EntropyModel
 from emoquant.entropy.folding import integer_twin
 from emoquant.entropy.integer import IntegerTwin
-from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 #: Frames, padding included, that are searched or decoded side by side.

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from emoquant.codecs.base import Codec
 from emoquant.codecs.ecvq import ECVQ, check_features, require_ecvq
+from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import frames_before
-from emoquant.origin import require_origin
-from emoquant.precision import full_float32
+from emoquant.storage.origin import require_origin
 from emoquant.types import Coded
 
 Rule = Literal["average", "interpolate", "distance", "vote"]

@@ -9,8 +9,8 @@ from torch import Tensor
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.code_bits import CodeBits
 from emoquant.codecs.search import Search, layout_of, rows_that_fit
+from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel
-from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Coded
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import estimated_bits
 from emoquant.codecs.ecvq import check_features, require_ecvq
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
 from emoquant.types import Coded
 
 #: Similarity targets of the study's comparison.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from torch import nn
 
-from emoquant.origin import UNKNOWN, Origin
+from emoquant.storage.origin import UNKNOWN, Origin
 
 
 class History(NamedTuple):

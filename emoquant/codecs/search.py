@@ -9,9 +9,9 @@ from torch import Tensor
 from emoquant.codecs.coarse_path import best_coarse_path
 from emoquant.codecs.frame_search import FrameSearch
 from emoquant.codecs.frame_step import frame_step
+from emoquant.devices.memory import fitting
+from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, Layout
-from emoquant.memory import fitting
-from emoquant.precision import full_float32
 from emoquant.quantization.grvq import GroupedResidualVQ
 
 

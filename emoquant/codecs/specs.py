@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import emoquant.codecs
 from emoquant.codecs.base import Codec
 from emoquant.codecs.checkpoint import load_codec
-from emoquant.runs import RUNS, find_checkpoint
-from emoquant.shipped import did_you_mean
+from emoquant.storage.runs import RUNS, find_checkpoint
+from emoquant.storage.shipped import did_you_mean
 
 Spec = Mapping[str, Any] | str | Codec
 

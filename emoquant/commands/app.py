@@ -6,15 +6,15 @@ from typing import Any
 from emoquant.app.atlas import atlas_of
 from emoquant.app.page import Page
 from emoquant.app.workbench import Workbench
+from emoquant.audio.trimming import TRIM
 from emoquant.codecs.specs import Place, open_codecs
 from emoquant.encoders.base import EmotionHead
 from emoquant.encoders.heads import head_or_none
-from emoquant.origin import require_origin
-from emoquant.runs import LAST, RUNS, Begun, begun_in, newest
+from emoquant.storage.origin import require_origin
+from emoquant.storage.runs import LAST, RUNS, Begun, begun_in, newest
 from emoquant.study.corpus import open_data
-from emoquant.trimming import TRIM
-from emoquant.tts.synthesis import load_synthesizer
-from emoquant.tts.vocoders.base import Vocoder
+from emoquant.voice.tts.synthesis import load_synthesizer
+from emoquant.voice.tts.vocoders.base import Vocoder
 
 #: Lambdas of the slider.
 POINTS = (0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)

@@ -1,9 +1,9 @@
 """The command ``check-data``: what is wrong with a corpus for the training of a voice."""
 
-from emoquant.data.voice.check import Finding, check_data
-from emoquant.data.voice.module import TTSDataModule
+from emoquant.console.words import DEFAULT_DATA
 from emoquant.study.corpus import open_module
-from emoquant.words import DEFAULT_DATA
+from emoquant.voice.data.check import Finding, check_data
+from emoquant.voice.data.module import TTSDataModule
 
 
 def check(

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from emoquant.shipped import config_names
-from emoquant.words import KINDS
+from emoquant.console.words import KINDS
+from emoquant.storage.shipped import config_names
 
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
 _COMMANDS = ("fit", "validate", "test", "predict", "study", "manifest", "extract", "compress", "decompress", "contents",

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal
 from emoquant.commands.compress_archive import CompressedArchive
 from emoquant.commands.compress_folder import CompressedFolder
 from emoquant.commands.sources import Source, find_sources, require_encoder
-from emoquant.origin import Origin, require_origin
-from emoquant.sharding import parse_shard
+from emoquant.devices.sharding import parse_shard
+from emoquant.storage.origin import Origin, require_origin
 
 if TYPE_CHECKING:
     from emoquant.codecs.rate_curves import Target
@@ -79,7 +79,7 @@ def compress(
         ValueError: An argument is out of range, an input is bad, the folder holds files of other settings, or the
             archive is there.
     """
-    from emoquant.trimming import require_threshold
+    from emoquant.audio.trimming import require_threshold
 
     aim = _aim(lmbda, bits_per_frame, similarity, tolerance)
     require_threshold(trim)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 from emoquant.commands.compress_manifest import CompressedRow, append_rows, listed_files, read_rows, write_rows
 from emoquant.commands.sources import Source, place_output, source_digest
-from emoquant.documents import read_json
-from emoquant.files import write_whole
-from emoquant.sharding import share_of
+from emoquant.devices.sharding import share_of
+from emoquant.storage.documents import read_json
+from emoquant.storage.files import write_whole
 
 #: Key of the lambda that a corpus as a whole was found to need, in settings.json.
 COMMON_LMBDA = "common_lmbda"

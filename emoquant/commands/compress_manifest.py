@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from emoquant.csv_files import csv_cell, csv_text
-from emoquant.files import refuse_pointer, write_whole
+from emoquant.storage.csv_files import csv_cell, csv_text
+from emoquant.storage.files import refuse_pointer, write_whole
 
 
 class CompressedRow(NamedTuple):

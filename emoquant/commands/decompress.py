@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
-from emoquant.files import write_whole
+from emoquant.storage.files import write_whole
 
 if TYPE_CHECKING:
     from emoquant.codecs.archive import Archive

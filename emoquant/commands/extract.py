@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emoquant.data.extraction import extract_corpora
-from emoquant.runs import RUNS, Begun, begun_in
+from emoquant.storage.runs import RUNS, Begun, begun_in
 from emoquant.study.corpus import open_data
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import docstring_parser
 
-from emoquant.documents import read_config
-from emoquant.shipped import CONFIGS, config_names, find_config
-from emoquant.words import DEFAULT_DATA, KINDS, parse_line
+from emoquant.console.words import DEFAULT_DATA, KINDS, parse_line
+from emoquant.storage.documents import read_config
+from emoquant.storage.shipped import CONFIGS, config_names, find_config
 
 _WIDTH = 118
 #: Options of the Trainer that are shown, beside those that a configuration sets.

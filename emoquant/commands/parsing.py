@@ -9,9 +9,10 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
-from emoquant.quiet import leave_out_noise
-from emoquant.shipped import did_you_mean
-from emoquant.words import encoder_spec, gather_lists
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.quiet import leave_out_noise
+from emoquant.console.words import gather_lists
+from emoquant.storage.shipped import did_you_mean
 
 #: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.
 _NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "Namespace", "Expected a path but",

@@ -2,14 +2,14 @@
 
 from pathlib import Path
 
-from emoquant.files import read_text
 from emoquant.reports.base import Report
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import CONFIG, FOLDER, configured_reports
-from emoquant.results import Row, read_results
-from emoquant.runs import RESULTS, Run, newest
+from emoquant.storage.files import read_text
+from emoquant.storage.results import Row, read_results
+from emoquant.storage.runs import RESULTS, Run, newest
 
 
 def reports(

@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from emoquant.files import read_text
 from emoquant.reports.pages import Section
-from emoquant.results import read_results
-from emoquant.runs import RESULTS, RUNS, newest
 from emoquant.site.build import Sources, build_site
+from emoquant.storage.files import read_text
+from emoquant.storage.results import read_results
+from emoquant.storage.runs import RESULTS, RUNS, newest
 
 #: Listening runs by the page that they belong to, where none are named.
 LISTENING = {

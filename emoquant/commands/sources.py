@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
-from emoquant.containers import AUDIO_SUFFIXES
-from emoquant.files import refuse_pointer
+from emoquant.audio.containers import AUDIO_SUFFIXES
+from emoquant.storage.files import refuse_pointer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -233,8 +233,8 @@ def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "
 def _read(source: Source, encoder: "FrameEncoder | None", trim: float | None = None) -> "Tensor":
     """Return the features ``(T, D)`` of an utterance, or the waveform ``(N,)`` of audio."""
     if encoder is not None and _is_audio(source):
-        from emoquant.audio import read_audio
-        from emoquant.trimming import trimmed
+        from emoquant.audio.loading import read_audio
+        from emoquant.audio.trimming import trimmed
 
         return trimmed(read_audio(source.path, sample_rate=encoder.sample_rate), encoder.sample_rate, trim)
     import numpy as np

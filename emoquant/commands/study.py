@@ -6,21 +6,21 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoquant.files import read_text
+from emoquant.console.words import require_same
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.findings_table import findings_html, found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import FOLDER, configured_reports
-from emoquant.results import read_results, write_results
-from emoquant.runs import RESULTS, RUNS, Begun, begin, begun_in, newest
-from emoquant.shipped import find_config
+from emoquant.storage.files import read_text
+from emoquant.storage.results import read_results, write_results
+from emoquant.storage.runs import RESULTS, RUNS, Begun, begin, begun_in, newest
+from emoquant.storage.shipped import find_config
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import extraction_minutes, minutes
 from emoquant.study.plan import Experiment, Plan, Step, make_plan, read_experiment, shipped_experiments
 from emoquant.study.running import Outcome, Runner
 from emoquant.study.seeds import merge_seeds
-from emoquant.words import require_same
 
 #: Folder of the figures of several seeds inside the folder of runs.
 SEEDS = "seeds"

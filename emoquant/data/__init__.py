@@ -10,7 +10,6 @@ from emoquant.data.module import AudioDataModule, EmotionDataModule
 from emoquant.data.rated import RatedCorpus
 from emoquant.data.ravdess import RAVDESS
 from emoquant.data.rendered import RenderedCorpus
-from emoquant.data.voice import TTSDataModule
 
 __all__ = [
     "CREMAD",
@@ -24,6 +23,5 @@ __all__ = [
     "ManifestCorpus",
     "RatedCorpus",
     "RenderedCorpus",
-    "TTSDataModule",
     "Utterance",
 ]

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from emoquant.audio import AudioError, read_audio
+from emoquant.audio.loading import AudioError, read_audio
+from emoquant.audio.trimming import require_threshold, speech_span
 from emoquant.data.base import Utterance
 from emoquant.data.table import UtteranceTable
-from emoquant.trimming import require_threshold, speech_span
 
 _RATE = 16_000
 #: Threads that read audio.
@@ -24,8 +24,8 @@ def cut_to_speech(utterances: Sequence[Utterance], trim: float | None) -> Uttera
 
     Args:
         utterances: The utterances.
-        trim: How many dB below the loudest 20 ms speech ends (:func:`~emoquant.trimming.speech_span`); None to cut
-            nothing.
+        trim: How many dB below the loudest 20 ms speech ends (:func:`~emoquant.audio.trimming.speech_span`); None to
+            cut nothing.
 
     Raises:
         FileNotFoundError: A file is gone.

@@ -13,16 +13,16 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from emoquant.audio import AudioError, audio_seconds, read_audio
+from emoquant.audio.loading import AudioError, audio_seconds, read_audio
+from emoquant.console.progress import Bar, progress
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
 from emoquant.data.sampling import padded_groups
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.data.writer import ShardWriter
+from emoquant.devices.sharding import parse_shard
 from emoquant.encoders.base import FrameEncoder
-from emoquant.progress import Bar, progress
-from emoquant.sharding import parse_shard
 
 #: Bad utterances that an error names before it only counts them.
 _NAMED = 10

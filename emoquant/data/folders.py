@@ -6,7 +6,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoquant.files import refuse_pointer
+from emoquant.storage.files import refuse_pointer
 
 _log = logging.getLogger(__name__)
 

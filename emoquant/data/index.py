@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from emoquant.data.journal import whole_lines
-from emoquant.files import write_whole
+from emoquant.storage.files import write_whole
 
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 from lightning.pytorch.utilities import rank_zero_warn
 
+from emoquant.audio.trimming import require_threshold
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.cutting import cut_to_speech
 from emoquant.data.records import FIELDS, RecordReader, option
 from emoquant.data.sheet import Choice, column_named, encoding_of, separator_of
 from emoquant.data.splits import split_at_random, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
-from emoquant.files import refuse_pointer
-from emoquant.trimming import require_threshold
+from emoquant.storage.files import refuse_pointer
 
 #: Ways to divide a corpus, and what of a line each needs.
 _POLICIES = {

@@ -12,12 +12,12 @@ from typing import Any, NamedTuple
 
 import soundfile
 
-from emoquant.audio import SHORTEST, AudioError, audio_seconds
+from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds
 from emoquant.data.name_pattern import NamePattern
 from emoquant.data.records import FIELDS, SPLIT_NAMES, option
 from emoquant.data.sheet import stands_for
-from emoquant.files import write_whole
 from emoquant.labels import SPELLINGS, canonical_emotion
+from emoquant.storage.files import write_whole
 
 #: Endings of files that are taken.
 _AUDIO = (".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".rf64")

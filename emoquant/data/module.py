@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from emoquant.audio import SHORTEST, AudioError, audio_seconds, read_audio
+from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds, read_audio
 from emoquant.data.arrangement import ArrangedDataModule
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
@@ -18,11 +18,11 @@ from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
-from emoquant.data_protocols import AudioData, EmotionData
+from emoquant.devices.ranks import any_rank, from_first, together
 from emoquant.encoders.base import FrameEncoder
+from emoquant.interfaces.protocols import AudioData, EmotionData
 from emoquant.labels import STUDY_EMOTIONS
-from emoquant.origin import Origin
-from emoquant.ranks import any_rank, from_first, together
+from emoquant.storage.origin import Origin
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000

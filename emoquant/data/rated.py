@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from emoquant.csv_files import read_csv
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.table import Builder, UtteranceTable
+from emoquant.storage.csv_files import read_csv
 
 
 class RatedCorpus(Corpus):

@@ -41,12 +41,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emoquant.audio import espeak
+from emoquant.console.progress import progress
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sentences import SENTENCES
 from emoquant.data.splits import split_by_group
-from emoquant.progress import progress
-from emoquant.speech import espeak
 
 
 class Prosody(NamedTuple):

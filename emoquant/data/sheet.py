@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
-from emoquant.documents import parse_yaml
+from emoquant.storage.documents import parse_yaml
 
 #: What may stand between the cells; the first that fits is taken.
 SEPARATORS = ",;\t|"

@@ -13,14 +13,14 @@ from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from emoquant.console.trainer_flags import is_overfitting
 from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.identity import check_ids
 from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
+from emoquant.devices.ranks import require_plain_strategy, require_share
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
-from emoquant.ranks import require_plain_strategy, require_share
-from emoquant.trainer_flags import is_overfitting
 
 #: Split that a stage of the trainer evaluates.
 EVALUATED = {"fit": "validation", "validate": "validation", "test": "test", "predict": "test"}

@@ -14,7 +14,7 @@ from torch import Tensor
 from emoquant.data.index import Part, Source
 from emoquant.data.journal import hold, locked
 from emoquant.data.store import FeatureStore
-from emoquant.files import write_whole
+from emoquant.storage.files import write_whole
 
 
 class ShardWriter:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from emoquant._torchaudio import ensure_torchaudio
+from emoquant.audio._torchaudio import ensure_torchaudio
 
 #: funasr's ``Emotion2vec``: a network whose parts the type checker cannot know.
 Network = Any

@@ -5,8 +5,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from emoquant.origin import Origin
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
+from emoquant.storage.origin import Origin
 
 
 class EmotionHead(nn.Module, ABC):
@@ -28,7 +28,7 @@ class EmotionHead(nn.Module, ABC):
 
 
 class FrameEncoder(nn.Module, ABC):
-    """Turns waveforms into frame features, in full float32 on every device (:func:`~emoquant.precision.full_float32`).
+    """Turns waveforms into frame features, everywhere in float32 (:func:`~emoquant.devices.precision.full_float32`).
 
     Features of a GPU are those of a CPU up to the rounding of float32, so one feature store serves both.
 

@@ -14,11 +14,11 @@ import torch
 import yaml
 from torch import Tensor
 
-from emoquant.documents import read_json, read_yaml
 from emoquant.encoders.architecture import Network
 from emoquant.encoders.frames import front_end_layers
-from emoquant.files import read_tensors, read_text, whole_file
-from emoquant.rebuilding import require_weights
+from emoquant.storage.documents import read_json, read_yaml
+from emoquant.storage.files import read_tensors, read_text, whole_file
+from emoquant.storage.rebuilding import require_weights
 
 _CONFIGURATION = {
     "framework": "pytorch",

@@ -24,8 +24,8 @@ from emoquant.encoders.directory import (
 from emoquant.encoders.heads import LinearHead, head_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
-from emoquant.origin import Origin
-from emoquant.rebuilding import build
+from emoquant.storage.origin import Origin
+from emoquant.storage.rebuilding import build
 
 
 class Emotion2Vec(FrameEncoder):

@@ -51,7 +51,9 @@ class Samples(FrontEnd):
         for kernel, stride in reversed(list(zip(self.kernels, self.strides, strict=True))):
             self.field = (self.field - 1) * stride + kernel
         # A norm over time sees the padding, and so do the stacked convolutions of data2vec for positions.
-        self.exact = getattr(settings, "feat_extract_norm", "layer") != "group" and settings.model_type != "data2vec-audio"
+        self.exact = (
+            getattr(settings, "feat_extract_norm", "layer") != "group" and settings.model_type != "data2vec-audio"
+        )
 
     def count(self, lengths: Tensor) -> Tensor:
         """Return the frames that waveforms of these lengths (samples) give, ``(B,)`` int64; 0 if too short."""

@@ -8,15 +8,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import body_digest, read_directory, read_weights
 from emoquant.encoders.hub import Hub, find_model
-from emoquant.files import read_tensors
 from emoquant.labels import emotion_index
-from emoquant.origin import Origin, read_origin
-from emoquant.precision import full_float32
-from emoquant.rebuilding import build, fill, require_weights
-from emoquant.runs import BEST, RUNS, find_checkpoint, newest
+from emoquant.storage.files import read_tensors
+from emoquant.storage.origin import Origin, read_origin
+from emoquant.storage.rebuilding import build, fill, require_weights
+from emoquant.storage.runs import BEST, RUNS, find_checkpoint, newest
 
 
 class LinearHead(EmotionHead):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-from emoquant.shipped import CHECKPOINTS, say_licence, shipped_path
+from emoquant.storage.shipped import CHECKPOINTS, say_licence, shipped_path
 
 Hub = Literal["auto", "ms", "hf", "path"]
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emoquant.audio.mel import MelSettings
+from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
-from emoquant.files import read_tensors
-from emoquant.precision import full_float32
-from emoquant.rebuilding import fill
-from emoquant.runs import find_checkpoint
-from emoquant.speech.mel import MelSettings
+from emoquant.storage.files import read_tensors
+from emoquant.storage.rebuilding import fill
+from emoquant.storage.runs import find_checkpoint
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
 _MEL = MelSettings.generspeech(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)

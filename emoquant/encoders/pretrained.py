@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from torch import nn
 
-from emoquant._torchaudio import ensure_torchaudio
-from emoquant.documents import read_json
+from emoquant.audio._torchaudio import ensure_torchaudio
 from emoquant.encoders.hub import download_model
-from emoquant.files import refuse_pointer
-from emoquant.shipped import shipped_path
+from emoquant.storage.documents import read_json
+from emoquant.storage.files import refuse_pointer
+from emoquant.storage.shipped import shipped_path
 
 CONFIG, FEATURES = "config.json", "preprocessor_config.json"
 #: Files of a model on a hub that are fetched: descriptions and weights, no code.
@@ -52,7 +52,9 @@ def find_pretrained(model: str, families: Collection[str], what: str) -> Path:
             f"{', '.join(sorted(families))}"
         )
     if not _weights(folder):
-        raise FileNotFoundError(f"{folder} has no weights (model.safetensors or pytorch_model.bin): copy the model whole")
+        raise FileNotFoundError(
+            f"{folder} has no weights (model.safetensors or pytorch_model.bin): copy the model whole"
+        )
     return folder
 
 
@@ -65,7 +67,9 @@ def model_family(folder: Path) -> str:
     """
     path = folder / CONFIG
     if not path.is_file():
-        raise FileNotFoundError(f"{folder} has no {CONFIG}: expected a folder as save_pretrained of transformers writes")
+        raise FileNotFoundError(
+            f"{folder} has no {CONFIG}: expected a folder as save_pretrained of transformers writes"
+        )
     content = read_json(path)
     family = content.get("model_type") if isinstance(content, dict) else None
     if not isinstance(family, str):

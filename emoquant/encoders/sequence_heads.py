@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from emoquant.encoders.heads import LinearHead
-from emoquant.files import read_tensors
+from emoquant.storage.files import read_tensors
 
 _NEEDED = ("projector.weight", "projector.bias", "classifier.weight", "classifier.bias")
 

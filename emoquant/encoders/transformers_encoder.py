@@ -10,14 +10,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from emoquant.documents import read_json
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.front_ends import FAMILIES, FrontEnd, front_end
 from emoquant.encoders.pretrained import files_digest, find_pretrained, load_front_end, load_pretrained, read_settings
 from emoquant.encoders.sequence_heads import sequence_head
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
-from emoquant.origin import Origin
-from emoquant.shipped import shipped_path
+from emoquant.storage.documents import read_json
+from emoquant.storage.origin import Origin
+from emoquant.storage.shipped import shipped_path
 
 #: ``layer`` of the model's own output, after its last norm.
 LAST = -1
@@ -65,8 +65,8 @@ class TransformersEncoder(FrameEncoder):
             raise ValueError(f"layer={layer!r}: expected a number from 0, -1 for the output, or 'weighted'")
         if (layer == "weighted") != (mixture is not None):
             raise ValueError(
-                "layer: weighted and mixture (the weights, layers.json of `emoquant layers`) belong together: give both "
-                "or neither"
+                "layer: weighted and mixture (the weights, layers.json of `emoquant layers`) belong together: give "
+                "both or neither"
             )
         self.model, self.layer, self.mixture = model, layer, mixture
         self.window, self.overlap = window, overlap
@@ -104,7 +104,8 @@ class TransformersEncoder(FrameEncoder):
             raise ValueError(f"{self.model} gives {rate:g} frames a second, expected {self.frame_rate:g}")
         if found.longest is not None and self.window * self.sample_rate > found.longest:
             raise ValueError(
-                f"window={self.window} s is longer than the {found.longest / self.sample_rate:g} s that {self.model} takes"
+                f"window={self.window} s is longer than the {found.longest / self.sample_rate:g} s that {self.model} "
+                "takes at once"
             )
         return found
 
@@ -145,7 +146,9 @@ class TransformersEncoder(FrameEncoder):
         """Return frame features and their lengths; see :meth:`FrameEncoder.forward`."""
         if self.layer == "weighted":
             weights = self._mixture().to(waveforms.device)
-            return self._run(waveforms, lengths, lambda states, _: torch.einsum("l,lbtd->btd", weights, torch.stack(states)))
+            return self._run(
+                waveforms, lengths, lambda states, _: torch.einsum("l,lbtd->btd", weights, torch.stack(tuple(states)))
+            )
         if self.layer == LAST:
             return self._run(waveforms, lengths, lambda _, output: output)
         chosen = int(self.layer)
@@ -173,8 +176,8 @@ class TransformersEncoder(FrameEncoder):
         if int(counts.min()) < 1:
             worst = int(lengths.argmin())
             raise ValueError(
-                f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {self.front_end.field} are "
-                "needed for one frame; leave it out or join it with its neighbour"
+                f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {self.front_end.field} "
+                "are needed for one frame; leave it out or join it with its neighbour"
             )
         windows = Windows(self.window, self.overlap, self.sample_rate, self.front_end.hop, self.front_end.field)
         plans = [plan_windows(int(length), windows) for length in lengths.tolist()]
@@ -210,7 +213,7 @@ class TransformersEncoder(FrameEncoder):
         if not path.is_file():
             raise FileNotFoundError(f"no weights of the layers at {path}: learn them with emoquant layers")
         content = read_json(path)
-        weights = content.get("weights") if isinstance(content, dict) else None
+        weights = (content.get("weights") if isinstance(content, dict) else None) or []
         right = isinstance(weights, list) and all(isinstance(each, int | float) for each in weights)
         if not right or len(weights) != self.layers + 1 or not math.isclose(sum(weights), 1.0, abs_tol=1e-3):
             raise ValueError(

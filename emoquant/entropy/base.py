@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
 
 #: Rows below which matrix products take another kernel, so that a row would depend on their number.
 MINIMUM_ROWS = 8

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from emoquant.devices.precision import running_sums
 from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_lambdas
 from emoquant.entropy.context import FrameContext, LambdaTerms, Stream
-from emoquant.precision import running_sums
 
 
 class LightState:

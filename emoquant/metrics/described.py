@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import Mixture
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
 
 _BLOCK_VALUES = 2**18
 

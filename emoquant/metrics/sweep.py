@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from emoquant.codecs.base import Codec
-from emoquant.memory import fitting
+from emoquant.devices.memory import fitting
+from emoquant.devices.precision import full_float32
+from emoquant.devices.ranks import from_first
 from emoquant.metrics.choice import CodebookChoice
 from emoquant.metrics.decisions import Recognition
 from emoquant.metrics.intervals import Blocks
@@ -22,9 +24,7 @@ from emoquant.metrics.standard import standard_measures
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
-from emoquant.precision import full_float32
-from emoquant.ranks import from_first
-from emoquant.results import Row
+from emoquant.storage.results import Row
 from emoquant.types import Batch, Coded
 
 #: Coded values (points x utterances x frames x dimensions) that are held at once, 512 MiB in float32; on a CUDA device
@@ -107,7 +107,9 @@ class SweepMetrics(nn.Module):
         self.sums = nn.ModuleList()
         labels = None if classifier is None else classifier.labels
         for codec in codecs:
-            chosen = standard_measures(codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate)
+            chosen = standard_measures(
+                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
+            )
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:

@@ -17,7 +17,7 @@ from emoquant.metrics.intervals import (
 from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import perplexity, usage
 from emoquant.metrics.ratios import Figure
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 class Subject(NamedTuple):

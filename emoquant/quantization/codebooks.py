@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 
-from emoquant.ranks import own_rank, world_size
+from emoquant.devices.ranks import own_rank, world_size
 
 
 class Statistics(NamedTuple):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
 from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.transform import FrameTransform, Kind

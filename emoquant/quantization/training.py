@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
 from emoquant.quantization.codebooks import Statistics, gather_rows, rank_counts, reduce_together, revive, share_buffers
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest

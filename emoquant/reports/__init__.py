@@ -13,7 +13,6 @@ from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
 from emoquant.reports.redraw import build_report, configured_reports
 from emoquant.reports.rows import MissingRowsError
-from emoquant.reports.speech import SpeechTable
 from emoquant.reports.tables import EmotionTable
 
 __all__ = [
@@ -34,7 +33,6 @@ __all__ = [
     "RateCurves",
     "Report",
     "SimilarityPanel",
-    "SpeechTable",
     "StrataCurves",
     "StudyPage",
     "SweepCurves",

@@ -14,7 +14,7 @@ from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
 from emoquant.reports.writing import latex_text, markdown_text
-from emoquant.results import Row, write_results
+from emoquant.storage.results import Row, write_results
 
 #: Bytes of the longest part of a file's name.
 _LONGEST = 100

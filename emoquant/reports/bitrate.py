@@ -14,7 +14,7 @@ from emoquant.reports.quantities import UNDEFINED, quantity
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
 from emoquant.reports.writing import markdown_text
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Horizontal axis of all figures here.
 RATE = "bits_per_second"
@@ -65,8 +65,8 @@ class BitrateCurves(Drawing):
         curves: list[Curve] = []
         for index, codec in enumerate(codecs):
             curve = curve_over(results, metric, RATE, codec, emotion, self.stratum, codec)
-            order = sorted(range(len(curve.x)), key=lambda place, x=curve.x: x[place])
-            x, rows = [curve.x[place] for place in order], [curve.rows[place] for place in order]
+            points = sorted(zip(curve.x, curve.rows, strict=True), key=lambda point: point[0])
+            x, rows = [place for place, _ in points], [row for _, row in points]
             curves.append(curve._replace(style=line_style(codec, index), x=x, rows=rows))
         return Panel(title, quantity(metric), [curve for curve in curves if curve.rows])
 
@@ -109,7 +109,9 @@ class BitrateCurves(Drawing):
                 _line(axes, scale / emotions, (0, (1, 2)))
                 drawn.add("dotted: chance")
             if at is not None and not math.isnan(value):
-                axes.plot([at.value], [value * scale], marker="*", markersize=7, color=GREY, linestyle="", clip_on=False)
+                axes.plot(
+                    [at.value], [value * scale], marker="*", markersize=7, color=GREY, linestyle="", clip_on=False
+                )
                 drawn.add(f"star: the decision alone, {at.value:.2g} bits/s")
         text = "; ".join(sorted(drawn))
         return f"{text[:1].upper()}{text[1:]}." if text else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from emoquant.reports.quantities import Quantity, point_text
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 def count_text(rows: Iterable[Row]) -> str:

@@ -4,7 +4,7 @@ import math
 
 from emoquant.reports.quantities import quantity
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Share of the utterances in one class from which a classifier is degenerate.
 ONE_CLASS = 0.8

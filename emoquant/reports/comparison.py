@@ -7,7 +7,6 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.colors import to_hex
 
-from emoquant.documents import read_json
 from emoquant.labels import canonical_emotion
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
@@ -26,7 +25,8 @@ from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import locate_reference, published_curve, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import LineStyle, line_style, paper_style
-from emoquant.results import Row
+from emoquant.storage.documents import read_json
+from emoquant.storage.results import Row
 
 
 class GreedyComparison(SweepCurves):

@@ -19,7 +19,7 @@ from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import published_curve, read_reference, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Panels side by side for a number of panels; four for more.
 _COLUMNS = {1: 1, 2: 2, 3: 3, 5: 5, 6: 3, 9: 3}

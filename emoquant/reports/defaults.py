@@ -13,7 +13,7 @@ from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
 from emoquant.reports.rows import Results
 from emoquant.reports.tables import EmotionTable
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 def default_reports(rows: Sequence[Row]) -> list[Report]:

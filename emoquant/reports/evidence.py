@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from statistics import NormalDist
 from typing import Literal, NamedTuple
 
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Error of the first kind that a family of tests keeps together.
 LEVEL = 0.05

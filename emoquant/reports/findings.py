@@ -14,7 +14,7 @@ from emoquant.reports.findings_listeners import raters_agree, synthesised
 from emoquant.reports.findings_sweep import direct, far_end, neutral_stays, towards_neutral
 from emoquant.reports.rows import MissingRowsError, Results
 from emoquant.reports.verdicts import Finding
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 RULES = (far_end, neutral_stays, towards_neutral, direct, own_kept, attracted, raters_agree, synthesised)
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.csv_files import csv_cell
 from emoquant.reports.chance import ADVICE
 from emoquant.reports.findings import findings
 from emoquant.reports.findings_sweep import DIRECT
@@ -15,7 +14,8 @@ from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results
 from emoquant.reports.verdicts import VERDICTS, Finding
 from emoquant.reports.writing import markdown_text
-from emoquant.results import Row
+from emoquant.storage.csv_files import csv_cell
+from emoquant.storage.results import Row
 
 HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment")
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from emoquant.reports.quantities import UNDEFINED, Quantity
 from emoquant.reports.style import GREY, new_figure
 from emoquant.reports.writing import label_text, latex_text, markdown_text
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Light to dark, one hue: order is kept in grey and for all kinds of colour vision.
 _SEQUENTIAL = ["#FFFFFF", "#DDEAF4", "#A9CCE4", "#5F9CC7", "#22659C", "#08325C"]

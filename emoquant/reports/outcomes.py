@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from emoquant.reports.quantities import point_text
 from emoquant.reports.rows import UNQUANTIZED, MissingRowsError, Results
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Name of all classes together that are no emotion of the corpus.
 ELSE = "else"

@@ -12,11 +12,11 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from emoquant.documents import read_json, require_mapping
-from emoquant.files import write_whole
 from emoquant.reports.fonts import other_scripts
 from emoquant.reports.style import paper_style
-from emoquant.results import Row
+from emoquant.storage.documents import read_json, require_mapping
+from emoquant.storage.files import write_whole
+from emoquant.storage.results import Row
 
 #: Index of a report folder: every figure and table with its caption.
 INDEX = "captions.json"

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.files import read_text
 from emoquant.reports.base import Report, plain_name
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import MissingRowsError, Results
-from emoquant.results import Row, read_results
+from emoquant.storage.files import read_text
+from emoquant.storage.results import Row, read_results
 
 _STYLE = """
 :root { color-scheme: light; }

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from emoquant.reports.quantities import Quantity, quantity
 from emoquant.reports.rows import UNQUANTIZED, Results
 from emoquant.reports.style import COLUMN, GREY, PAGE, LineStyle, line_style, new_figure, zero_log_axis
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 class Curve(NamedTuple):

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from emoquant import reports as own_reports
-from emoquant.documents import read_yaml
 from emoquant.reports.base import Report
 from emoquant.reports.reference import SHIPPED
+from emoquant.storage.documents import read_yaml
 
 RESULTS, CONFIG, FOLDER = "results.csv", "config.yaml", "reports"
 

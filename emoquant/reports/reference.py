@@ -4,13 +4,13 @@ import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from emoquant.csv_files import read_csv
 from emoquant.labels import SPELLINGS, canonical_emotion
 from emoquant.reports.panels import Curve
 from emoquant.reports.quantities import quantity
 from emoquant.reports.rows import ALL
 from emoquant.reports.style import line_style
-from emoquant.results import Row
+from emoquant.storage.csv_files import read_csv
+from emoquant.storage.results import Row
 
 #: Figures by series (an emotion, ``"all"``, a codec) and lambda.
 Published = dict[str, dict[float, float]]

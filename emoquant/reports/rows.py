@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: Name of the codec that leaves features as they are.
 UNQUANTIZED = "none"

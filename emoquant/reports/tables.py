@@ -11,7 +11,7 @@ from emoquant.reports.reference import read_reference, reference_text
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.style import paper_style
 from emoquant.reports.writing import markdown_text
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 class EmotionTable(Drawing):

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from emoquant.reports.evidence import Answer
 from emoquant.reports.quantities import quantity
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 #: What each verdict means, for those who read a table of findings.
 VERDICTS = {

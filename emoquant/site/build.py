@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.files import write_whole
-from emoquant.folders import whole_folder
 from emoquant.reports.pages import Section
 from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
 from emoquant.site.provenance import as_tables, run_config, versions, weights_of
 from emoquant.site.render import Template, report_parts
 from emoquant.site.sounds import Format, Sound, Soundbank
+from emoquant.storage.files import write_whole
+from emoquant.storage.folders import whole_folder
 
 MARK = "provenance.json"
 ASSETS = Path(__file__).parent / "assets"

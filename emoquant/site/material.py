@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from emoquant.clips import Clip, read_clips
 from emoquant.reports.rows import Results
-from emoquant.results import Row, read_results
 from emoquant.site.sounds import Sound, Soundbank
+from emoquant.storage.results import Row, read_results
+from emoquant.voice.clips import Clip, read_clips
 
 Kind = Literal["lambda", "codebooks", "mixing"]
 

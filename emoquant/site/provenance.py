@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import emoquant
-from emoquant.documents import parse_yaml
-from emoquant.files import read_text
+from emoquant.storage.documents import parse_yaml
+from emoquant.storage.files import read_text
 
 #: Packages whose versions decide what runs compute.
 PACKAGES = ("torch", "lightning", "torchmetrics", "funasr", "vector-quantize-pytorch", "numpy", "soundfile")

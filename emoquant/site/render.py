@@ -9,9 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import emoquant
-from emoquant.files import write_whole
 from emoquant.reports.findings_table import findings_html, found_in
 from emoquant.reports.pages import Section, page_parts, warnings_html
+from emoquant.storage.files import write_whole
 
 
 class Template:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from emoquant.decoding import AudioError, decode_audio
+from emoquant.audio.decoding import AudioError, decode_audio
 from emoquant.site.loudness import loudness
 from emoquant.site.pictures import melody, picture, spectrogram
 

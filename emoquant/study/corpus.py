@@ -5,14 +5,15 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from emoquant.audio import AudioError, audio_seconds
+from emoquant.audio.loading import AudioError, audio_seconds
 from emoquant.commands.parsing import Parser
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.words import DEFAULT_DATA, data_argument
 from emoquant.data.base import SPLITS, Utterance
 from emoquant.data.module import EmotionDataModule
 from emoquant.data.speech import SpeechDataModule
 from emoquant.labels import emotion_index, opposite_emotions
-from emoquant.runs import Begun
-from emoquant.words import DEFAULT_DATA, data_argument, encoder_spec
+from emoquant.storage.runs import Begun
 
 #: Utterances whose headers are read to estimate the length of the speech.
 _SAMPLE = 64

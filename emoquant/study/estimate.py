@@ -5,7 +5,7 @@ from typing import Any
 
 from emoquant.codecs.base import STUDY_LAMBDAS
 from emoquant.codecs.specs import expand
-from emoquant.documents import inlined
+from emoquant.storage.documents import inlined
 from emoquant.study.corpus import Offer
 from emoquant.study.plan import Step
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from emoquant.codecs.specs import expand, runs_named
-from emoquant.documents import inlined, read_config
 from emoquant.labels import SPELLINGS
-from emoquant.shipped import CONFIGS, config_names
+from emoquant.storage.documents import inlined, read_config
+from emoquant.storage.shipped import CONFIGS, config_names
 from emoquant.study.corpus import Offer
 
 #: Placeholder in the name of a configuration whose runs are named after the emotions that they are trained on.

@@ -12,8 +12,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.errors import debugging, error_block, user_errors
-from emoquant.runs import LAST, RESULTS, newest, read_state, versions, write_state
+from emoquant.console.errors import debugging, error_block, user_errors
+from emoquant.storage.runs import LAST, RESULTS, newest, read_state, versions, write_state
 from emoquant.study.plan import Step, digest_of
 
 LOG = "log.txt"
@@ -130,12 +130,16 @@ class Runner:
         log = place / LOG if self.jobs > 1 else None
         print(f"{step.name}: {step.args[0]}{f', output in {log}' if log else ''}", flush=True)
         if self._pool is None:
-            context = get_context("spawn")
-            self._pool = ThreadPoolExecutor(self.jobs) if self.apart else ProcessPoolExecutor(
-                self.jobs, mp_context=context, initializer=_prepare, initargs=(self.jobs,)
-            )  # fmt: skip
+            self._pool = (
+                ThreadPoolExecutor(self.jobs)
+                if self.apart
+                else ProcessPoolExecutor(
+                    self.jobs, get_context("spawn"), initializer=_share_cores, initargs=(self.jobs,)
+                )
+            )
         if self.apart:
-            return self._pool.submit(_launched, [*(self.launch or [sys.executable]), "-m", "emoquant", *args], log)
+            command = [*(self.launch or [sys.executable]), "-m", "emoquant", *args]
+            return self._pool.submit(_launched, command, log, self.jobs)
         return self._pool.submit(_in_worker, args, log)
 
     def _ended(self, step: Step, digest: str, future: "Future[str]") -> Outcome:
@@ -155,10 +159,17 @@ class Runner:
         return Outcome(step, "finished")
 
 
-def _prepare(jobs: int) -> None:
-    """Share the cores among workers, before anything is imported in them."""
-    if jobs > 1:
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+def _threads(jobs: int) -> int:
+    """Return the threads of each of several jobs: with as many as there are cores they wait for each other."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
+def _share_cores(jobs: int) -> None:
+    """Give a worker its part of the cores, unless ``OMP_NUM_THREADS`` says how many threads it has."""
+    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
+        import torch  # the worker has loaded it by now, so that the variable would come too late
+
+        torch.set_num_threads(_threads(jobs))
 
 
 def _in_worker(args: list[str], log: Path | None) -> str:
@@ -199,13 +210,16 @@ def _output_to(log: Path | None) -> Iterator[None]:
                 os.close(saved)
 
 
-def _launched(command: list[str], log: Path | None) -> str:
+def _launched(command: list[str], log: Path | None, jobs: int) -> str:
     """Run a command in processes of its own; return why it failed, empty if it did not."""
+    environment = dict(os.environ)
+    if jobs > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(_threads(jobs)))
     if log is None:
-        status = subprocess.run(command).returncode
+        status = subprocess.run(command, env=environment).returncode
     else:
         with log.open("wb") as output:
-            status = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT).returncode
+            status = subprocess.run(command, env=environment, stdout=output, stderr=subprocess.STDOUT).returncode
     if not status:
         return ""
     tail = log.read_text(encoding="utf-8", errors="replace")[-1500:] if log else "its output says why"

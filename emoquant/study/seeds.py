@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from scipy.stats import t
 
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 def merge_seeds(runs: Sequence[Sequence[Row]]) -> list[Row]:

@@ -6,13 +6,9 @@ from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.ge2e import GE2ETask
-from emoquant.tasks.listening import ListeningTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
-from emoquant.tasks.synthesis import ConditionDropout, EmotionTTS, Schedule
 from emoquant.tasks.transform import TransformTask
-from emoquant.tasks.vocoder import VocoderTask
-from emoquant.tasks.voice_losses import LossWeights
 
 __all__ = [
     "AcousticTask",
@@ -20,14 +16,8 @@ __all__ = [
     "CodebookTask",
     "CodecEvaluationTask",
     "CodecTask",
-    "ConditionDropout",
-    "EmotionTTS",
     "EntropyTask",
     "GE2ETask",
-    "ListeningTask",
-    "LossWeights",
     "ProbeTask",
-    "Schedule",
     "TransformTask",
-    "VocoderTask",
 ]

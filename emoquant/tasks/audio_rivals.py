@@ -6,7 +6,7 @@ import numpy as np
 from torch import nn
 
 from emoquant.audio_codecs import AudioCodec, Recoded
-from emoquant.data_protocols import EmotionData
+from emoquant.interfaces.protocols import EmotionData
 
 
 def recoded(codecs: Sequence[AudioCodec], data: EmotionData) -> list[Recoded]:

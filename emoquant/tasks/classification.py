@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emoquant.data_api import audio_data_of
 from emoquant.encoders import Emotion2Vec, scale_features
 from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.encoders.pauses import Pauses
+from emoquant.interfaces.access import audio_data_of
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import AudioBatch

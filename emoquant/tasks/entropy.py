@@ -5,8 +5,8 @@ from pathlib import Path
 
 from emoquant.codecs.checkpoint import origin_of, read_checkpoint, restore_quantizer
 from emoquant.entropy.base import EntropyModel
-from emoquant.origin import require_origin
-from emoquant.runs import RUNS, find_checkpoint
+from emoquant.storage.origin import require_origin
+from emoquant.storage.runs import RUNS, find_checkpoint
 from emoquant.tasks.training import CodecTraining, Phase
 
 

@@ -13,10 +13,12 @@ from emoquant.codecs.base import Codec
 from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs, require_runs
-from emoquant.data_api import data_of
-from emoquant.data_protocols import EmotionData
+from emoquant.console.trainer_flags import runs_folder
+from emoquant.devices.sharding import parse_shard
 from emoquant.encoders.base import EmotionHead
 from emoquant.encoders.heads import default_head
+from emoquant.interfaces.access import data_of
+from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import (
     Blocks,
     ByAgreement,
@@ -30,13 +32,11 @@ from emoquant.metrics import (
 )
 from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.recognition import class_columns
-from emoquant.origin import require_origin
-from emoquant.results import Row
-from emoquant.runs import RUNS
-from emoquant.sharding import parse_shard
+from emoquant.storage.origin import require_origin
+from emoquant.storage.results import Row
+from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
-from emoquant.trainer_flags import runs_folder
 from emoquant.types import Batch
 
 

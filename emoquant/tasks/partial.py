@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from emoquant.data_protocols import FeatureData
-from emoquant.files import read_tensors, whole_file
+from emoquant.interfaces.protocols import FeatureData
 from emoquant.metrics import SweepMetrics
+from emoquant.storage.files import read_tensors, whole_file
 
 #: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
 _PATIENCE = 50

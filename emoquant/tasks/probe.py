@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emoquant.data_api import data_of
 from emoquant.encoders.heads import Probe
+from emoquant.interfaces.access import data_of
 from emoquant.labels import STUDY_EMOTIONS
-from emoquant.origin import UNKNOWN
+from emoquant.storage.origin import UNKNOWN
 from emoquant.tasks.classification import warmup_cosine
 from emoquant.tasks.recognition import RecognitionTask
 from emoquant.types import Batch

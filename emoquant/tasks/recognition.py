@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torchmetrics import Metric
 
-from emoquant.data_api import labelled_data_of
-from emoquant.data_protocols import LabelledData
+from emoquant.interfaces.access import labelled_data_of
+from emoquant.interfaces.protocols import LabelledData
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion, emotion_index
 
 

@@ -13,13 +13,13 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of, rows_that_fit
-from emoquant.data_api import data_of
+from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
-from emoquant.origin import Origin, require_origin
-from emoquant.precision import full_float32
+from emoquant.interfaces.access import data_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.storage.origin import Origin, require_origin
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.tasks.position_use import PositionUse
 from emoquant.types import Batch

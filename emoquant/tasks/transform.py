@@ -13,9 +13,9 @@ from emoquant.codecs.history import History, read_history
 from emoquant.codecs.transform.bands import Moments, no_moments
 from emoquant.codecs.transform.codec import TransformCodec
 from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run_jobs, take_counts
-from emoquant.data_api import data_of
-from emoquant.origin import Origin, require_origin
-from emoquant.precision import full_float32
+from emoquant.devices.precision import full_float32
+from emoquant.interfaces.access import data_of
+from emoquant.storage.origin import Origin, require_origin
 from emoquant.tasks.lambda_grid import RATIOS
 from emoquant.types import Batch
 

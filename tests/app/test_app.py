@@ -17,12 +17,12 @@ from spoken_world import DIM, BandEncoder, LoudestHead, corpus, pull_codec, rand
 from emoquant.app.atlas import atlas_of, chart
 from emoquant.app.drawing import draw_map
 from emoquant.app.workbench import CHARACTERS, LONGEST, REMEMBERED, Workbench
-from emoquant.audio import AudioError
+from emoquant.audio.loading import AudioError
 from emoquant.commands.app import POINTS, app
 from emoquant.commands.parsing import call
 from emoquant.data.module import EmotionDataModule
-from emoquant.origin import Origin
-from emoquant.tts.synthesis import Synthesizer
+from emoquant.storage.origin import Origin
+from emoquant.voice.tts.synthesis import Synthesizer
 
 EMOTIONS = ("angry", "happy", "sad")
 

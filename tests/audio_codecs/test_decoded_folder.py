@@ -45,7 +45,7 @@ def test_the_fingerprint_changes_with_the_files(clips, tmp_path):
 
 
 def test_bad_folders_give_one_error_each(clips, tmp_path):
-    with pytest.raises(FileNotFoundError, match="no folder .*none: expected decoded audio"):
+    with pytest.raises(FileNotFoundError, match=r"no folder .*none: expected decoded audio"):
         DecodedFolder(str(tmp_path / "none"), 900).recode(clips, 900.0)
     (tmp_path / "empty").mkdir()
     with pytest.raises(FileNotFoundError, match="holds no audio"):

@@ -59,8 +59,8 @@ def test_packets_of_ogg_are_all_but_headers(clips):
 def test_frames_of_mp3_fill_the_file(clips):
     for level in (0.0, 0.9):
         file = io.BytesIO()
-        soundfile.write(file, clips[1].waveform.numpy(), 16_000, "MPEG_LAYER_III", format="MP3", compression_level=level,
-                        bitrate_mode="CONSTANT")  # fmt: skip
+        options = {"format": "MP3", "compression_level": level, "bitrate_mode": "CONSTANT"}
+        soundfile.write(file, clips[1].waveform.numpy(), 16_000, "MPEG_LAYER_III", **options)
         frames = mp3_frames(file.getvalue())
         notes = b"Xing" in file.getvalue()[:64] or b"Info" in file.getvalue()[:64]
         assert (frames[0] == 0) == notes

@@ -7,7 +7,7 @@ import pytest
 import torch
 from pretrained_models import save_codec
 
-from emoquant.audio import resampled
+from emoquant.audio.loading import resampled
 from emoquant.audio_codecs import TransformersCodec
 from emoquant.audio_codecs.families import FAMILIES
 from emoquant.encoders.pretrained import load_front_end, load_pretrained, read_settings
@@ -27,7 +27,7 @@ def models(tmp_path_factory):
 
 
 def directly(family, folder, waveform, codebooks):
-    """Return codes ``(P, T)`` and samples that transformers gives for one utterance, called as its documentation says."""
+    """Return codes ``(P, T)`` and samples that transformers gives for one utterance, called as it documents."""
     settings = read_settings(folder)
     network = load_pretrained(folder, settings)
     with torch.no_grad():

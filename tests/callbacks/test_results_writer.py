@@ -8,9 +8,9 @@ from torch import nn
 from emoquant.callbacks import ResultsWriter, SweepProgress
 from emoquant.callbacks.results import summary, write_sources
 from emoquant.codecs.history import History, Source
-from emoquant.origin import Origin
 from emoquant.reports import EmotionTable, MissingRowsError
-from emoquant.results import read_results
+from emoquant.storage.origin import Origin
+from emoquant.storage.results import read_results
 from emoquant.tasks.evaluation import CodecEvaluationTask
 
 

@@ -15,7 +15,7 @@ from tensorboard.plugins.hparams import plugin_data_pb2
 from tiny_world import TinyData
 
 from emoquant.callbacks import PartsSummary, RunSettings
-from emoquant.quiet import leave_out_noise
+from emoquant.console.quiet import leave_out_noise
 
 CONFIG = {"seed_everything": 3, "model": {"class_path": "rooms.Task", "init_args": {"rate": 0.5, "head": None}}}
 

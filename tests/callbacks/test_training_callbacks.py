@@ -14,7 +14,7 @@ from emoquant.callbacks import (
     ResultsWriter,
 )
 from emoquant.codecs.base import Codec
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 
 class TinyTask(LightningModule):

@@ -10,7 +10,7 @@ from emoquant.codecs import load_codec, save_codec
 from emoquant.codecs.checkpoint import SECTION, describe
 from emoquant.codecs.history import History, read_history, sources_of
 from emoquant.entropy import LightModel
-from emoquant.origin import UNKNOWN, Origin
+from emoquant.storage.origin import UNKNOWN, Origin
 
 DONE = History("esd", 90, "search", 8, 8, {"happy": 0.25, "sad": 0.75}, 3)
 

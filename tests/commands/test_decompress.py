@@ -7,7 +7,7 @@ from emoquant.codecs import save_codec
 from emoquant.codecs.real_bits import RealBits
 from emoquant.commands.compress import compress
 from emoquant.commands.decompress import decompress
-from emoquant.files import write_whole
+from emoquant.storage.files import write_whole
 
 
 def test_features_of_other_bytes_are_decoded_anew(features, checkpoint, tmp_path):

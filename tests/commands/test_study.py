@@ -4,15 +4,16 @@ import json
 import sys
 
 import pytest
+import torch
 
 from emoquant.__main__ import main
 from emoquant.commands.study import study
-from emoquant.results import Row, read_results, write_results
-from emoquant.runs import Begun, begin, begun_in
+from emoquant.storage.results import Row, read_results, write_results
+from emoquant.storage.runs import Begun, begin, begun_in
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import minutes
 from emoquant.study.plan import Step, make_plan, read_experiment, shipped_experiments
-from emoquant.study.running import Runner
+from emoquant.study.running import Runner, _share_cores
 from emoquant.study.seeds import merge_seeds
 
 #: A stand-in for `python -m emoquant`: it leaves what a run leaves, and notes how it was called.
@@ -35,7 +36,7 @@ else:
     (version / "results.csv").write_text(pathlib.Path("rows.csv").read_text())
     (version / "config.yaml").write_text("seed: 0")
     from emoquant.reports import EmotionTable
-    from emoquant.results import read_results
+    from emoquant.storage.results import read_results
     EmotionTable("recall").write(read_results(version / "results.csv"), version / "reports")
 if pathlib.Path("fail").exists() and name in pathlib.Path("fail").read_text().split():
     sys.exit("planted failure")
@@ -267,3 +268,17 @@ def test_what_a_corpus_offers_is_read_before_anything_is_trained(tmp_path, monke
     assert 0.5 < offer.seconds < 5
     with pytest.raises(ValueError, match=r"no two emotions with utterances in all splits.*split: text or random"):
         look_at(open_data(Begun("small.yaml", emotions=["fear"])))
+
+
+def test_workers_share_the_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    before = torch.get_num_threads()
+    try:
+        _share_cores(3)
+        assert torch.get_num_threads() == 4
+        monkeypatch.setenv("OMP_NUM_THREADS", "2")
+        _share_cores(1)
+        assert torch.get_num_threads() == 4, "who names a number of threads is obeyed"
+    finally:
+        torch.set_num_threads(before)

@@ -12,7 +12,7 @@ import torch
 from fake.corpora import fake_manifest, write_tone
 from fake.encoder import FakeEncoder
 
-from emoquant.audio import AudioError, read_audio
+from emoquant.audio.loading import AudioError, read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, extract_corpora, find_entries, open_store
 from emoquant.data.manifest import ManifestCorpus

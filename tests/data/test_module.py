@@ -7,7 +7,7 @@ from fake.corpora import fake_cremad, fake_manifest, write_tone
 from fake.encoder import FakeEncoder
 from lightning.pytorch import LightningModule, Trainer
 
-from emoquant.audio import AudioError
+from emoquant.audio.loading import AudioError
 from emoquant.data.base import Corpus
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import AudioDataModule, EmotionDataModule

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from emoquant.audio import read_audio
+from emoquant.audio import espeak
+from emoquant.audio.espeak import PAUSE
+from emoquant.audio.loading import read_audio
 from emoquant.data import rendered
 from emoquant.data.rendered import PROSODY, RenderedCorpus, folder_digest
 from emoquant.data.sentences import SENTENCES
-from emoquant.speech import espeak
-from emoquant.speech.espeak import PAUSE
 
 
 def small(folder: Path, **settings) -> RenderedCorpus:

@@ -17,11 +17,12 @@ from voice_data import VoiceData
 
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks import CodecTask, EmotionTTS, ProbeTask, Schedule
-from emoquant.tasks.vocoder import VocoderTask
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.vocos import VocosGenerator
+from emoquant.tasks import CodecTask, ProbeTask
 from emoquant.types import AudioBatch, Batch
+from emoquant.voice.tasks import EmotionTTS, Schedule
+from emoquant.voice.tasks.vocoder import VocoderTask
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.vocos import VocosGenerator
 
 DIM, EMOTIONS = 16, ["angry", "happy", "neutral", "sad"]
 

@@ -7,7 +7,7 @@ from failing_rank import work
 from forked import start
 from test_ddp import free_port
 
-from emoquant.ranks import RankError, any_rank, from_first, require_plain_strategy, together
+from emoquant.devices.ranks import RankError, any_rank, from_first, require_plain_strategy, together
 
 CASES = [(0, "fit"), pytest.param(1, "fit", marks=pytest.mark.slow), pytest.param(0, "test", marks=pytest.mark.slow),
          pytest.param(1, "test", marks=pytest.mark.slow), pytest.param(0, "predict", marks=pytest.mark.slow),

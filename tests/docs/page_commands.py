@@ -16,13 +16,14 @@ from emoquant.cli import COMMANDS as TASKS
 from emoquant.cli import EmoquantCLI
 from emoquant.commands import study
 from emoquant.commands.parsing import Parser
-from emoquant.documents import read_config
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.words import DEFAULT_DATA
 from emoquant.labels import SPELLINGS
-from emoquant.shipped import find_config
+from emoquant.storage.documents import read_config
+from emoquant.storage.shipped import find_config
 from emoquant.study.corpus import Offer
 from emoquant.study.plan import Step
 from emoquant.study.running import Runner
-from emoquant.words import DEFAULT_DATA, encoder_spec
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md"] + [

@@ -15,10 +15,10 @@ from emoquant.metrics.decisions import Decisions, Recognition
 from emoquant.metrics.described import codec_rows
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
-from emoquant.metrics.speech.summary import FIGURES
 from emoquant.metrics.votes import Votes
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.results import Row
+from emoquant.storage.results import Row
+from emoquant.voice.metrics.summary import FIGURES
 
 HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from emoquant._torchaudio import ensure_torchaudio
+from emoquant.audio._torchaudio import ensure_torchaudio
 from emoquant.encoders import Emotion2Vec
 
 MODEL = "checkpoints/emotion2vec-tiny"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from pretrained_models import ENCODERS, save_encoder
 
+from emoquant.console.encoder_words import encoder_spec
 from emoquant.encoders import TransformersEncoder
 from emoquant.encoders.pretrained import load_front_end, load_pretrained, read_settings
-from emoquant.words import encoder_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:Support for mismatched key_padding_mask")
 LENGTHS = torch.tensor([9000, 16000, 12345, 9000])

@@ -9,7 +9,7 @@ import torch
 from bad_world import POINTER, TINY, tone
 from cases import case
 
-from emoquant.audio import AudioError, read_audio
+from emoquant.audio.loading import AudioError, read_audio
 from emoquant.encoders import Emotion2Vec
 
 

@@ -13,9 +13,9 @@ from emoquant.codecs.search import layout_of
 from emoquant.data.extraction import ExtractionSettings, extract, open_store
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.entropy import LightModel
-from emoquant.origin import Origin
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.results import Row, write_results
+from emoquant.storage.origin import Origin
+from emoquant.storage.results import Row, write_results
 
 TINY = "checkpoints/emotion2vec-tiny"
 QUIET = ExtractionSettings(progress=False)

@@ -14,9 +14,9 @@ from emoquant.codecs.checkpoint import SECTION
 from emoquant.codecs.history import History
 from emoquant.commands.compress import compress
 from emoquant.encoders import Emotion2Vec, EncoderHead, ProbeHead
-from emoquant.origin import Origin
-from emoquant.tts.vocoder_checkpoint import load_vocoder
-from emoquant.tts.voice import load_voice
+from emoquant.storage.origin import Origin
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.voice import load_voice
 
 
 @case("Checkpoints", "a codec that is not there", FileNotFoundError, "train a codec first, or check the path", "c.ckpt")

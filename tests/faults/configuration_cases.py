@@ -10,13 +10,14 @@ from cases import case
 from emoquant.cli import UsageError, run
 from emoquant.codecs import load_codec
 from emoquant.data import AudioDataModule, RenderedCorpus
-from emoquant.documents import inlined
+from emoquant.devices.sharding import parse_shard
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
-from emoquant.results import read_results
-from emoquant.sharding import parse_shard
-from emoquant.tasks import CodebookTask, VocoderTask
-from emoquant.tts.vocos import VocosGenerator
+from emoquant.storage.documents import inlined
+from emoquant.storage.results import read_results
+from emoquant.tasks import CodebookTask
+from emoquant.voice.tasks import VocoderTask
+from emoquant.voice.tts.vocos import VocosGenerator
 
 
 def config(folder: Path, text: str) -> None:

@@ -8,8 +8,8 @@ from fake.encoder import FakeEncoder
 from emoquant.data.esd import ESD
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import EmotionDataModule
-from emoquant.data.voice import TTSDataModule, VoiceAligner
-from emoquant.speech.text import front_end
+from emoquant.voice.data import TTSDataModule, VoiceAligner
+from emoquant.voice.text.text import front_end
 
 
 @case("Corpora", "a manifest that is not there", FileNotFoundError, "no such manifest; expected a CSV file", "m.csv")

@@ -7,7 +7,7 @@ from bad_world import LINES, QUIET, extracted, manifest
 from cases import case
 from fake.encoder import FakeEncoder
 
-from emoquant.audio import AudioError
+from emoquant.audio.loading import AudioError
 from emoquant.data.extraction import extract, open_store
 from emoquant.data.store import DamagedEntryError
 

@@ -12,31 +12,31 @@ from bad_world import DIM, TINY, codec, manifest, results_of, tone
 from fake.corpora import fake_esd
 from safetensors.torch import save_file
 
-from emoquant.audio import read_audio
-from emoquant.callbacks.listening import _clips_of
-from emoquant.clips import Clip, read_clips, write_clips
+from emoquant.audio.loading import read_audio
 from emoquant.codecs import load_codec
 from emoquant.commands.compress_manifest import CompressedRow, read_rows, write_rows
 from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.esd_text import read_corrections, read_transcript
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.rated import RatedCorpus
-from emoquant.documents import inlined
 from emoquant.encoders import EncoderHead, ProbeHead
 from emoquant.encoders.directory import read_directory
 from emoquant.encoders.heads import Probe
-from emoquant.origin import UNKNOWN
 from emoquant.reports.comparison import read_agreement
 from emoquant.reports.output import add_to_index, read_index
 from emoquant.reports.redraw import configured_reports
 from emoquant.reports.reference import SHIPPED, read_reference
-from emoquant.results import read_results
-from emoquant.runs import Begun, begin, begun_in, read_state, write_state
 from emoquant.site.provenance import run_config, weights_of
-from emoquant.speech.text import front_end
-from emoquant.speech.textgrid import read_textgrid
-from emoquant.tts.vocoder_checkpoint import load_vocoder
-from emoquant.tts.voice import load_voice
+from emoquant.storage.documents import inlined
+from emoquant.storage.origin import UNKNOWN
+from emoquant.storage.results import read_results
+from emoquant.storage.runs import Begun, begin, begun_in, read_state, write_state
+from emoquant.voice.alignment.textgrid import read_textgrid
+from emoquant.voice.callbacks.listening import _clips_of
+from emoquant.voice.clips import Clip, read_clips, write_clips
+from emoquant.voice.text.text import front_end
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.voice import load_voice
 
 
 class Format(NamedTuple):

@@ -19,9 +19,9 @@ from emoquant.reports import StudyPage
 from emoquant.reports.output import read_index
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import configured_reports
-from emoquant.results import read_results
-from emoquant.tts.vocoder_checkpoint import load_vocoder
-from emoquant.tts.voice import load_voice
+from emoquant.storage.results import read_results
+from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.voice import load_voice
 
 LARGER = "larger than its file"
 LARGER_CODEC = "larger than the weights that are there"

@@ -7,7 +7,7 @@ from bad_world import results_of
 from cases import case
 
 from emoquant.commands.reports import reports
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
 
 REPORTS = """class_path: ResultsWriter
 init_args:

@@ -13,8 +13,7 @@ from fake.corpora import write_tone
 from mutation import mutated
 from safetensors.torch import save
 
-from emoquant.audio import AudioError, audio_seconds, read_audio
-from emoquant.clips import Clip, read_clips, write_clips
+from emoquant.audio.loading import AudioError, audio_seconds, read_audio
 from emoquant.codecs import ECVQ, load_codec, save_codec
 from emoquant.codecs.bitstream import BitstreamError, parse
 from emoquant.codecs.search import layout_of
@@ -25,11 +24,12 @@ from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.store import DamagedEntryError, FeatureStore
 from emoquant.data.writer import ShardWriter
 from emoquant.entropy import LightModel
-from emoquant.files import read_tensors
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
-from emoquant.results import Row, read_results, write_results
-from emoquant.speech.textgrid import read_textgrid
+from emoquant.storage.files import read_tensors
+from emoquant.storage.results import Row, read_results, write_results
+from emoquant.voice.alignment.textgrid import read_textgrid
+from emoquant.voice.clips import Clip, read_clips, write_clips
 
 #: Inputs of each parser in the default run, and in the slow one: 15 parsers, 150,000 inputs.
 FEW, MANY = 60, int(os.environ.get("FUZZ_INPUTS", "10000"))

@@ -7,13 +7,13 @@ import pytest
 from bad_world import POINTER
 from cases import case
 
-from emoquant.callbacks.listening import _clips_of
-from emoquant.clips import Clip
 from emoquant.data.base import Utterance
-from emoquant.data.voice.check import check_labels
-from emoquant.speech.alignment import Alignment, Span, timed_phones
-from emoquant.speech.text import front_end
-from emoquant.speech.textgrid import read_textgrid
+from emoquant.voice.alignment.alignment import Alignment, Span, timed_phones
+from emoquant.voice.alignment.textgrid import read_textgrid
+from emoquant.voice.callbacks.listening import _clips_of
+from emoquant.voice.clips import Clip
+from emoquant.voice.data.check import check_labels
+from emoquant.voice.text.text import front_end
 
 
 def phones(name, text):

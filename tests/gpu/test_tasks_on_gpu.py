@@ -15,12 +15,13 @@ from emoquant.codecs import ECVQ
 from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.entropy import FactorizedModel, LightModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks import CodecTask, EmotionTTS, ProbeTask, Schedule
+from emoquant.tasks import CodecTask, ProbeTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
-from emoquant.tasks.vocoder import VocoderTask
-from emoquant.tts.architecture import Architecture
-from emoquant.tts.vocos import VocosGenerator
 from emoquant.types import AudioBatch
+from emoquant.voice.tasks import EmotionTTS, Schedule
+from emoquant.voice.tasks.vocoder import VocoderTask
+from emoquant.voice.tts.architecture import Architecture
+from emoquant.voice.tts.vocos import VocosGenerator
 
 logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
 pytestmark = pytest.mark.filterwarnings("ignore:.*does not have many workers.*", "ignore:.*smaller than the logging.*")

@@ -2,7 +2,7 @@
 
 import math
 
-from emoquant.results import Row
+from emoquant.storage.results import Row
 
 EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
 CLASSES = (*EMOTIONS, "fear", "unknown")

@@ -10,14 +10,14 @@ import pytest
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from synthetic_rows import sweep_rows
 
-from emoquant.csv_files import csv_cell, csv_text
 from emoquant.reports import CrossMatrix, EmotionTable, StudyPage
 from emoquant.reports.base import file_name, plain_name
 from emoquant.reports.findings_table import found_in, write_findings
 from emoquant.reports.fonts import FONT, fallback_fonts, other_scripts
 from emoquant.reports.style import new_figure, paper_style
 from emoquant.reports.writing import latex_text, markdown_text
-from emoquant.results import read_results, write_results
+from emoquant.storage.csv_files import csv_cell, csv_text
+from emoquant.storage.results import read_results, write_results
 
 #: Each stands for something that a reader of one of the formats takes for more than a name.
 NAMES = [

@@ -10,7 +10,7 @@ from jsonargparse import ArgumentParser
 import emoquant.reports
 from emoquant.__main__ import main
 from emoquant.reports import EmotionTable, Report, StudyPage, SweepCurves, build_report, configured_reports
-from emoquant.results import write_results
+from emoquant.storage.results import write_results
 
 KINDS = [
     kind

@@ -6,7 +6,7 @@ from PIL import Image
 from synthetic_rows import EMOTIONS, LAMBDAS, make_row, sweep_rows
 
 from emoquant.reports import ConfusionMatrices, CrossMatrix, EmotionTable, MissingRowsError
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
 
 
 def cells(line):

@@ -5,11 +5,11 @@ import math
 import numpy as np
 import soundfile
 
-from emoquant.clips import Clip, write_clips
-from emoquant.metrics.speech.summary import clip_rows
 from emoquant.reports import SweepCurves
 from emoquant.reports.pages import Section
-from emoquant.results import Row, write_results
+from emoquant.storage.results import Row, write_results
+from emoquant.voice.clips import Clip, write_clips
+from emoquant.voice.metrics.summary import clip_rows
 
 RATE = 16_000
 EMOTIONS = ("angry", "happy", "sad")

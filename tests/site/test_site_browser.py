@@ -7,8 +7,8 @@ from browser import CHROMIUM, NO_CHROMIUM, WIDTHS, current, number, play, player
 from listening_world import SEED
 from test_site_build import PAGES, page_data
 
-from emoquant.clips import read_clips
-from emoquant.results import read_results
+from emoquant.storage.results import read_results
+from emoquant.voice.clips import read_clips
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=NO_CHROMIUM)
 NUMBERS = ("bits_per_frame", "skip_rate", "similarity_reference", "similarity_own", "similarity_neutral", "f0_mean")

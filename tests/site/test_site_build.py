@@ -13,13 +13,13 @@ import soundfile
 from listening_world import RATE, SEED, evaluation, render, tone
 
 from emoquant.__main__ import main
-from emoquant.clips import read_clips
 from emoquant.commands.site import site as site_command
-from emoquant.results import read_results
 from emoquant.site import Sources, build_site
 from emoquant.site.loudness import loudness
 from emoquant.site.pictures import picture, spectrogram
 from emoquant.site.sounds import Soundbank
+from emoquant.storage.results import read_results
+from emoquant.voice.clips import read_clips
 
 PAGES = ("index", "lambda", "codebooks", "mixing", "report", "provenance")
 

@@ -9,8 +9,8 @@ from emoquant.codecs import ECVQ, Greedy, Identity, Mixture, Nearest, load_codec
 from emoquant.codecs.checkpoint import SECTION, describe_codec
 from emoquant.codecs.history import History
 from emoquant.entropy import LightModel
-from emoquant.origin import Origin
 from emoquant.quantization import GroupedResidualVQ
+from emoquant.storage.origin import Origin
 from emoquant.tasks import CodebookTask, CodecTask, EntropyTask
 
 pytestmark = [

@@ -15,10 +15,10 @@ from emoquant.codecs.real_bits import Codes, Encoding, RealBits
 from emoquant.codecs.transform import coder
 from emoquant.codecs.transform.bands import FINEST, BandTransform
 from emoquant.codecs.transform.rows import Form, plan
+from emoquant.devices.precision import full_float32
 from emoquant.entropy.coefficients.model import Floats
 from emoquant.entropy.coefficients.network import ContextNetwork
 from emoquant.entropy.coefficients.walk import Output
-from emoquant.precision import full_float32
 from emoquant.types import Coded
 
 #: Lambda over the features' variance from which on the quantizer is scalar: dependent quantization does not pay where

@@ -1,0 +1,1 @@
+"""What a user types and reads: words of the command line, errors, progress, warnings."""

@@ -1,1 +1,0 @@
-"""Signals and text of speech: mel spectrograms, melody, phones, alignment, recognition; nothing here is learned."""

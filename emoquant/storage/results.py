@@ -1,0 +1,102 @@
+"""Rows of ``results.csv``: the only format between an evaluation and its reports."""
+
+import csv
+import math
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from emoquant.storage.csv_files import csv_cell, read_csv
+from emoquant.storage.files import whole_file
+
+#: Characters of the longest name of a corpus, codec, emotion, metric or stratum.
+_LONGEST_NAME = 200
+
+
+class Row(NamedTuple):
+    """One figure of a table.
+
+    Attributes:
+        corpus: Name of the corpus measured.
+        codec: Name of the codec; ``"none"`` for features that were not quantized.
+        lmbda: Operating point: the Lagrange multiplier in squared feature units per bit (or the target of a codec
+            that has another kind of point); NaN, an empty cell, where there is none.
+        emotion: Emotion of the utterances counted, or ``"all"``.
+        metric: Name of the measure, ``snake_case``; a class it refers to follows a slash (``predicted/happy``).
+        value: The figure; NaN where it is undefined (n = 0).
+        low: Lower end of the 95 % interval; NaN where there is none.
+        high: Upper end of the 95 % interval; NaN where there is none.
+        n: Utterances counted.
+        stratum: Part of the corpus that is counted (an agreement level, a speaker), or ``"all"``.
+        interval: What the interval resamples: ``"speakers"``, ``"utterances"`` or ``""``.
+        seeds: Trainings with different seeds that the figure is the mean of.
+    """
+
+    corpus: str
+    codec: str
+    lmbda: float
+    emotion: str
+    metric: str
+    value: float
+    low: float
+    high: float
+    n: int
+    stratum: str = "all"
+    interval: str = ""
+    seeds: int = 1
+
+
+def _cell(value: str | float | int) -> str:
+    if isinstance(value, float):
+        return "" if math.isnan(value) else repr(value)
+    return csv_cell(str(value)) if isinstance(value, str) else str(value)
+
+
+def write_results(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows to a CSV file, whole or not at all (a temporary name, then a rename).
+
+    Args:
+        path: File to write; its folder is made if needed.
+        rows: Rows in the order of the file. Floats are written with all their digits, NaN as an empty cell.
+
+    Raises:
+        OSError: The folder cannot be written; the file that was there before is left as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(Row._fields)
+        writer.writerows([_cell(value) for value in row] for row in rows)
+
+
+def read_results(path: Path) -> list[Row]:
+    """Read the rows of a ``results.csv``.
+
+    Args:
+        path: A file that :func:`write_results` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A column is missing or a cell is not of its type; the message names the line.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no results at {path}: expected the results.csv that an evaluation writes")
+    kinds = Row.__annotations__
+    rows = []
+    for line, record in read_csv(path, [name for name in Row._fields if name != "seeds"], "results file"):
+        try:
+            cells = {name: _parse(record[name], kinds[name]) for name in Row._fields if name in record}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        rows.append(Row(**cells))  # type: ignore[arg-type]  # every cell is of its column's type
+    return rows
+
+
+def _parse(cell: str, kind: type) -> str | float | int:
+    if kind is float:
+        return float(cell) if cell else math.nan
+    if kind is str and (len(cell) > _LONGEST_NAME or not cell.isprintable()):
+        raise ValueError(
+            f"{cell[:40]!r}, of {len(cell)} characters, is no name: expected at most {_LONGEST_NAME}, in a line"
+        )
+    return kind(cell)

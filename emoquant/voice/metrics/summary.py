@@ -1,0 +1,189 @@
+"""Figures of rendered clips: means with intervals by emotion and operating point, and trends over lambda.
+
+What is resampled for an interval is a reference with all that is said after it, whatever the texts (they share emotion
+vector and voice), or a speaker with all of theirs where there are at least 10.
+"""
+
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from emoquant.metrics.intervals import MIN_SPEAKERS, certain_share_interval, percentile_interval
+from emoquant.storage.results import Row
+from emoquant.voice.clips import Clip
+
+#: Name of a figure, and how it is read off a clip.
+FIGURES: dict[str, Callable[[Clip], float]] = {
+    "recall": lambda clip: float(clip.predicted == clip.emotion) if clip.predicted else math.nan,
+    "predicted/neutral": lambda clip: float(clip.predicted == "neutral") if clip.predicted else math.nan,
+    "predicted/partner": lambda clip: (
+        float(clip.predicted == clip.partner_emotion) if clip.predicted and clip.partner_emotion else math.nan
+    ),
+    "similarity_reference": lambda clip: clip.similarity_reference,
+    "similarity_own": lambda clip: clip.similarity_own,
+    "similarity_neutral": lambda clip: clip.similarity_neutral,
+    "similarity_partner": lambda clip: clip.similarity_partner,
+    "speaker_similarity": lambda clip: clip.speaker_similarity,
+    "vector_similarity": lambda clip: clip.vector_similarity,
+    "bits_per_frame": lambda clip: clip.bits_per_frame,
+    "f0_mean": lambda clip: clip.f0_mean,
+    "f0_deviation": lambda clip: clip.f0_deviation,
+    "seconds": lambda clip: clip.seconds,
+    "duration_ratio": lambda clip: clip.duration_ratio,
+    "duration_error": lambda clip: clip.duration_error,
+    "character_error_rate": lambda clip: clip.character_error_rate,
+    "word_error_rate": lambda clip: clip.word_error_rate,
+    "distortion": lambda clip: clip.distortion,
+    "f0_error": lambda clip: clip.f0_error,
+    "voicing_error": lambda clip: clip.voicing_error,
+    "quality": lambda clip: clip.quality,
+}
+
+#: Figures that are shares of clips.
+SHARES = ("recall", "predicted/neutral", "predicted/partner")
+
+
+class Trend(NamedTuple):
+    """Spearman's rho in [-1, 1] with its 95 % interval; NaN where the figure or lambda does not vary."""
+
+    rho: float
+    low: float
+    high: float
+
+
+def clip_rows(clips: Sequence[Clip], corpus: str, replicates: int = 1000, seed: int = 0) -> list[Row]:
+    """Return the mean of every figure by kind and condition, codec, operating point and emotion.
+
+    ``stratum`` names kind and condition (``"synthesis/A"``, ``"ground_truth"``). Intervals are 95 % bootstraps over
+    references or speakers (see the top of this file), expanded for few of them
+    (:func:`~emoquant.metrics.intervals.percentile_interval`), Clopper and Pearson's where a share is 0 or 1; NaN below
+    three. Besides, ``trend/FIGURE`` is Spearman's rho of a figure with lambda (:func:`trend`).
+
+    Args:
+        clips: The clips.
+        corpus: Name of the corpus.
+        replicates: Bootstrap replicates.
+        seed: Their seed.
+    """
+    kind = "speakers" if len({clip.speaker for clip in clips}) >= MIN_SPEAKERS else "utterances"
+    cells: dict[tuple[str, str, float, str], list[Clip]] = {}
+    for clip in clips:
+        stratum = f"{clip.kind}/{clip.condition}" if clip.condition else clip.kind
+        lmbda = -1.0 if math.isnan(clip.lmbda) else clip.lmbda
+        for emotion in (clip.emotion, "all"):
+            cells.setdefault((stratum, clip.codec, lmbda, emotion), []).append(clip)
+    rows = []
+    for (stratum, codec, lmbda, emotion), members in cells.items():
+        point = math.nan if lmbda < 0 else lmbda
+        for name, read in FIGURES.items():
+            known = [(value, _block(clip, kind)) for clip in members if not math.isnan(value := read(clip))]
+            if known:
+                values, blocks = np.array([value for value, _ in known]), [block for _, block in known]
+                mean = float(values.mean())
+                low, high = _interval(values, blocks, replicates, seed)
+                if name in SHARES and mean in (0.0, 1.0) and not math.isnan(low):
+                    low, high = certain_share_interval(mean, len(set(blocks)))
+                of = "" if math.isnan(low) else kind
+                rows.append(Row(corpus, codec, point, emotion, name, mean, low, high, len(values), stratum, of))
+    return rows + _trends(clips, corpus, kind, replicates, seed)
+
+
+def trend(
+    lmbdas: Sequence[float],
+    values: np.ndarray,
+    replicates: int = 1000,
+    seed: int = 0,
+    blocks: Sequence[str] | None = None,
+) -> Trend:
+    """Return Spearman's rho of a figure with lambda, and its 95 % interval by a bootstrap over items.
+
+    The figure is averaged over items at each lambda first, so rho says whether the mean rises or falls steadily.
+
+    Args:
+        lmbdas: Operating points, ``(O,)``.
+        values: Figure of each item at each point, ``(items, O)``.
+        replicates: Bootstrap replicates.
+        seed: Their seed.
+        blocks: Name of each item's block; items of one block are resampled together. By default each stands alone.
+
+    Returns:
+        Rho and its interval, which is NaN below three blocks.
+
+    Example:
+        >>> trend([0.0, 1.0, 2.0], np.array([[3.0, 2.0, 1.0], [4.0, 2.0, 0.0], [5.0, 2.0, 1.0]]), replicates=10)
+        Trend(rho=-1.0, low=-1.0, high=-1.0)
+    """
+    order = _ranks(np.asarray(lmbdas, np.float64))
+    rho = float(_correlation(order, _ranks(values.mean(0))))
+    if math.isnan(rho):
+        return Trend(rho, math.nan, math.nan)
+    drawn, number = _drawn_means(values, range(len(values)) if blocks is None else blocks, replicates, seed)
+    return Trend(rho, *_ends(_correlation(order, _ranks(drawn)), number))
+
+
+def _trends(clips: Sequence[Clip], corpus: str, kind: str, replicates: int, seed: int) -> list[Row]:
+    groups: dict[tuple[str, str, str], dict[tuple[str, str], dict[float, Clip]]] = {}
+    for clip in clips:
+        if clip.kind == "synthesis" and not math.isnan(clip.lmbda):
+            for emotion in (clip.emotion, "all"):
+                items = groups.setdefault((clip.condition, clip.codec, emotion), {})
+                items.setdefault((clip.reference, clip.text), {})[clip.lmbda] = clip
+    rows = []
+    for (condition, codec, emotion), items in groups.items():
+        points = sorted(set.intersection(*(set(by_point) for by_point in items.values())))
+        if len(points) < 3:
+            continue
+        blocks = np.array([_block(by_point[points[0]], kind) for by_point in items.values()])
+        for name, read in FIGURES.items():
+            values = np.array([[read(by_point[point]) for point in points] for by_point in items.values()])
+            whole = np.isfinite(values).all(1)  # without items that lack the figure, as unvoiced ones lack F0
+            if whole.any():
+                found = trend(points, values[whole], replicates, seed, blocks[whole].tolist())
+                stratum, count = f"synthesis/{condition}", int(whole.sum())
+                of = "" if math.isnan(found.low) else kind
+                rows.append(Row(corpus, codec, math.nan, emotion, f"trend/{name}", *found, count, stratum, of))
+    return rows
+
+
+def _block(clip: Clip, kind: str) -> str:
+    return clip.speaker if kind == "speakers" else clip.reference
+
+
+def _interval(values: np.ndarray, blocks: Sequence[str], replicates: int, seed: int) -> tuple[float, float]:
+    return _ends(*_drawn_means(values, blocks, replicates, seed))
+
+
+def _drawn_means(values: np.ndarray, blocks: Sequence[Hashable], replicates: int, seed: int) -> tuple[np.ndarray, int]:
+    """Return means of values ``(N, ...)`` in which blocks are drawn as wholes, ``(R, ...)``, and how many these are."""
+    index = {block: number for number, block in enumerate(dict.fromkeys(blocks))}
+    places = [index[block] for block in blocks]
+    sums = np.zeros((len(index), *values.shape[1:]))
+    np.add.at(sums, places, values)
+    counts = np.bincount(places).reshape(-1, *[1] * (values.ndim - 1))
+    draws = np.random.default_rng(seed).integers(len(index), size=(replicates, len(index)))
+    return sums[draws].sum(1) / counts[draws].sum(1), len(index)
+
+
+def _ends(replicates: np.ndarray, blocks: int) -> tuple[float, float]:
+    """Return the ends of a 95 % interval; NaN below three blocks."""
+    if blocks < 3:
+        return math.nan, math.nan
+    low, high = percentile_interval(torch.from_numpy(replicates)[:, None], torch.tensor([blocks]))
+    return float(low), float(high)
+
+
+def _ranks(values: np.ndarray) -> np.ndarray:
+    """Return ranks along the last axis, ``(..., O)``; equal values share their mean rank."""
+    this, other = values[..., :, None], values[..., None, :]
+    return (this > other).sum(-1) + ((this == other).sum(-1) - 1) / 2
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Return Pearson's correlation along the last axis; NaN where a side does not vary."""
+    a, b = a - a.mean(-1, keepdims=True), b - b.mean(-1, keepdims=True)
+    norm = np.sqrt((a**2).sum(-1) * (b**2).sum(-1))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(norm > 0, ((a * b).sum(-1) / norm).round(12), np.nan)

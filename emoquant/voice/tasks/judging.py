@@ -1,0 +1,145 @@
+"""What is measured on every clip: melody, the emotion that the encoder hears, words, quality."""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.audio.loading import resampled
+from emoquant.audio.mel import MelSettings
+from emoquant.audio.pitch import melody
+from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.interfaces.protocols import SpokenData
+from emoquant.labels import canonical_emotion
+from emoquant.metrics.similarity import cosine
+from emoquant.voice.clips import Clip
+from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
+from emoquant.voice.text.recognition import Recognizer, language_of
+
+#: Samples a second of what recognisers, DNSMOS and the comparison with recordings read.
+_RATE = 16_000
+
+
+class Judge:
+    """Measures clips.
+
+    Args:
+        encoder: The emotion encoder.
+        classifier: Reads emotions off its time means; None for none.
+        data: The data module.
+        recognizer: Writes down every clip; None for none.
+        quality: Whether DNSMOS rates every clip.
+        speaker_encoder: Its time means say who speaks; None for none.
+        device: Device that encoders and classifier hear on; they are moved there.
+
+    Raises:
+        ImportError: A package that a measure needs is not installed.
+        ValueError: The classifier reads vectors of another dimension.
+    """
+
+    def __init__(
+        self,
+        encoder: FrameEncoder,
+        classifier: EmotionHead | None,
+        data: SpokenData,
+        recognizer: Recognizer | None = None,
+        quality: bool = False,
+        speaker_encoder: FrameEncoder | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if classifier is not None and classifier.dim != encoder.dim:
+            raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
+        self.encoder, self.quality, self.device = encoder.to(device).eval(), quality, torch.device(device)
+        self.classifier = None if classifier is None else classifier.to(device).eval()
+        self.mel: MelSettings = data.mel
+        self.rate = data.mel.sample_rate
+        self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
+        self.recognizer = recognizer
+        self.data = data
+        self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
+        self._voices: dict[str, Tensor] = {}
+
+    @torch.no_grad()
+    def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor, recording: Tensor | None = None) -> Clip:
+        """Return the clip with what was measured.
+
+        Args:
+            clip: What is known before.
+            waveform: Its samples at the rate of the data's mel, ``(N,)`` float32 on CPU.
+            reference: Time mean of the reference's frames, ``(D,)``.
+            recording: Samples of a recording of the same words that the clip is held against; None for none.
+        """
+        track = melody(waveform, self.mel)
+        waveform = resampled(waveform, self.rate, _RATE)
+        heard = track.f0[track.voiced].double()
+        clip = clip._replace(
+            f0_mean=float(heard.mean()) if len(heard) else math.nan,
+            f0_deviation=float((12 * heard.log2()).std()) if len(heard) > 1 else math.nan,
+        )
+        heard_by_encoder = resampled(waveform, _RATE, self.encoder.sample_rate)
+        length = torch.tensor([len(heard_by_encoder)])
+        if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
+            vector = _mean_frame(self.encoder, heard_by_encoder, self.device)
+            clip = clip._replace(
+                predicted=self._predicted(vector),
+                similarity_reference=float(cosine(vector, reference.cpu())),
+                similarity_own=self._similarity(vector, clip.emotion),
+                similarity_neutral=self._similarity(vector, "neutral"),
+                similarity_partner=self._similarity(vector, clip.partner_emotion),
+            )
+        if self.recognizer is not None:
+            text = self.recognizer(waveform, language_of(self.data.front_end))
+            words, letters = word_errors(text, clip.text), character_errors(text, clip.text)
+            clip = clip._replace(
+                heard=text,
+                word_error_rate=words.errors / words.length,
+                character_error_rate=letters.errors / letters.length,
+            )
+        if recording is not None:
+            distortion, melodies = compare_speech(waveform, resampled(recording, self.rate, _RATE))
+            clip = clip._replace(
+                distortion=distortion,
+                f0_error=math.sqrt(melodies.squared_cents / melodies.both) if melodies.both else math.nan,
+                voicing_error=melodies.disagreements / melodies.frames,
+            )
+        return clip._replace(quality=overall_quality(waveform)) if self.quality else clip
+
+    @torch.no_grad()
+    def same_voice(self, waveform: Tensor, others: Sequence[str]) -> float:
+        """Return the cosine of the speaker vectors of a clip ``(N,)`` and, on average, of other recordings.
+
+        Args:
+            waveform: Samples of the clip at the rate of the data's mel.
+            others: Ids of recordings of the speaker in the test split.
+
+        Raises:
+            ValueError: There is no speaker encoder.
+        """
+        if self.speaker_encoder is None:
+            raise ValueError("voices are compared by a speaker encoder: give one")
+        rate = self.speaker_encoder.sample_rate
+        for name in others:
+            if name not in self._voices:
+                theirs = resampled(self.data.waveform(name), self.rate, rate)
+                self._voices[name] = _mean_frame(self.speaker_encoder, theirs, self.device)
+        waveform = resampled(waveform, self.rate, rate)
+        if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
+            return math.nan
+        known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)
+        return float(cosine(_mean_frame(self.speaker_encoder, waveform, self.device), known))
+
+    def _predicted(self, vector: Tensor) -> str:
+        if self.classifier is None:
+            return ""
+        logits = self.classifier(vector[None].to(self.device))[0]
+        return canonical_emotion(self.classifier.labels[int(logits.argmax())])
+
+    def _similarity(self, vector: Tensor, emotion: str) -> float:
+        return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
+
+
+def _mean_frame(encoder: FrameEncoder, waveform: Tensor, device: torch.device) -> Tensor:
+    """Return the time mean ``(D,)`` of the frames of an encoder on a device, on CPU."""
+    frames, _ = encoder(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
+    return frames[0].mean(0).cpu()

@@ -1,0 +1,1 @@
+"""Text to phones and back: normalisation, grapheme-to-phoneme front ends, speech recognition, word errors."""
