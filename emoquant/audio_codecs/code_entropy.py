@@ -26,7 +26,7 @@ class CodeEntropy:
     """
 
     def __init__(
-        self, codewords: int, positions: int, width: int = 64, steps: int = 400, frames: int = 512, seed: int = 0
+        self, codewords: int, positions: int, width: int = 64, steps: int = 300, frames: int = 512, seed: int = 0
     ) -> None:
         self.layout = Layout(0, 1, positions, codewords, 1)
         self.steps, self.frames, self.seed = steps, frames, seed
