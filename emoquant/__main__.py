@@ -17,6 +17,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("emoquant.cli:run", "synthesise speech from quantized references: emoquant predict lambda"),
     "study": ("emoquant.commands.study:study", "train and evaluate all that the data allow, and write one page"),
     "manifest": ("emoquant.commands.manifest:manifest", "list a folder of recordings with their emotions as a table"),
+    "measure": (
+        "emoquant.commands.measure:measure_folder",
+        "emotions of your own recordings over time and over lambda, without labels or training",
+    ),
     "extract": ("emoquant.commands.extract:extract", "put the frame features of corpora into the feature store"),
     "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
     "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),

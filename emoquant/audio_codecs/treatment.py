@@ -86,7 +86,24 @@ class Recoded(Codec):
         codec, encoder = self._parts
         codec.device = batch.features.device
         clips = [self._clip(self._utterances[row], encoder.sample_rate) for row in batch.utterances.tolist()]
-        found = [self._point(batch, clips, point) for point in self.points]
+        return self._coded(batch, clips, self.points)
+
+    def code_waveform(self, waveform: Tensor, path: Path, points: Sequence[float] | None = None) -> Coded:
+        """Return what the codec makes of one recording, a batch of one.
+
+        Args:
+            waveform: Samples ``(N,)`` at the encoder's rate.
+            path: The recording's file.
+            points: Operating points; all by default.
+        """
+        counts = self._parts[1].frame_lengths(torch.tensor([len(waveform)]))
+        empty = torch.zeros(1, int(counts), self.dim)
+        row = torch.zeros(1, dtype=torch.int64)
+        batch = Batch(empty, counts, row, row, row, torch.zeros(1, 0))
+        return self._coded(batch, [Clip(path.stem, path, waveform)], points or self.points)
+
+    def _coded(self, batch: Batch, clips: Sequence[Clip], points: Sequence[float]) -> Coded:
+        found = [self._point(batch, clips, point) for point in points]
         features, bits, extra = (torch.stack(parts) for parts in zip(*found, strict=True))
         codes = torch.zeros(*bits.shape, 0, dtype=torch.int16, device=bits.device)
         return Coded(codes, features, bits, extra)
