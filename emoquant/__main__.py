@@ -21,6 +21,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "emoquant.commands.measure:measure_folder",
         "emotions of your own recordings over time and over lambda, without labels or training",
     ),
+    "leaderboard": (
+        "emoquant.commands.leaderboard:leaderboard",
+        "codecs of several evaluations in one table: emoquant leaderboard runs/codecs",
+    ),
     "extract": ("emoquant.commands.extract:extract", "put the frame features of corpora into the feature store"),
     "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
     "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),
