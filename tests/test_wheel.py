@@ -15,13 +15,20 @@ FIT = ["--model.codebook_epochs=1", "--model.gate_epochs=1", "--trainer.max_epoc
        "--model.quantizer.layers=1", "--model.sample_frames=300", "--model.splits=1"]  # fmt: skip
 #: What is run in one process, since importing takes longer than all of it.
 SCRIPT = f"""
-import pathlib, emoquant
+import pathlib, urllib.request, emoquant
+from emoquant.commands.app import app
 from emoquant.__main__ import main
 site = pathlib.Path("site").resolve()
 assert pathlib.Path(emoquant.__file__).is_relative_to(site), emoquant.__file__
 main(["fit", "codec", *{SMALL + FIT!r}])
 main(["test", "lambda_sweep", "--model.replicates=10", *{SMALL!r}])
 main(["study", "--dry_run"])
+pathlib.Path("small.yaml").write_text(
+    "{{class_path: emoquant.data.EmotionDataModule, init_args: {{corpora: {{class_path: emoquant.data.RenderedCorpus, "
+    "init_args: {{sentences: 5, voices: [en-us]}}}}}}}}"
+)
+with urllib.request.urlopen(app(data="small.yaml", wait=False)) as page:
+    assert b"Quantize an emotion" in page.read()
 codec = emoquant.load_codec("checkpoints/codec")
 import torch
 features = 10 * torch.randn(20, codec.dim)

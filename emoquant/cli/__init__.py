@@ -14,14 +14,17 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 import emoquant.callbacks
 import emoquant.data
-import emoquant.tasks  # noqa: F401 - imported so that a YAML may name their classes without the module
+import emoquant.tasks
+import emoquant.voice.data  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.callbacks import RunSettings
 from emoquant.cli.placing import apply_words
+from emoquant.cli.recording import add_recorders
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.console.quiet import leave_out_noise
 from emoquant.console.trainer_flags import callbacks_left, runs_folder
 from emoquant.console.words import Setting, parse_line, settle
+from emoquant.reports import Report
 from emoquant.storage.documents import inlined
 from emoquant.storage.files import read_tensors
 from emoquant.storage.runs import LAST, begin, newest
@@ -104,6 +107,10 @@ class EmoquantCLI(LightningCLI):
             "--partners", type=str | dict[str, str] | None, default=None,
             help="Emotion of a second reference by emotion, or opposite: test items become pairs.",
         )  # fmt: skip
+        group.add_argument(
+            "--reports", type=list[Report] | None, default=None,
+            help="Tables and figures that an evaluation draws; all that its rows allow by default.",
+        )  # fmt: skip
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the words without a warning that the process has arguments of its own, which DDP starts it again by."""
@@ -120,6 +127,7 @@ class EmoquantCLI(LightningCLI):
         """Carry the words into the options of data, model and trainer."""
         config = self.config[self.subcommand]
         apply_words(config, self.chosen, self.setting.name, self.setting.folder)
+        add_recorders(config)
         config.trainer.callbacks = callbacks_left(config.trainer)
 
     def _run_subcommand(self, subcommand: str) -> None:

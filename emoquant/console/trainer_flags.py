@@ -49,10 +49,15 @@ def callbacks_left(trainer: Any) -> list[Any] | None:  # noqa: ANN401 - jsonargp
         return None
     callbacks = configured if isinstance(configured, list) else [configured]
     off = tuple(kind for flag, kinds in SWITCHES.items() if trainer.get(flag) is False for kind in kinds)
-    return [callback for callback in callbacks if not issubclass(_class_of(callback), off)]
+    return [callback for callback in callbacks if not issubclass(class_of(callback), off)]
 
 
-def _class_of(callback: Any) -> type:  # noqa: ANN401 - a Namespace, a dictionary, or the callback itself
+def class_of(callback: Any) -> type:  # noqa: ANN401 - a Namespace, a dictionary, or the callback itself
+    """Return the class of a callback, a task or another object, or that which its configuration names.
+
+    Args:
+        callback: The callback, or a mapping with a ``class_path``.
+    """
     if isinstance(callback, Callback):
         return type(callback)
     path = str(callback["class_path"])

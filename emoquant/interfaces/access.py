@@ -61,6 +61,11 @@ def spoken_data_of(trainer: Trainer) -> SpokenData:
     return _checked(trainer, SpokenData, TTSBatch, "a TTSDataModule (speech)")  # type: ignore[type-abstract]
 
 
+def has_data_module(trainer: Trainer) -> bool:
+    """Return whether a run has a data module; in Python it may have loaders alone, whose batches are taken as given."""
+    return getattr(trainer, "datamodule", None) is not None
+
+
 def _checked(trainer: Trainer, kind: type[Kind], batch_type: type, wanted: str) -> Kind:
     """Return the data module if it has every member of a protocol and yields the batches."""
     data: Any = getattr(trainer, "datamodule", None)

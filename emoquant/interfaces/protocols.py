@@ -108,6 +108,9 @@ class SpokenSplit(LabelledSplit, Protocol):
     def style(self, row: int) -> StyleReference:
         """Return what the local style encoders hear of an utterance, a batch of one."""
 
+    def waveform(self, row: int, sample_rate: int) -> Tensor:
+        """Return the samples ``(N,)`` of an utterance at a rate in Hz."""
+
 
 class LabelledData(Protocol):
     """Labelled utterances in splits.
@@ -161,7 +164,13 @@ class EmotionData(FeatureData, Protocol):
 
 
 class AudioData(LabelledData, Protocol):
-    """Waveforms for encoders, in batches of :class:`~emoquant.types.AudioBatch`."""
+    """Waveforms for encoders and vocoders, in batches of :class:`~emoquant.types.AudioBatch`.
+
+    Attributes:
+        sample_rate: Samples a second.
+    """
+
+    sample_rate: int
 
 
 class VoiceData(FeatureData, Protocol):

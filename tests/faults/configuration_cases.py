@@ -92,7 +92,7 @@ def _(folder):
     vocoder_with(AudioDataModule(RenderedCorpus(cache_dir=str(folder))))
 
 
-@case("Configurations", "a voice's mels without its data", ValueError, "need the TTS data module", "mels_from")
+@case("Configurations", "a voice's mels without its data", TypeError, "a TTSDataModule (speech) as --data")
 def _(folder):
     vocoder_with(AudioDataModule(RenderedCorpus(cache_dir=str(folder))), mels_from="checkpoints/tts-toy")
 

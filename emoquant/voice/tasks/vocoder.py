@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
+from emoquant.interfaces.access import audio_data_of, has_data_module, spoken_data_of
 from emoquant.types import AudioBatch, TTSBatch
 from emoquant.voice.tasks.vocoder_pairs import Pairs, PredictedMels, recorded_pairs
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
@@ -101,6 +102,7 @@ class VocoderTask(pl.LightningModule):
         """Meet the data module and the device.
 
         Raises:
+            DataModuleError: There are no waveforms, or none of speech that the voice of ``mels_from`` could say.
             ValueError: The data are of another rate than the mels, or not those of the voice; or the training is to be
                 deterministic on a CUDA device.
         """
@@ -111,14 +113,14 @@ class VocoderTask(pl.LightningModule):
                 "a vocoder cannot be trained with deterministic: true on a CUDA device, since the reflection padding "
                 "of its spectrograms has no deterministic gradient there: use --trainer.deterministic warn"
             )
-        data: Any = getattr(self.trainer, "datamodule", None)
         if self.mels_from is not None:
-            if not hasattr(data, "phones"):
-                raise ValueError("mels_from: a voice's mels need the TTS data module that it was trained on; give one")
+            data = spoken_data_of(self.trainer)
             voice = load_voice(self.mels_from)
             voice.facts.mel.require(self.mel, "the vocoder", "the voice of mels_from")
             self._predicted = PredictedMels(voice, data)
-        elif (rate := getattr(data, "sample_rate", self.mel.sample_rate)) != self.mel.sample_rate:
+            return
+        rate = audio_data_of(self.trainer).sample_rate if has_data_module(self.trainer) else self.mel.sample_rate
+        if rate != self.mel.sample_rate:
             raise ValueError(
                 f"the vocoder reads mels of {self.mel.sample_rate} Hz, the data module gives audio at {rate} Hz: set "
                 f"its sample_rate to {self.mel.sample_rate}"

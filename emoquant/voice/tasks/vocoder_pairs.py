@@ -1,13 +1,14 @@
 """What a vocoder is trained on: recordings with their own mels, or with the mels that a voice predicts of them."""
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from emoquant.audio.mel import MelSettings
+from emoquant.interfaces.protocols import SpokenData
 from emoquant.types import AudioBatch, TTSBatch
 from emoquant.voice.tts.masking import masked_mean
 from emoquant.voice.tts.voice import Voice
@@ -70,7 +71,7 @@ class PredictedMels:
         ValueError: The voice was trained on other mels, phones or another encoder than the data have.
     """
 
-    def __init__(self, voice: Voice, data: Any) -> None:  # noqa: ANN401 (a data module, which tasks do not import)
+    def __init__(self, voice: Voice, data: SpokenData) -> None:
         self.voice, self.data = voice, data
         facts = voice.facts
         facts.mel.require(data.mel, "the data", "the voice")
