@@ -9,6 +9,7 @@ from emoquant.reports.curves import RateCurves, SweepCurves
 from emoquant.reports.defaults import default_reports
 from emoquant.reports.drift import CentroidCurves, DriftCurves
 from emoquant.reports.flow import FlowFigure
+from emoquant.reports.layers import LayerMap
 from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
 from emoquant.reports.redraw import build_report, configured_reports
@@ -28,6 +29,7 @@ __all__ = [
     "EmotionTable",
     "FlowFigure",
     "GreedyComparison",
+    "LayerMap",
     "MissingRowsError",
     "RDCurve",
     "RateCurves",
