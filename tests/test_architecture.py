@@ -28,7 +28,7 @@ ALLOWED = {
     "voice": {*FOUNDATION, *CODEC_HALF},
     "site": {*FOUNDATION, "reports", "voice"},
     "app": {*FOUNDATION, "codecs", "data", "encoders", "reports", "voice"},
-    "cli": {*FOUNDATION, "callbacks", "codecs", "commands", "data", "tasks"},
+    "cli": {*FOUNDATION, "callbacks", "codecs", "commands", "data", "reports", "tasks", "voice"},
     "commands": {
         *FOUNDATION,
         "app",

@@ -14,6 +14,7 @@ from statistics import NormalDist
 
 import numpy as np
 import torch
+from scipy.special import stdtrit
 from torch import Tensor
 
 BLOCKS = 64
@@ -132,31 +133,8 @@ def expanded_tail(blocks: int) -> float:
     """
     if blocks < 2:
         return math.nan
-    stretch = math.sqrt(blocks / (blocks - 1)) * student_quantile((1 + LEVEL) / 2, blocks - 1)
+    stretch = math.sqrt(blocks / (blocks - 1)) * stdtrit(blocks - 1, (1 + LEVEL) / 2)
     return NormalDist().cdf(-stretch)
-
-
-def student_quantile(probability: float, freedom: int) -> float:
-    """Return a quantile of Student's t: exact for 1 and 2 degrees of freedom, else within 0.5 %.
-
-    The series is 26.7.5 of Abramowitz and Stegun 1964, Handbook of mathematical functions.
-
-    Args:
-        probability: In (0.5, 1).
-        freedom: Degrees of freedom, at least 1.
-    """
-    if freedom == 1:
-        return math.tan(math.pi * (probability - 0.5))
-    if freedom == 2:
-        return (2 * probability - 1) * math.sqrt(1 / (2 * probability * (1 - probability)))
-    z, n = NormalDist().inv_cdf(probability), freedom
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / n**power for power, term in enumerate(terms, start=1))
 
 
 def certain_share_interval(value: float, n: int) -> tuple[float, float]:
@@ -194,6 +172,6 @@ def jackknife_interval(value: Tensor, left_out: Tensor, filled: Tensor) -> tuple
     mean = kept.sum(0) / number
     squares = (left_out - mean).square().where(filled, 0.0).sum(0)
     spread = ((number - 1) / number * squares).sqrt()
-    quantiles = {int(g): student_quantile((1 + LEVEL) / 2, int(g) - 1) for g in number.unique() if g >= 2}
+    quantiles = {int(g): stdtrit(int(g) - 1, (1 + LEVEL) / 2) for g in number.unique() if g >= 2}
     reach = number.double().apply_(lambda g: quantiles.get(int(g), math.nan)) * spread
     return value - reach, value + reach

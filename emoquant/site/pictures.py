@@ -1,10 +1,10 @@
 """What is drawn of a sound: its mel spectrogram as a small PNG, and its fundamental frequency."""
 
-import struct
-import zlib
+import io
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 #: Bands and highest frequency of the picture, seconds between its columns, decibels from its darkest to its lightest.
 BANDS, HIGHEST, STEP, RANGE = 64, 8000.0, 0.01, 65.0
@@ -49,21 +49,12 @@ def picture(levels: npt.NDArray[np.float64]) -> bytes:
         levels: dB, 0 at the highest, ``(rows, columns)``.
     """
     ink = np.clip(np.round((1 + levels / RANGE) * 15), 0, 15).astype(np.uint8)
-    rows, columns = ink.shape
-    paired = np.pad(ink, ((0, 0), (0, columns % 2)))
-    packed = (paired[:, ::2] << 4) | paired[:, 1::2]
-    lines = np.pad(packed, ((0, 0), (1, 0))).tobytes()
-    header = struct.pack(">IIBBBBB", columns, rows, 4, 3, 0, 0, 0)
+    image = Image.fromarray(ink, mode="P")
+    image.putpalette(bytes(48))
     strengths = bytes(round(255 * (step / 15) ** 1.4) for step in range(16))
-    parts = (
-        (b"IHDR", header),
-        (b"PLTE", bytes(48)),
-        (b"tRNS", strengths),
-        (b"IDAT", zlib.compress(lines, 9)),
-        (b"IEND", b""),
-    )
-    chunks = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in parts]
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    whole = io.BytesIO()
+    image.save(whole, "PNG", bits=4, transparency=strengths, compress_level=9)
+    return whole.getvalue()
 
 
 def melody(samples: npt.NDArray[np.float32], sample_rate: int) -> list[int]:

@@ -10,17 +10,7 @@ from emoquant.metrics.intervals import (
     jackknife_interval,
     percentile_interval,
     resampling_weights,
-    student_quantile,
 )
-
-
-def test_student_quantiles_equal_scipy():
-    for freedom in (1, 2, 3, 5, 9, 20, 63):
-        for probability in (0.9, 0.975, 0.99):
-            expected = stats.t.ppf(probability, freedom)
-            assert student_quantile(probability, freedom) == pytest.approx(
-                expected, rel=0.01 if freedom == 3 else 0.005
-            )
 
 
 def test_certain_shares_equal_clopper_pearson():

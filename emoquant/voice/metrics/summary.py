@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.stats import rankdata
 
 from emoquant.metrics.intervals import MIN_SPEAKERS, certain_share_interval, percentile_interval
 from emoquant.storage.results import Row
@@ -116,12 +117,12 @@ def trend(
         >>> trend([0.0, 1.0, 2.0], np.array([[3.0, 2.0, 1.0], [4.0, 2.0, 0.0], [5.0, 2.0, 1.0]]), replicates=10)
         Trend(rho=-1.0, low=-1.0, high=-1.0)
     """
-    order = _ranks(np.asarray(lmbdas, np.float64))
-    rho = float(_correlation(order, _ranks(values.mean(0))))
+    order = rankdata(np.asarray(lmbdas, np.float64))
+    rho = float(_correlation(order, rankdata(values.mean(0))))
     if math.isnan(rho):
         return Trend(rho, math.nan, math.nan)
     drawn, number = _drawn_means(values, range(len(values)) if blocks is None else blocks, replicates, seed)
-    return Trend(rho, *_ends(_correlation(order, _ranks(drawn)), number))
+    return Trend(rho, *_ends(_correlation(order, rankdata(drawn, axis=-1)), number))
 
 
 def _trends(clips: Sequence[Clip], corpus: str, kind: str, replicates: int, seed: int) -> list[Row]:
@@ -173,12 +174,6 @@ def _ends(replicates: np.ndarray, blocks: int) -> tuple[float, float]:
         return math.nan, math.nan
     low, high = percentile_interval(torch.from_numpy(replicates)[:, None], torch.tensor([blocks]))
     return float(low), float(high)
-
-
-def _ranks(values: np.ndarray) -> np.ndarray:
-    """Return ranks along the last axis, ``(..., O)``; equal values share their mean rank."""
-    this, other = values[..., :, None], values[..., None, :]
-    return (this > other).sum(-1) + ((this == other).sum(-1) - 1) / 2
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> np.ndarray:
