@@ -1,5 +1,6 @@
 """Extraction, two ranks on one device and a whole training, for gpu.py."""
 
+import math
 import os
 import socket
 import subprocess
@@ -8,17 +9,20 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import lightning.pytorch as pl
 import torch
 from device import FAILED, Machine, checked, relative
 from gpu_voice import Sizes
 from random_speech import speech_like
-from torch import distributed
+from torch import Tensor, distributed
 from torch.utils.data import DataLoader
 
+from emoquant.codecs import ECVQ
 from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
+from emoquant.metrics import References, SweepMetrics
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, train_step
 from emoquant.tasks import CodecTask
@@ -43,6 +47,25 @@ def extraction(machine: Machine, sizes: Sizes, seconds: float) -> None:
         agree = checked(relative(there, here), 1e-4, "features")
         machine.row("extraction", lambda: encoder(*far), count * seconds, "x real time", "float32", agree)
         torch.set_float32_matmul_precision(before)
+
+
+def rows_apart(here: ECVQ, there: ECVQ, features: Tensor, lengths: Tensor) -> float:
+    """Return how far the figures of a sweep on a device are from those on the CPU, relative to the larger of the two.
+
+    Counts of different outputs and of codes are left out: a code that differs changes them by one.
+    """
+    count, emotions = len(lengths), ["neutral", "sad"]
+    vectors = torch.randn(2, here.dim, generator=torch.Generator().manual_seed(0)).double()
+    references = References(vectors, vectors.mean(0), torch.ones(2, dtype=torch.int64))
+    kinds, found = torch.arange(count) % 2, []
+    for codec in (here, there):
+        sweep = SweepMetrics([codec], emotions, references, replicates=20).to(codec.mean.device)
+        batch = Batch(features, lengths, kinds, kinds, torch.arange(count), torch.zeros(count, 2))
+        sweep.update(Batch(*(each.to(codec.mean.device) for each in batch)))
+        rows = sweep.compute()
+        found.append({row[2:5]: row.value for row in rows if not row.metric.startswith(("distinct", "codebook"))})
+    pairs = [(value, found[1][key]) for key, value in found[0].items() if not math.isnan(value)]
+    return max(abs(one - other) / max(abs(one), abs(other), 1e-2) for one, other in pairs)
 
 
 def rank(number: int, port: str, device: str, folder: str) -> None:
@@ -83,11 +106,23 @@ def two_ranks(machine: Machine) -> None:
 class _Frames(pl.LightningDataModule):
     """Random frames with memory, as batches of the default size."""
 
-    name, emotions, origin = "random", ["neutral"], None
+    batch_type, name, emotions, speakers, budget = Batch, "random", ["neutral"], ["nobody"], 8000
+    origin, encoder, training_shares = None, None, {"neutral": 1.0}
 
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.sizes, self.dim = sizes, sizes.dim
+
+    def dataset(self, split: str) -> SimpleNamespace:
+        """Return a split of which only the number of utterances is known."""
+        return SimpleNamespace(utterances=range(8 * self.sizes.utterances))
+
+    def share_test(self, number: int, count: int, done: int = 0) -> None:
+        """Do nothing: there is no test split."""
+
+    def reference_dataloader(self) -> DataLoader[Batch]:
+        """Return the training batches."""
+        return self.train_dataloader()
 
     def _loader(self, seed: int, count: int) -> DataLoader[Batch]:
         batches = []

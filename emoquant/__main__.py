@@ -33,6 +33,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
     "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),
     "contents": ("emoquant.commands.contents:contents", "list the utterances of an archive of compressed features"),
+    "share": (
+        "emoquant.commands.share:share",
+        "save a codec, probe, voice or vocoder for others, also on the hub",
+    ),
     "site": ("emoquant.commands.site:site", "build a website of listening pages, report and provenance"),
     "reports": ("emoquant.commands.reports:reports", "draw the reports of a finished evaluation again"),
     "app": ("emoquant.commands.app:app", "try codecs and a voice on your own speech, in the browser"),

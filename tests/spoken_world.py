@@ -23,11 +23,10 @@ class BandEncoder(FrameEncoder):
     def forward(self, waveforms, lengths):
         counts = self.frame_lengths(lengths)
         parts = waveforms.unfold(1, 400, 320)[:, : int(counts.max())]
-        power = (
-            torch.fft.rfft(parts * torch.hann_window(400)).abs().square()[..., :200].unflatten(-1, (DIM, -1)).mean(-1)
-        )
+        window = torch.hann_window(400, device=parts.device)
+        power = torch.fft.rfft(parts * window).abs().square()[..., :200].unflatten(-1, (DIM, -1)).mean(-1)
         features = (power + 1e-6).log()
-        return features * (torch.arange(features.shape[1]) < counts[:, None])[..., None], counts
+        return features * (torch.arange(features.shape[1], device=counts.device) < counts[:, None])[..., None], counts
 
     def frame_lengths(self, lengths):
         return ((lengths - 400) // 320 + 1).clamp_min(0)

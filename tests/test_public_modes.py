@@ -7,13 +7,16 @@ import torch
 from torch import nn
 
 import emoquant
-from emoquant.codecs import ECVQ, save_codec
+from emoquant.codecs import ECVQ, load_codec, save_codec
 from emoquant.codecs.search import layout_of
-from emoquant.encoders import EncoderHead, UntrainedEmotion2Vec
+from emoquant.codecs.specs import Place, open_codecs
+from emoquant.encoders import EncoderHead, LSTMEncoder, Probe, ProbeHead, UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
+from emoquant.storage.origin import UNKNOWN
 from emoquant.tasks import ClassificationTask
 from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
+from emoquant.voice.tts.voice import load_voice
 
 TINY = "checkpoints/emotion2vec-tiny"
 
@@ -31,6 +34,23 @@ def codec(folder):
 def synthesizer(_):
     made = emoquant.load_synthesizer("checkpoints/tts-toy")
     return nn.ModuleList([made.voice.model, made.vocoder, *([made.encoder] if made.encoder is not None else [])])
+
+
+def in_training(module):
+    """Return the parts of a module that are in training mode."""
+    return [name or "itself" for name, part in module.named_modules() if part.training]
+
+
+def probe(path):
+    state = {f"probe.{name}": value for name, value in Probe(8, ["sad", "happy"]).state_dict().items()}
+    described = {"dim": 8, "labels": ["sad", "happy"], "hidden": 0, "dropout": 0.5}
+    torch.save({"probe": described, "encoder": UNKNOWN.stored(), "state_dict": state}, path)
+    return path
+
+
+def ge2e(path):
+    torch.save({"state_dict": LSTMEncoder(hidden=8, layers=1).state_dict()}, path)
+    return path
 
 
 #: What each public name hands out; None for what holds no module.
@@ -53,10 +73,8 @@ def test_it_is_in_evaluation_mode(name, tmp_path):
     made = GIVEN[name](tmp_path)
     if hasattr(made, "load"):
         made.load()  # the network, which is read late
-    if name != "load_synthesizer":
-        assert not made.training
-    parts = made.children() if name == "load_synthesizer" else [made]
-    assert not [path for part in parts for path, module in part.named_modules() if module.training]
+    parts = list(made.children()) if name == "load_synthesizer" else [made]
+    assert [in_training(part) for part in parts] == [[]] * len(parts)
 
 
 def test_the_same_waveform_gives_the_same_features():
@@ -67,11 +85,30 @@ def test_the_same_waveform_gives_the_same_features():
     assert torch.equal(one, other)
 
 
-def test_heads_and_vocoders_are_for_use_too():
+def test_heads_probes_and_recurrent_encoders(tmp_path):
     assert not EncoderHead(TINY).training
-    vocoder = Path("checkpoints/vocoder-toy")
-    if (vocoder / "vocoder.json").is_file():
-        assert not [path for path, module in load_vocoder(vocoder).named_modules() if module.training]
+    for name, write in {"probe": probe, "ge2e": ge2e}.items():
+        path = write(tmp_path / f"{name}.ckpt")
+        made = ProbeHead(str(path)) if name == "probe" else LSTMEncoder(str(path), hidden=8, layers=1)
+        assert in_training(made) == [], name
+
+
+@pytest.mark.parametrize("checkpoint", ["checkpoints/vocoder-toy", "checkpoints/codec", "checkpoints/tts-nemo"])
+def test_what_is_shipped(checkpoint):
+    load = {"codec": load_codec, "vocoder-toy": load_vocoder, "tts-nemo": lambda path: load_voice(path).model}
+    assert in_training(load[Path(checkpoint).name](checkpoint)) == []
+
+
+def test_codecs_that_are_made_of_others(tmp_path):
+    codec(tmp_path)
+    part = {"run": str(tmp_path / "c.ckpt")}
+    specs = [
+        {"class_path": "Cascade", "init_args": {"first": part, "then": part}},
+        {"class_path": "Greedy", "init_args": {"codec": part}},
+        {"class_path": "Mixture", "init_args": {"codec": part}},
+    ]
+    for made in open_codecs(specs, ["sad"], Place(str(tmp_path))):
+        assert in_training(made) == [], type(made).__name__
 
 
 def test_training_turns_training_on(monkeypatch):

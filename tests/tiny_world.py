@@ -54,9 +54,9 @@ class PullCodec(Codec):
         return self.target
 
     def forward(self, features, lengths, points=None):
-        lmbdas = torch.tensor(self.points if points is None else points)[:, None, None]
+        lmbdas = torch.tensor(self.points if points is None else points, device=features.device)[:, None, None]
         left = 1 / (1 + lmbdas)
-        real = torch.arange(features.shape[1]) < lengths[:, None]
+        real = torch.arange(features.shape[1], device=features.device) < lengths[:, None]
         moved = (left[..., None] * features + (1 - left[..., None]) * self.target) * real[..., None]
         codes = (features[..., :2].abs() * left[..., None] * 2).long().clamp(0, 3)
         codes[(left[..., None] < 0.2).expand(codes.shape)] = 4

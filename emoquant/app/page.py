@@ -1,5 +1,6 @@
 """The page: one records or uploads speech, moves lambda and codebook, sees the emotion move, and hears it."""
 
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,7 @@ class Page:
         self.blocks = self._build()
 
     def launch(self, host: str = "127.0.0.1", port: int | None = None, wait: bool = True) -> str:
-        """Serve the page, and return its address.
+        """Serve the page, and return its address. What was uploaded is removed at the end.
 
         Args:
             host: Network interface; this machine alone by default.
@@ -50,8 +51,12 @@ class Page:
             theme=theme, footer_links=[], quiet=True, ssr_mode=False,
         )  # fmt: skip
         if wait:
-            print(f"Open {address} in a browser; Ctrl+C ends it.")
-            self.blocks.block_thread()
+            ended = signal.signal(signal.SIGTERM, signal.default_int_handler)  # as by Ctrl+C, which removes uploads
+            try:
+                print(f"Open {address} in a browser; Ctrl+C ends it.")
+                self.blocks.block_thread()
+            finally:
+                signal.signal(signal.SIGTERM, ended)
         return str(address)
 
     def show(self, recording: str | None, codec: str, point: float) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 from pathlib import Path
 from types import FrameType
@@ -12,8 +13,10 @@ import torch
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.io import TorchCheckpointIO
 from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.trainer.states import TrainerFn
 
-from emoquant.storage.files import whole_file
+from emoquant.storage.files import read_tensors, whole_file
 
 
 class SeededSteps(Callback):
@@ -56,14 +59,37 @@ class ResumedProgress(Callback):
 
     A checkpoint of the first two kinds is read as "the next epoch has not begun", one of the third as "in the middle of
     this epoch". Checkpoints that older versions saved are read so too.
+
+    What a ``ModelCheckpoint`` with a figure to monitor kept as the best goes over to the folder of the new run:
+    Lightning forgets how good it was, so that the first epoch after an interruption would become the best one.
     """
 
     def __init__(self) -> None:
         self._begins_epoch = False
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Correct the counts of the checkpoint before Lightning reads them."""
-        loop = checkpoint["loops"]["fit_loop"]
+        """Correct the counts of the checkpoint that a training goes on from, before Lightning reads them.
+
+        Raises:
+            ValueError: It holds no training that could go on.
+        """
+        if trainer.state.fn != TrainerFn.FITTING:
+            return
+        try:
+            if not checkpoint.keys() >= {"optimizer_states", "lr_schedulers"}:
+                raise KeyError("optimizer_states")
+            self._correct(checkpoint["loops"]["fit_loop"])
+            for keeper in trainer.checkpoint_callbacks:
+                state = checkpoint["callbacks"].get(keeper.state_key)
+                if isinstance(keeper, ModelCheckpoint) and keeper.monitor and state:
+                    _carry_best(trainer, keeper, state)
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"the checkpoint holds no training that could go on ({type(error).__name__}: {error}): weights alone, "
+                "or damaged; name the last.ckpt of a training"
+            ) from error
+
+    def _correct(self, loop: dict[str, Any]) -> None:
         epochs, batches = loop["epoch_progress"], loop["epoch_loop.batch_progress"]
         current = batches["current"]
         ended = batches["is_last_batch"] and current["processed"] == current["ready"]
@@ -87,6 +113,26 @@ class ResumedProgress(Callback):
         if self._begins_epoch:
             trainer.fit_loop.epoch_loop.restarting = False
             self._begins_epoch = False
+
+
+def _carry_best(trainer: Trainer, keeper: ModelCheckpoint, state: dict[str, Any]) -> None:
+    """Copy the best checkpoints of the run that is gone on from, and tell the new run's callback what they are."""
+    folder, beside = Path(str(keeper.dirpath)), Path(str(trainer.ckpt_path)).parent
+    found = {}
+    for old in {state["best_model_path"], *state["best_k_models"]} - {""}:
+        sources = [path for path in (beside / Path(old).name, Path(old)) if path.is_file()]
+        if not sources:
+            return  # Lightning says what it does without
+        found[old] = str(folder / Path(old).name)
+        if trainer.is_global_zero and sources[0].resolve() != Path(found[old]).resolve():
+            folder.mkdir(parents=True, exist_ok=True)
+            with whole_file(Path(found[old])) as partial:
+                shutil.copyfile(sources[0], partial)
+    state["best_k_models"] = {found[old]: score for old, score in state["best_k_models"].items()}
+    for name in ("best_model_path", "kth_best_model_path"):
+        state[name] = found.get(state[name], "")
+    state |= {"dirpath": keeper.dirpath, "last_model_path": ""}
+    keeper.current_score = state.get("current_score")  # which Lightning does not read
 
 
 class Preemption(Callback):
@@ -144,11 +190,37 @@ class Preemption(Callback):
 
 
 class WholeCheckpoints(TorchCheckpointIO):
-    """Writes a checkpoint whole or not at all, in its own folder.
+    """Writes a checkpoint whole or not at all, in its own folder, and reads one without running code of the file.
 
     Lightning writes to the system's temporary folder and moves the file from there, which copies where that is another
-    disk: a job that is killed meanwhile is left with half a ``last.ckpt`` in place of the one before.
+    disk: a job that is killed meanwhile is left with half a ``last.ckpt`` in place of the one before. It fetches what
+    is named by an address, and unpickles it with all classes and code.
     """
+
+    def load_checkpoint(
+        self,
+        path: Any,  # noqa: ANN401 - Lightning's hook
+        map_location: Any = None,  # noqa: ANN401 - Lightning's hook
+        weights_only: bool | None = None,
+    ) -> dict[str, Any]:
+        """Return the content of a checkpoint, on CPU.
+
+        Args:
+            path: A file.
+            map_location: Not used.
+            weights_only: Not used: tensors and primitives are read, whatever it says.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            ValueError: It is damaged, of another kind, or asks for code to be run.
+        """
+        target = Path(path)
+        if not target.is_file():
+            raise FileNotFoundError(f"{path}: no such checkpoint; expected a file, or --ckpt_path last")
+        content = read_tensors(target)
+        if not isinstance(content, dict) or not {"state_dict", "pytorch-lightning_version"} <= content.keys():
+            raise ValueError(f"{path} is no checkpoint of a training; name the last.ckpt that it wrote")
+        return {"callbacks": {}, **content}  # without it Lightning asks no callback about a checkpoint of weights alone
 
     def save_checkpoint(
         self,

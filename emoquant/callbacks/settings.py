@@ -10,8 +10,9 @@ from lightning.pytorch.cli import LightningArgumentParser, SaveConfigCallback
 from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
-from emoquant.console.trainer_flags import is_trial, run_folder
-from emoquant.storage.files import whole_file
+from emoquant.console.trainer_flags import is_trial, run_folder, runs_folder
+from emoquant.storage.files import clean, whole_file
+from emoquant.storage.runs import versions
 
 Flat = dict[str, str | int | float | bool]
 
@@ -39,10 +40,13 @@ class RunSettings(SaveConfigCallback):
                 logger.log_hyperparams(flat)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the YAML, once."""
+        """Write the YAML, once, and clean up after killed runs of the same name."""
         folder, saved = run_folder(trainer), self.already_saved
         if trainer.is_global_zero and not saved and not is_trial(trainer):
             folder.mkdir(parents=True, exist_ok=True)
+            for run in versions(runs_folder(trainer)):  # what killed runs of the name left half-written
+                clean(run.folder)
+                clean(run.checkpoint.parent)
             with whole_file(folder / self.config_filename) as partial:
                 partial.write_text(self._text(), encoding="utf-8")
         super().setup(trainer, pl_module, stage)

@@ -7,27 +7,27 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import LightningDataModule, LightningModule
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from lightning.pytorch.utilities import rank_zero_only
 
 import emoquant.callbacks
 import emoquant.data
 import emoquant.tasks
 import emoquant.voice.data  # noqa: F401 - imported so that a YAML may name their classes without the module
 from emoquant.callbacks import RunSettings
+from emoquant.cli.event_files import named_event_files
+from emoquant.cli.last import last_checkpoint
 from emoquant.cli.placing import apply_words
 from emoquant.cli.recording import add_recorders
 from emoquant.commands.helping import option_names
 from emoquant.commands.parsing import UsageError, readable
 from emoquant.console.quiet import leave_out_noise
-from emoquant.console.trainer_flags import callbacks_left, runs_folder
+from emoquant.console.trainer_flags import callbacks_left, last_saved_last, runs_folder
 from emoquant.console.words import Setting, parse_line, settle
 from emoquant.reports import Report
 from emoquant.storage.documents import inlined
-from emoquant.storage.files import read_tensors
-from emoquant.storage.runs import LAST, begin, newest
+from emoquant.storage.runs import begin
 from emoquant.storage.shipped import CONFIGS, did_you_mean
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
@@ -128,39 +128,16 @@ class EmoquantCLI(LightningCLI):
         config = self.config[self.subcommand]
         apply_words(config, self.chosen, self.setting.name, self.setting.folder)
         add_recorders(config)
-        config.trainer.callbacks = callbacks_left(config.trainer)
+        config.trainer.callbacks = last_saved_last(callbacks_left(config.trainer) or []) or None
 
     def _run_subcommand(self, subcommand: str) -> None:
         options = self.config_init[subcommand]
         if options.get("ckpt_path") == "last":
-            options["ckpt_path"] = self._newest(required=subcommand != "fit")
+            options["ckpt_path"] = last_checkpoint(self.trainer, required=subcommand != "fit")
         if self.setting.begins is not None and not options.trainer.fast_dev_run:
             rank_zero_only(begin)(Path(self.setting.folder), self.setting.begins)
-        super()._run_subcommand(subcommand)
-
-    def _newest(self, required: bool) -> str | None:
-        """Return the checkpoint that is furthest: the newest run's last one, or what a preempted SLURM job left.
-
-        Lightning takes the latter only where no checkpoint is named. It is the better one of two at the same step: the
-        run that was preempted saves its last checkpoint as if the epoch had ended there.
-        """
-        root, place = Path(self.trainer.default_root_dir), runs_folder(self.trainer)
-        found: list[Path] = []
-        if SLURMEnvironment.detect():
-            preempted = [path for path in root.glob("hpc_ckpt_*.ckpt") if path.stem[9:].isdecimal()]
-            found += sorted(preempted, key=lambda path: int(path.stem[9:]))[-1:]
-        run = newest(place, LAST)
-        found += [run.checkpoint] if run else []
-        if not found and required:
-            raise FileNotFoundError(f"--ckpt_path last: no version_*/{LAST} in {place}; train first")
-        path = max(found, key=_step) if len(found) > 1 else next(iter(found), None)
-        rank_zero_info(f"goes on from {path}" if path else f"no checkpoint in {place} yet: begins anew")
-        return str(path) if path else None
-
-
-def _step(path: Path) -> int:
-    """Return the step at which a checkpoint was saved."""
-    return int(read_tensors(path, mmap=True)["global_step"])
+        with named_event_files(str(runs_folder(self.trainer))):
+            super()._run_subcommand(subcommand)
 
 
 def run(args: Sequence[str] | None = None) -> EmoquantCLI:

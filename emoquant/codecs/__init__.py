@@ -9,6 +9,7 @@ from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.greedy import Greedy
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
+from emoquant.codecs.pretrained import save_pretrained
 from emoquant.codecs.transform.codec import TransformCodec
 
 __all__ = [
@@ -26,5 +27,6 @@ __all__ = [
     "load_codec",
     "read_archive",
     "save_codec",
+    "save_pretrained",
     "write_archive",
 ]

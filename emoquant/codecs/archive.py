@@ -35,7 +35,7 @@ from emoquant.codecs.bitstream import (
     read_varint,
     varint,
 )
-from emoquant.storage.files import write_whole
+from emoquant.storage.files import refuse_pointer, write_whole
 
 _CHECK_BITS = 12
 #: Longest name, in bytes.
@@ -146,8 +146,10 @@ def read_archive(path: str | Path) -> Archive:
     Raises:
         BitstreamError: The file is no archive, or its index is damaged.
         FileNotFoundError: There is no such file.
+        ValueError: It is a pointer of Git LFS or git-annex.
     """
     path = Path(path)
+    refuse_pointer(path)
 
     def read(begin: int, size: int) -> bytes:
         with path.open("rb") as file:

@@ -13,10 +13,8 @@ from emoquant.codecs.base import STUDY_LAMBDAS, Codec
 from emoquant.codecs.classes import (
     Build,
     class_entry,
-    class_path,
     find_class,
     make,
-    require_class,
     require_finite,
     require_shapes,
     with_options,
@@ -24,16 +22,17 @@ from emoquant.codecs.classes import (
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
-from emoquant.codecs.size_limit import SizeLimit
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.storage.artefacts import fetched, read_artefact
 from emoquant.storage.files import read_tensors, whole_file
 from emoquant.storage.origin import UNKNOWN, Origin, read_origin
+from emoquant.storage.rebuilding import Budget
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import say_licence
 
-#: Key of the codec's description in a checkpoint, and its version.
-SECTION, VERSION = "emoquant_codec", 1
+#: Key of the codec's description in a checkpoint, its version, and the name of a shared codec's files.
+SECTION, VERSION, KIND = "emoquant_codec", 1, "codec"
 
 
 def describe(
@@ -76,7 +75,7 @@ def _header(origin: Origin | None, history: History | None) -> dict[str, Any]:
 
 
 def save_codec(codec: Codec, path: str | Path) -> None:
-    """Write a codec as a checkpoint that :func:`load_codec` reads, whole or not at all.
+    """Write a codec that :func:`load_codec` reads, whole or not at all.
 
     Args:
         codec: An :class:`ECVQ`, or a codec with :meth:`Codec.settings`. Points and name of an ECVQ are not stored, they
@@ -86,7 +85,17 @@ def save_codec(codec: Codec, path: str | Path) -> None:
     Raises:
         ValueError: The codec has no settings.
     """
-    path = Path(path)
+    section, state = parts_of(codec)
+    with whole_file(Path(path)) as partial, partial.open("wb") as file:
+        torch.save({SECTION: section, "state_dict": state}, file)
+
+
+def parts_of(codec: Codec) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Return the description and the weights of a codec, as they are stored.
+
+    Raises:
+        ValueError: The codec has no settings.
+    """
     history = codec.source.history if codec.source else None
     if type(codec) is ECVQ:
         section, parts = describe(codec.quantizer, codec.entropy, codec.origin, history), ("quantizer.", "entropy.")
@@ -94,8 +103,7 @@ def save_codec(codec: Codec, path: str | Path) -> None:
     else:
         section = describe_codec(codec, codec.origin, history)
         state = {f"codec.{name}": value for name, value in codec.state_dict().items()}
-    with whole_file(path) as partial, partial.open("wb") as file:
-        torch.save({SECTION: section, "state_dict": state}, file)
+    return section, state
 
 
 def load_codec(
@@ -111,8 +119,8 @@ def load_codec(
     """Return the trained codec of a checkpoint, on CPU and frozen.
 
     Args:
-        checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, or the folder of a run
-            (:func:`~emoquant.storage.runs.find_checkpoint`).
+        checkpoint: A checkpoint of a codec's training run or of :func:`save_codec`, the folder of a run or of
+            :func:`~emoquant.codecs.save_pretrained`, or ``owner/name`` on Hugging Face.
         points: Operating points that an evaluation runs, for an :class:`ECVQ` lambdas in squared feature units per
             bit; by default those of the study, or of another kind of codec its own.
         name: Name in the tables; by default that of the run's folder, or of the file without its ending.
@@ -131,7 +139,7 @@ def load_codec(
             allowed, describes modules that its weights do not fit, holds NaN or infinity, holds no entropy model or
             an untrained one, or the codec has no such option.
     """
-    path, given = find_checkpoint(checkpoint), Path(checkpoint)
+    path, given = find_checkpoint(fetched(checkpoint, KIND)), Path(checkpoint)
     say_licence(path.parent)
     content = read_checkpoint(path)
     section = content[SECTION]
@@ -166,7 +174,11 @@ def read_checkpoint(path: Path) -> Mapping[str, Any]:
     """Return the content of a checkpoint that holds a codec's description; errors as of :func:`load_codec`."""
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {path}: train a codec first, or check the path")
-    content = read_tensors(path)
+    if path.suffix == ".safetensors":
+        described, weights = read_artefact(path.parent, KIND)
+        content: Any = {SECTION: described, "state_dict": weights}
+    else:
+        content = read_tensors(path)
     section = content.get(SECTION) if isinstance(content, dict) else None
     if not isinstance(section, dict) or not isinstance(content.get("state_dict"), dict):
         raise ValueError(
@@ -223,33 +235,6 @@ def _checked_history(content: Mapping[str, Any], path: Path) -> History | None:
     return history
 
 
-def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel | None) -> None:
-    """Check that modules, which need not be built yet, are of classes that a checkpoint can name.
-
-    Raises:
-        ValueError: See :func:`~emoquant.codecs.classes.require_class`.
-    """
-    if quantizer is not None:
-        require_class(quantizer, GroupedResidualVQ)
-    if entropy is not None:
-        require_class(entropy, EntropyModel)
-
-
-def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> None:
-    """Check that modules which were built come out of a checkpoint as they are, before they are trained.
-
-    Raises:
-        ValueError: A class with its ``settings()`` does not make weights of the same names and shapes.
-    """
-    layout = layout_of(quantizer)
-    builds: list[tuple[Any, Build]] = [(quantizer, None), (entropy, lambda model: model.build(layout))]
-    for module, build in builds:
-        if module is not None:
-            place = Path(f"a checkpoint of {class_path(type(module))}")
-            with torch.random.fork_rng(devices=[]):
-                _built(type(module), class_entry(module), module.state_dict(), place, build)
-
-
 def _restore(
     content: Mapping[str, Any],
     part: str,
@@ -267,7 +252,7 @@ def _restore(
     # A few bytes on the disk may claim to be a large tensor: strides of 0, or many tensors of one storage.
     if sum(value.numel() * value.element_size() for value in tensors) > 2 * path.stat().st_size:
         raise ValueError(f"the weights in {path} claim to be larger than the file: it is damaged or was tampered with")
-    module = _built(kind, entry, state, path, build)
+    module = built_from(kind, entry, state, path, build)
     try:
         module.load_state_dict(state)
     except RuntimeError as error:
@@ -290,9 +275,9 @@ def _restore_codec(
     return codec
 
 
-def _built(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
+def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
     """Return a new module that weights fit, which says how large it may become."""
-    with SizeLimit(state):
+    with Budget({name: value for name, value in state.items() if isinstance(value, Tensor)}):
         module: nn.Module = make(kind, entry, path, build)
     require_shapes(module, state, path)
     return module

@@ -23,6 +23,22 @@ class Prices(NamedTuple):
     after: Tensor
 
 
+def active_rows(lengths: Tensor, frames: int) -> list[int]:
+    """Return how many rows have not ended at each frame.
+
+    Args:
+        lengths: Frames of each row, ``(N,)``, in falling order.
+        frames: Frames that are asked for.
+
+    Example:
+        >>> active_rows(torch.tensor([4, 2, 2]), 4)
+        [3, 3, 1, 1]
+    """
+    ended = torch.bincount(lengths.cpu().clamp(max=frames), minlength=frames + 1)
+    return (len(lengths) - ended.cumsum(0))[:frames].tolist()
+
+
+@torch.no_grad()
 def best_coarse_path(
     words: Tensor, entropy: EntropyModel, components: Tensor, lengths: Tensor, lmbda: Tensor, survivors: int
 ) -> Tensor:
@@ -47,10 +63,9 @@ def best_coarse_path(
     lmbda, lengths = torch.cat([lmbda, lmbda.new_zeros(missing)]), torch.cat([lengths, lengths.new_zeros(missing)])
     prices, norms = _prices(entropy, lmbda, len(words)), words.square().sum(1)
     codes, parents = torch.zeros(2, len(lmbda), frames, survivors, dtype=torch.int64, device=words.device)
-    ends = lengths.tolist()
     cost = prices.first[prices.place]
-    for frame in range(frames):
-        kept = max(MINIMUM_ROWS, sum(end > frame for end in ends))
+    for frame, active in enumerate(active_rows(lengths, frames)):
+        kept = max(MINIMUM_ROWS, active)
         if frame:
             step = prices.after[prices.place[:kept].unsqueeze(1), codes[:kept, frame - 1]]
             cost, parent = (cost[:kept].unsqueeze(2) + step).min(1)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from emoquant.codecs.coarse_path import best_coarse_path
+from emoquant.codecs.coarse_path import active_rows, best_coarse_path
 from emoquant.codecs.frame_search import FrameSearch
 from emoquant.codecs.frame_step import frame_step
 from emoquant.devices.memory import fitting
@@ -185,7 +185,7 @@ class Search:
         spent = torch.zeros(2, 2, len(components), dtype=torch.float64, device=components.device)
         frames = components.shape[1]
         step = frame_step(self.frame, lmbda, frames)
-        for frame, active in enumerate(_active(lengths, frames)):
+        for frame, active in enumerate(active_rows(lengths, frames)):
             step.narrow(max(MINIMUM_ROWS, active))
             target, quiet = components[: step.rows, frame], silence[min(frame, self.entropy.memory)]
             first = None if coarse is None else coarse[: step.rows, frame]
@@ -220,12 +220,6 @@ class Search:
         found.codes[valid] = self.quantizer.codewords
         found.components[valid] = 0
         found.bits.copy_(torch.where(valid, silence[frames].T, found.bits))
-
-
-def _active(lengths: Tensor, frames: int) -> list[int]:
-    """Return how many rows have not ended at each frame; they are in falling order of length."""
-    ended = torch.bincount(lengths.cpu().clamp(max=frames), minlength=frames + 1)
-    return (len(lengths) - ended.cumsum(0))[:frames].tolist()
 
 
 def _padded_rows(model: EntropyModel, codes: Tensor, before: Tensor, lmbda: Tensor) -> Tensor:

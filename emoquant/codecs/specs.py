@@ -56,6 +56,8 @@ def expand(specs: Sequence[Spec], emotions: Sequence[str]) -> list[Spec]:
         >>> expand([{"per_emotion": "codec_{emotion}", "without": ["sad"]}], ["happy", "sad"])
         [{'run': 'codec_happy', 'as': 'happy'}]
     """
+    if not isinstance(specs, list | tuple):
+        raise ValueError(f"codecs is {str(specs)[:80]!r}, expected a list of them")
     found: list[Spec] = []
     for spec in specs:
         if not isinstance(spec, Mapping) or "per_emotion" not in spec:
@@ -133,16 +135,23 @@ def open_codec(spec: Spec, place: Place) -> Codec:
         return spec
     if isinstance(spec, str):
         return _open_run({"run": spec}, place)
+    if not isinstance(spec, Mapping):
+        raise ValueError(f"{spec!r} is no codec: expected the name of a run, or a key `run` or `class_path`")
     if "run" in spec:
         return _open_run(spec, place)
     if "class_path" not in spec:
         raise ValueError(f"{dict(spec)} is no codec: expected a key `run`, `class_path` or `per_emotion`")
     kind = str(spec["class_path"])
-    init = dict(spec.get("init_args") or {})
+    init = spec.get("init_args") or {}
+    if not isinstance(init, Mapping):
+        raise ValueError(f"codec {kind}: init_args is {init!r}, expected names and values")
     if kind.rpartition(".")[2] == "load_codec":
         return _open_run({_OLD_KEYS.get(str(key), str(key)): value for key, value in init.items()}, place)
     opened = {key: open_codec(value, place) if _is_spec(value) else value for key, value in init.items()}
-    codec = _find_class(kind)(**opened)
+    try:
+        codec = _find_class(kind)(**opened)
+    except TypeError as error:
+        raise ValueError(f"codec {kind}: {error}") from error
     return codec.requires_grad_(False).eval()
 
 

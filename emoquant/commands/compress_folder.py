@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -87,12 +88,18 @@ class CompressedFolder:
 
         Args:
             choose: Finds it if there is none yet.
+
+        Raises:
+            ValueError: The one that the folder names is no lambda.
         """
         if COMMON_LMBDA not in self._stored():
             lmbda = choose()
             if COMMON_LMBDA not in self._stored():  # no other job was faster
                 write_whole(self.path / "settings.json", _text(self.settings | {COMMON_LMBDA: lmbda}).encode())
-        return float(self._stored()[COMMON_LMBDA])
+        chosen = self._stored()[COMMON_LMBDA]
+        if not isinstance(chosen, int | float) or not 0 <= chosen < math.inf:
+            raise ValueError(f"{self.path / 'settings.json'} names the lambda {chosen!r}: choose another folder")
+        return float(chosen)
 
     def write(self, batch: Sequence[Made]) -> None:
         """Write a batch: first its files, then its rows."""

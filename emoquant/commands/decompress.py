@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
-from emoquant.storage.files import write_whole
+from emoquant.storage.files import refuse_pointer, write_whole
 
 if TYPE_CHECKING:
     from emoquant.codecs.archive import Archive
@@ -97,6 +97,7 @@ def _items(path: Path, name: PurePosixPath, output: Path, given: Path) -> list[_
     from emoquant.codecs.archive import is_archive, read_archive
     from emoquant.codecs.bitstream import BitstreamError
 
+    refuse_pointer(path)
     if not is_archive(path):
         return [_Item(path, place_output(output, name, ".npy"), f"{name}.npy", path.read_bytes)]
     try:

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.audio.containers import AUDIO_SUFFIXES
-from emoquant.storage.files import refuse_pointer
+from emoquant.storage.files import refuse_pointer, say_left_out
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FEATURE_SUFFIXES = (".npy", ".safetensors")
 
+#: Endings of files that lie beside what is read, and of what commands write there.
+_BESIDE = (".emq", ".npy", ".csv", ".json", ".txt", ".md")
 #: Frames of a batch at most, one utterance at least.
 FRAMES = 50_000
 #: Seconds of audio, padding included, that go through the encoder at once; one utterance at least.
@@ -42,6 +44,9 @@ class Source(NamedTuple):
 def find_files(given: Path, suffixes: Sequence[str]) -> list[tuple[Path, PurePosixPath]]:
     """Return files with their paths relative to a folder, sorted; hidden files and folders are left out.
 
+    Folders behind a link, links that lead nowhere and files of other kinds are left out, too, and named in a warning;
+    tables, texts and what commands write beside files are passed over.
+
     Args:
         given: A folder, searched with its subfolders, or one file.
         suffixes: Endings to look for, lower case.
@@ -53,12 +58,16 @@ def find_files(given: Path, suffixes: Sequence[str]) -> list[tuple[Path, PurePos
         return [(given, PurePosixPath(given.name))]
     if not given.is_dir():
         raise FileNotFoundError(f"{given}: no such file or folder")
-    found = []
+    found, left_out = [], []
     for path in given.rglob("*"):
-        relative = path.relative_to(given)
-        hidden = any(part.startswith(".") for part in relative.parts)
-        if path.suffix.lower() in suffixes and not hidden and path.is_file():
+        relative, suffix = path.relative_to(given), path.suffix.lower()
+        if any(part.startswith(".") for part in relative.parts) or (path.is_dir() and not path.is_symlink()):
+            continue
+        if suffix in suffixes and path.is_file():
             found.append((path, PurePosixPath(relative.as_posix())))
+        elif suffix not in _BESIDE or path.is_symlink():
+            left_out.append(relative.as_posix())
+    say_left_out(given, sorted(left_out), f"links, or files that do not end in {', '.join(suffixes)}")
     if not found:
         raise FileNotFoundError(
             f"{given}: nothing to read in this folder; expected files ending in {', '.join(suffixes)}"

@@ -1,12 +1,20 @@
 """Flags of the trainer that Lightning refuses beside callbacks of the configuration, and where a run's files go."""
 
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from lightning.pytorch import Callback, Trainer
 from lightning.pytorch import callbacks as lightning_callbacks
-from lightning.pytorch.callbacks import Checkpoint, DeviceStatsMonitor, LearningRateMonitor, ModelSummary, ProgressBar
+from lightning.pytorch.callbacks import (
+    Checkpoint,
+    DeviceStatsMonitor,
+    LearningRateMonitor,
+    ModelCheckpoint,
+    ModelSummary,
+    ProgressBar,
+)
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from emoquant.storage.runs import place_of
@@ -50,6 +58,24 @@ def callbacks_left(trainer: Any) -> list[Any] | None:  # noqa: ANN401 - jsonargp
     callbacks = configured if isinstance(configured, list) else [configured]
     off = tuple(kind for flag, kinds in SWITCHES.items() if trainer.get(flag) is False for kind in kinds)
     return [callback for callback in callbacks if not issubclass(class_of(callback), off)]
+
+
+def last_saved_last(callbacks: Sequence[Any]) -> list[Any]:
+    """Return configured callbacks with checkpoints that go by no figure behind all others.
+
+    A checkpoint holds what the callbacks know when it is saved. Saved before the one of the best epoch, the last one
+    would not know of it, and a run that goes on from there would take a worse epoch for the best.
+
+    Args:
+        callbacks: Mappings with a ``class_path``; they are not changed.
+    """
+    return sorted(callbacks, key=_saves_last)
+
+
+def _saves_last(callback: Any) -> bool:  # noqa: ANN401 - a Namespace, a dictionary, or the callback itself
+    options = callback if isinstance(callback, Callback) else callback.get("init_args") or {}
+    monitor = options.get("monitor") if hasattr(options, "get") else getattr(options, "monitor", None)
+    return issubclass(class_of(callback), ModelCheckpoint) and not monitor
 
 
 def class_of(callback: Any) -> type:  # noqa: ANN401 - a Namespace, a dictionary, or the callback itself

@@ -3,17 +3,17 @@
 H. Cao et al.: CREMA-D: crowd-sourced emotional multimodal actors dataset. IEEE Trans. Affective Computing 5 (4), 2014.
 """
 
-import csv
-import io
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folders import audio_files, read_text, required_folder
-from emoquant.data.identity import check_ids, compare_count, say_left_out
+from emoquant.data.folders import audio_files, required_folder
+from emoquant.data.identity import check_ids, compare_count
 from emoquant.data.splits import split_by_group
+from emoquant.storage.csv_files import read_csv
+from emoquant.storage.files import say_left_out
 
 _SOURCE = "get it from https://github.com/CheyneyComputerScience/CREMA-D (git lfs)"
 _EMOTIONS = {"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"}
@@ -80,20 +80,16 @@ class CREMAD(Corpus):
         if not path.is_file():
             raise FileNotFoundError(f"{path}: no table of votes; {_SOURCE}")
         votes = {}
-        reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-        missing = {"", "fileName", *_VOTES} - set(reader.fieldnames or ())
-        if missing:
-            raise ValueError(f"{path}: no column {sorted(missing)}; expected the published table of votes")
-        for row in reader:
+        for line, row in read_csv(path, ("", "fileName", *_VOTES), "table of votes (as published)"):
             if row[""].startswith(_MODALITIES[self.votes]):
                 try:
                     counts = {emotion: float(row[letter]) for letter, emotion in _VOTES.items()}
-                except (TypeError, ValueError) as error:
-                    raise ValueError(f"{path}, line {reader.line_num}: votes that are no numbers: {error}") from None
+                except ValueError as error:
+                    raise ValueError(f"{path}, line {line}: votes that are no numbers: {error}") from None
                 if not all(0 <= count < 1000 for count in counts.values()):
-                    raise ValueError(f"{path}, line {reader.line_num}: votes {list(counts.values())}, expected counts")
+                    raise ValueError(f"{path}, line {line}: votes {list(counts.values())}, expected counts")
                 if row["fileName"] in votes:
-                    raise ValueError(f"{path}, line {reader.line_num}: {row['fileName']} has votes before; remove one")
+                    raise ValueError(f"{path}, line {line}: {row['fileName']} has votes before; remove one")
                 votes[row["fileName"]] = {emotion: count for emotion, count in counts.items() if count}
         return votes
 

@@ -1,12 +1,12 @@
 """The transcripts of the Emotional Speech Dataset, which are of several encodings and separators, and corrections."""
 
-import csv
-import io
 import re
+import unicodedata
 from pathlib import Path
 from typing import NamedTuple
 
 from emoquant.data.folders import read_text
+from emoquant.storage.csv_files import read_csv
 
 #: Names of the emotions in transcripts.
 _EMOTIONS = {
@@ -76,17 +76,12 @@ def read_corrections(path: Path) -> dict[str, str]:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: It lacks a column, or an id is not like 0011_000001 or there twice.
+        ValueError: It is not UTF-8, lacks a column, or an id is not like 0011_000001 or there twice.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path}: no such file of corrections; expected a CSV with the columns id and text")
     texts: dict[str, str] = {}
-    reader = csv.DictReader(io.StringIO(read_text(path), newline=""))
-    if missing := {"id", "text"} - set(reader.fieldnames or ()):
-        raise ValueError(f"{path}: no column {sorted(missing)}; expected id and text")
-    for row in reader:
-        name, text = (row["id"] or "").strip(), (row["text"] or "").strip()
+    for line, row in read_csv(path, ("id", "text"), "file of corrections"):
+        name, text = row["id"].strip(), unicodedata.normalize("NFC", row["text"].strip())
         if not re.fullmatch(r"\d{4}_\d{6}", name) or name in texts or not text:
-            raise ValueError(f"{path}, line {reader.line_num}: expected an id like 0011_000001, once, and its text")
+            raise ValueError(f"{path}, line {line}: expected an id like 0011_000001, once, and its text")
         texts[name] = text
     return texts

@@ -54,16 +54,3 @@ def compare_count(place: object, found: int, published: int, what: str) -> None:
     """
     if found != published:
         _log.warning("%s: %d %s where %d were published; is the copy whole?", place, found, what, published)
-
-
-def say_left_out(place: object, left_out: Sequence[str], why: str) -> None:
-    """Say which files are left out: how many, and the first of them.
-
-    Args:
-        place: Folder of the corpus, for the message.
-        left_out: Names of the files.
-        why: What they are.
-    """
-    if left_out:
-        more = ", ..." if len(left_out) > 5 else ""
-        _log.warning("%s: %d files are left out, %s: %s%s", place, len(left_out), why, ", ".join(left_out[:5]), more)

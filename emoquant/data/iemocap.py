@@ -74,7 +74,7 @@ class IEMOCAP(Corpus):
         dialogue = evaluation.stem
         texts = _texts(folder / "dialog" / "transcriptions" / f"{dialogue}.txt")
         wav = required_folder(folder / "sentences" / "wav" / dialogue, "a wav file per turn", _SOURCE)
-        present = {path.name for path in wav.iterdir()}
+        present, judged = {path.name for path in wav.iterdir()}, set[str]()
         for block in re.split(r"\n\s*\n", read_text(evaluation).replace("\r", "")):
             match = _SUMMARY.search(block)
             if match is None:
@@ -84,6 +84,9 @@ class IEMOCAP(Corpus):
                 raise ValueError(
                     f"{evaluation} lies in Session{session} and names {name}, of another dialogue; move it"
                 )
+            if name in judged:
+                raise ValueError(f"{evaluation} judges {name} twice; remove one")
+            judged.add(name)
             if f"{name}.wav" not in present:
                 raise FileNotFoundError(f"{wav / name}.wav: no such file, but {evaluation} names it; {_SOURCE}")
             try:

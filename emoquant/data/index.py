@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import warnings
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -13,7 +12,7 @@ from typing import Any, BinaryIO, NamedTuple
 import numpy as np
 
 from emoquant.data.journal import whole_lines
-from emoquant.storage.files import write_whole
+from emoquant.storage.files import read_arrays, write_whole
 
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16
@@ -121,9 +120,14 @@ class Index:
         np.savez(file, names=np.frombuffer(names, np.uint8), **columns)
 
     @staticmethod
-    def load(file: BinaryIO, stamp: tuple[int, int]) -> "Index | None":
-        """Return the index that was saved of a manifest of this size and time of change, None for another one."""
-        with np.load(file, allow_pickle=False) as columns:
+    def load(path: Path, stamp: tuple[int, int]) -> "Index | None":
+        """Return the index that was saved of a manifest of this size and time of change, None for another one.
+
+        Raises:
+            ValueError: The file is damaged.
+        """
+        columns = read_arrays(path)
+        try:
             found, names, shards = json.loads(columns["names"].tobytes())
             if tuple(found) != stamp:
                 return None
@@ -134,7 +138,9 @@ class Index:
                 columns[name] for name in _COLUMNS[:5]
             )
             index._source_hashes, index._source_digests = (columns[name] for name in _COLUMNS[5:])
-        index._prefixes = _prefixes(index._all_keys)
+            index._prefixes = _prefixes(index._all_keys)
+        except (LookupError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{path} is no copy of a manifest: {error}") from error
         return index
 
     def _sort_entries(self, entries: list[list[Any]], struck: set[tuple[bytes, str]]) -> None:
@@ -216,10 +222,9 @@ def read_manifest(folder: Path) -> Index:
     stamp = (found.st_size, found.st_mtime_ns)
     if copy.exists():
         try:
-            with copy.open("rb") as file:
-                if (index := Index.load(file, stamp)) is not None:
-                    return index
-        except (ValueError, OSError, KeyError, zipfile.BadZipFile):
+            if (index := Index.load(copy, stamp)) is not None:
+                return index
+        except (ValueError, FileNotFoundError):
             warnings.warn(f"{copy} is damaged and made again from the manifest", stacklevel=2)
     index = Index(whole_lines(manifest))
     write_copy(folder, index)

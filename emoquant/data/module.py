@@ -140,7 +140,7 @@ class EmotionDataModule(ArrangedDataModule):
             (rank, world), trainer = self._ranks(), self.trainer
             device = trainer.strategy.root_device if trainer is not None else "cpu"
             settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-            together(lambda: extract(lacking, self.encoder, store, rank, world, settings))
+            together(lambda: extract(lacking, self.encoder, store, rank, world, settings), AudioError)
             from_first(store.merge)
             store.refresh()
             self._rows = {split: find_entries(store, table) for split, table in found.items()}

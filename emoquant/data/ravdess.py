@@ -11,8 +11,9 @@ from emoquant.audio.trimming import TRIM, require_threshold
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.cutting import cut_to_speech
 from emoquant.data.folders import audio_files, required_folder, subfolders
-from emoquant.data.identity import check_ids, compare_count, say_left_out
+from emoquant.data.identity import check_ids, compare_count
 from emoquant.data.splits import split_by_group
+from emoquant.storage.files import say_left_out
 
 _SOURCE = "get Audio_Speech_Actors_01-24.zip from https://zenodo.org/record/1188976 and unpack it there"
 _EMOTIONS = {

@@ -19,7 +19,7 @@ from emoquant.data.identity import check_ids
 from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
 from emoquant.data.table import UtteranceTable
-from emoquant.devices.ranks import require_plain_strategy, require_share
+from emoquant.devices.ranks import Attempt, require_plain_strategy, require_share
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
 #: Split that a stage of the trainer evaluates.
@@ -119,12 +119,13 @@ class SpeechDataModule(LightningDataModule, ABC):
         self.cache_dir = cache_dir
         self.budget, self.num_workers, self.seed = budget, num_workers, seed
         self._datasets: dict[str, SplitDataset] | None = None
-        self._test_share = (0, 1, 0)
+        self._test_share, self._prepared = (0, 1, 0), Attempt()
 
     def prepare_data(self) -> None:
         """Let every corpus make what it can make; Lightning calls this on one process of each machine."""
-        for corpus in self.corpora:
-            corpus.prepare()
+        with self._prepared:
+            for corpus in self.corpora:
+                corpus.prepare()
 
     def setup(self, stage: str | None = None) -> None:
         """Read the corpora and open their splits; a second call does nothing.
@@ -138,6 +139,7 @@ class SpeechDataModule(LightningDataModule, ABC):
             for callback in self.trainer.callbacks:  # type: ignore[attr-defined]  # set at run time
                 if hasattr(callback, "watch_ranks"):
                     callback.watch_ranks()
+        self._prepared.settle()
         if self._datasets is None:
             self._datasets = self._open()
         if split := EVALUATED.get(stage or ""):

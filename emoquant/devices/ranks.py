@@ -58,22 +58,30 @@ def require_share(split: str, utterances: int, processes: int) -> None:
         )
 
 
-class _Attempt:
-    """Keeps an error of its block, to be raised once the other processes know of it."""
+class Attempt:
+    """Keeps an error of its block, where there are several processes, until they can be told of it."""
 
     error: Exception | None = None
 
-    def __enter__(self) -> "_Attempt":
+    def __enter__(self) -> "Attempt":
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
-        if isinstance(error, Exception):
+        if isinstance(error, Exception) and world_size() > 1:
             self.error = error
-        return self.error is not None
+        return error is not None and error is self.error
 
     def told(self) -> str | None:
         """Return what the other processes are told."""
         return None if self.error is None else f"{type(self.error).__name__}: {self.error}"
+
+    def settle(self) -> None:
+        """Raise the error on the process that has it, and a :class:`RankError` on the others; a collective call."""
+        together(self._raise, Exception)
+
+    def _raise(self) -> None:
+        if self.error is not None:
+            raise self.error
 
 
 def from_first(make: Callable[[], T]) -> T:
@@ -85,7 +93,7 @@ def from_first(make: Callable[[], T]) -> T:
     if world_size() == 1:
         return make()
     result: list[Any] = [None]
-    attempt = _Attempt()
+    attempt = Attempt()
     if own_rank() == 0:
         with attempt:
             result = [make()]
@@ -108,28 +116,34 @@ def any_rank(flag: bool) -> bool:
     return any(found)
 
 
-def together(work: Callable[[], T]) -> T:
+def together(work: Callable[[], T], complaints: type[Exception] | tuple[type[Exception], ...] = ()) -> T:
     """Do this process's share of long work and wait until all processes have done theirs; a collective call.
 
-    If a process fails, all of them raise when the last one is done. It waits as long as that takes (:data:`PATIENCE`),
-    where a barrier of NCCL ends after minutes.
+    It waits as long as that takes (:data:`PATIENCE`), where a barrier of NCCL ends after minutes. An error ends the
+    work of its process at once, and :class:`emoquant.callbacks.FailTogether` that of the others. A complaint is an
+    error that says at the end of a share what in it could not be used: the others do theirs, and then all raise.
 
     Args:
         work: This process's share.
+        complaints: Kinds of errors that are complaints.
 
     Raises:
-        RankError: Another process failed.
+        RankError: Another process had a complaint.
     """
     if world_size() == 1:
         return work()
     found: list[T] = []
-    attempt = _Attempt()
-    with attempt:
-        found = [work()]
-    told: list[str | None] = [None] * world_size()
+    attempt = Attempt()
     group = distributed.new_group(backend="gloo", timeout=PATIENCE)
-    distributed.all_gather_object(told, attempt.told(), group=group)
-    distributed.destroy_process_group(group)
+    try:
+        with attempt:
+            found = [work()]
+        if attempt.error is not None and not isinstance(attempt.error, complaints):
+            raise attempt.error
+        told: list[str | None] = [None] * world_size()
+        distributed.all_gather_object(told, attempt.told(), group=group)
+    finally:
+        distributed.destroy_process_group(group)  # whoever waits for a process that failed hears of it here
     if attempt.error is not None:
         raise attempt.error
     failed = [f"rank {rank}: {text}" for rank, text in enumerate(told) if text is not None]

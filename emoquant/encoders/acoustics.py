@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from emoquant.devices.precision import full_float32
+
 
 class AcousticTargets(nn.Module):
     """Log-mel energies, normalised autocorrelation over logarithmic lags, and the level of every frame.
@@ -45,15 +47,16 @@ class AcousticTargets(nn.Module):
             hop: Samples from one frame to the next.
             field: Samples that a frame of the encoder sees; the targets' window is centred on them.
         """
-        before = max(0, (len(self.window) - field) // 2)
-        pieces = nn.functional.pad(waveforms.float(), (before, len(self.window) + hop)).unfold(
-            -1, len(self.window), hop
-        )
-        spectrum = torch.view_as_real(torch.fft.rfft(pieces[:, :frames] * self.window, n=2048)).square().sum(-1)
-        mel = (spectrum @ self.filters + 3e-2).log() / 3
-        correlation = torch.fft.irfft(spectrum)[..., : len(self.picks)]
-        correlation = (correlation / (correlation[..., :1] + 0.1)) @ self.picks
-        return torch.cat([mel, 1.5 * correlation, mel.mean(-1, keepdim=True)], dim=-1)
+        with full_float32(waveforms.device):  # powers are more than fp16 can hold
+            before = max(0, (len(self.window) - field) // 2)
+            pieces = nn.functional.pad(waveforms.float(), (before, len(self.window) + hop)).unfold(
+                -1, len(self.window), hop
+            )
+            spectrum = torch.view_as_real(torch.fft.rfft(pieces[:, :frames] * self.window, n=2048)).square().sum(-1)
+            mel = (spectrum @ self.filters + 3e-2).log() / 3
+            correlation = torch.fft.irfft(spectrum)[..., : len(self.picks)]
+            correlation = (correlation / (correlation[..., :1] + 0.1)) @ self.picks
+            return torch.cat([mel, 1.5 * correlation, mel.mean(-1, keepdim=True)], dim=-1)
 
 
 def mel_filters(mels: int, bins: int, low: float, high: float, sample_rate: int) -> Tensor:

@@ -211,7 +211,13 @@ def write_directory(
     _write(path / "configuration.json", lambda file: file.write_text(json.dumps(_CONFIGURATION, indent=2) + "\n"))
     if labels:
         _write(path / "tokens.txt", lambda file: file.write_text("\n".join(labels) + "\n", encoding="utf-8"))
-    _write(path / "model.pt", lambda file: torch.save({"model": weights}, file))
+    _write(path / "model.pt", lambda file: _save({"model": weights}, file))
+
+
+def _save(content: object, path: Path) -> None:
+    """Save through an open file: given a path, torch writes its name into the file, which is another every time."""
+    with path.open("wb") as file:
+        torch.save(content, file)
 
 
 def _write(path: Path, write: Callable[[Path], object]) -> None:

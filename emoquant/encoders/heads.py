@@ -13,6 +13,8 @@ from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.directory import body_digest, read_directory, read_weights
 from emoquant.encoders.hub import Hub, find_model
 from emoquant.labels import emotion_index
+from emoquant.storage.artefacts import fetched, read_artefact, write_artefact
+from emoquant.storage.documents import require_mapping
 from emoquant.storage.files import read_tensors
 from emoquant.storage.origin import Origin, read_origin
 from emoquant.storage.rebuilding import build, fill, require_weights
@@ -63,7 +65,7 @@ def head_weights(model: str, labels: Sequence[str], weights: Mapping[str, Tensor
     Raises:
         ValueError: The model has no head.
     """
-    if not labels or "proj.weight" not in weights:
+    if not labels or not {"proj.weight", "proj.bias"} <= weights.keys():
         raise ValueError(
             f"{model} has no classification head; choose a model with one (emotion2vec_plus_base) or train a probe "
             "on its features: emoquant fit probe"
@@ -175,7 +177,8 @@ class ProbeHead(EmotionHead):
         """Load the probe.
 
         Args:
-            checkpoint: File ``*.ckpt`` of a training run of a probe, or the run's folder.
+            checkpoint: File ``*.ckpt`` of a training run of a probe, the run's folder, the folder of a saved probe, or
+                the name of one on Hugging Face, ``owner/name``.
             any_encoder: Whether it may read features of another encoder than it was trained on.
 
         Raises:
@@ -183,10 +186,10 @@ class ProbeHead(EmotionHead):
             ValueError: It is no checkpoint of a probe.
         """
         super().__init__()
-        path = find_checkpoint(checkpoint, best=True)
+        path = find_checkpoint(fetched(checkpoint, "probe"), best=True)
         if not path.is_file():
             raise FileNotFoundError(f"no probe at {checkpoint}: train one with emoquant fit probe")
-        stored: Any = read_tensors(path)
+        stored: Any = _saved_probe(path) if path.suffix == ".safetensors" else read_tensors(path)
         if not isinstance(stored, dict) or "probe" not in stored:
             raise ValueError(f"{checkpoint} is no checkpoint of a probe; expected one that ProbeTask wrote")
         prefix = "probe."
@@ -197,7 +200,24 @@ class ProbeHead(EmotionHead):
         self.requires_grad_(False).eval()
         self.labels, self.dim = self.probe.labels, self.probe.dim
         self.origin = None if any_encoder else read_origin(stored.get("encoder"))
+        self.settings = dict(stored["probe"])
+
+    def save(self, folder: str | Path) -> None:
+        """Write the probe as ``probe.json`` and ``probe.safetensors``, which can be shared.
+
+        Args:
+            folder: Folder to write into; made if it is not there.
+        """
+        origin = None if self.origin is None else self.origin.stored()
+        weights = {f"probe.{name}": value for name, value in self.probe.state_dict().items()}
+        write_artefact(folder, "probe", {"probe": self.settings, "encoder": origin}, weights)
 
     def forward(self, vectors: Tensor) -> Tensor:
         """Return logits ``(..., C)`` of utterance vectors ``(..., D)``."""
         return self.probe(vectors)
+
+
+def _saved_probe(path: Path) -> dict[str, Any]:
+    """Return what a checkpoint of the same probe holds."""
+    described, weights = read_artefact(path.parent, "probe")
+    return {**require_mapping(described, path.with_suffix(".json"), "probe"), "state_dict": weights}

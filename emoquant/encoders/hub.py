@@ -1,10 +1,9 @@
 """From the name of a model to its directory on disk: a local path first, else one of the public hubs."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
+from emoquant.storage.hub import download_model
 from emoquant.storage.shipped import CHECKPOINTS, say_licence, shipped_path
 
 Hub = Literal["auto", "ms", "hf", "path"]
@@ -38,39 +37,3 @@ def find_model(model: str, hub: Hub = "auto") -> Path:
             "iic/emotion2vec_plus_base (hub: ms) or emotion2vec/emotion2vec_plus_base (hub: hf)"
         )
     return download_model(model, "ms" if chosen == "ms" else "hf")
-
-
-def download_model(model: str, hub: Literal["ms", "hf"], patterns: Sequence[str] | None = None) -> Path:
-    """Fetch a model from a hub with the client that funasr itself uses, or find it in that client's cache.
-
-    Args:
-        model: Name of the model, ``owner/name``.
-        hub: ``"ms"`` (ModelScope) or ``"hf"`` (Hugging Face).
-        patterns: Names of the files that are fetched, with ``*``; all by default.
-
-    Raises:
-        ConnectionError: It could not be fetched.
-    """
-    command = (
-        f"modelscope download --model {model} --local_dir DIR"
-        if hub == "ms"
-        else f"huggingface-cli download {model} --local-dir DIR"
-    )
-    options: dict[str, Any] = {"allow_patterns": list(patterns)} if patterns is not None else {}
-    with _hub_errors(f"cannot fetch {model!r} from the hub ({hub}): on a machine with a network run `{command}`, copy "
-                     "DIR here and give its path as the model"):  # fmt: skip
-        if hub == "ms":
-            from modelscope.hub.snapshot_download import snapshot_download
-
-            return Path(snapshot_download(model, **options))
-        from huggingface_hub import snapshot_download as snapshot_download_hf
-
-        return Path(snapshot_download_hf(model, **options))
-
-
-@contextmanager
-def _hub_errors(message: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, ImportError) as error:  # what the two clients raise when offline
-        raise ConnectionError(f"{message} ({type(error).__name__}: {error})") from error

@@ -85,11 +85,15 @@ def resampling_weights(filled: Tensor, replicates: int, seed: int) -> Tensor:
     """
     held = filled.cpu().numpy()
     weights = np.zeros((replicates, held.shape[0]))
-    number = int(held.sum())
-    if number:
-        draws = np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=replicates)
-        weights[:, held] = draws
+    if held.any():
+        weights[:, held] = _draws(int(held.sum()), replicates, seed)
     return torch.from_numpy(weights)
+
+
+@lru_cache(maxsize=8)
+def _draws(number: int, replicates: int, seed: int) -> np.ndarray:
+    """Return how often each replicate draws each of so many blocks, ``(R, number)``; kept, as speakers share it."""
+    return np.random.default_rng(seed).multinomial(number, np.full(number, 1 / number), size=replicates)
 
 
 def percentile_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
@@ -102,22 +106,24 @@ def percentile_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Ten
     Returns:
         Two tensors ``(...)``; NaN where there are fewer than 2 blocks or a replicate count of 0.
     """
-    ordered = torch.from_numpy(np.sort(replicates.movedim(0, -1).numpy(force=True), axis=-1))  # NaN last
-    valid = (~ordered.isnan()).sum(-1)
-    numbers = blocks.expand(valid.shape)
-    tails = {number: expanded_tail(number) for number in set(numbers.flatten().tolist())}
-    tail = torch.tensor([tails[number] for number in numbers.flatten().tolist()], dtype=torch.float64).view(valid.shape)
-    low = _at(ordered, tail * (valid - 1), valid)
-    high = _at(ordered, (1 - tail) * (valid - 1), valid)
-    return low.where(numbers >= 2, torch.nan), high.where(numbers >= 2, torch.nan)
+    return sorted_interval(replicates.movedim(0, -1).cpu().clone(memory_format=torch.contiguous_format), blocks)
 
 
-def _at(ordered: Tensor, place: Tensor, valid: Tensor) -> Tensor:
-    place = place.nan_to_num(0.0).clamp_min(0.0)
+def sorted_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what :func:`percentile_interval` does, of replicates ``(..., R)`` on the CPU; they are sorted in place."""
+    found = replicates.numpy()
+    found.sort(axis=-1)  # NaN last
+    missing = np.isnan(found)
+    valid = torch.from_numpy(np.where(missing[..., -1], missing.argmax(-1), found.shape[-1]))
+    tails = [[tail, 1 - tail] for tail in map(expanded_tail, blocks.flatten().tolist())]
+    shares = torch.tensor(tails, dtype=torch.float64).view(*blocks.shape, 2)
+    place = (shares * (valid - 1).unsqueeze(-1)).nan_to_num(0.0).clamp_min(0.0)
     below = place.floor().long()
-    above = torch.minimum(below + 1, (valid - 1).clamp_min(0))
-    low, high = (ordered.gather(-1, each.unsqueeze(-1)).squeeze(-1) for each in (below, above))
-    return torch.where(valid > 0, low + (high - low) * (place - below), torch.nan)
+    above = torch.minimum(below + 1, (valid - 1).clamp_min(0).unsqueeze(-1))
+    low, high = (replicates.gather(-1, each) for each in (below, above))
+    ends = low + (high - low) * (place - below)
+    ends = ends.where(((valid > 0) & (blocks >= 2)).unsqueeze(-1), torch.nan)
+    return ends[..., 0], ends[..., 1]
 
 
 @lru_cache(maxsize=1024)

@@ -65,6 +65,10 @@ class Measure(ABC):
     def sums(self, seen: Observation) -> Tensor:
         """Return what is summed over utterances, ``(O, B, M)`` float64."""
 
+    def reads(self, metrics: Collection[str]) -> list[int]:
+        """Return which of its sums the figures of these metrics read; all where a measure says nothing else."""
+        return list(range(self.width))
+
     @abstractmethod
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return figures of sums over the utterances of each emotion.
@@ -210,6 +214,10 @@ class Direction(Measure):
             columns.append(gain_over_others(similarities - former, seen.emotions, self.neutral))
         columns.append(torch.ones_like(columns[0]))
         return torch.cat([similarities, turned, torch.stack(columns, dim=-1)], dim=-1)
+
+    def reads(self, metrics: Collection[str]) -> list[int]:
+        """Return the sums of these metrics and the count."""
+        return [*(place for place, metric in enumerate(self.metrics) if metric in metrics), self.width - 1]
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return the mean of each metric over utterances."""

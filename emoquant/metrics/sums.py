@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 
 from emoquant.codecs.base import Codec
+from emoquant.devices.ranks import world_size
 from emoquant.metrics.distinct import DistinctOutputs, output_hashes
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.rate import CodeHistogram
@@ -130,7 +131,12 @@ class CodecSums(MeasureSums):
 
 
 def synced(metric: Metric) -> Any:  # noqa: ANN401 - a tensor or a tuple of tensors
-    """Return a metric's states, added up over processes; a process that saw no utterance is none to warn of."""
+    """Return a metric's states, added up over processes; a process that saw no utterance is none to warn of.
+
+    They may be the metric's own: they are only to be read.
+    """
+    if world_size() == 1:
+        return type(metric).compute(metric)  # that of an instance copies them, which may be 100 MB
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The ``compute`` method of metric")
         return metric.compute()

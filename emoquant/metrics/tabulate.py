@@ -1,7 +1,8 @@
 """From sums to rows: figures, their 95 % intervals and the number of utterances behind them."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from itertools import cycle, repeat
 from typing import NamedTuple
 
 import torch
@@ -11,8 +12,8 @@ from emoquant.metrics.distinct import count_distinct, pool_distinct
 from emoquant.metrics.intervals import (
     certain_share_interval,
     jackknife_interval,
-    percentile_interval,
     resampling_weights,
+    sorted_interval,
 )
 from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import perplexity, usage
@@ -85,29 +86,63 @@ def measure_rows(
     """
     filled = counts > 0
     held = filled.any(-1)
-    weights = resampling_weights(held, sampling.replicates, sampling.seed)
+    weights = resampling_weights(held, sampling.replicates, sampling.seed)[:, held]
     blocks = filled.sum(0), held.sum()[None]  # per emotion, pooled
     widths = [measure.width for measure in measures]
     rows: list[Row] = []
-    for measure, part in zip(measures, sums.split(widths, dim=-1), strict=True):
+    parts = zip(*(each.split(widths, dim=-1) for each in (sums, sums[held])), strict=True)
+    for measure, (part, of_held) in zip(measures, parts, strict=True):
         estimates = measure.figures(part.sum(0).movedim(0, 1), about.metrics)  # (O, C, M)
         jackknifed = {figure.metric for figure in estimates if figure.jackknife}
-        resampled = {figure.metric for figure in estimates} - jackknifed
         left_out: Iterator[Figure] = iter(())
-        replicates: Iterator[Figure] = iter(())
         if jackknifed:
             left_out = iter(measure.figures((part.sum(0) - part).movedim(1, 2), jackknifed))  # (G, O, C, M)
-        if resampled:
-            drawn = torch.einsum("rg,gcom->rocm", weights[:, held], part[held])
-            replicates = iter(measure.figures(drawn, resampled))
+        resampled = {figure.metric for figure in estimates} - jackknifed
+        drawn = _percentiles(measure, of_held, weights, resampled, blocks)
         for figure in estimates:
-            of = blocks[1] if figure.pooled else blocks[0]
             if figure.jackknife:
                 ends = jackknife_interval(figure.values, next(left_out).values, held[:, None, None])
             else:
-                ends = percentile_interval(next(replicates).values, of)
-            rows += _figure_rows(subject, figure, *ends, sampling.kind, of, about.stratum)
+                ends = next(drawn[figure.pooled])
+            rows += _figure_rows(subject, figure, *ends, sampling.kind, blocks[figure.pooled], about.stratum)
     return rows
+
+
+def _percentiles(
+    measure: Measure, part: Tensor, weights: Tensor, metrics: Collection[str], blocks: tuple[Tensor, Tensor]
+) -> tuple[Iterator[tuple[Tensor, Tensor]], Iterator[tuple[Tensor, Tensor]]]:
+    """Return the ends of bootstrap intervals of a measure's figures in their order: per emotion, and pooled.
+
+    Args:
+        measure: The measure.
+        part: Its sums, ``(G, C, O, M)``.
+        weights: How often each replicate draws each block, ``(R, G)``.
+        metrics: The metrics that are wanted.
+        blocks: Non-empty blocks per emotion, ``(C,)``, and of all utterances, ``(1,)``.
+    """
+    if not metrics:
+        return iter(()), iter(())
+    figures, ends = measure.figures(_replicates(measure, part, weights, metrics), metrics), []
+    for pooled in (False, True):
+        values = [figure.values.movedim(0, -1) for figure in figures if figure.pooled is pooled]
+        found = sorted_interval(torch.stack(values), blocks[pooled]) if values else ((), ())
+        ends.append(zip(*found, strict=True))
+    return ends[0], ends[1]
+
+
+def _replicates(measure: Measure, part: Tensor, weights: Tensor, metrics: Collection[str]) -> Tensor:
+    """Return the sums of each replicate, ``(R, O, C, M)``; those that the metrics do not read are anything.
+
+    The replicates of a sum lie side by side, as they are added, divided and sorted by themselves.
+    """
+    _, emotions, points, width = part.shape
+    columns = measure.reads(metrics)
+    chosen = part[..., columns].permute(3, 2, 1, 0)  # (columns, O, C, G)
+    rows = (chosen.reshape(-1, weights.shape[1]) @ weights.T).view(*chosen.shape[:3], -1)
+    drawn = rows if len(columns) == width else rows.new_empty(width, points, emotions, len(weights))
+    if drawn is not rows:
+        drawn[columns] = rows
+    return drawn.permute(3, 1, 2, 0)
 
 
 def _figure_rows(
@@ -121,16 +156,19 @@ def _figure_rows(
 ) -> Iterator[Row]:
     emotions = ("all",) if figure.pooled else subject.emotions
     columns = figure.values, figure.counts, low, high
-    values, counts, lows, highs = ([row[: len(emotions)] for row in column.tolist()] for column in columns)
-    drawn = blocks.tolist() if blocks is not None and kind == "speakers" else None
-    for o, point in enumerate(subject.points):
-        for e, emotion in enumerate(emotions):
-            value, n, ends = values[o][e], round(counts[o][e]), (lows[o][e], highs[o][e])
-            if figure.share and value in (0.0, 1.0) and n:
+    values, counts, lows, highs = ([x for row in column.tolist() for x in row[: len(emotions)]] for column in columns)
+    numbers = [round(count) for count in counts]
+    if figure.share:
+        drawn = blocks.tolist() if blocks is not None and kind == "speakers" else None
+        for place, (value, n) in enumerate(zip(values, numbers, strict=True)):
+            if value in (0.0, 1.0) and n:
                 # Utterances of one speaker are no independent draws: where speakers are resampled, they are counted.
-                ends = certain_share_interval(value, n if drawn is None else int(drawn[e]))
-            name = "" if math.isnan(ends[0]) else kind
-            yield Row(subject.corpus, subject.codec, point, emotion, figure.metric, value, *ends, n, stratum, name)
+                number = n if drawn is None else int(drawn[place % len(emotions)])
+                lows[place], highs[place] = certain_share_interval(value, number)
+    names = ["" if math.isnan(end) else kind for end in lows]
+    points = [point for point in subject.points for _ in emotions]
+    return map(Row, repeat(subject.corpus), repeat(subject.codec), points, cycle(emotions), repeat(figure.metric),
+               values, lows, highs, numbers, repeat(stratum), names)  # fmt: skip
 
 
 def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:

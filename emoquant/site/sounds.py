@@ -1,6 +1,7 @@
 """The sounds of a site: each unique one once, compressed, at one loudness, with its picture."""
 
 import hashlib
+import io
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +14,7 @@ import soxr
 
 from emoquant.audio.decoding import AudioError, decode_audio
 from emoquant.site.loudness import loudness
+from emoquant.site.ogg import with_serial
 from emoquant.site.pictures import melody, picture, spectrogram
 
 Format = Literal["opus", "mp3", "flac"]
@@ -111,16 +113,20 @@ class Soundbank:
             level, peak = measured[name]
             gain = 0.0 if math.isinf(level) else min(self.target - level, CEILING - peak)
             self.short += not math.isinf(level) and gain < self.target - level - 0.01
-            self._encode(folder / "sounds" / f"{name}.{self.ending}", samples * np.float32(10 ** (gain / 20)), rate)
+            sound = self._encoded(name, samples * np.float32(10 ** (gain / 20)), rate)
+            (folder / "sounds" / f"{name}.{self.ending}").write_bytes(sound)
             (folder / "spectra" / f"{name}.png").write_bytes(picture(spectrogram(samples, rate)))
             own = math.nan if math.isinf(level) else level - self.target
             found[name] = Sound(name, len(samples) / rate, own, _melody(samples, rate))
         return found
 
-    def _encode(self, path: Path, samples: npt.NDArray[np.float32], rate: int) -> None:
+    def _encoded(self, name: str, samples: npt.NDArray[np.float32], rate: int) -> bytes:
+        """Return a sound as its file holds it: the same bytes whenever it is written."""
         if self.form == "opus" and rate not in _OPUS_RATES:
             samples, rate = soxr.resample(samples, rate, 48_000), 48_000
-        soundfile.write(path, samples, rate, **_WRITERS[self.form])
+        file = io.BytesIO()
+        soundfile.write(file, samples, rate, **_WRITERS[self.form])
+        return with_serial(file.getvalue(), int(name[:8], 16)) if self.form == "opus" else file.getvalue()
 
 
 def common_loudness(measured: Iterable[tuple[float, float]]) -> float:

@@ -1,6 +1,7 @@
 """Files that are there whole or not at all, and files of tensors that bring no code along."""
 
 import hashlib
+import logging
 import os
 import pickle
 import platform
@@ -9,11 +10,14 @@ import secrets
 import struct
 import time
 import zipfile
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+_log = logging.getLogger(__name__)
 
 #: Names of files that are being written: machine, process and a random part; seconds after which one is left over.
 _PARTIAL = re.compile(r"\..+\.([0-9a-f]{6})-(\d+)-[0-9a-f]{8}\.tmp", re.DOTALL)
@@ -34,7 +38,7 @@ def whole_file(path: Path) -> Iterator[Path]:
         OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
             before is left as it was.
     """
-    _clean(path.parent)
+    clean(path.parent)
     # Processes of several machines may share the folder and have the same number.
     partial = path.with_name(partial_name(path.name, secrets.token_hex(4)))
     try:
@@ -58,7 +62,7 @@ def _machine() -> str:
 
 
 @cache
-def _clean(folder: Path) -> None:
+def clean(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder, once a process: of this machine, or of days ago."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
@@ -137,6 +141,19 @@ def refuse_pointer(path: Path) -> None:
         raise ValueError(f"{path}: {remedy}")
 
 
+def say_left_out(place: object, left_out: Sequence[str], why: str) -> None:
+    """Warn which files are left out: how many, and the first of them.
+
+    Args:
+        place: Folder of the corpus, for the message.
+        left_out: Names of the files.
+        why: What they are.
+    """
+    if left_out:
+        more = ", ..." if len(left_out) > 5 else ""
+        _log.warning("%s: %d files are left out, %s: %s%s", place, len(left_out), why, ", ".join(left_out[:5]), more)
+
+
 #: Bytes of the largest text that is read at once.
 _MOST_TEXT = 256 * 2**20
 
@@ -166,6 +183,29 @@ def read_text(path: Path, most: int = _MOST_TEXT) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+#: What reading a damaged file may end in, beside errors of its format.
+_BROKEN = (EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError, AttributeError, AssertionError,
+           ArithmeticError, MemoryError, NotImplementedError, struct.error, zipfile.BadZipFile, zlib.error)  # fmt: skip
+
+
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Return the arrays of an ``.npz`` file by name; pickled objects are refused.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, cut off or of another kind.
+    """
+    import numpy as np  # late: whoever only writes files needs none of it
+
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+    except FileNotFoundError:
+        raise
+    except _BROKEN as error:
+        raise ValueError(f"{path} cannot be read as arrays of numpy: {error or type(error).__name__}") from error
+
+
 def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 
@@ -180,16 +220,22 @@ def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # n
     import torch  # late: whoever only writes files needs none of it
 
     refuse_pointer(path)
-    if not old or zipfile.is_zipfile(path):
+    if not old or is_zip(path):
         _check_archive(path)
-    broken = (pickle.UnpicklingError, EOFError, OSError, RuntimeError, LookupError, ValueError, TypeError,
-              AttributeError, AssertionError, ArithmeticError, MemoryError, struct.error)  # fmt: skip
     try:
         found = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
         _check_tensors(found, path.stat().st_size)
-    except broken as error:
+    except (*_BROKEN, pickle.UnpicklingError) as error:
         raise _unreadable(path) from error
     return found
+
+
+def is_zip(path: Path) -> bool:
+    """Return whether a file that is there is a zip archive, whole or damaged, as torch's files are."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return True
 
 
 def _unreadable(path: Path) -> ValueError:

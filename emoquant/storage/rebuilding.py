@@ -12,7 +12,8 @@ from torch.overrides import TorchFunctionMode
 _MAKERS = {
     getattr(torch, name)
     for name in ("empty", "zeros", "ones", "full", "rand", "randn", "arange", "linspace", "eye", "empty_strided",
-                 "hann_window", "hamming_window", "randint", "normal", "logspace", "tril_indices", "triu_indices")
+                 "hann_window", "hamming_window", "randint", "normal", "logspace", "tril_indices", "triu_indices",
+                 "randperm")
 } | {getattr(Tensor, name) for name in ("new_empty", "new_zeros", "new_ones", "new_full")}  # fmt: skip
 #: Elements and tensors that a module may make beside its weights (windows, masks, filters).
 _SPARE_ELEMENTS, _SPARE_TENSORS = 2**24, 4096

@@ -16,7 +16,7 @@ from emoquant.storage.shipped import did_you_mean, shipped_path
 RUNS = "runs"
 LAST, BEST, RESULTS, CONFIG = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "results.csv", "config.yaml"
 #: A codec that was saved by itself, without its training run.
-SAVED = "codec.ckpt"
+SAVED = ("codec.ckpt", "codec.safetensors", "probe.safetensors")
 _STATE, _BEGUN = "run.json", "folder.yaml"
 
 
@@ -113,8 +113,9 @@ def find_checkpoint(path: str | Path, root: str | Path = ".", best: bool = False
     place = Path(root) / given if bare else shipped_path(given)
     if place.is_file() or not (place.is_dir() or bare):
         return place
-    if (place / SAVED).is_file():
-        return place / SAVED
+    for saved in SAVED:
+        if (place / saved).is_file():
+            return place / saved
     run = newest(place, BEST if best else LAST) or newest(place, LAST)
     if run is not None:
         return run.best if best and run.best.is_file() else run.checkpoint

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from emoquant.codecs.specs import expand, runs_named
 from emoquant.labels import SPELLINGS
 from emoquant.storage.documents import inlined, read_config
+from emoquant.storage.files import read_text
 from emoquant.storage.shipped import CONFIGS, config_names
 from emoquant.study.corpus import Offer
 
@@ -71,14 +72,18 @@ def read_experiment(path: Path) -> Experiment:
     """Return the experiment of an evaluation's YAML.
 
     Raises:
-        ValueError: The YAML is no evaluation of codecs.
+        FileNotFoundError: There is no such file.
+        ValueError: The YAML is no evaluation of codecs, or does not list what it needs.
     """
     content = read_config(path)
-    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    first = read_text(path).partition("\n")[0]
     about = first.lstrip("# ").strip() if first.startswith("#") else ""
     if "codecs" not in _init_args(content):
         raise ValueError(f"{path} is no experiment: expected the YAML of an evaluation with `codecs:` in its model")
-    return Experiment(path.stem, path, about, tuple(content.get("needs") or ()), content)
+    needs = content.get("needs") or []
+    if not isinstance(needs, list) or not all(isinstance(need, str) for need in needs):
+        raise ValueError(f"{path}: needs is {needs!r}; expected a list of votes, pairs or emotions")
+    return Experiment(path.stem, path, about, tuple(needs), content)
 
 
 def shipped_experiments() -> list[Experiment]:
@@ -125,7 +130,8 @@ def _named(experiment: Experiment, emotions: Sequence[str]) -> list[str]:
 
 def _init_args(content: Mapping[str, Any]) -> Mapping[str, Any]:
     model = content.get("model")
-    return (model.get("init_args") or {}) if isinstance(model, Mapping) else {}
+    found = model.get("init_args") if isinstance(model, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def _training(name: str, beside: Path, words: Sequence[str]) -> tuple[Step, list[str]]:

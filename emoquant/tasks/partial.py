@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from emoquant.interfaces.protocols import FeatureData
 from emoquant.metrics import SweepMetrics
+from emoquant.storage.documents import require_mapping
 from emoquant.storage.files import read_tensors, whole_file
 
 #: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
@@ -53,17 +54,27 @@ class PartialSums:
         return self.folder / f"{self.digest}-{number}-of-{self.place.total}.{kind}"
 
     def begun(self) -> tuple[int, States]:
-        """Return the batches that were measured before an interruption, and their sums; 0 and nothing without one."""
+        """Return the batches that were measured before an interruption, and their sums; 0 and nothing without one.
+
+        Raises:
+            ValueError: The note of the interruption is damaged.
+        """
         path = self._path(self.place.number, "begun")
         if not path.is_file():
             return 0, {}
-        content = read_tensors(path)
-        return int(content["batches"]), content["states"]
+        content = require_mapping(read_tensors(path), path, "batches", "states")
+        if not isinstance(content["batches"], int):
+            raise ValueError(f"{path} is damaged; delete it, and the evaluation begins anew")
+        return content["batches"], _checked(content["states"], path)
 
     def finished(self, number: int | None = None) -> States | None:
-        """Return the sums of a share that is done, None while it is not; this process's share by default."""
+        """Return the sums of a share that is done, None while it is not; this process's share by default.
+
+        Raises:
+            ValueError: They are damaged.
+        """
         path = self._path(self.place.number if number is None else number, "done")
-        return read_tensors(path) if path.is_file() else None
+        return _checked(read_tensors(path), path) if path.is_file() else None
 
     def missing(self) -> list[int]:
         """Return the shares that are not done yet."""
@@ -91,6 +102,12 @@ class PartialSums:
         self.folder.mkdir(parents=True, exist_ok=True)
         with whole_file(self._path(self.place.number, kind)) as partial, partial.open("wb") as file:
             torch.save(content, file)
+
+
+def _checked(states: object, path: Path) -> States:
+    if not isinstance(states, dict) or not all(isinstance(value, Tensor) for value in states.values()):
+        raise ValueError(f"{path} holds no sums of an evaluation; delete it and measure again")
+    return states
 
 
 def _states(sweep: SweepMetrics) -> Iterator[tuple[str, Any, str]]:

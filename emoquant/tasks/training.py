@@ -3,23 +3,22 @@
 import math
 from typing import Any, Literal
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.checkpoint import SECTION, describe, origin_of, require_loadable, require_storable
+from emoquant.codecs.checkpoint import SECTION, describe
 from emoquant.codecs.ecvq import ECVQ
-from emoquant.codecs.history import History, read_history
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.search import Search, layout_of, rows_that_fit
+from emoquant.codecs.storable import require_loadable, require_storable
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
 from emoquant.interfaces.access import data_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.storage.origin import Origin, require_origin
+from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.tasks.position_use import PositionUse
 from emoquant.types import Batch
@@ -30,7 +29,7 @@ Phase = Literal["codebooks", "gate", "search"]
 BIAS_PACE = 5.0
 
 
-class CodecTraining(pl.LightningModule):
+class CodecTraining(CodecRun):
     """Base of the tasks that train codebooks, entropy models or both.
 
     An epoch belongs to a phase (:meth:`phase`): in ``"codebooks"`` the codebooks follow the frames by moving averages;
@@ -80,11 +79,6 @@ class CodecTraining(pl.LightningModule):
         if self.entropy is None:
             return Nearest(self.quantizer)
         return ECVQ(self.quantizer, self.entropy) if self.phase() != "codebooks" or not self._fits() else None
-
-    @property
-    def origin(self) -> Origin | None:
-        """Encoder of the data's features; None where nobody knows it."""
-        return data_of(self.trainer).origin
 
     def _fits(self) -> bool:
         """Whether a training runs: only then do epochs, and with them phases, tell of the weights."""
@@ -144,22 +138,7 @@ class CodecTraining(pl.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
         assert self.quantizer is not None
-        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin, self._history())
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that a run goes on with the same corpus and features of the same encoder; a ValueError if not."""
-        if SECTION not in checkpoint:
-            return
-        require_origin("the checkpoint that the run goes on from", origin_of(checkpoint), self.origin)
-        if self.trainer.state.fn == "fit":
-            self._history().require_same(read_history(checkpoint[SECTION].get("history")))
-
-    def _history(self) -> History:
-        """Return how far the training is."""
-        data = data_of(self.trainer)
-        utterances, epochs = len(data.dataset("train").utterances), max(0, self.trainer.max_epochs or 0)
-        epoch, shares = self.current_epoch + 1, data.training_shares
-        return History(data.name, utterances, self.phase(), epoch, epochs, shares, self.seed)
+        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin, self.history())
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""

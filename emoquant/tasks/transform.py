@@ -3,19 +3,18 @@
 import math
 from typing import Any
 
-import lightning.pytorch as pl
 import numpy as np
 import torch
 from torch import Tensor
 
-from emoquant.codecs.checkpoint import SECTION, describe_codec, origin_of
-from emoquant.codecs.history import History, read_history
+from emoquant.codecs.checkpoint import SECTION, describe_codec
 from emoquant.codecs.transform.bands import Moments, no_moments
 from emoquant.codecs.transform.codec import TransformCodec
 from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run_jobs, take_counts
 from emoquant.devices.precision import full_float32
 from emoquant.interfaces.access import data_of
-from emoquant.storage.origin import Origin, require_origin
+from emoquant.quantization.codebooks import share_buffers
+from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import RATIOS
 from emoquant.types import Batch
 
@@ -25,7 +24,7 @@ STEP_SAMPLES = 8192
 TABLE_PACE = 3.0
 
 
-class TransformTask(pl.LightningModule):
+class TransformTask(CodecRun):
     """Trains a :class:`~emoquant.codecs.transform.codec.TransformCodec` for all rates at once.
 
     Mean, rotations, deviations and predictors are set in closed form from the training split before the first epoch.
@@ -55,10 +54,9 @@ class TransformTask(pl.LightningModule):
             self.register_buffer(f"counted_{name}", count)
         self._sums = torch.zeros(len(RATIOS), 3)
 
-    @property
-    def origin(self) -> Origin | None:
-        """Encoder of the data's features; None where nobody knows it."""
-        return data_of(self.trainer).origin
+    def phase(self) -> str:
+        """Return what every epoch trains."""
+        return "contexts"
 
     @property
     def counts(self) -> Counts:
@@ -91,22 +89,7 @@ class TransformTask(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
-        checkpoint[SECTION] = describe_codec(self._made(), self.origin, self._history())
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Check that a run goes on with the same corpus and features of the same encoder; a ValueError if not."""
-        if SECTION not in checkpoint:
-            return
-        require_origin("the checkpoint that the run goes on from", origin_of(checkpoint), self.origin)
-        if self.trainer.state.fn == "fit":
-            self._history().require_same(read_history(checkpoint[SECTION].get("history")))
-
-    def _history(self) -> History:
-        """Return how far the training is."""
-        data = data_of(self.trainer)
-        utterances, epochs = len(data.dataset("train").utterances), max(0, self.trainer.max_epochs or 0)
-        epoch, shares = self.current_epoch + 1, data.training_shares
-        return History(data.name, utterances, "contexts", epoch, epochs, shares, self.seed)
+        checkpoint[SECTION] = describe_codec(self._made(), self.origin, self.history())
 
     def _made(self) -> TransformCodec:
         assert self.codec is not None
@@ -129,6 +112,7 @@ class TransformTask(pl.LightningModule):
         for frames in self._training_frames():
             transform.add(frames, moments)
         transform.fit(Moments(*map(self._over_processes, moments)), float((square - mean.square()).mean()))
+        share_buffers(transform)
 
     def _training_frames(self) -> Any:  # noqa: ANN401 - an iterator of tensors
         loader = self.trainer.train_dataloader
@@ -170,6 +154,7 @@ class TransformTask(pl.LightningModule):
         """After the last batch of an epoch, set the tables of the coder to what all processes have counted."""
         if batch_idx + 1 == self.trainer.num_training_batches:
             take_counts(self._made().contexts, Counts(*map(self._over_processes, self.counts)))
+            share_buffers(self._made().contexts)
             for count in self.counts:
                 count.zero_()
 

@@ -1,6 +1,11 @@
 """The local page: what it does with a recording, and that it stays on this machine."""
 
 import functools
+import json
+import os
+import signal
+import threading
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -229,3 +234,29 @@ def test_the_page_stays_on_this_machine(recording):
         page.blocks.close()
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(address, timeout=5)
+
+
+def test_what_was_uploaded_is_removed_when_the_process_is_told_to_end(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("gradio", reason="the extra `app` is not installed")
+    from emoquant.app.page import Page
+
+    monkeypatch.setenv("GRADIO_TEMP_DIR", str(tmp_path / "uploads"))
+    uploaded, before = [], signal.getsignal(signal.SIGTERM)
+
+    def upload_and_end():
+        while "Open http" not in (said := capsys.readouterr().out):
+            time.sleep(0.05)
+        form = '--x\r\nContent-Disposition: form-data; name="files"; filename="a.wav"\r\n\r\nRIFF\r\n--x--\r\n'
+        headers = {"Content-Type": "multipart/form-data; boundary=x"}
+        request = urllib.request.Request(f"{said.split()[1]}gradio_api/upload", form.encode(), headers)
+        uploaded.extend(json.loads(urllib.request.urlopen(request, timeout=20).read()))
+        assert Path(uploaded[0]).is_file()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    other = threading.Thread(target=upload_and_end)
+    other.start()
+    Page(bench()).launch()
+    other.join()
+    assert len(uploaded) == 1
+    assert not Path(uploaded[0]).exists()
+    assert signal.getsignal(signal.SIGTERM) is before

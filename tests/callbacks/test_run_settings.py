@@ -1,6 +1,9 @@
 """The settings of a run, beside its files and in its loggers; what the log does not say."""
 
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from tiny_world import TinyData
 
 from emoquant.callbacks import PartsSummary, RunSettings
 from emoquant.console.quiet import leave_out_noise
+from emoquant.storage.files import partial_name
 
 CONFIG = {"seed_everything": 3, "model": {"class_path": "rooms.Task", "init_args": {"rate": 0.5, "head": None}}}
 
@@ -80,6 +84,19 @@ def test_tensorboard_shows_settings_beside_the_figures_of_the_validation(tmp_pat
     scalars = EventAccumulator(str(tmp_path / "run" / "version_0")).Reload().Scalars("val/loss")
     assert [event.value for event in scalars] == [2.0, 2.0], "no curve has a point that was not measured"
     assert yaml.safe_load((tmp_path / "run" / "version_0" / "config.yaml").read_text()) == CONFIG
+
+
+def test_what_a_killed_run_left_half_written_is_removed_by_the_next_one(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", "pass"])
+    dead.wait()
+    half = partial_name("last.ckpt", "0123abcd").replace(f"-{os.getpid()}-", f"-{dead.pid}-")
+    folders = [tmp_path / "run" / "version_0", tmp_path / "run" / "version_0" / "checkpoints"]
+    for folder in folders:
+        folder.mkdir(parents=True)
+        (folder / half).write_bytes(b"half")
+    trainer(tmp_path, TensorBoardLogger(tmp_path, "run")).fit(Task(), TinyData())
+    assert (tmp_path / "run" / "version_1" / "config.yaml").is_file()
+    assert not [path for folder in folders for path in folder.iterdir() if path.name == half]
 
 
 def test_an_evaluation_has_its_settings_too(tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from packed_world import DIM, make_codec
+from packable import DIM, make_codec
 from safetensors.torch import save_file
 
 from emoquant.codecs import save_codec

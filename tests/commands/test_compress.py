@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
-from packed_world import DIM, make_codec, rows_of
+from packable import DIM, make_codec
+from packed_world import rows_of
 from safetensors.torch import save_file
 
 from emoquant.__main__ import main

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from packed_world import DIM
+from packable import DIM
 from transform_world import fit_transform, utterances
 
 from emoquant.__main__ import main

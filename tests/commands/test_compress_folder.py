@@ -6,7 +6,8 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from packed_world import DIM, rows_of
+from packable import DIM
+from packed_world import rows_of
 from safetensors.torch import load_file, save_file
 
 from emoquant.commands.compress import compress

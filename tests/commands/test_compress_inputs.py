@@ -7,7 +7,7 @@ import pytest
 import soundfile
 import torch
 from fake.encoder import FakeEncoder
-from packed_world import DIM
+from packable import DIM
 
 from emoquant.commands import sources as module
 from emoquant.commands.compress import compress

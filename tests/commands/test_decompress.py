@@ -1,7 +1,7 @@
 """The command decompress: resumed, decoded anew where the bytes are others, never over what is not its own."""
 
 import pytest
-from packed_world import make_codec
+from packable import make_codec
 
 from emoquant.codecs import save_codec
 from emoquant.codecs.real_bits import RealBits

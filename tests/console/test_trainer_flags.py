@@ -10,7 +10,14 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from emoquant.console.trainer_flags import callbacks_left, is_overfitting, is_trial, run_folder, runs_folder
+from emoquant.console.trainer_flags import (
+    callbacks_left,
+    is_overfitting,
+    is_trial,
+    last_saved_last,
+    run_folder,
+    runs_folder,
+)
 
 CONFIGURED = yaml.safe_load((Path(__file__).parents[2] / "configs" / "trainer.yaml").read_text())["trainer"]
 OWN = {"FailTogether", "ResumedProgress", "SeededSteps", "Preemption"}
@@ -87,3 +94,11 @@ def test_trials_and_overfitting_are_told():
     assert not is_trial(SimpleNamespace())
     assert is_overfitting(SimpleNamespace(overfit_batches=0.1))
     assert not is_overfitting(SimpleNamespace(overfit_batches=0.0))
+
+
+def test_checkpoints_of_the_last_epoch_are_saved_behind_those_of_the_best():
+    kept = {"class_path": "lightning.pytorch.callbacks.ModelCheckpoint", "init_args": {"filename": "last"}}
+    best = {"class_path": "ModelCheckpoint", "init_args": {"monitor": "val/uar"}}
+    bar = {"class_path": "lightning.pytorch.callbacks.TQDMProgressBar"}
+    assert last_saved_last([bar, kept, best]) == [bar, best, kept]
+    assert last_saved_last([ModelCheckpoint(), best])[0] is best

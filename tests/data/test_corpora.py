@@ -184,7 +184,7 @@ def test_cremad_without_its_table_of_votes(tmp_path):
     root = fake_cremad(tmp_path / "c", actors=3)
     table = root / "processedResults" / "tabulatedVotes.csv"
     table.write_text('"file","A"\n"x",1\n', encoding="utf-8")
-    with pytest.raises(ValueError, match="no column"):
+    with pytest.raises(ValueError, match="lacks the columns"):
         CREMAD(str(root)).utterances()
     table.unlink()
     with pytest.raises(FileNotFoundError, match="no table of votes"):

@@ -10,14 +10,16 @@ from forked import as_rank
 from lightning.pytorch.strategies import DDPStrategy
 from plain_data import PlainData
 from tiny_world import TinyData
+from tone_data import ToneData
 from torch import distributed
 from torch.utils.data import DataLoader
 from voice_batches import TINY
 from voice_data import VoiceData
 
+from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks import CodecTask, ProbeTask
+from emoquant.tasks import ClassificationTask, CodecTask, ProbeTask, TransformTask
 from emoquant.types import AudioBatch, Batch
 from emoquant.voice.tasks import EmotionTTS, Schedule
 from emoquant.voice.tasks.vocoder import VocoderTask
@@ -110,7 +112,18 @@ def vocoder():
     return VocoderTask(VocosGenerator(dim=8, layers=1), **judges), None, 1
 
 
-TASKS = {"codec": codec, "voice": voice, "probe": probe, "vocoder": vocoder}
+def classifier():
+    encoder = UntrainedEmotion2Vec(dim=16, depth=1, prenet_depth=1, heads=2, positional_width=9, positional_depth=1,
+                                   front_end="[(32, 640, 160)] + [(24, 1, 1)] + [(24, 3, 2)]")  # fmt: skip
+    return ClassificationTask(encoder, warmup_steps=1, balanced=True), ToneData(), 1
+
+
+def transform():
+    return TransformTask(splits=2), TinyData(count=24), 2
+
+
+TASKS = {"codec": codec, "voice": voice, "probe": probe, "vocoder": vocoder, "classifier": classifier,
+         "transform": transform}  # fmt: skip
 
 
 def work(rank, folder, port, names):

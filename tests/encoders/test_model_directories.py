@@ -40,6 +40,12 @@ def test_half_precision_halves_the_file_and_hardly_moves_the_features(tmp_path, 
     assert (tmp_path / "half" / "model.pt").stat().st_size < 0.6 * (model / "model.pt").stat().st_size
 
 
+def test_a_model_is_written_in_the_same_bytes_every_time(model, tmp_path):
+    write_small_model(tmp_path / "again")
+    for path in model.iterdir():
+        assert path.read_bytes() == (tmp_path / "again" / path.name).read_bytes(), path.name
+
+
 def test_exporting_leaves_no_partial_files(model):
     names = {path.name for path in model.iterdir()}
     assert names == {"config.yaml", "configuration.json", "model.pt", "tokens.txt"}
@@ -135,6 +141,13 @@ def test_a_model_without_a_head_says_so(tmp_path):
         headless.head()
     with pytest.raises(ValueError, match="train a probe"):
         EncoderHead(str(tmp_path))
+
+
+def test_half_a_head_is_none(model):
+    weights = stored(model)
+    torch.save({"model": {name: value for name, value in weights.items() if name != "proj.bias"}}, model / "model.pt")
+    with pytest.raises(ValueError, match="no classification head"):
+        EncoderHead(str(model))
 
 
 def test_labels_must_fit_the_head(tmp_path):

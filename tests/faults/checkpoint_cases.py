@@ -86,7 +86,7 @@ def _(folder):
     load_codec(folder / "c.ckpt")
 
 
-@case("Checkpoints", "a codec that is described larger than it is", ValueError, "larger than the weights", "c.ckpt")
+@case("Checkpoints", "a codec that is described larger than it is", ValueError, "larger than its file", "c.ckpt")
 def _(folder):
     content = torch.load(codec(folder / "c.ckpt"), weights_only=True)
     content[SECTION]["quantizer"]["init"]["dim"] = 10**9

@@ -15,6 +15,7 @@ from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
 from emoquant.storage.documents import inlined
 from emoquant.storage.results import read_results
+from emoquant.study.plan import read_experiment
 from emoquant.tasks import CodebookTask
 from emoquant.voice.tasks import VocoderTask
 from emoquant.voice.tts.vocos import VocosGenerator
@@ -122,6 +123,30 @@ def _(folder):
 @case("Configurations", "a part of an array that there is not", ValueError, "NUMBER from 0 to COUNT - 1", "'8/8'")
 def _(folder):
     parse_shard("8/8")
+
+
+@case(
+    "Configurations",
+    "an experiment whose needs are no list",
+    ValueError,
+    "expected a list of votes, pairs",
+    "mine.yaml",
+)
+def _(folder):
+    (folder / "mine.yaml").write_text("model: {init_args: {codecs: [{run: codec}]}}\nneeds: 3\n")
+    read_experiment(folder / "mine.yaml")
+
+
+@case(
+    "Configurations",
+    "an experiment whose model has a number for arguments",
+    ValueError,
+    "is no experiment",
+    "mine.yaml",
+)
+def _(folder):
+    (folder / "mine.yaml").write_text("model: {init_args: 3}\n")
+    read_experiment(folder / "mine.yaml")
 
 
 @case("Configurations", "results.csv with a cell that is no number", ValueError, "could not convert string", "line 2")

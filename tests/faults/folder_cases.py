@@ -91,7 +91,7 @@ def _(folder):
     IEMOCAP(str(root)).utterances()
 
 
-@case("Corpora", "a turn of IEMOCAP that is judged twice", ValueError, TWICE, "Ses01F_impro01_F000")
+@case("Corpora", "a turn of IEMOCAP that is judged twice", ValueError, "twice; remove one", "Ses01F_impro01_F000")
 def _(folder):
     root = fake_iemocap(folder, turns=2)
     path = root / "Session1" / "dialog" / "EmoEvaluation" / "Ses01F_impro01.txt"

@@ -7,9 +7,10 @@ import sys
 import pytest
 import torch
 import yaml
-from bad_world import codec, results_of
+from bad_world import UNREADABLE, codec, results_of
 from cases import case
-from formats import HIFIGAN, model, voice
+from model_formats import model, voice
+from public_weights import HIFIGAN
 
 from emoquant.codecs import load_codec
 from emoquant.codecs.checkpoint import SECTION
@@ -24,7 +25,7 @@ from emoquant.voice.tts.vocoder_checkpoint import load_vocoder
 from emoquant.voice.tts.voice import load_voice
 
 LARGER = "larger than its file"
-LARGER_CODEC = "larger than the weights that are there"
+LARGER_CODEC = LARGER
 
 
 def described(folder, part, **init):
@@ -109,7 +110,7 @@ def _(folder):
 @case("Checkpoints", "a small public vocoder that says it has 10^7 channels", ValueError, LARGER, "config.json")
 def _(folder):
     torch.save({"generator": {"conv_pre.weight": torch.ones(3)}}, folder / "g_00000001")
-    (folder / "config.json").write_text(json.dumps(HIFIGAN | {"upsample_initial_channel": 10**7}))
+    (folder / "config.json").write_text(json.dumps(HIFIGAN["V1"] | {"upsample_initial_channel": 10**7}))
     load_vocoder(folder)
 
 
@@ -256,3 +257,16 @@ def _(folder):
 def _(folder):
     (folder / "config.yaml").write_text("&a [*a]")
     configured_reports(folder / "config.yaml")
+
+
+@case("Checkpoints", "a file of a model that says it spans several disks", ValueError, UNREADABLE, "c.ckpt")
+def _(folder):
+    path = codec(folder / "c.ckpt")
+    mark = b"PK\x06\x07" + b"\0" * 12 + b"\x02\0\0\0"  # the place of a zip64 record, on two disks
+    data = path.read_bytes()
+    at = data.rindex(b"PK\x05\x06")
+    path.write_bytes(data[:at] + mark + data[at:])
+    for load in (load_codec, load_vocoder):
+        with pytest.raises(ValueError, match=r"c\.ckpt"):
+            load(path)
+    load_vocoder(path)

@@ -1,5 +1,6 @@
 """``.emq`` files, and the commands that write and read them."""
 
+import logging
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from emoquant.codecs import load_codec
 from emoquant.codecs.bitstream import BitstreamError
 from emoquant.commands.compress import compress
 from emoquant.commands.decompress import decompress
+from emoquant.commands.sources import find_sources
 
 
 def compressed(folder: Path) -> tuple[Path, Path]:
@@ -163,3 +165,24 @@ def _(folder):
 @case("Compressed files", "audio without an encoder", ValueError, "name an encoder (--encoder DIRECTORY)", "a.wav")
 def _(folder):
     compress(tone(folder / "a.wav"), folder / "out", codec(folder / "c.ckpt"), progress=False)
+
+
+@case("Compressed files", "linked folders and files of other kinds among inputs", None, "left out, with a warning")
+def _(folder):
+    (folder / "in").mkdir()
+    (folder / "elsewhere").mkdir()
+    np.save(folder / "in" / "a.npy", np.ones((3, DIM), np.float32))
+    np.save(folder / "elsewhere" / "b.npy", np.ones((3, DIM), np.float32))
+    (folder / "in" / "link").symlink_to(folder / "elsewhere")
+    (folder / "in" / "gone.npy").symlink_to(folder / "nowhere.npy")
+    for name in ("c.npz", "d.pt", "e.m4a", "notes.txt"):
+        (folder / "in" / name).write_bytes(b"x")
+    said = []
+    handler = logging.Handler()
+    handler.emit = lambda record: said.append(record.getMessage())
+    logging.getLogger("emoquant.storage.files").addHandler(handler)
+    try:
+        assert [source.path.name for source in find_sources(folder / "in")] == ["a.npy"]
+    finally:
+        logging.getLogger("emoquant.storage.files").removeHandler(handler)
+    assert said[0].endswith(": c.npz, d.pt, e.m4a, gone.npy, link"), said

@@ -16,6 +16,7 @@ import hostile_cases  # noqa: F401 - fills the table
 import name_cases  # noqa: F401 - fills the table
 import packet_cases  # noqa: F401 - fills the table
 import pytest
+import resuming_cases  # noqa: F401 - fills the table
 import text_cases  # noqa: F401 - fills the table
 from cases import CASES
 from formats import FORMATS
@@ -37,12 +38,14 @@ FORMATS_HEAD = """
 
 Each of these is also read cut off, mutated, of another kind, not in UTF-8, as a pointer of Git LFS, with classes of
 Python or code in it and as a bomb (`tests/faults/test_formats.py`): one error that names the file, or the right result.
-`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files and the cache.
+`benchmarks/fuzz.py` mutates them by the hundred thousand, `tests/faults/test_fuzz.py` also `.emq` files whose checksums
+are right. What an interruption leaves is tried by `benchmarks/kill.py` and `tests/interruption/`.
 
 | file | kind |
 |---|---|"""
 KINDS = {
     "binary": "binary", "text": "text", "csv": "CSV", "json": "JSON", "yaml": "YAML", "archive": "archive of torch",
+    "cache": "cache: what is damaged is made again",
 }  # fmt: skip
 
 

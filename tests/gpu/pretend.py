@@ -2,7 +2,7 @@
 
 They raise where devices are mixed, where a CPU generator draws on CUDA, on products of integers, and on what exists on
 a CPU only. They count operations, waits of the host and uploads. Autocast dispatches as on CUDA, backward passes run
-node by node. Not covered: cuDNN (recurrent layers take torch's own), kernels' rounding, and time.
+node by node. Not covered: cuDNN (recurrent layers take CUDA's cell without it), kernels' rounding, and time.
 """
 
 import collections
@@ -13,8 +13,10 @@ import traceback
 import torch
 import torch.utils._mode_utils
 from backward import backward
+from recurrent import KERNELS
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map
+from torchmetrics import Metric
 
 CUDA = torch.device("cuda", 0)
 WAITS = {"_local_scalar_dense", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2", "unique_dim",
@@ -130,7 +132,7 @@ def run(func, args, kwargs):
     count(name, func._overloadname, args, cuda, device, on_cuda)
     held = {key: value for key, value in kwargs.items() if key not in ("device", "pin_memory")}
     held = tree_map(unwrapped, held) | ({"device": torch.device("cpu")} if device is not None else {})
-    out = func(*tree_map(unwrapped, args), **held)
+    out = KERNELS.get(name, func)(*tree_map(unwrapped, args), **held)
     if "out" in kwargs:
         return kwargs["out"]
     if name.endswith("_") and not name.endswith("__") and args and isinstance(args[0], torch.Tensor):
@@ -240,6 +242,19 @@ def to(self, *args, **kwargs):
     return torch.ops.aten._to_copy(self, dtype=dtype, device=device)
 
 
+_MODULE_TO = torch.nn.Module.to
+
+
+def module_to(self, *args, **kwargs):
+    """Leave a network alone that is there: its parameters would be made anew, and an optimizer keep the old ones."""
+    device, dtype, *_ = torch._C._nn._parse_to(*args, **kwargs)
+    held = [*self.parameters(), *self.buffers()]
+    there = bool(held) and all(device is not None and each.device.type == device.type for each in held)
+    if there and dtype is None and not any(isinstance(each, Metric) for each in self.modules()):
+        return self
+    return _MODULE_TO(self, *args, **kwargs)
+
+
 TYPES = {"double": torch.float64, "float": torch.float32, "long": torch.int64, "int": torch.int32, "bool": torch.bool,
          "half": torch.float16, "bfloat16": torch.bfloat16}  # fmt: skip
 
@@ -250,6 +265,7 @@ def pretended_gpu(patch):
     for kind in (torch.Tensor, Cuda):
         patch.setattr(kind, "to", to)
         patch.setattr(kind, "backward", backward, raising=False)
+    patch.setattr(torch.nn.Module, "to", module_to)
     patch.setattr(torch.Tensor, "cuda", lambda self, *_, **__: to(self, "cuda"))
     patch.setattr(torch.Tensor, "cpu", lambda self, *_, **__: to(self, "cpu"))
     for name, dtype in TYPES.items():

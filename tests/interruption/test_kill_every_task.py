@@ -7,29 +7,11 @@ import signal
 import pytest
 import torch
 from commands import ROOT, assert_same
-from small_runs import config
-from voice_batches import TINY
+from trainings import CLASSIFIER, CODEC, CORPUS, EPOCHS, GE2E, PROBE, VOCODER, VOICE
 
 from emoquant.callbacks import WholeCheckpoints
 from emoquant.cli import run
 
-CORPUS = "--data.init_args.corpora.init_args"
-ENCODER = ["--data.init_args.encoder=spoken_world.BandEncoder"]
-SPEECH = [f"{CORPUS}.sentences=4", f"{CORPUS}.voices=[en-us]", "--trainer.accelerator=cpu"]
-VOICE = [
-    config("train/tts_toy"), *SPEECH, *ENCODER, "--data.init_args.frames_per_batch=500",
-    *[f"--model.init_args.architecture.{name}={str(value).lower()}" for name, value in TINY.items()],
-    "--model.init_args.cooldown_steps=0", "--model.init_args.schedule.codebooks_from=2",
-]  # fmt: skip
-JUDGES = "--model.init_args.periods=[2] --model.init_args.resolutions=[512] --model.init_args.channels=2"
-VOCODER = [
-    config("train/vocoder_toy"), *SPEECH, *JUDGES.split(), "--model.init_args.judges_from=2",
-    "--model.init_args.generator.init_args.dim=16", "--model.init_args.generator.init_args.layers=1",
-]  # fmt: skip
-GE2E = [config("train/ge2e"), *SPEECH, "--model.init_args.encoder.init_args.hidden=16", "--trainer.max_epochs=3"]
-CLASSIFIER = [config("train/classifier"), *SPEECH, "--trainer.max_epochs=2", "--data.init_args.seconds_per_batch=20"]
-PROBE = [config("train/probe"), *SPEECH, "--trainer.max_epochs=4", "--data.init_args.frames_per_batch=500"]
-EPOCHS = ["--trainer.max_epochs=2"]
 STEPS = ["--trainer.max_steps=9"]
 VALIDATED = ["--trainer.max_steps=9", "--trainer.val_check_interval=2", "--trainer.limit_train_batches=3"]
 
@@ -51,16 +33,17 @@ def work(folder, words):
 def killed_after_saving(monkeypatch):
     save = WholeCheckpoints.save_checkpoint
 
-    def save_and_die(self, *args, **options):
-        save(self, *args, **options)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def save_and_die(self, checkpoint, path, *args, **options):
+        save(self, checkpoint, path, *args, **options)
+        if str(path).endswith("last.ckpt"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
     monkeypatch.setattr(WholeCheckpoints, "save_checkpoint", save_and_die)
 
 
-def last(folder):
-    found = sorted(folder.glob("runs/*/version_*/checkpoints/last.ckpt"), key=lambda path: int(path.parts[-3][8:]))
-    return torch.load(found[-1], weights_only=True)
+def newest(folder, name="last"):
+    found = sorted(folder.glob(f"runs/*/version_*/checkpoints/{name}.ckpt"), key=lambda path: int(path.parts[-3][8:]))
+    return torch.load(found[-1], weights_only=True) if found else None
 
 
 def assert_unharmed(folder, words, monkeypatch, kills):
@@ -75,11 +58,17 @@ def assert_unharmed(folder, words, monkeypatch, kills):
         for _ in range(kills):
             assert not work(folder / "cut", words)
     assert work(folder / "cut", words)
-    whole, cut = last(folder / "whole"), last(folder / "cut")
+    whole, cut = newest(folder / "whole"), newest(folder / "cut")
     assert_same(whole, cut)
+    if (best := newest(folder / "whole", "best")) is not None:
+        assert_same(best, newest(folder / "cut", "best"))
     for one, other in zip(whole["optimizer_states"], cut["optimizer_states"], strict=True):
         for parameter, state in one["state"].items():
             assert all(torch.equal(value, other["state"][parameter][name]) for name, value in state.items())
+
+
+def test_a_codec(tmp_path, monkeypatch):
+    assert_unharmed(tmp_path, CODEC, monkeypatch, 1)
 
 
 def test_a_voice(tmp_path, monkeypatch):

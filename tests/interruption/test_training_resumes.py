@@ -188,6 +188,29 @@ def test_a_run_that_ended_within_an_epoch_goes_on_there_when_it_is_given_more_st
     assert all(torch.equal(again[name], value) for name, value in whole.items())
 
 
+class Scored(Noisy):
+    """A model that is best after its second epoch."""
+
+    def on_train_epoch_end(self):
+        self.log("score", (0.2, 0.9, 0.5, 0.7)[self.current_epoch])
+
+
+def test_the_best_epoch_stays_the_best_one_where_a_run_goes_on_in_another_folder(tmp_path):
+    def run(name, *more, **settings):
+        kept = {"monitor": "score", "mode": "max", "enable_version_counter": False, "save_on_train_epoch_end": True}
+        keeper = ModelCheckpoint(tmp_path / name, "best", **kept)
+        fit(Scored, tmp_path / name, extra=[keeper, *more], max_epochs=4, **settings)
+        return torch.load(tmp_path / name / "best.ckpt", weights_only=True), keeper.best_model_path
+
+    whole, _ = run("whole")
+    with pytest.raises((KeyboardInterrupt, SystemExit)):
+        run("first", Killed(3))
+    best, place = run("second", resume=tmp_path / "first" / "last.ckpt")
+    assert best["epoch"] == whole["epoch"] == 1
+    assert all(torch.equal(best["state_dict"][name], value) for name, value in whole["state_dict"].items())
+    assert place == str(tmp_path / "second" / "best.ckpt")
+
+
 @pytest.mark.parametrize("early", [0, 3])
 def test_workers_that_load_ahead_see_the_right_epoch(early, tmp_path):
     _, order = fit(Noisy, tmp_path / "whole")

@@ -219,6 +219,9 @@ def test_speakers_apart_add_up_to_the_whole():
     parts = [row for row in rows if row.stratum != "all" and row[2:5] == whole[2:5]]
     assert len(parts) == 12
     assert sum(row.n for row in parts) == whole.n == 15
+    (strata := BySpeaker(speakers)).metrics = None
+    every = {row[:5] + row[9:]: row[5:9] for row in measured(planted_batches(), strata=[strata])}
+    assert all(str(every[row[:5] + row[9:]]) == str(row[5:9]) for row in rows), "the same for fewer metrics"
 
 
 def test_memory_is_that_of_the_shapes_and_not_of_the_utterances():

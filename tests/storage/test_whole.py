@@ -9,7 +9,7 @@ import time
 import pytest
 
 from emoquant.storage import folders
-from emoquant.storage.files import _clean, is_left_over, partial_name, whole_file
+from emoquant.storage.files import clean, is_left_over, partial_name, whole_file
 from emoquant.storage.folders import whole_folder
 
 LOOP = """
@@ -104,7 +104,7 @@ def test_half_written_files_of_killed_processes_are_removed(tmp_path):
     for name in names:
         (tmp_path / name).write_text("x")
     os.utime(tmp_path / ".other.tmp", (1, 1))
-    _clean.cache_clear()
+    clean.cache_clear()
     with whole_file(tmp_path / "b.csv") as partial:
         partial.write_text("y")
     assert {name: (tmp_path / name).exists() for name in names} == names

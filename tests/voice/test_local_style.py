@@ -91,6 +91,27 @@ def test_codebook_starts_when_it_is_told_to_and_not_in_evaluation():
     torch.testing.assert_close(again.eval()(styles, mask).styles, codebook.eval()(styles, mask).styles)
 
 
+def test_dead_codewords_become_vectors_of_the_batch_each_another():
+    torch.manual_seed(0)
+    codebook = StyleCodebook(4, 8, 0.9).train()
+    book = codebook.codebook._codebook
+    mask = length_mask(torch.tensor([5, 3]), 6)
+    codebook(torch.randn(2, 6, 4), mask)
+    styles = torch.randn(2, 6, 4)
+    dead = torch.tensor([True, False, True, True, False, True, True, False])
+    book.cluster_size[0] = torch.where(dead, 0.0, 1e6)
+    book.embed_avg[0], before = 1e6 * book.embed[0], book.embed[0].clone()
+    codebook(styles, mask)
+    real, found = styles[mask], book.embed[0]
+    torch.testing.assert_close(found[~dead], before[~dead], rtol=1e-2, atol=1e-2)
+    places = [int((real - each).abs().sum(-1).argmin()) for each in found[dead]]
+    assert torch.equal(found[dead], real[places])
+    assert len(set(places)) == 5
+    assert (book.cluster_size[0, dead] == 2).all()
+    codebook(styles[:, :1], mask[:, :1])  # two vectors for five dead codewords: the others wait
+    assert int((book.cluster_size[0] < 2).sum()) == 3
+
+
 def test_perplexity_of_known_codes():
     assert float(code_perplexity(torch.tensor([0, 1, 2, 3, -1, -1]), 8)) == pytest.approx(4)
     assert float(code_perplexity(torch.tensor([5, 5, 5]), 8)) == pytest.approx(1)

@@ -3,8 +3,6 @@
 import hashlib
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,7 +10,7 @@ import numpy as np
 
 from emoquant.console.progress import tracked
 from emoquant.data.base import Utterance
-from emoquant.storage.files import whole_file
+from emoquant.storage.files import read_arrays, whole_file
 from emoquant.voice.data.aligners import Aligner
 from emoquant.voice.data.items import Analysis, VoiceItem, make_item
 
@@ -53,12 +51,12 @@ class ItemCache:
     def read(self, utterance: Utterance) -> VoiceItem | None:
         """Return the item of an utterance; None where there is none that is sound and up to date."""
         try:
-            with np.load(self.path(utterance), allow_pickle=False) as file:
-                if str(file["stamp"]) != self._stamp(utterance):
-                    return None
-                symbols = str(file["symbols"]).split("\n")
-                return VoiceItem(symbols, *(file[name] for name in VoiceItem._fields[1:]))
-        except (FileNotFoundError, zipfile.BadZipFile, zlib.error, KeyError, EOFError, ValueError):
+            arrays = read_arrays(self.path(utterance))
+            if str(arrays["stamp"]) != self._stamp(utterance):
+                return None
+            symbols = str(arrays["symbols"]).split("\n")
+            return VoiceItem(symbols, *(arrays[name] for name in VoiceItem._fields[1:]))
+        except (FileNotFoundError, KeyError, ValueError):
             return None
 
     def fill(self, utterances: Sequence[Utterance], rank: int = 0, world_size: int = 1, progress: bool = True) -> int:

@@ -25,7 +25,7 @@ from emoquant.labels import STUDY_EMOTIONS
 from emoquant.storage.origin import Origin
 from emoquant.types import TTSBatch
 from emoquant.voice.data.aligners import Aligner, RenderedAligner
-from emoquant.voice.data.cache import ItemCache
+from emoquant.voice.data.cache import CorpusError, ItemCache
 from emoquant.voice.data.dataset import VoiceDataset, VoiceLabels
 from emoquant.voice.data.items import Analysis, VoiceItem, with_boundaries
 from emoquant.voice.data.vectors import Frames, centroids, named_vectors
@@ -165,7 +165,7 @@ class TTSDataModule(SpeechDataModule):
         self._store = self._frames_of(self.encoder, utterances)
         if self.speaker_encoder is not None:
             self._speaker_store = self._frames_of(self.speaker_encoder, utterances)
-        together(lambda: self._cache.fill(utterances, *self._ranks()))
+        together(lambda: self._cache.fill(utterances, *self._ranks()), CorpusError)
         for utterance in utterances:
             item = self._cache.read(utterance)
             if item is None:
@@ -178,7 +178,7 @@ class TTSDataModule(SpeechDataModule):
         (rank, world), trainer = self._ranks(), self.trainer
         device = trainer.strategy.root_device if trainer is not None else "cpu"
         settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        together(lambda: extract(utterances, encoder, store, rank, world, settings))
+        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
         from_first(store.merge)
         store.refresh()
         return store

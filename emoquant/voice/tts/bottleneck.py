@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, distributed, nn
 from torch.distributed.nn.functional import all_reduce
+from torch.nn import functional
 from vector_quantize_pytorch import VectorQuantize
 
 from emoquant.devices.ranks import world_size
@@ -123,7 +124,7 @@ class StyleCodebook(nn.Module):
         self.codebook = VectorQuantize(**self.settings, sync_codebook=self.synced)
         self.register_buffer("started", torch.tensor(False))
         self._started = False  # known without asking the device
-        self._samples: tuple[Tensor, Tensor | None] | None = None
+        self._samples: tuple[Tensor, Tensor] | None = None
 
     def forward(self, styles: Tensor, mask: Tensor, quantize: bool = True) -> Bottleneck:
         """Quantize styles.
@@ -183,18 +184,32 @@ class StyleCodebook(nn.Module):
 
     def _remember(self, batch_samples: Tensor, seq_mask: Tensor | None = None) -> None:
         """Keep what dead codewords may be replaced by."""
-        self._samples = batch_samples.detach(), seq_mask
+        real = torch.ones_like(batch_samples[..., 0], dtype=torch.bool) if seq_mask is None else seq_mask
+        self._samples = batch_samples.detach().flatten(0, -2), real.flatten()
 
-    def dead(self) -> Tensor:
-        """Return whether a codeword waits to be replaced, a scalar bool."""
-        book = self.codebook._codebook
-        return (book.cluster_size < book.threshold_ema_dead_code).any()
+    def candidates(self) -> Tensor:
+        """Return vectors of the last batch in random order, ``(K, H + 1)`` float32, each with what they are sorted by.
 
-    def revive(self) -> None:
-        """Replace dead codewords by vectors of the last batch."""
+        That is a random number in falling order, or -1 where the batch has no further vector.
+        """
         assert self._samples is not None
-        book, (samples, mask) = self.codebook._codebook, self._samples
-        type(book).expire_codes_(book, samples, seq_mask=mask)
+        samples, real = self._samples
+        key, chosen = (
+            torch.rand(len(real), device=real.device).masked_fill(~real, -1.0).topk(min(len(real), self.codewords))
+        )
+        rows = torch.cat([samples[chosen], key.unsqueeze(1)], 1)
+        return functional.pad(rows, (0, 0, 0, self.codewords - len(rows)), value=-1.0)
+
+    def revive(self, candidates: Tensor) -> None:
+        """Put candidates in the places of dead codewords, as many as there are; see :meth:`candidates`."""
+        book = self.codebook._codebook
+        dead = book.cluster_size[0] < book.threshold_ema_dead_code
+        rows = candidates[(dead.cumsum(0) - 1).clamp(min=0)]
+        vectors, taken = rows[:, :-1], dead & (rows[:, -1] >= 0)
+        size = float(book.reset_cluster_size)
+        book.cluster_size[0].masked_fill_(taken, size)
+        for held, fresh in ((book.embed, vectors), (book.embed_avg, size * vectors)):
+            held[0].copy_(torch.where(taken.unsqueeze(1), fresh, held[0]))
 
     def _load_from_state_dict(self, *args: Any) -> None:  # noqa: ANN401 - torch's hook
         super()._load_from_state_dict(*args)
@@ -217,16 +232,26 @@ def any_overflow(styles: Sequence[Tensor]) -> bool:
 
 
 def revive_codewords(codebooks: Sequence[StyleCodebook]) -> None:
-    """Replace the dead codewords of codebooks that were just trained; one wait for all of them."""
+    """Put vectors of the batch, of all processes, in the places of dead codewords of codebooks that were just trained.
+
+    Every process offers as many as there are codewords, whether one is dead or not, so that nobody waits for a device
+    and no collective call hangs on what one process has.
+
+    Args:
+        codebooks: Codebooks of one size.
+    """
     trained = [book for book in codebooks if book.training and book._samples is not None]
     if not trained:
         return
-    flags = torch.stack([book.dead() for book in trained]).to(torch.uint8)
+    rows = torch.stack([book.candidates() for book in trained])
     if world_size() > 1:
-        distributed.broadcast(flags, 0)  # so that all processes take part in what follows, or none
-    for book, dead in zip(trained, flags.tolist(), strict=True):
-        if dead:
-            book.revive()
+        parts = [torch.empty_like(rows) for _ in range(world_size())]
+        distributed.all_gather(parts, rows)
+        rows = torch.cat(parts, 1)
+        first = rows[..., -1].topk(rows.shape[1] // world_size()).indices
+        rows = rows.gather(1, first.unsqueeze(-1).expand(-1, -1, rows.shape[-1]))
+    for book, offered in zip(trained, rows, strict=True):
+        book.revive(offered)
         book._samples = None
 
 

@@ -1,22 +1,11 @@
 """How files of trained models are found, read and written, without running any code that a file brings along."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors
 from emoquant.storage.runs import LAST, newest
-
-
-def write_whole(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file under another name in the same folder, then give it its name: it is there whole or not at all.
-
-    Args:
-        path: File to write.
-        write: Writes the file of the name that it is given.
-    """
-    with whole_file(path) as partial:
-        write(partial)
 
 
 def find_checkpoint(path: Path, what: str) -> Path:

@@ -11,16 +11,17 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
-from emoquant.encoders.hub import download_model
 from emoquant.storage.documents import read_yaml
 from emoquant.storage.files import read_tensors, refuse_pointer
+from emoquant.storage.hub import download_model
 from emoquant.storage.rebuilding import Budget, require_weights
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
 from emoquant.voice.tts.vocos import VocosGenerator
 
 #: Files that are fetched of a model on Hugging Face: configurations and generators, no discriminators.
-_PATTERNS = ("config.json", "config.yaml", "*generator*", "g_*", "pytorch_model.bin", "model.safetensors")
+_PATTERNS = ("config.json", "config.yaml", "*generator*", "g_*", "pytorch_model.bin", "model.safetensors",
+             "vocoder.json", "vocoder.safetensors")  # fmt: skip
 _WEIGHTS = re.compile(r"(.*\.(pt|pth|bin|ckpt|safetensors))|(.*generator[^.]*)|(g_\d+)")
 
 #: Names of modules in HiFi-GAN's and BigVGAN's files and here.
@@ -37,11 +38,6 @@ class PublicVocoder(NamedTuple):
 
     generator: nn.Module
     mel: MelSettings
-
-
-def is_hub_name(path: str) -> bool:
-    """Return whether a path may be a name on Hugging Face, ``owner/name``: there is no folder of the owner's name."""
-    return re.fullmatch(r"[\w.-]+/[\w.-]+", path) is not None and not Path(path).parent.is_dir()
 
 
 def fetch_vocoder(name: str) -> Path:

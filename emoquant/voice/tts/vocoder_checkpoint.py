@@ -1,29 +1,25 @@
 """Files of trained vocoders."""
 
-import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
-from emoquant.storage.documents import read_json
-from emoquant.storage.files import read_tensors, refuse_pointer
+from emoquant.storage.artefacts import description_file, read_artefact, write_artefact
+from emoquant.storage.files import is_zip, read_tensors
+from emoquant.storage.hub import is_hub_name
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
-from emoquant.voice.tts.files import find_checkpoint, read_checkpoint, write_whole
+from emoquant.voice.tts.files import find_checkpoint, read_checkpoint
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
-from emoquant.voice.tts.public_vocoders import fetch_vocoder, find_files, is_hub_name, read_public
+from emoquant.voice.tts.public_vocoders import fetch_vocoder, find_files, read_public
 from emoquant.voice.tts.vocoders.learned import Learned
 from emoquant.voice.tts.vocos import VocosGenerator
 
-#: Key of the description in a training checkpoint, its version, and the names of a shipped vocoder's files.
-SECTION, VERSION = "emoquant_vocoder", 1
-DESCRIPTION, WEIGHTS = "vocoder.json", "vocoder.safetensors"
+#: Key of the description in a training checkpoint, its version, and the name of a saved vocoder's files.
+SECTION, VERSION, KIND = "emoquant_vocoder", 1, "vocoder"
 
 GENERATORS: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (VocosGenerator, HiFiGANGenerator, BigVGANGenerator)
@@ -63,12 +59,8 @@ def save_vocoder(folder: str | Path, generator: nn.Module, mel: MelSettings, hal
         mel: Mel settings that it was trained with.
         half: Whether weights are stored in half precision.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    tensors = {name: (value.half() if half else value).contiguous() for name, value in generator.state_dict().items()}
-    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(tensors)))
-    text = json.dumps(describe_vocoder(generator, mel), indent=1) + "\n"
-    write_whole(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
+    tensors = {name: value.half() if half else value for name, value in generator.state_dict().items()}
+    write_artefact(folder, KIND, describe_vocoder(generator, mel), tensors)
 
 
 def load_vocoder(path: str | Path) -> Learned:
@@ -86,9 +78,10 @@ def load_vocoder(path: str | Path) -> Learned:
         ValueError: It is damaged, of another version or of an unknown kind.
     """
     path = fetch_vocoder(str(path)) if is_hub_name(str(path)) else Path(path)
-    if not (path / DESCRIPTION).is_file() and not _is_own(path) and (found := find_files(path)) is not None:
+    own = description_file(path, KIND).is_file()
+    if not own and not _is_own(path) and (found := find_files(path)) is not None:
         return Learned(*read_public(*found)).eval()
-    section, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
+    section, state = read_artefact(path, KIND) if own else _read_run(path)
     try:
         if section["version"] != VERSION or section["generator"] not in GENERATORS:
             raise ValueError(f"version {section['version']}, generator {section['generator']!r}")
@@ -102,18 +95,10 @@ def load_vocoder(path: str | Path) -> Learned:
 
 def _is_own(path: Path) -> bool:
     """Return whether a file is a checkpoint of the project's own training."""
-    if not path.is_file() or not zipfile.is_zipfile(path):
+    if not path.is_file() or not is_zip(path):
         return False
     content = read_tensors(path, mmap=True)
     return isinstance(content, dict) and SECTION in content
-
-
-def _read_folder(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    refuse_pointer(folder / WEIGHTS)
-    try:
-        return read_json(folder / DESCRIPTION), load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{folder} holds a damaged vocoder ({error}); copy or save it again") from error
 
 
 def _read_run(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -1,6 +1,5 @@
 """A trained voice: the model with everything that text and references need to reach it; its files."""
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
@@ -8,22 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from emoquant.audio.mel import MelSettings
-from emoquant.storage.documents import read_json
-from emoquant.storage.files import refuse_pointer
+from emoquant.storage.artefacts import description_file, fetched, read_artefact, write_artefact
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.shipped import say_licence, shipped_path
 from emoquant.voice.tts.architecture import Architecture
-from emoquant.voice.tts.files import find_checkpoint, read_checkpoint, write_whole
+from emoquant.voice.tts.files import find_checkpoint, read_checkpoint
 from emoquant.voice.tts.model import GenerSpeech
 
-#: Key of the description in a training checkpoint, its version, and the names of a shipped voice's files.
-SECTION, VERSION = "emoquant_voice", 1
-DESCRIPTION, WEIGHTS = "voice.json", "voice.safetensors"
+#: Key of the description in a training checkpoint, its version, and the name of a saved voice's files.
+SECTION, VERSION, KIND = "emoquant_voice", 1, "voice"
 
 
 @dataclass(frozen=True)
@@ -173,33 +168,30 @@ def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
         voice: The voice.
         half: Whether matrices are stored in half precision; vectors and statistics always keep single precision.
     """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     state = {f"model.{name}": value for name, value in voice.model.state_dict().items()}
     state["speaker_centroids"] = voice.speaker_centroids
     tensors = {}
     for name, value in state.items():
         shrinks = half and value.is_floating_point() and value.ndim >= 2
-        tensors[name] = (value.half() if shrinks else value).contiguous().clone()
-    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(save(tensors)))
-    text = json.dumps(describe_voice(voice.facts), indent=1, ensure_ascii=False) + "\n"
-    write_whole(folder / DESCRIPTION, lambda path: path.write_text(text, encoding="utf-8"))
+        tensors[name] = value.half() if shrinks else value
+    write_artefact(folder, KIND, describe_voice(voice.facts), tensors)
 
 
 def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
     """Return a trained voice, on CPU, frozen, in single precision.
 
     Args:
-        path: A folder of :func:`save_voice`, a checkpoint of the training, or the folder of a training run.
+        path: A folder of :func:`save_voice`, a checkpoint of the training, the folder of a training run, or the name of
+            a voice on Hugging Face, ``owner/name``.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
 
     Raises:
         FileNotFoundError: There is no such voice.
         ValueError: The file is damaged or holds no voice.
     """
-    path = shipped_path(path)
+    path = fetched(shipped_path(path), KIND)
     say_licence(path)
-    facts, state = _read_folder(path) if (path / DESCRIPTION).is_file() else _read_run(path)
+    facts, state = _read_folder(path) if description_file(path, KIND).is_file() else _read_run(path)
     if postnet is not None:
         facts = replace(facts, postnet=postnet)
     require_weights(state, path)
@@ -213,12 +205,8 @@ def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
 
 
 def _read_folder(folder: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:
-    refuse_pointer(folder / WEIGHTS)
-    try:
-        section = read_json(folder / DESCRIPTION)
-        return read_facts(section, folder / DESCRIPTION), load_file(folder / WEIGHTS)
-    except SafetensorError as error:
-        raise ValueError(f"{folder} holds a damaged voice ({error}); copy or save it again") from error
+    section, weights = read_artefact(folder, KIND)
+    return read_facts(section, description_file(folder, KIND)), weights
 
 
 def _read_run(path: Path) -> tuple[VoiceFacts, dict[str, Tensor]]:

@@ -1,0 +1,39 @@
+"""Whether modules can be stored: asked before they are trained."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from emoquant.codecs.checkpoint import built_from
+from emoquant.codecs.classes import Build, class_entry, class_path, require_class
+from emoquant.codecs.search import layout_of
+from emoquant.entropy.base import EntropyModel
+from emoquant.quantization.grvq import GroupedResidualVQ
+
+
+def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel | None) -> None:
+    """Check that modules, which need not be built yet, are of classes that a checkpoint can name.
+
+    Raises:
+        ValueError: See :func:`~emoquant.codecs.classes.require_class`.
+    """
+    if quantizer is not None:
+        require_class(quantizer, GroupedResidualVQ)
+    if entropy is not None:
+        require_class(entropy, EntropyModel)
+
+
+def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> None:
+    """Check that modules which were built come out of a checkpoint as they are, before they are trained.
+
+    Raises:
+        ValueError: A class with its ``settings()`` does not make weights of the same names and shapes.
+    """
+    layout = layout_of(quantizer)
+    builds: list[tuple[Any, Build]] = [(quantizer, None), (entropy, lambda model: model.build(layout))]
+    for module, build in builds:
+        if module is not None:
+            place = Path(f"a checkpoint of {class_path(type(module))}")
+            with torch.random.fork_rng(devices=[]):
+                built_from(type(module), class_entry(module), module.state_dict(), place, build)

@@ -1,0 +1,40 @@
+"""All processes of a run go on from the checkpoint that the first one finds."""
+
+import lightning.pytorch as pl
+import pytest
+import torch
+from forked import start
+from last_on_ranks import work
+from test_ddp import free_port
+
+from emoquant.cli.last import _FOUND, agreed
+
+
+def test_processes_that_meet_take_what_the_first_finds(tmp_path):
+    port = free_port()
+    runs = [start(tmp_path / f"{rank}.log", work, rank, tmp_path, port) for rank in range(2)]
+    for rank, run in enumerate(runs):
+        run.join(300)
+        assert run.exitcode == 0, (tmp_path / f"{rank}.log").read_text()[-2000:]
+    seen = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
+    assert [each["found"] for each in seen] == [["of rank 0", None]] * 2
+    assert [each["looked"] for each in seen] == [[0], []], "the other one does not look at all"
+
+
+@pytest.mark.parametrize("found", ["somewhere/last.ckpt", None])
+def test_processes_that_lightning_starts_hear_of_it(monkeypatch, tmp_path, found):
+    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(_FOUND, "of a run before")
+
+    def trainer():
+        return pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, default_root_dir=tmp_path)
+
+    assert agreed(trainer(), lambda: found) == found
+    monkeypatch.setenv("LOCAL_RANK", "1")  # which Lightning sets in the processes that it starts
+    assert agreed(trainer(), lambda: "of another machine's memory") == found
+
+
+def test_one_process_just_looks(tmp_path):
+    trainer = pl.Trainer(accelerator="cpu", devices=1, logger=False, default_root_dir=tmp_path)
+    assert agreed(trainer, lambda: "here") == "here"
