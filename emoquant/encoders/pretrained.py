@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from emoquant.audio._torchaudio import ensure_torchaudio
-from emoquant.encoders.hub import download_model
 from emoquant.storage.documents import read_json
 from emoquant.storage.files import refuse_pointer
+from emoquant.storage.hub import download_model
 from emoquant.storage.shipped import shipped_path
 
 CONFIG, FEATURES = "config.json", "preprocessor_config.json"
