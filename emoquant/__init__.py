@@ -18,13 +18,14 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "BitstreamError": "emoquant.codecs",
     "load_codec": "emoquant.codecs",
+    "measure": "emoquant.commands.measure",
     "load_synthesizer": "emoquant.voice.tts.synthesis",
     "Emotion2Vec": "emoquant.encoders",
     "read_results": "emoquant.storage.frames:results_frame",
     "Row": "emoquant.storage.results",
 }
 
-__all__ = ["BitstreamError", "Emotion2Vec", "Row", "load_codec", "load_synthesizer", "read_results"]
+__all__ = ["BitstreamError", "Emotion2Vec", "Row", "load_codec", "load_synthesizer", "measure", "read_results"]
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - the public names are of many types

@@ -16,7 +16,19 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("emoquant.cli:run", "evaluate codecs on test data: emoquant test lambda_sweep --folder runs/esd"),
     "predict": ("emoquant.cli:run", "synthesise speech from quantized references: emoquant predict lambda"),
     "study": ("emoquant.commands.study:study", "train and evaluate all that the data allow, and write one page"),
+    "layers": (
+        "emoquant.commands.layers:layers",
+        "where in a model of transformers emotion is: agreement and UAR over layer and lambda",
+    ),
     "manifest": ("emoquant.commands.manifest:manifest", "list a folder of recordings with their emotions as a table"),
+    "measure": (
+        "emoquant.commands.measure:measure_folder",
+        "emotions of your own recordings over time and over lambda, without labels or training",
+    ),
+    "leaderboard": (
+        "emoquant.commands.leaderboard:leaderboard",
+        "codecs of several evaluations in one table: emoquant leaderboard runs/codecs",
+    ),
     "extract": ("emoquant.commands.extract:extract", "put the frame features of corpora into the feature store"),
     "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
     "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),

@@ -70,11 +70,14 @@ class Coded(NamedTuple):
         features: Reconstructed frames, ``(O, B, T, D)`` float32; zeros at padded frames.
         bits: Estimated bits of each frame, ``-log2 q`` summed over its positions, ``(O, B, T)`` float32; zeros at
             padded frames.
+        extra: Bits of each frame by other ways of counting (:attr:`emoquant.codecs.Codec.extra`), ``(O, B, T, M)``
+            float32; None where there are none.
     """
 
     codes: Tensor
     features: Tensor
     bits: Tensor
+    extra: Tensor | None = None
 
 
 class StyleReference(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from jsonargparse import Namespace
 
-from emoquant.console.words import encoder_spec
+from emoquant.console.encoder_words import encoder_spec
 from emoquant.storage.runs import versions
 
 #: What ``configs/trainer.yaml`` gives a logger: a logger that has it still gets the run's folder and name.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emoquant.codecs.history import Source
 from emoquant.storage.origin import Origin
-from emoquant.types import Coded
+from emoquant.types import Batch, Coded
 
 #: Lagrange multipliers of the study's sweep, in squared feature units per bit.
 STUDY_LAMBDAS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -42,6 +42,11 @@ class Codec(nn.Module, ABC):
     source: Source | None = None
 
     @property
+    def extra(self) -> tuple[str, ...]:
+        """Names of other ways of counting bits, as :attr:`emoquant.types.Coded.extra` has them; none by default."""
+        return ()
+
+    @property
     def trained_on(self) -> Mapping[str, float]:
         """Share of each emotion in its training; empty where that is not known or does not matter."""
         history = self.source.history if self.source is not None else None
@@ -64,6 +69,15 @@ class Codec(nn.Module, ABC):
         Raises:
             ValueError: The features have another dimension than the codec, or a point is out of range.
         """
+
+    def code(self, batch: Batch) -> Coded:
+        """Code a batch at the codec's own :attr:`points`; a codec that needs more than features reads it off the batch.
+
+        Args:
+            batch: Frame features with the rows of their utterances.
+        """
+        coded: Coded = self(batch.features, batch.lengths)
+        return coded
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments that make a codec of this shape again, as primitives.

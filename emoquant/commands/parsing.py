@@ -9,8 +9,9 @@ from typing import Any, NoReturn
 
 from jsonargparse import ArgumentParser
 
+from emoquant.console.encoder_words import encoder_spec
 from emoquant.console.quiet import leave_out_noise
-from emoquant.console.words import encoder_spec, gather_lists
+from emoquant.console.words import gather_lists
 from emoquant.storage.shipped import did_you_mean
 
 #: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.

@@ -25,6 +25,7 @@ def site(
     codebooks: list[Path] | None = None,
     mixing: list[Path] | None = None,
     study: list[Path] | None = None,
+    leaderboard: Path | None = None,
     sound: Literal["opus", "mp3", "flac"] = "opus",
 ) -> Path:
     """Build a static website of a study: listening pages, report, provenance; it opens from the disk.
@@ -39,6 +40,7 @@ def site(
         codebooks: Listening runs across codebooks.
         mixing: Listening runs of mixtures.
         study: Evaluations, for the report.
+        leaderboard: File of `emoquant leaderboard`; leaderboard.json in the folder of runs by default.
         sound: Compression of the sounds.
 
     Returns:
@@ -52,7 +54,8 @@ def site(
     parts = {name: _listening(name, folder, runs) for name, runs in given.items()}
     evaluations = _evaluations(folder) if study is None else study
     sections = [_section(run) for run in evaluations]
-    sources = Sources(parts["sweep"], parts["codebooks"], parts["mixing"], sections)
+    table = leaderboard or (folder / "leaderboard.json" if (folder / "leaderboard.json").is_file() else None)
+    sources = Sources(parts["sweep"], parts["codebooks"], parts["mixing"], sections, table)
     page = build_site(out or folder / "site", sources, title, sound)
     print(page)
     return page

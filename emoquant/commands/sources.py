@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
+from emoquant.audio.containers import AUDIO_SUFFIXES
 from emoquant.storage.files import refuse_pointer, say_left_out
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from emoquant.encoders.base import FrameEncoder
 
 FEATURE_SUFFIXES = (".npy", ".safetensors")
-AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
 
 #: Endings of files that lie beside what is read, and of what commands write there.
 _BESIDE = (".emq", ".npy", ".csv", ".json", ".txt", ".md")

@@ -141,28 +141,6 @@ def data_argument(word: str) -> str:
     return str(find_config(word, ("data",)))
 
 
-def encoder_spec(word: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
-    """Return class and arguments of the encoder that a word after ``--encoder`` stands for.
-
-    Args:
-        word: A name on a hub, a folder, a YAML or a mapping with ``class_path``, or the path of a class.
-
-    Example:
-        >>> encoder_spec("iic/emotion2vec_plus_base")["init_args"]
-        {'model': 'iic/emotion2vec_plus_base'}
-    """
-    if not isinstance(word, str):
-        return word
-    if word.lstrip().startswith("{"):
-        found: Mapping[str, Any] = json.loads(word)
-        return found
-    if word.endswith((".yaml", ".yml")):
-        return read_config(find_config(word, ("encoder",)))
-    if "/" not in word and word.rpartition(".")[2][:1].isupper():
-        return {"class_path": word}
-    return {"class_path": "emoquant.encoders.Emotion2Vec", "init_args": {"model": word}}
-
-
 def is_of_features(config: Mapping[str, Any], beside: Path = Path()) -> bool:
     """Whether a configuration works on frame features, and so on the data that a folder of runs remembers.
 

@@ -4,6 +4,7 @@ from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.emotion2vec import Emotion2Vec, UntrainedEmotion2Vec, scale_features
 from emoquant.encoders.heads import EncoderHead, LinearHead, Probe, ProbeHead
 from emoquant.encoders.lstm import LSTMEncoder
+from emoquant.encoders.transformers_encoder import TransformersEncoder
 
 __all__ = [
     "Emotion2Vec",
@@ -14,6 +15,7 @@ __all__ = [
     "LinearHead",
     "Probe",
     "ProbeHead",
+    "TransformersEncoder",
     "UntrainedEmotion2Vec",
     "scale_features",
 ]

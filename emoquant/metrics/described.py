@@ -27,5 +27,18 @@ def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:
     return rows
 
 
+def decision_row(corpus: str, classes: int, utterances: int, seconds: float) -> Row:
+    """Return ``decision_bits_per_second``: what the classifier's decision costs where nothing else is transmitted.
+
+    Args:
+        corpus: Name of the corpus.
+        classes: Classes of the classifier; a decision takes ``log2`` of them in bits.
+        utterances: Utterances of the split.
+        seconds: Their length together.
+    """
+    value = utterances * math.log2(classes) / seconds
+    return Row(corpus, "none", math.nan, "all", "decision_bits_per_second", value, math.nan, math.nan, utterances)
+
+
 def _row(corpus: str, codec: Codec, emotion: str, metric: str, value: float) -> Row:
     return Row(corpus, codec.name, math.nan, emotion, metric, value, math.nan, math.nan, 0)

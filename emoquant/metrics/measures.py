@@ -34,6 +34,7 @@ class Observation(NamedTuple):
         logits: Of the classifier, ``(O, B, L)``; ``L`` is 0 without one.
         logits_before: Of the classifier before coding, ``(B, L)``.
         coded: Bits that a coder wrote of each utterance, ``(O, B)`` float64; None where none wrote any.
+        extra: Bits of each utterance by other ways of counting, ``(O, B, M)`` float64; None where there are none.
     """
 
     before: Tensor
@@ -48,6 +49,7 @@ class Observation(NamedTuple):
     logits: Tensor
     logits_before: Tensor
     coded: Tensor | None = None
+    extra: Tensor | None = None
 
 
 class Measure(ABC):
@@ -83,24 +85,34 @@ class Rate(Measure):
     Args:
         positions: Codes of a frame ``P``; 0 for a codec without codes, which has no skip rate.
         coded: Whether the bits are also those that a coder wrote.
+        frame_rate: Frames a second, for bits a second; None to leave these out.
+        extra: Names of other ways of counting bits (:attr:`emoquant.codecs.Codec.extra`), which need a frame rate.
     """
 
-    width = 5
-
-    def __init__(self, positions: int, coded: bool = False) -> None:
-        self.positions, self.coded = positions, coded
+    def __init__(
+        self, positions: int, coded: bool = False, frame_rate: float | None = None, extra: Sequence[str] = ()
+    ) -> None:
+        self.positions, self.coded, self.frame_rate = positions, coded, frame_rate
+        self.extra = tuple(extra) if frame_rate is not None else ()
+        self.width = 5 + len(self.extra)
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return estimated bits, coded bits, SKIP codes, frames, utterances."""
+        """Return bits by other ways of counting, estimated bits, coded bits, SKIP codes, frames, utterances."""
         frames = seen.frames.expand(seen.bits.shape)
         coded = seen.bits if seen.coded is None else seen.coded.to(seen.bits)
-        return torch.stack([seen.bits, coded, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
+        columns = torch.stack([seen.bits, coded, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
+        return torch.cat([seen.extra, columns], dim=-1) if self.extra and seen.extra is not None else columns
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return bits per frame and skip rate."""
-        bits, coded, skips, frames, counts = sums.unbind(-1)
+        """Return bits per frame, bits per second and skip rate."""
+        *extra, bits, coded, skips, frames, counts = sums.unbind(-1)
         ratios = Ratios(metrics)
         ratios.add("bits_per_frame", bits, frames, counts)
+        if self.frame_rate is not None:
+            seconds = frames / self.frame_rate
+            ratios.add("bits_per_second", bits, seconds, counts)
+            for name, spent in zip(self.extra, extra, strict=True):
+                ratios.add(f"{name}_bits_per_second", spent, seconds, counts)
         if self.coded:
             ratios.add("coded_bits_per_frame", coded, frames, counts)
         if self.positions:

@@ -17,6 +17,7 @@ def standard_measures(
     closed_set: bool = False,
     seed: int = 0,
     coded_bits: bool = False,
+    frame_rate: float | None = None,
 ) -> list[Measure]:
     """Return what a sweep measures of a codec, as far as there is what it needs.
 
@@ -28,13 +29,14 @@ def standard_measures(
         closed_set: Whether the classifier may only choose among the emotions.
         seed: Seed of the random directions.
         coded_bits: Whether a codec that writes bytes also does so.
+        frame_rate: Frames a second; None leaves out bits a second.
 
     Raises:
         ValueError: The classifier has no class for an emotion.
     """
     found: list[Measure] = [Fidelity()]
     if codec.positions or codec.name != "none":
-        found.append(Rate(codec.positions, coded_bits and codec.writes_bits))
+        found.append(Rate(codec.positions, coded_bits and codec.writes_bits, frame_rate, codec.extra))
     if references is not None:
         skip_vector = getattr(codec, "skip_vector", None) if codec.positions else None
         found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))

@@ -65,6 +65,7 @@ class SweepMetrics(nn.Module):
         replicates: Bootstrap replicates.
         seed: Seed of the bootstrap.
         coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
+        frame_rate: Frames a second; None leaves out bits a second.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -85,6 +86,7 @@ class SweepMetrics(nn.Module):
         replicates: int = 1000,
         seed: int = 0,
         coded_bits: bool = False,
+        frame_rate: float | None = None,
     ) -> None:
         super().__init__()
         self.coded_bits = coded_bits
@@ -105,7 +107,9 @@ class SweepMetrics(nn.Module):
         self.sums = nn.ModuleList()
         labels = None if classifier is None else classifier.labels
         for codec in codecs:
-            chosen = standard_measures(codec, self.emotions, references, labels, closed_set, seed, coded_bits)
+            chosen = standard_measures(
+                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
+            )
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
@@ -175,7 +179,7 @@ class SweepMetrics(nn.Module):
             cast(MeasureSums, part).update(choice.observe(seen), cells)
 
     def _code(self, batch: Batch, codec: Codec) -> tuple[Coded, Observation]:
-        coded = codec(batch.features, batch.lengths)
+        coded = codec.code(batch)
         expected = (len(codec.points), *batch.features.shape)
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
@@ -211,6 +215,7 @@ class SweepMetrics(nn.Module):
             logits,
             logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
+            None if coded.extra is None else (coded.extra.double() * mask[..., None]).sum(-2),
         )
 
     def _logits(self, vectors: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from emoquant.reports.leaderboard import COLUMNS, Entry, cells, read_leaderboard, write_leaderboard
 from emoquant.reports.pages import Section
 from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
@@ -27,12 +28,14 @@ class Sources(NamedTuple):
         codebooks: Folders of listening runs across codebooks; later ones complete the items of the first.
         mixing: Folders of listening runs of mixtures.
         study: Sections of the report.
+        leaderboard: File of ``emoquant leaderboard``; None without one.
     """
 
     sweep: Sequence[Path] = ()
     codebooks: Sequence[Path] = ()
     mixing: Sequence[Path] = ()
     study: Sequence[Section] = ()
+    leaderboard: Path | None = None
 
 
 def build_site(out: Path, sources: Sources, title: str, form: Format = "opus") -> Path:
@@ -73,6 +76,8 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
         page["attractions"] = attractions(rows, [codec["name"] for codec in page["codecs"]], page["corpora"])
     sounds = bank.write(folder)
     pages = [*((kind, words.PAGES[kind].short) for kind in data), *([("report", "Report")] if sources.study else [])]
+    entries = read_leaderboard(sources.leaderboard) if sources.leaderboard is not None else []
+    pages += [("leaderboard", "Leaderboard")] if entries else []
     template = Template(folder, title, [("index", "Overview"), *pages, ("provenance", "Provenance")])
     (folder / "data").mkdir()
     for kind, found in data.items():
@@ -83,9 +88,12 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     if sources.study:
         contents, body = report_parts(folder, sources.study)
         template.write("report", "report", heading="Report", lead=words.REPORT, contents=contents, body=body)
+    if entries:
+        _write_leaderboard(folder, template, entries)
     facts = _facts(sources, runs, sounds, bank)
     cards = [words.card(kind, found, len(sources.study)) for kind, found in data.items()]
     cards += [words.card("report", None, len(sources.study))] if sources.study else []
+    cards += [words.leaderboard_card(entries)] if entries else []
     missing = [text for kind, text in words.LACKING.items() if kind not in dict(pages)]
     template.write("index", "index", heading="Overview", cards=cards, missing=missing)
     configs = [(run["name"], run["config"]) for run in facts["runs"] if run["config"]]
@@ -99,6 +107,13 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     )
     write_whole(folder / MARK, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     shutil.copytree(ASSETS, folder / "assets")
+
+
+def _write_leaderboard(folder: Path, template: Template, entries: Sequence[Entry]) -> None:
+    """Write the page of the leaderboard, and the leaderboard as data."""
+    write_leaderboard(folder / "data" / "leaderboard.json", entries)
+    lines = [cells(entry) for entry in entries]
+    template.write("leaderboard", "leaderboard", columns=COLUMNS, rows=lines, **words.LEADERBOARD)
 
 
 def _copied(folder: Path, kind: str, runs: Sequence[ListeningRun]) -> list[tuple[str, str]]:

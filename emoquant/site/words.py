@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from emoquant.reports.leaderboard import Entry
 from emoquant.site.material import Kind, ListeningRun
 from emoquant.site.sounds import LOWEST, Sound, Soundbank
 
@@ -14,6 +15,11 @@ LACKING = {
     "codebooks": "listening across codebooks",
     "mixing": "mixing",
     "report": "the report",
+}
+LEADERBOARD = {
+    "heading": "Leaderboard",
+    "lead": "What codecs leave of emotions, and at how many bits a second.",
+    "caption": "In brackets: 95 % intervals. Points are nominal bits a second of codecs of audio, \u03bb of others.",
 }
 CONDITIONS = {"A": "emotion vector alone", "B": "with local style"}
 KEYS = (
@@ -148,6 +154,13 @@ def card(kind: str, data: Mapping[str, Any] | None, runs: int) -> dict[str, str]
     codecs = len(data["codecs"])
     size += f", {codecs} codec{'s' * (codecs != 1)} at up to {points} points."
     return {"page": kind, "title": PAGES[kind].heading, "text": size}
+
+
+def leaderboard_card(entries: Sequence[Entry]) -> dict[str, str]:
+    """Return the card of the leaderboard."""
+    codecs, corpora = len({entry.codec for entry in entries}), len({entry.corpus for entry in entries})
+    text = f"{len(entries)} operating points of {codecs} codec{'s' * (codecs != 1)} on {corpora} corp"
+    return {"page": "leaderboard", "title": LEADERBOARD["heading"], "text": f"{text}{'ora' if corpora != 1 else 'us'}."}
 
 
 def sound_facts(sounds: Mapping[str, Sound], bank: Soundbank) -> dict[str, str]:

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from emoquant.audio.loading import AudioError, audio_seconds
 from emoquant.commands.parsing import Parser
-from emoquant.console.words import DEFAULT_DATA, data_argument, encoder_spec
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.words import DEFAULT_DATA, data_argument
 from emoquant.data.base import SPLITS, Utterance
 from emoquant.data.module import EmotionDataModule
 from emoquant.data.speech import SpeechDataModule

@@ -8,6 +8,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
 
+from emoquant.audio_codecs import AudioCodec
 from emoquant.codecs.base import Codec
 from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
@@ -29,11 +30,12 @@ from emoquant.metrics import (
     SweepMetrics,
     Votes,
 )
-from emoquant.metrics.described import codec_rows
+from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.recognition import class_columns
 from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
+from emoquant.tasks.audio_rivals import learn_codes, recoded
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.types import Batch
 
@@ -64,6 +66,10 @@ class CodecEvaluationTask(LightningModule):
         shard: Part of the test split that this job measures, as NUMBER/COUNT from 0/1; the job that is the last one to
             end adds all up and has the rows.
         coded_bits: Whether codecs that write bytes also do so, to show their real length beside the estimate.
+        audio_codecs: Codecs of waveforms, measured beside the others: the audio of the test split is coded, decoded and
+            encoded again with the data's encoder.
+        code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for each
+            operating point of an audio codec that has codes; 0 for none.
         save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
             interruption, goes on from there; 0 for never.
 
@@ -91,8 +97,11 @@ class CodecEvaluationTask(LightningModule):
         shard: str = "0/1",
         save_seconds: float = 30.0,
         coded_bits: bool = False,
+        audio_codecs: list[AudioCodec] | None = None,
+        code_utterances: int = 0,
     ) -> None:
         super().__init__()
+        self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
@@ -123,7 +132,8 @@ class CodecEvaluationTask(LightningModule):
         modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
-                   "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits}  # fmt: skip
+                   "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits,
+                   "code_utterances": self.code_utterances}  # fmt: skip
         folder = runs_folder(trainer) / "sums"
         place = Share(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
@@ -138,6 +148,7 @@ class CodecEvaluationTask(LightningModule):
     def _open(self, data: EmotionData) -> None:
         """Open the codecs under the folder of runs, and the classifier."""
         codecs = open_codecs(self.specs, data.emotions, self.place)
+        codecs += recoded(self.audio_codecs, data)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
         if self._classifier is not None:
@@ -175,6 +186,7 @@ class CodecEvaluationTask(LightningModule):
         if self.agreement is not None:
             strata.append(ByAgreement(self.agreement))
         self.rows = []
+        learn_codes(self.codecs, data, self.code_utterances)
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
@@ -189,6 +201,7 @@ class CodecEvaluationTask(LightningModule):
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
+            frame_rate=None if data.encoder is None else data.encoder.frame_rate,
         ).to(self.device)
         self._calibrate(self.sweep)
         if states := self._done or self._begun[1]:
@@ -253,6 +266,10 @@ class CodecEvaluationTask(LightningModule):
             return
         data = data_of(self.trainer)
         self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
+        if data.encoder is not None:
+            lengths = data.dataset("test").lengths
+            seconds = float(lengths.sum()) / data.encoder.frame_rate
+            self.rows.append(decision_row(data.name, len(self.classifier.labels), len(lengths), seconds))
 
     def _add_jobs(self, partial: PartialSums) -> bool:
         """Write down this job's sums, and add those of the others if all of them are done."""

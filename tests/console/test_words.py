@@ -5,7 +5,8 @@ import json
 import pytest
 import yaml
 
-from emoquant.console.words import data_argument, encoder_spec, parse_line, settle
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.words import data_argument, parse_line, settle
 from emoquant.storage.runs import Begun, begin, begun_in
 from emoquant.storage.shipped import CONFIGS
 

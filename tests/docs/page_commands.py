@@ -16,7 +16,8 @@ from emoquant.cli import COMMANDS as TASKS
 from emoquant.cli import EmoquantCLI
 from emoquant.commands import study
 from emoquant.commands.parsing import Parser
-from emoquant.console.words import DEFAULT_DATA, encoder_spec
+from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.words import DEFAULT_DATA
 from emoquant.labels import SPELLINGS
 from emoquant.storage.documents import read_config
 from emoquant.storage.shipped import find_config

@@ -3,6 +3,7 @@
 import re
 from typing import ClassVar
 
+import torch
 from page_commands import ROOT
 from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, planted_batches
 
@@ -12,7 +13,7 @@ from emoquant.entropy import LightModel
 from emoquant.labels import canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
 from emoquant.metrics.decisions import Decisions, Recognition
-from emoquant.metrics.described import codec_rows
+from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.votes import Votes
@@ -53,6 +54,9 @@ def test_every_measure_of_a_sweep_is_explained():
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
     written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
+    rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
+    written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
+    written.add(decision_row("tiny", 4, 60, 9.0).metric)
     assert sorted(named(SWEEP)) == sorted(written)
 
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import audio_cases  # noqa: F401 - fills the table
+import audio_codec_cases  # noqa: F401 - fills the table
 import checkpoint_cases  # noqa: F401 - fills the table
 import configuration_cases  # noqa: F401 - fills the table
 import corpus_cases  # noqa: F401 - fills the table
@@ -23,7 +24,7 @@ from formats import FORMATS
 DOCUMENT = Path(__file__).parent.parent.parent / "docs" / "faults.md"
 ROOMS = (
     "Audio", "Corpora", "Texts", "Features", "Checkpoints", "Compressed files", "Configurations", "Names", "Runs",
-    "Disks",
+    "Disks", "Codecs of audio, encoders of transformers",
 )  # fmt: skip
 HEAD = """# What comes of bad input
 

@@ -1,0 +1,10 @@
+"""Codecs of waveforms: speech in, speech out, at bits a second."""
+
+from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
+from emoquant.audio_codecs.decoded_folder import DecodedFolder
+from emoquant.audio_codecs.lyra import Lyra
+from emoquant.audio_codecs.soundfiles import MP3, Opus
+from emoquant.audio_codecs.transformers_codec import TransformersCodec
+from emoquant.audio_codecs.treatment import Recoded
+
+__all__ = ["MP3", "AudioCodec", "Clip", "CodedClip", "DecodedFolder", "Lyra", "Opus", "Recoded", "TransformersCodec"]
