@@ -5,6 +5,7 @@ import pytest
 import torch
 from forked import start
 from last_on_ranks import work
+from lightning.pytorch.utilities import rank_zero_only
 from test_ddp import free_port
 
 from emoquant.cli.last import _FOUND, agreed
@@ -26,6 +27,7 @@ def test_processes_that_lightning_starts_hear_of_it(monkeypatch, tmp_path, found
     for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(_FOUND, "of a run before")
+    monkeypatch.setattr(rank_zero_only, "rank", 0)  # a trainer of another rank sets it for the whole process
 
     def trainer():
         return pl.Trainer(accelerator="cpu", devices=2, strategy="ddp", logger=False, default_root_dir=tmp_path)

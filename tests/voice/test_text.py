@@ -86,7 +86,7 @@ def test_recogniser_hears_something_of_clear_speech():
     pytest.importorskip("pocketsphinx", reason="the extra `align` is not installed")
     recognizer = SphinxRecognizer()
     heard = recognizer(speech("I really feel this way now."), "en")
-    assert "way" in heard.split()
+    assert {"really", "feel"} <= set(heard.split())
     assert "(" not in heard
     with pytest.raises(ValueError, match=r"recognises English, not 'pl'.*\.\[asr\]"):
         recognizer(speech("Hello."), "pl")
