@@ -6,6 +6,7 @@ mel frames of the style reference, ``F`` frames of the emotion encoder, ``M`` me
 vector.
 """
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -78,6 +79,10 @@ class Coded(NamedTuple):
     features: Tensor
     bits: Tensor
     extra: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Coded":
+        """Return the same with a function applied to every tensor that is there."""
+        return Coded(*(None if value is None else change(value) for value in self))  # type: ignore[arg-type]
 
 
 class StyleReference(NamedTuple):

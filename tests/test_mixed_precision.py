@@ -51,8 +51,10 @@ def test_every_codec_codes_in_float32(wrap, kind):
     with torch.autocast("cpu", kind):
         found = made(features, lengths)
     for one, other in zip(exact, found, strict=True):
-        assert one.dtype == other.dtype
-        assert torch.equal(one, other)
+        assert (one is None) == (other is None)
+        if one is not None:
+            assert one.dtype == other.dtype
+            assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("kind", HALVES)
@@ -251,20 +253,21 @@ def test_losses_of_a_voice_stay_within_two_percent(kind):
 
 
 def test_a_voice_trains_in_bf16_and_keeps_float32_weights_and_codebooks():
-    torch.manual_seed(0)
-    model = GenerSpeech(Architecture(**TINY), 10, 8, 6, 5, 150.0, 30.0).train()
-    batch, weights = voice_batch(), vars(LossWeights())
-    optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
-    totals = []
-    for _ in range(4):
-        with torch.autocast("cpu", torch.bfloat16):
-            output = model(batch, masked_mean(batch.emotion_frames, batch.emotion_lengths), None, 0.0, True)
-            terms = voice_losses(output, batch, model, MelSettings.generspeech())
-            total = torch.stack([weights[name] * term for name, term in terms.items() if name in weights]).sum()
-        optimizer.zero_grad()
-        total.backward()
-        assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
-        optimizer.step()
-        totals.append(float(total))
-    assert totals[-1] < totals[0]
-    assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
+    batch, weights, totals = voice_batch(), vars(LossWeights()), {}
+    for half in (True, False):
+        torch.manual_seed(0)
+        model = GenerSpeech(Architecture(**TINY), 10, 8, 6, 5, 150.0, 30.0).train()
+        optimizer = torch.optim.AdamW(model.parameters(), 1e-3)
+        totals[half] = []
+        for _ in range(4):
+            with torch.autocast("cpu", torch.bfloat16, enabled=half):
+                output = model(batch, masked_mean(batch.emotion_frames, batch.emotion_lengths), None, 0.0, True)
+                terms = voice_losses(output, batch, model, MelSettings.generspeech())
+                total = torch.stack([weights[name] * term for name, term in terms.items() if name in weights]).sum()
+            optimizer.zero_grad()
+            total.backward()
+            assert all(p.grad is None or p.grad.isfinite().all() for p in model.parameters())
+            optimizer.step()
+            totals[half].append(total.item())
+        assert {value.dtype for value in model.state_dict().values() if value.is_floating_point()} == {torch.float32}
+    assert totals[True] == pytest.approx(totals[False], rel=0.02), "a training in halves follows that in float32"

@@ -150,9 +150,9 @@ class Mixture(Codec):
             mixed = self.codec(torch.einsum("r,rbtd->btd", self.weights, parts), each, grid)
         else:
             coded = self.codec(parts.flatten(0, 1), each.repeat(count), grid)
-            coded = Coded(*(value.unflatten(1, (count, len(each))) for value in coded))  # (O, R, B, n, ...)
+            coded = coded.each(lambda value: value.unflatten(1, (count, len(each))))  # (O, R, B, n, ...)
             mixed = self._vote(coded, each, grid) if self.rule == "vote" else self._blend(parts, coded, each)
-        return Coded(*(_repeated(value, each, count, features.shape[1]) for value in mixed))
+        return mixed.each(lambda value: _repeated(value, each, count, features.shape[1]))
 
     def _blend(self, parts: Tensor, coded: Coded, lengths: Tensor) -> Coded:
         """Interpolate after quantization; the codes reported are the first reference's."""
