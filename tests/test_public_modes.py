@@ -60,6 +60,7 @@ GIVEN = {
     "Row": None,
     "load_codec": codec,
     "load_synthesizer": synthesizer,
+    "measure": None,
     "read_results": None,
 }
 
