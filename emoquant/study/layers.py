@@ -83,8 +83,8 @@ def recall_mean(chosen: Tensor, emotions: Tensor) -> float:
     """Return the unweighted average recall of decisions, over the emotions that occur.
 
     Example:
-        >>> recall_mean(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 0, 1]))
-        0.8333333134651184
+        >>> round(recall_mean(torch.tensor([0, 0, 1, 1]), torch.tensor([0, 0, 0, 1])), 4)
+        0.8333
     """
     recalls = [(chosen[emotions == each] == each).float().mean() for each in emotions.unique()]
     return float(torch.stack(recalls).mean())
