@@ -64,10 +64,12 @@ def start_as_filterbank(network: Network, level: float = 0.1, sharpness: float =
             f"{second.kernel_size[0]}"
         )
     bands = channels // _PHASES
-    centres, widths = filter_frequencies(bands)
-    spectrum = widths.sqrt() / (1 + (centres / 500).square())  # of long-term speech, roughly
-    gains = level / (spectrum / spectrum.mean()).pow(0.8)
-    first.weight.copy_(gabor_filters(bands, kernel) * gains.repeat_interleave(_PHASES)[:, None, None])
+    with torch.device("cpu"):  # wherever the network is made, its filters are the same
+        centres, widths = filter_frequencies(bands)
+        spectrum = widths.sqrt() / (1 + (centres / 500).square())  # of long-term speech, roughly
+        gains = level / (spectrum / spectrum.mean()).pow(0.8)
+        filters = gabor_filters(bands, kernel) * gains.repeat_interleave(_PHASES)[:, None, None]
+    first.weight.copy_(filters)
     norm = layers[0][2][1]
     norm.weight.fill_(sharpness)
     norm.weight[-1], norm.bias[-1] = 0.0, 1.0  # one constant channel: the level survives the next normalisation
