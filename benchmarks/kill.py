@@ -24,12 +24,12 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), *(str(ROOT / "tests" / part) for part in ("", "interruption", "site"))]
 
 import spoken_world  # noqa: E402, F401 - the tests' own stand-in for an encoder
-from killed import Artefacts, Command, all_commands, left_over  # noqa: E402
+from killed import Artefacts, Command, all_commands, left_over  # noqa: E402 - beside this file
 
 import emoquant.cli  # noqa: E402 - imported before processes are forked
-import emoquant.site  # noqa: E402, F401
-from emoquant.__main__ import main as emoquant_main  # noqa: E402
-from emoquant.data import extraction  # noqa: E402
+import emoquant.site  # noqa: E402, F401 - likewise
+from emoquant.__main__ import main as emoquant_main  # noqa: E402 - likewise
+from emoquant.data import extraction  # noqa: E402 - likewise
 
 #: Kills of one folder before the command may end.
 IN_A_ROW = 4

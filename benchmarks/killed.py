@@ -58,7 +58,7 @@ class Command(NamedTuple):
     Attributes:
         name: Its name in the table.
         words: What is typed after ``emoquant``; a place's own folder is the working folder.
-        artefacts: Returns digests of what it left in a folder, by name.
+        artefacts: Function that returns a digest of each file of a folder, by the name of the file.
         prepare: Puts into a folder what the command needs.
         needs: Commands whose ``runs`` it needs, from their unbroken runs.
         states: Whether what it leaves must at any moment be what was there before or the new one.

@@ -61,12 +61,12 @@ class TransformersCodec(AudioCodec):
         return self._name or model_family(self.folder)
 
     @property
-    def sample_rate(self) -> int:  # type: ignore[override]
+    def sample_rate(self) -> int:  # type: ignore[override]  # a property where the base has an attribute
         """Samples a second that the model reads."""
         return self.family.input_rate(self.settings)
 
     @property
-    def codewords(self) -> int:  # type: ignore[override]
+    def codewords(self) -> int:  # type: ignore[override]  # a property where the base has an attribute
         """Values ``K`` of a code."""
         return self.family.codewords(self.settings)
 
@@ -95,7 +95,7 @@ class TransformersCodec(AudioCodec):
         return {count * self.bits_per_codebook: count for count in chosen}
 
     @property
-    def points(self) -> tuple[float, ...]:  # type: ignore[override]
+    def points(self) -> tuple[float, ...]:  # type: ignore[override]  # a property where the base has an attribute
         """Nominal bits a second of each operating point."""
         return tuple(self._counts)
 
