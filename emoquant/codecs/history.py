@@ -14,7 +14,7 @@ class History(NamedTuple):
 
     Attributes:
         corpus: Name of the corpus, several joined by ``+``.
-        utterances: Utterances of its training split.
+        utterances: Utterances of its training split; 0 if they are not known.
         phase: What the last epoch trained: ``"codebooks"``, ``"gate"``, ``"search"``, or ``"contexts"`` of a transform
             codec.
         epoch: Epochs that are over.

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from lightning.pytorch import Trainer
 
-from emoquant.interfaces.protocols import AudioData, EmotionData, LabelledData, SpokenData, VoiceData
+from emoquant.interfaces.protocols import AudioData, EmotionData, FrameData, LabelledData, SpokenData, VoiceData
 from emoquant.types import AudioBatch, Batch, TTSBatch
 
 
@@ -13,7 +13,7 @@ class DataModuleError(TypeError):
     """A run has no data module, or one of another kind than its task or callback needs."""
 
 
-Kind = TypeVar("Kind", bound=LabelledData)
+Kind = TypeVar("Kind", bound=LabelledData | FrameData)
 
 
 def labelled_data_of(trainer: Trainer) -> LabelledData:
@@ -23,6 +23,25 @@ def labelled_data_of(trainer: Trainer) -> LabelledData:
         DataModuleError: There is none, or it has no labelled splits.
     """
     return _checked(trainer, LabelledData, object, "any data module of emoquant.data")  # type: ignore[type-abstract]
+
+
+def frames_of(trainer: Trainer) -> FrameData:
+    """Return the data module of a run that trains a codec.
+
+    Raises:
+        DataModuleError: There is none, or it is of another kind.
+    """
+    return _checked(trainer, FrameData, Batch, "an EmotionDataModule (frame features)")  # type: ignore[type-abstract]
+
+
+def labelled_frames_of(trainer: Trainer) -> EmotionData | None:
+    """Return the data module of a run that trains a codec; None where it tells nothing of utterances and emotions.
+
+    Raises:
+        DataModuleError: There is none, or it is of another kind.
+    """
+    data: Any = frames_of(trainer)
+    return None if _lacking(data, EmotionData) else data
 
 
 def data_of(trainer: Trainer) -> EmotionData:
@@ -76,12 +95,16 @@ def _checked(trainer: Trainer, kind: type[Kind], batch_type: type, wanted: str) 
         raise DataModuleError(
             f"{name} yields {given.__name__} where {batch_type.__name__} is needed: use {wanted} as --data"
         )
-    absent = object()
-    lacking = [member for member in _members(kind) if inspect.getattr_static(data, member, absent) is absent]
-    if lacking:
+    if lacking := _lacking(data, kind):
         raise DataModuleError(f"{name} has no {', '.join(lacking)}: use {wanted} as --data, or add what is missing")
     found: Kind = data
     return found
+
+
+def _lacking(data: object, kind: type) -> list[str]:
+    """Return the members of a protocol that a data module does not have."""
+    absent = object()
+    return [member for member in _members(kind) if inspect.getattr_static(data, member, absent) is absent]
 
 
 def _members(kind: type) -> list[str]:

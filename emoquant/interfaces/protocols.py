@@ -6,6 +6,7 @@ A data module of one's own needs no base class: it offers the members of the pro
 protocol               a data module of the project that fits   batches
 =====================  =======================================  ==============================================
 :class:`LabelledData`  every one                                any
+:class:`FrameData`     ``EmotionDataModule``                    :class:`~emoquant.types.Batch`
 :class:`EmotionData`   ``EmotionDataModule``                    :class:`~emoquant.types.Batch`
 :class:`AudioData`     ``AudioDataModule``                      :class:`~emoquant.types.AudioBatch`
 :class:`VoiceData`     ``TTSDataModule``                        :class:`~emoquant.types.TTSBatch`
@@ -110,6 +111,26 @@ class SpokenSplit(LabelledSplit, Protocol):
 
     def waveform(self, row: int, sample_rate: int) -> Tensor:
         """Return the samples ``(N,)`` of an utterance at a rate in Hz."""
+
+
+class FrameData(Protocol):
+    """Frame features that a codec can be trained on, in batches of :class:`~emoquant.types.Batch`.
+
+    Attributes:
+        name: Name of the corpora.
+        emotions: Canonical names of the emotions.
+    """
+
+    name: str
+    emotions: list[str]
+
+    @property
+    def dim(self) -> int:
+        """Dimensions ``D`` of a frame."""
+
+    @property
+    def origin(self) -> Origin | None:
+        """What codecs and classifiers remember of the encoder; None where nobody knows it."""
 
 
 class LabelledData(Protocol):

@@ -15,7 +15,7 @@ from emoquant.codecs.storable import require_loadable, require_storable
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
-from emoquant.interfaces.access import data_of
+from emoquant.interfaces.access import frames_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.tasks.codec_run import CodecRun
@@ -114,7 +114,7 @@ class CodecTraining(CodecRun):
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
         assert self.quantizer is not None
-        self.quantizer.build(data_of(self.trainer).dim)
+        self.quantizer.build(frames_of(self.trainer).dim)
         self.quantizer.requires_grad_(False)
         if self.entropy is not None:
             self.entropy.build(layout_of(self.quantizer))

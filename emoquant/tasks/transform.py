@@ -12,7 +12,7 @@ from emoquant.codecs.transform.bands import Moments, no_moments
 from emoquant.codecs.transform.codec import TransformCodec
 from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run_jobs, take_counts
 from emoquant.devices.precision import full_float32
-from emoquant.interfaces.access import data_of
+from emoquant.interfaces.access import frames_of
 from emoquant.quantization.codebooks import share_buffers
 from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import RATIOS
@@ -78,7 +78,7 @@ class TransformTask(CodecRun):
     def configure_model(self) -> None:
         """Make the codec for the data module's feature dimension."""
         if self.codec is None:
-            self.codec = TransformCodec(data_of(self.trainer).dim)
+            self.codec = TransformCodec(frames_of(self.trainer).dim)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the network and the learnt tables."""

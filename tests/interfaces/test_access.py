@@ -11,7 +11,15 @@ from voice_data import VoiceData
 from emoquant.data import AudioDataModule, EmotionDataModule
 from emoquant.entropy import FactorizedModel
 from emoquant.interfaces import access as data_api
-from emoquant.interfaces.access import DataModuleError, audio_data_of, data_of, labelled_data_of, voice_data_of
+from emoquant.interfaces.access import (
+    DataModuleError,
+    audio_data_of,
+    data_of,
+    frames_of,
+    labelled_data_of,
+    labelled_frames_of,
+    voice_data_of,
+)
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.tasks import CodecTask
 from emoquant.types import AudioBatch, Batch, TTSBatch
@@ -44,7 +52,22 @@ def test_the_projects_own_offer_every_method_that_is_asked_for(kind):
     assert kind.batch_type is batch_type
 
 
-@pytest.mark.parametrize("look", [data_of, audio_data_of, voice_data_of, labelled_data_of])
+def test_codecs_are_trained_on_whatever_has_frames_and_remember_what_it_tells(tmp_path):
+    class Frames(LightningDataModule):
+        dim, name, emotions, origin = 12, "frames", ["angry"], None
+        train_dataloader = TinyData.train_dataloader
+
+    with pytest.raises(DataModuleError, match=r"Frames has no batch_type, budget, dataset, .*training_shares"):
+        data_of(run_on(Frames()))
+    run = run_on(Frames())
+    assert frames_of(run) is run.datamodule
+    assert labelled_frames_of(run) is None
+    assert labelled_frames_of(run_on(data := TinyData())) is data
+    with pytest.raises(DataModuleError, match="VoiceData yields TTSBatch where Batch is needed"):
+        frames_of(run_on(VoiceData()))
+
+
+@pytest.mark.parametrize("look", [data_of, frames_of, audio_data_of, voice_data_of, labelled_data_of])
 def test_a_run_without_a_data_module_says_so(look):
     with pytest.raises(DataModuleError, match=r"no data module: give it a.* as --data"):
         look(run_on(None))

@@ -133,6 +133,18 @@ def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
     assert int(second.quantizer.ready)
 
 
+def test_data_that_tells_little_is_trained_on_with_a_warning(tmp_path):
+    class Frames(pl.LightningDataModule):
+        dim, name, emotions, origin = 12, "frames", ["happy"], None
+
+        def train_dataloader(self):
+            return Features().train_dataloader()
+
+    with pytest.warns(UserWarning, match="Frames tells nothing of its utterances and emotions"):
+        fit(make_task(seed=7), tmp_path, epochs=3, data=Frames())
+    assert load_codec(tmp_path / "last.ckpt").source.history == History("frames", 0, "gate", 3, 3, {}, 7)
+
+
 def test_checkpoints_tell_of_the_training_and_another_corpus_is_refused(tmp_path):
     fit(make_task(seed=7), tmp_path, epochs=3)
     shares = {"happy": 0.5, "sad": 0.5}
