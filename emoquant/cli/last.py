@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
@@ -9,6 +10,7 @@ from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch import Trainer
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities import rank_zero_info
+from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from emoquant.console.trainer_flags import runs_folder
 from emoquant.devices.ranks import from_first
@@ -17,6 +19,12 @@ from emoquant.storage.runs import LAST, newest
 
 #: Environment variable through which processes that Lightning starts hear from the one that starts them.
 _FOUND = "EMOQUANT_LAST_CHECKPOINT"
+
+#: How long machines wait for the first one, which may be started after them.
+_MEETING = timedelta(minutes=30)
+
+#: Stores through which the machines of this process's runs have met.
+_STORES: list[TCPStore] = []
 
 
 def last_checkpoint(trainer: Trainer, required: bool) -> str | None:
@@ -53,11 +61,42 @@ def agreed(trainer: Trainer, find: Callable[[], str | None]) -> str | None:
     environment = strategy.cluster_environment
     if isinstance(environment, LightningEnvironment):
         if not environment.creates_processes_externally:  # this one is about to start the others
-            os.environ[_FOUND] = find() or ""
+            several = trainer.num_nodes > 1
+            os.environ[_FOUND] = (
+                _from_first_machine(environment, trainer.num_nodes, find) if several else find()
+            ) or ""
         if _FOUND in os.environ:
             return os.environ[_FOUND] or None
     strategy.setup_environment()  # lets the processes meet; the trainer finds that done
     return from_first(find)
+
+
+def _from_first_machine(environment: LightningEnvironment, machines: int, find: Callable[[], str | None]) -> str | None:
+    """Return what a function finds on the first machine; the first process of each calls this, before it has others.
+
+    The processes of the run will meet at the same address: the store stays, and torch goes on with it.
+
+    Raises:
+        ValueError: The environment does not say where the machines meet.
+    """
+    if "MASTER_ADDR" not in os.environ or "MASTER_PORT" not in os.environ:
+        raise ValueError(
+            f"a run on {machines} machines meets at an address: set MASTER_ADDR and MASTER_PORT to those of the first "
+            "machine, and NODE_RANK to 0, 1, ... on each"
+        )
+    first = environment.node_rank() == 0
+    store = TCPStore(
+        environment.main_address,
+        environment.main_port,
+        is_master=first,
+        timeout=_MEETING,
+        wait_for_workers=False,
+        multi_tenant=True,
+    )
+    _STORES.append(store)
+    if first:
+        store.set(_FOUND, find() or "")
+    return store.get(_FOUND).decode() or None
 
 
 def _furthest(trainer: Trainer, required: bool) -> str | None:

@@ -4,7 +4,7 @@ import lightning.pytorch as pl
 import pytest
 import torch
 from forked import start
-from last_on_ranks import work
+from last_on_ranks import machine, work
 from lightning.pytorch.utilities import rank_zero_only
 from test_ddp import free_port
 
@@ -20,6 +20,27 @@ def test_processes_that_meet_take_what_the_first_finds(tmp_path):
     seen = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in range(2)]
     assert [each["found"] for each in seen] == [["of rank 0", None]] * 2
     assert [each["looked"] for each in seen] == [[0], []], "the other one does not look at all"
+
+
+def test_machines_whose_processes_lightning_starts_take_what_the_first_finds(tmp_path):
+    port = free_port()
+    runs = [start(tmp_path / f"{number}.log", machine, number, tmp_path, port) for number in (1, 0)]
+    for number, run in zip((1, 0), runs, strict=True):
+        run.join(300)
+        assert run.exitcode == 0, (tmp_path / f"{number}.log").read_text()[-2000:]
+    seen = [torch.load(tmp_path / f"{number}.pt", weights_only=True) for number in range(2)]
+    assert [each["found"] for each in seen] == [["of machine 0"]] * 2
+    assert [each["looked"] for each in seen] == [[0], []]
+    assert [each["ranks"] for each in seen] == [2, 2], "the run itself meets at the same address"
+
+
+def test_machines_without_an_address_are_told_what_to_set(monkeypatch, tmp_path):
+    for name in ("LOCAL_RANK", "RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(rank_zero_only, "rank", 0)
+    trainer = pl.Trainer(accelerator="cpu", devices=1, num_nodes=2, logger=False, default_root_dir=tmp_path)
+    with pytest.raises(ValueError, match=r"set MASTER_ADDR and MASTER_PORT .* NODE_RANK to 0, 1"):
+        agreed(trainer, lambda: None)
 
 
 @pytest.mark.parametrize("found", ["somewhere/last.ckpt", None])
