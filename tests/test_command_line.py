@@ -5,6 +5,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+import yaml
 from fake.corpora import fake_esd, write_tone
 from small_models import write_small_model
 
@@ -127,6 +128,16 @@ def test_a_mistake_is_answered_in_at_most_six_lines_without_a_traceback(words, m
     assert "Traceback" not in error
     block = error[error.rindex("emoquant") :] if words[0] == "studdy" else error[error.index(f"emoquant {words[0]}") :]
     assert 1 <= len(block.strip().splitlines()) <= 6
+
+
+@pytest.mark.parametrize("option", ["trim", "name"])
+def test_nothing_is_a_value_of_an_inner_class_too(option, capsys):
+    words = ["--data", "development_ravdess", f"--data.corpora.{option}", "null", "--print_config"]
+    with pytest.raises(SystemExit) as stop:
+        main(["fit", "codec", *words])
+    assert stop.value.code == 0
+    corpus = yaml.safe_load(capsys.readouterr().out)["data"]["init_args"]["corpora"]
+    assert corpus["init_args"][option] is None
 
 
 def test_a_traceback_is_shown_where_it_is_asked_for(tmp_path, monkeypatch):

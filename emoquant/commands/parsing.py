@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
 from typing import Any, NoReturn
 
-from jsonargparse import ArgumentParser
+from jsonargparse import ArgumentParser, get_loader, set_loader
+from yaml import YAMLError
 
 from emoquant.console.encoder_words import encoder_spec
 from emoquant.console.quiet import leave_out_noise
@@ -21,6 +22,21 @@ _NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "N
 
 #: How jsonargparse says that a class has no such option.
 _REFUSED = re.compile(r"Option '([^']+)' is not accepted")
+
+
+_load_yaml = get_loader("yaml")
+
+
+def _load(text: str, **options: Any) -> Any:  # noqa: ANN401 - whatever a value of YAML is
+    """Return a value of YAML; `None` alone is null.
+
+    jsonargparse hands ``--data.corpora.trim null`` on to the inner class as the word ``None``, which a number refuses
+    and a text takes for one.
+    """
+    return None if text.strip() == "None" else _load_yaml(text, **options)
+
+
+set_loader("yaml", _load, exceptions=(YAMLError,))
 
 
 class UsageError(ValueError):
