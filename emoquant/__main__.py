@@ -44,6 +44,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "emoquant.commands.completion:completion",
         'let the shell complete words: eval "$(emoquant completion)"',
     ),
+    "say": (
+        "emoquant.commands.say:say",
+        "say a text with the emotion of a recording, by a voice",
+    ),
     "check-data": ("emoquant.commands.check:check", "say what is wrong with a corpus for training a voice"),
 }
 _LIGHTNING = ("fit", "validate", "test", "predict")

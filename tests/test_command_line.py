@@ -228,7 +228,7 @@ def test_scripts_take_the_same_words():
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [
-        ("emoquant s", {"share", "site", "study"}),
+        ("emoquant s", {"say", "share", "site", "study"}),
         ("emoquant fit codec_b", {"codec_biased"}),
         ("emoquant test lambda_sweep --data rav", {"ravdess"}),
         ("emoquant fit codec --fol", {"--folder"}),

@@ -73,7 +73,14 @@ class Page:
         return self._gradio.Slider(maximum=last, value=min(int(point), last))
 
     def speak(
-        self, recording: str | None, codec: str, point: float, text: str, speaker: str, style: bool
+        self,
+        recording: str | None,
+        codec: str,
+        point: float,
+        text: str,
+        speaker: str,
+        style: bool,
+        intensity: float = 1.0,
     ) -> tuple[tuple[int, np.ndarray[Any, Any]], tuple[int, np.ndarray[Any, Any]]]:
         """Return the text spoken with the recording's emotion, unquantized and quantized: rate and samples of each."""
         hearing = self._hear(recording, codec)
@@ -83,7 +90,8 @@ class Page:
         heard = Path(recording) if style else None
         at = min(int(point), len(hearing.points) - 1)
         try:
-            spoken = [self.bench.speak(text, e, speaker, heard) for e in (hearing.before, hearing.after[at])]
+            both = (hearing.before, hearing.after[at])
+            spoken = [self.bench.speak(text, emotion, speaker, heard, intensity) for emotion in both]
         except ValueError as error:
             raise self._gradio.Error(str(error)) from error
         plain, coded = ((speech.waveform.clamp(-1, 1).numpy() * 32767).astype(np.int16) for speech in spoken)
@@ -146,12 +154,17 @@ class Page:
         with gr.Row():
             speaker = gr.Dropdown(speakers, value=speakers[0], label="Speaker")
             style = gr.Checkbox(False, label="local style of the recording, too (condition B)")
+        neutral = "neutral" in self.bench.atlas.emotions
+        intensity = gr.Slider(
+            0, 1.5, 1, step=0.05, visible=neutral, label="Intensity: 0 neutral, 1 as recorded, up to 1.5"
+        )
         button = gr.Button("Speak", variant="primary")
         plain, coded = (
             gr.Audio(label="Unquantized", interactive=False, buttons=["download"]),
             gr.Audio(label="At this \u03bb", interactive=False, buttons=["download"]),
         )
-        button.click(self.speak, [*sources, text, speaker, style], [plain, coded], api_name=False)
+        given = [*sources, text, speaker, style, intensity]
+        button.click(self.speak, given, [plain, coded], api_name=False)
 
 
 def _load_gradio() -> Any:  # noqa: ANN401 - gradio, which may be missing

@@ -15,7 +15,7 @@ from emoquant.codecs.base import Codec
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.storage.origin import require_origin
-from emoquant.voice.tts.recipe import Emotion, EmotionRecipe, quantize
+from emoquant.voice.tts.recipe import Emotion, EmotionRecipe, Intensity, Step, quantize
 from emoquant.voice.tts.references import Reference
 from emoquant.voice.tts.synthesis import Speech, Synthesizer
 
@@ -105,7 +105,9 @@ class Workbench:
         with torch.no_grad():
             return canonical_emotion(self.head.labels[int(self.head(emotion.vector).argmax())])
 
-    def speak(self, text: str, emotion: Emotion, speaker: str | None, style: Path | None = None) -> Speech:
+    def speak(
+        self, text: str, emotion: Emotion, speaker: str | None, style: Path | None = None, intensity: float = 1.0
+    ) -> Speech:
         """Return a text spoken with an emotion.
 
         Args:
@@ -113,13 +115,21 @@ class Workbench:
             emotion: The emotion, quantized or not.
             speaker: A speaker of the voice; None for none.
             style: Recording whose local style is imitated; None for none.
+            intensity: Along the way from the corpus's neutral (0) to the emotion (1) and beyond it (to 1.5).
 
         Raises:
-            ValueError: There is no voice, or nothing to say, or too much of it.
+            ValueError: There is no voice, or nothing to say, or too much of it; or the intensity is out of range, or
+                the corpus has no neutral speech where it would begin.
         """
         if self.synthesizer is None:
             raise ValueError("there is no voice: name one with --voice")
         if not text.strip() or len(text) > CHARACTERS:
             raise ValueError(f"expected a text of 1 to {CHARACTERS} characters, not {len(text.strip())}")
         heard = Reference(style) if style is not None else None
-        return self.synthesizer.synthesize(text, emotion.frames, EmotionRecipe(), heard, speaker)
+        steps: list[Step] = []
+        if intensity != 1:
+            names = self.atlas.emotions
+            if "neutral" not in names:
+                raise ValueError(f"intensity begins at neutral, and the corpus has {', '.join(names)} only")
+            steps.append(Intensity(intensity, self.atlas.centroids[names.index("neutral")]))
+        return self.synthesizer.synthesize(text, emotion.frames, EmotionRecipe(*steps), heard, speaker)

@@ -8,7 +8,7 @@ from emoquant.storage.shipped import config_names
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
 _COMMANDS = ("fit", "validate", "test", "predict", "study", "layers", "manifest", "measure", "leaderboard", "extract",
              "compress", "decompress", "contents", "share", "site", "reports", "app", "completion",
-             "check-data")  # fmt: skip
+             "say", "check-data")  # fmt: skip
 _SCRIPT = """_emoquant() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" found="{words}"
   if [ "$COMP_CWORD" = 1 ]; then found="{commands}"

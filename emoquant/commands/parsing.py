@@ -109,10 +109,10 @@ def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
     if first is not None and first.default is not first.empty and "list" in str(first.annotation):
         count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
         words = [*([f"--{first.name}", json.dumps(words[:count])] if count else []), *words[count:]]
-    if "FrameEncoder" in str(getattr(parameters.get("encoder"), "annotation", "")):
-        for place, word in enumerate(words[:-1]):
-            if word == "--encoder":
-                words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
+    encoders = {f"--{name}" for name, parameter in parameters.items() if "FrameEncoder" in str(parameter.annotation)}
+    for place, word in enumerate(words[:-1]):
+        if word in encoders:
+            words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation in (bool, "bool")}
     said: list[str] = []
     for word, after in zip(words, [*words[1:], "-"], strict=False):

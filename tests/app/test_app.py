@@ -205,6 +205,12 @@ def test_something_is_said(recording, tmp_path):
     plain = made.speak(text, hearing.before, speaker)
     again = made.speak(text, hearing.after[0], speaker)
     assert torch.equal(plain.waveform, again.waveform), "lambda 0 of a codec that changes nothing"
+    with pytest.raises(ValueError, match="intensity begins at neutral, and the corpus has angry, happy, sad only"):
+        made.speak(text, hearing.before, speaker, intensity=0.5)
+    centre = torch.linspace(-1, 1, DIM)
+    made.atlas = made.atlas._replace(emotions=("neutral", "happy", "sad"), centroids=centre.expand(3, DIM))
+    weak = made.speak(text, hearing.before, speaker, intensity=0.0)
+    torch.testing.assert_close(weak.emotion.vector, centre)
     for text in ("  ", "a" * (CHARACTERS + 1)):
         with pytest.raises(ValueError, match="characters"):
             made.speak(text, hearing.before, speaker)

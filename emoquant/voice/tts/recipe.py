@@ -147,6 +147,33 @@ class Centroid(Step):
         return emotion._replace(frames=self.vector[None].to(emotion.frames))
 
 
+class Intensity(Step):
+    """Goes along the way from neutral to the emotion, or beyond it.
+
+    Args:
+        amount: 0 is neutral, 1 leaves the emotion as it is, at most 1.5.
+        neutral: Neutral vector ``(D,)``: a centroid, or the time mean of a neutral recording.
+
+    Raises:
+        ValueError: The amount is not in [0, 1.5].
+
+    Example:
+        >>> louder = EmotionRecipe(Intensity(1.5, torch.tensor([0.0, 1.0])))
+        >>> louder(torch.tensor([[1.0, 0.0], [3.0, 0.0]]), encode=None).vector.tolist()
+        [3.0, -0.5]
+    """
+
+    def __init__(self, amount: float, neutral: Tensor) -> None:
+        if not 0 <= amount <= 1.5:
+            raise ValueError(f"intensity is {amount}, expected 0 (neutral) to 1.5, with 1 for the emotion as it is")
+        self.amount, self.vector = amount, neutral
+
+    def __call__(self, emotion: Emotion, encode: Callable[[Audio], Tensor]) -> Emotion:
+        """Return the weaker or stronger emotion; see the base class."""
+        away = emotion.vector - self.vector.to(emotion.frames)
+        return emotion._replace(frames=emotion.frames + (self.amount - 1) * away)
+
+
 class EmotionRecipe:
     """Steps in the order in which they are done; none leaves the reference as it is.
 
