@@ -100,7 +100,7 @@ def test_files_and_functions_are_small(path):
             doc = node.body[0]
             described = isinstance(doc, ast.Expr) and isinstance(doc.value, ast.Constant)
             lines = node.end_lineno - (doc.end_lineno if described else node.lineno)
-            assert lines <= 45, f"{path}:{node.lineno} {node.name} has {lines} lines of code"
+            assert lines <= 40, f"{path}:{node.lineno} {node.name} has {lines} lines of code"
 
 
 def test_no_catch_all_names_or_handlers():

@@ -45,6 +45,16 @@ class Classifier(Protocol):
         """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
 
 
+def _require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:
+    names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
+    if len(set(names)) != len(names) or not codecs:
+        raise ValueError(
+            f"codecs and choices must have different names, got {names or 'none at all'}; give one another `name`"
+        )
+    if any(not codec.points for codec in codecs):
+        raise ValueError("every codec needs at least one operating point; set its `points`")
+
+
 class SweepMetrics(nn.Module):
     """Runs codecs at all of their operating points and measures what is left of the emotions.
 
@@ -90,13 +100,7 @@ class SweepMetrics(nn.Module):
     ) -> None:
         super().__init__()
         self.coded_bits = coded_bits
-        names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
-        if len(set(names)) != len(names) or not codecs:
-            raise ValueError(
-                f"codecs and choices must have different names, got {names or 'none at all'}; give one another `name`"
-            )
-        if any(not codec.points for codec in codecs):
-            raise ValueError("every codec needs at least one operating point; set its `points`")
+        _require_points_and_names(codecs, choices)
         self.codecs = nn.ModuleList(codecs)
         self.classifier = classifier
         self.emotions, self.corpus = list(emotions), corpus

@@ -21,6 +21,7 @@ from emoquant.reports.panels import (
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
+from emoquant.storage.results import Row
 
 
 class RDCurve(Drawing):
@@ -66,13 +67,17 @@ class RDCurve(Drawing):
             figure, knee = panel_figure([panel], 1, axis, height=2.1)
             if len(curves) == 1:
                 _label_points(figure.axes[0], curves[0], quantity(self.quality).scale)
-        rows = curve_rows([panel])
+        rows, title = curve_rows([panel]), f"{quantity(self.quality).label} over rate"
+        caption = self._caption(curves, rows, codecs, knee)
+        return [Artifact(self.name, title, caption, curves_text([panel], "rate"), rows, figure, {})]
+
+    def _caption(self, curves: Sequence[Curve], rows: Sequence[Row], codecs: Sequence[str], knee: float | None) -> str:
         savings = [
             f"{c.label} {saved:+.1f} %"
             for c in curves[1:]
             if (saved := bd_rate(_points(curves[0]), _points(c))) is not None
         ]
-        caption = sentences(
+        return sentences(
             f"{quantity(self.quality).axis} over rate, corpus {rows[0].corpus}, {codec_text(codecs)}, one point "
             f"for every λ{' (numbers)' if len(curves) == 1 else ''}.",
             count_text(rows),
@@ -80,17 +85,6 @@ class RDCurve(Drawing):
             f"Mean rate at equal quality (BD-rate) against {curves[0].label}: {', '.join(savings)}." if savings else "",
             axis_text(knee) if knee else "",
         )
-        return [
-            Artifact(
-                self.name,
-                f"{quantity(self.quality).label} over rate",
-                caption,
-                curves_text([panel], "rate"),
-                rows,
-                figure,
-                {},
-            )
-        ]
 
 
 def bd_rate(anchor: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float | None:

@@ -81,10 +81,8 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     template = Template(folder, title, [("index", "Overview"), *pages, ("provenance", "Provenance")])
     (folder / "data").mkdir()
     for kind, found in data.items():
-        downloads = _copied(folder, kind, runs[kind])
-        text = json.dumps(with_sounds(found, sounds, bank.ending), ensure_ascii=False, allow_nan=False)
-        write_whole(folder / "data" / f"{kind}.js", f"window.emoquantPage = {text};\n".encode())
-        template.write(kind, "listen", **words.listening(kind, found, runs[kind]), downloads=downloads)
+        heard = with_sounds(found, sounds, bank.ending)
+        _write_listening(folder, template, kind, heard, words.listening(kind, found, runs[kind]), runs[kind])
     if sources.study:
         contents, body = report_parts(folder, sources.study)
         template.write("report", "report", heading="Report", lead=words.REPORT, contents=contents, body=body)
@@ -96,17 +94,25 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     cards += [words.leaderboard_card(entries)] if entries else []
     missing = [text for kind, text in words.LACKING.items() if kind not in dict(pages)]
     template.write("index", "index", heading="Overview", cards=cards, missing=missing)
-    configs = [(run["name"], run["config"]) for run in facts["runs"] if run["config"]]
-    template.write(
-        "provenance",
-        "provenance",
-        heading="Provenance",
-        lead=words.PROVENANCE,
-        tables=as_tables(facts),
-        configs=configs,
-    )
+    shown = {"tables": as_tables(facts), "configs": [(r["name"], r["config"]) for r in facts["runs"] if r["config"]]}
+    template.write("provenance", "provenance", heading="Provenance", lead=words.PROVENANCE, **shown)
     write_whole(folder / MARK, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     shutil.copytree(ASSETS, folder / "assets")
+
+
+def _write_listening(
+    folder: Path,
+    template: Template,
+    kind: Kind,
+    heard: Mapping[str, Any],
+    said: Mapping[str, Any],
+    runs: Sequence[ListeningRun],
+) -> None:
+    """Write a listening page, its data and what can be downloaded."""
+    downloads = _copied(folder, kind, runs)
+    text = json.dumps(heard, ensure_ascii=False, allow_nan=False)
+    write_whole(folder / "data" / f"{kind}.js", f"window.emoquantPage = {text};\n".encode())
+    template.write(kind, "listen", **said, downloads=downloads)
 
 
 def _write_leaderboard(folder: Path, template: Template, entries: Sequence[Entry]) -> None:

@@ -137,6 +137,13 @@ def _keep(scene: Scene, features: NDArray[np.int16], place: int, j: int) -> None
 
 
 @njit(cache=True, nogil=True)
+def _keep_recent(feature: NDArray[np.int16], one: int, two: int, rest: int, ratio: int) -> None:
+    """Keep what the coefficients before say."""
+    feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = one, two, rest
+    feature[FEATURES - 1] = ratio
+
+
+@njit(cache=True, nogil=True)
 def _close_mean(rows: Rows, scene: Scene, memory: Floats, output: Output, k: int) -> None:
     """Decode what is not coded of a mean of the stream form, and remember the mean for the next."""
     for j in range(scene.counts[k], len(scene.level)):
@@ -205,9 +212,7 @@ def walk(
             output.decoded[k, j] = predicted + (-decoded if negative else decoded)
             if kept < len(output.residual):
                 _keep(scene, output.features, kept, j)
-                feature = output.features[kept]
-                feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = logs[one], logs[two], rest
-                feature[FEATURES - 1] = ratio
+                _keep_recent(output.features[kept], logs[one], logs[two], rest, ratio)
                 value = values[k, j] - predicted
                 output.residual[kept] = (-value if negative else value) - (size - 0.5 * (kind == 2))
                 kept += 1

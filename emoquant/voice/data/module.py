@@ -108,11 +108,7 @@ class TTSDataModule(SpeechDataModule):
         batch_per_process: bool = False,
     ) -> None:
         super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed, batch_per_process)
-        if frames_per_batch < 1 or min_frames < 1 or extraction_seconds <= 0:
-            raise ValueError(
-                f"frames_per_batch, min_frames and extraction_seconds are {frames_per_batch}, {min_frames} and "
-                f"{extraction_seconds}: expected at least 1, at least 1 and more than 0"
-            )
+        _require_sizes(frames_per_batch, min_frames, extraction_seconds)
         if reference not in ("same", "other", "both") or speaker_vectors not in ("utterance", "centroid"):
             raise ValueError(f"reference {reference!r} or speaker_vectors {speaker_vectors!r} is unknown")
         self.aligner = aligner if aligner is not None else self._default_aligner()
@@ -286,3 +282,11 @@ def _default_encoder() -> FrameEncoder:
     from emoquant.encoders.emotion2vec import Emotion2Vec
 
     return Emotion2Vec("checkpoints/emotion2vec-tiny")
+
+
+def _require_sizes(frames_per_batch: int, min_frames: int, extraction_seconds: float) -> None:
+    if frames_per_batch < 1 or min_frames < 1 or extraction_seconds <= 0:
+        raise ValueError(
+            f"frames_per_batch, min_frames and extraction_seconds are {frames_per_batch}, {min_frames} and "
+            f"{extraction_seconds}: expected at least 1, at least 1 and more than 0"
+        )

@@ -81,6 +81,10 @@ class ListeningTask(pl.LightningModule):
         ValueError: An argument is out of range, or the vocoder was made for other mel settings.
     """
 
+    _source: ItemSource | None = None
+    _judge: Judge | None = None
+    _synthesizer: Synthesizer | None = None
+
     def __init__(
         self,
         voice: str,
@@ -108,22 +112,18 @@ class ListeningTask(pl.LightningModule):
         super().__init__()
         if per_cell < 1 or not conditions or not set(conditions) <= {"A", "B"}:
             raise ValueError(f"expected per_cell >= 1 and conditions of A and B, not {per_cell} and {conditions}")
-        loaded = load_voice(voice, postnet)
-        self.voice, self.model = loaded, loaded.model
-        self.vocoder = vocoder if vocoder is not None else SourceFilter(loaded.facts.mel)
-        loaded.facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
+        self.voice = load_voice(voice, postnet)
+        self.model, mel = self.voice.model, self.voice.facts.mel
+        self.vocoder = vocoder if vocoder is not None else SourceFilter(mel)
+        mel.require(self.vocoder.mel, "the vocoder", "the voice")
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
-        require_runs(self.specs, self.place.folder)
-        self.codecs = nn.ModuleList()
-        self.classifier = classifier
+        self.codecs, self.classifier = nn.ModuleList(), classifier
+        require_runs(codecs, folder or RUNS)
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
         self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
         self.speaker_encoder, self.style, self.partners = speaker_encoder, style, partners
         self.done, self.settings = set[str](), ""
-        self._source: ItemSource | None = None
-        self._judge: Judge | None = None
-        self._synthesizer: Synthesizer | None = None
 
     def setup(self, stage: str) -> None:
         """Open the codecs, and compute the digest of everything that changes a clip.
