@@ -29,7 +29,7 @@ def made_codec(train: list[Tensor]) -> TransformCodec:
     moments = no_moments(codec.dim)
     for each in train:
         codec.transform.add(each, moments)
-    codec.transform.fit(moments, float((frames - codec.transform.mean).square().mean()))
+    codec.transform.fit(moments)
     for seed in range(2):
         counts = no_counts()
         run_jobs(draw_jobs(codec, train, np.random.default_rng(seed)), counts)

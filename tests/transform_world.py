@@ -36,7 +36,7 @@ def fit_transform(features, dim=DIM):
     moments = no_moments(dim)
     for each in features:
         transform.add(each, moments)
-    transform.fit(moments, float((frames - transform.mean).square().mean()))
+    transform.fit(moments)
     return transform
 
 

@@ -15,6 +15,7 @@ from emoquant.devices.precision import full_float32
 from emoquant.interfaces.access import frames_of
 from emoquant.quantization.codebooks import share_buffers
 from emoquant.tasks.codec_run import CodecRun
+from emoquant.tasks.head_weight import HeadWeight
 from emoquant.tasks.lambda_grid import RATIOS
 from emoquant.types import Batch
 
@@ -35,6 +36,7 @@ class TransformTask(CodecRun):
         learning_rate: Peak learning rate of the network (Adam, warm-up, then cosine to 1 % at the last epoch).
         splits: Gradient steps a batch.
         seed: Seed of lambdas, forms and the order of coefficients.
+        weight: What an error counts other than its square; rotations, contexts and search then go by it.
 
     Attributes:
         codec: The codec of the present weights; None before the data say its dimensions.
@@ -43,11 +45,13 @@ class TransformTask(CodecRun):
         ValueError: A number is out of range.
     """
 
-    def __init__(self, learning_rate: float = 0.01, splits: int = 24, seed: int = 0) -> None:
+    def __init__(
+        self, learning_rate: float = 0.01, splits: int = 24, seed: int = 0, weight: HeadWeight | None = None
+    ) -> None:
         super().__init__()
         if splits < 1 or not learning_rate > 0:
             raise ValueError(f"splits must be at least 1 and learning_rate above 0, got {splits} and {learning_rate}")
-        self.learning_rate, self.splits, self.seed = learning_rate, splits, seed
+        self.learning_rate, self.splits, self.seed, self.weight = learning_rate, splits, seed, weight
         self.automatic_optimization = False
         self.codec: TransformCodec | None = None
         for name, count in no_counts()._asdict().items():
@@ -78,7 +82,7 @@ class TransformTask(CodecRun):
     def configure_model(self) -> None:
         """Make the codec for the data module's feature dimension."""
         if self.codec is None:
-            self.codec = TransformCodec(frames_of(self.trainer).dim)
+            self.codec = TransformCodec(frames_of(self.trainer).dim, weighted=self.weight is not None)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the network and the learnt tables."""
@@ -101,17 +105,21 @@ class TransformTask(CodecRun):
         transform = self._made().transform
         if bool(transform.ready):
             return
-        sums = torch.zeros(2 * transform.dim + 1, dtype=torch.float64)
+        sums, vectors = torch.zeros(transform.dim + 1, dtype=torch.float64), []
         for frames in self._training_frames():
             wide = frames.double().cpu()
-            sums += torch.cat([wide.sum(0), wide.square().sum(0), torch.tensor([float(len(wide))])])
+            sums += torch.cat([wide.sum(0), torch.tensor([float(len(wide))])])
+            vectors.append(wide.mean(0).float())
         sums = self._over_processes(sums)
-        mean, square = (sums[:-1] / sums[-1]).chunk(2)
-        transform.mean.copy_(mean)
+        transform.mean.copy_(sums[:-1] / sums[-1])
+        if transform.weighting is not None and self.weight is not None:
+            with torch.enable_grad():
+                metrics = self.weight.metrics(torch.stack(vectors))
+            transform.weighting.set(self._over_processes(metrics) / self.trainer.world_size)
         moments = no_moments(transform.dim)
         for frames in self._training_frames():
             transform.add(frames, moments)
-        transform.fit(Moments(*map(self._over_processes, moments)), float((square - mean.square()).mean()))
+        transform.fit(Moments(*map(self._over_processes, moments)))
         share_buffers(transform)
 
     def _training_frames(self) -> Any:  # noqa: ANN401 - an iterator of tensors

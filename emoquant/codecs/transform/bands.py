@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.codecs.transform.rows import BANDS, BLOCK, LEVELS, Form, plan
+from emoquant.codecs.transform.weighting import Weighting
 from emoquant.entropy.coefficients.model import OCTAVE
 from emoquant.quantization.transform import rowwise_product
 
@@ -30,22 +31,28 @@ class Moments(NamedTuple):
         counts: Rows of each band, ``(BANDS,)``.
         lags: Products of the means of blocks of the stream form with those 0, 1 and 2 blocks later, ``(3, D, D)``.
         pairs: Summands of each, ``(3,)``.
+        energy: Sum of squares of all rows, ``()``.
     """
 
     products: Tensor
     counts: Tensor
     lags: Tensor
     pairs: Tensor
+    energy: Tensor
 
 
 def no_moments(dim: int) -> Moments:
     """Return the moments of no utterance."""
     zeros = torch.zeros(BANDS, dim, dim, dtype=torch.float64)
-    return Moments(zeros, zeros[:, 0, 0].clone(), zeros[:3].clone(), zeros[:3, 0, 0].clone())
+    return Moments(zeros, zeros[:, 0, 0].clone(), zeros[:3].clone(), zeros[:3, 0, 0].clone(), zeros[0, 0, 0].clone())
 
 
 class BandTransform(nn.Module):
     """Frames to coefficients and back.
+
+    Args:
+        dim: Feature dimensions ``D``.
+        weighted: Whether errors are weighted: coefficients, deviations and variance are then those of weighted frames.
 
     Attributes:
         mean: Training mean of the frames, ``(D,)``.
@@ -53,6 +60,7 @@ class BandTransform(nn.Module):
         levels: Logarithms of the deviations of the components in 1/32 octaves, ``(LEVELS, D)`` int32.
         memory: Weights of the last two means of the stream form in the prediction of the next, ``(2, D)``.
         variance: Variance of the training frames per dimension.
+        weighting: How errors are weighted; None where all count alike.
         ready: Whether it was fitted.
     """
 
@@ -63,9 +71,10 @@ class BandTransform(nn.Module):
     memory: Tensor
     variance: Tensor
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, weighted: bool = False) -> None:
         super().__init__()
         self.dim = dim
+        self.weighting = Weighting(dim) if weighted else None
         self.register_buffer("mean", torch.zeros(dim))
         self.register_buffer("rotations", torch.eye(dim).repeat(BANDS + 1, 1, 1))
         self.register_buffer("levels", torch.zeros(LEVELS, dim, dtype=torch.int32))
@@ -78,19 +87,24 @@ class BandTransform(nn.Module):
         made = plan(len(frames), form)
         spectrum = _over_time((frames.float() - self.mean).unsqueeze(0), form)[0]
         rows = spectrum[_on(made.order, frames)]
-        return self._rotate(rows.unsqueeze(0), made.rows.band, self.rotations)[0]
+        weights = None if self.weighting is None else self.weighting.forth
+        return self._rotate(rows.unsqueeze(0), made.rows.band, self.rotations, weights)[0]
 
     def inverse(self, coefficients: Tensor, form: Form) -> Tensor:
         """Return the frames ``(..., T, D)`` of coefficients ``(..., T, D)``."""
         shape = coefficients.shape
         made = plan(shape[-2], form)
         rows = self._rotate(coefficients.reshape(-1, *shape[-2:]), made.rows.band, self.rotations.mT)
+        if self.weighting is not None:
+            rows = self._rotate(rows, _role(made.rows.band), self.weighting.back)
         spectrum = torch.empty_like(rows)
         spectrum[:, _on(made.order, rows)] = rows
         return (_over_time(spectrum, form, back=True) + self.mean).view(shape)
 
-    def _rotate(self, rows: Tensor, bands: np.ndarray, matrices: Tensor) -> Tensor:
-        """Rotate rows ``(n, T, D)``, each by the matrix of its band."""
+    def _rotate(self, rows: Tensor, bands: np.ndarray, matrices: Tensor, weights: Tensor | None = None) -> Tensor:
+        """Rotate rows ``(n, T, D)``, each by the matrix of its band, after weighting them."""
+        if weights is not None:
+            rows = self._rotate(rows, _role(bands), weights)
         found = torch.empty_like(rows)
         bands = np.minimum(bands, BANDS)
         for band in np.unique(bands).tolist():
@@ -107,6 +121,8 @@ class BandTransform(nn.Module):
         """
         if not bool(self.ready):
             raise ValueError("saved before its transform was fitted: train it for at least one epoch")
+        if self.weighting is not None:
+            self.weighting.check()
         most = int(self.levels.abs().max()), float(self.memory.abs().max())
         if most[0] > MOST_LEVEL or int(self.levels.min()) < -MOST_LEVEL or most[1] > 2 or not float(self.variance) > 0:
             raise ValueError("tables of the transform are out of range: the file is damaged; train it again")
@@ -117,6 +133,9 @@ class BandTransform(nn.Module):
         centred = (frames.double() - self.mean.double()).unsqueeze(0)
         made = plan(len(frames), "whole")
         rows = _over_time(centred, "whole")[0][_on(made.order, frames)]
+        if self.weighting is not None:
+            rows = self._rotate(rows.unsqueeze(0), _role(made.rows.band), self.weighting.forth.double())[0]
+        moments.energy.add_(rows.square().sum().to(moments.energy))
         rows = rows * _on(2.0 ** (-made.rows.offset / OCTAVE), frames).unsqueeze(1)
         for band in np.unique(made.rows.band).tolist():
             part = rows[_on(np.flatnonzero(made.rows.band == band), frames)]
@@ -125,32 +144,53 @@ class BandTransform(nn.Module):
         size = BLOCK["stream"]
         whole = centred[0, : len(frames) // size * size]
         means = whole.view(-1, size, self.dim).sum(1) / math.sqrt(size)
+        if self.weighting is not None:
+            means = means @ self.weighting.forth[0].double()
         for lag in range(min(3, len(means))):
             moments.lags[lag] += (means[lag:].T @ means[: len(means) - lag]).to(moments.lags)
             moments.pairs[lag] += len(means) - lag
 
     @torch.no_grad()
-    def fit(self, moments: Moments, variance: float) -> None:
-        """Set rotations, deviations and prediction in closed form.
+    def fit(self, moments: Moments) -> None:
+        """Set rotations, deviations, prediction and variance in closed form.
 
         Args:
             moments: Of all training utterances, about :attr:`mean`.
-            variance: Variance of the training frames per dimension.
 
         Raises:
             ValueError: There are too few frames, or their variance is not positive and finite.
         """
+        variance = float(moments.energy / (moments.counts.sum() * self.dim).clamp(min=1))
         if not (math.isfinite(variance) and variance > 0 and float(moments.counts.sum()) > 1):
             raise ValueError(f"the training frames have the variance {variance}: check the features")
         self.variance.fill_(variance)
-        covariances = _filled(moments)
+        covariances = self._filled(moments)
         for band in range(BANDS):
             near = covariances[band + 1] if band + 1 < BANDS else covariances[band - 1]
+            near = near if band else self._as_of_means(near)
             weight, count = SHRINK if band else SHRINK_MEAN, float(moments.counts[band])
             shrunk = (count * covariances[band] + weight * _aligned(covariances[band], near)) / (count + weight)
             self._set(band, *_principal(shrunk))
-        self._fit_means(moments, covariances[1])
+        self._fit_means(moments, self._as_of_means(covariances[1]))
         self.ready.fill_(True)
+
+    def _filled(self, moments: Moments) -> list[Tensor]:
+        """Return the covariance of each band; a band of hardly any rows gets that of the nearest band of more."""
+        enough = min(LEAST_ROWS, float(moments.counts.max()))
+        seen = [band for band in range(BANDS) if moments.counts[band] >= enough]
+        found = []
+        for band in range(BANDS):
+            _, nearest = min((abs(other - band), other) for other in seen)
+            covariance = moments.products[nearest] / moments.counts[nearest]
+            found.append(covariance if band or nearest == 0 else self._as_of_means(covariance))
+        return found
+
+    def _as_of_means(self, covariance: Tensor) -> Tensor:
+        """Return a covariance of other rows as it would be if they were weighted as time means are."""
+        if self.weighting is None:
+            return covariance
+        change = (self.weighting.forth[0].double() @ self.weighting.back[1].double()).to(covariance)
+        return change @ covariance @ change.T
 
     def _fit_means(self, moments: Moments, fallback: Tensor) -> None:
         """Set the rotation of the stream form's means and predict each from the last two (Yule-Walker equations)."""
@@ -172,19 +212,13 @@ class BandTransform(nn.Module):
         self.levels[band].copy_(_logarithms(power))
 
 
+def _role(bands: np.ndarray) -> np.ndarray:
+    """Return 0 for rows of the time mean or of blocks' means of the stream form, 1 for others."""
+    return ((bands > 0) & (bands < BANDS)).astype(np.int64)
+
+
 def _logarithms(power: Tensor) -> Tensor:
     return (OCTAVE / 2 * power.clamp(min=1e-12).log2()).round().int()
-
-
-def _filled(moments: Moments) -> list[Tensor]:
-    """Return the covariance of each band; a band of hardly any rows gets that of the nearest band of more."""
-    enough = min(LEAST_ROWS, float(moments.counts.max()))
-    seen = [band for band in range(BANDS) if moments.counts[band] >= enough]
-    found = []
-    for band in range(BANDS):
-        _, nearest = min((abs(other - band), other) for other in seen)
-        found.append(moments.products[nearest] / moments.counts[nearest])
-    return found
 
 
 def _principal(covariance: Tensor) -> tuple[Tensor, Tensor]:

@@ -48,6 +48,8 @@ class TransformCodec(RealBits):
             after it.
         points: Lambdas that an evaluation runs.
         name: Name in the tables.
+        weighted: Whether errors are weighted (:class:`~emoquant.codecs.transform.weighting.Weighting`): lambda and
+            variance are then in weighted squared feature units.
 
     Attributes:
         transform: The transform, which must be fitted before the codec is used.
@@ -64,17 +66,19 @@ class TransformCodec(RealBits):
         form: Form = "whole",
         points: Sequence[float] = STUDY_LAMBDAS,
         name: str = "transform",
+        weighted: bool = False,
     ) -> None:
         super().__init__()
         if states not in (1, 4, 8) or form not in ("whole", "stream"):
             raise ValueError(f"states must be 1, 4 or 8 and form 'whole' or 'stream', got {states!r} and {form!r}")
-        self.transform, self.contexts = BandTransform(dim), ContextNetwork()
+        self.transform, self.contexts = BandTransform(dim, weighted), ContextNetwork()
         self.points, self.name, self.states, self.form = check_lambdas(points), name, states, form
         self.dim, self.positions, self.codewords = dim, 0, 0
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments; see :meth:`Codec.settings`."""
-        return {"dim": self.dim, "states": self.states, "form": self.form}
+        weighted = {} if self.transform.weighting is None else {"weighted": True}
+        return {"dim": self.dim, "states": self.states, "form": self.form, **weighted}
 
     def check_weights(self) -> None:
         """Check weights that came out of a file; see :meth:`Codec.check_weights`."""
@@ -208,6 +212,7 @@ class TransformCodec(RealBits):
         found = hashlib.sha256(repr((tables.form, tables.states, tables.model.constant)).encode())
         for table in (*(each for each in tables.model if isinstance(each, np.ndarray)), tables.levels, tables.memory):
             found.update(table.astype(table.dtype.newbyteorder("<")).tobytes())
-        for tensor in (self.transform.mean, self.transform.rotations, self.transform.variance):
+        weights = [] if self.transform.weighting is None else [self.transform.weighting.forth]
+        for tensor in (self.transform.mean, self.transform.rotations, self.transform.variance, *weights):
             found.update(tensor.cpu().numpy().astype("<f4").tobytes())
         return found.digest()[:FINGERPRINT_BYTES]
