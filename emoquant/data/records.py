@@ -41,6 +41,7 @@ class RecordReader:
         emotions: Names of emotions that :mod:`emoquant.labels` does not know, with what they mean.
         split: Whether the split is read: True, False, or None for lines that have one.
         allow_outside: Whether paths may lead out of the root.
+        splits: Names of splits with what they mean; the spellings of :data:`SPLIT_NAMES` by default.
 
     Attributes:
         unknown: Emotions that were read and are not known, each with the first line that has it.
@@ -57,17 +58,19 @@ class RecordReader:
         emotions: Mapping[object, str],
         split: bool | None,
         allow_outside: bool,
+        splits: Mapping[object, str] | None = None,
     ) -> None:
         position = {column: index for index, column in enumerate(header)}
         found = {field: column_named(header, columns[field]) for field in FIELDS}
         empty = len(header)  # the place of an empty cell that every line gets
         self._fields = itemgetter(*(empty if (name := found[field]) is None else position[name] for field in FIELDS))
-        self._root, self._split, self._outside = root, split, allow_outside
+        self._root, self._split, self._outside, self._parts = root, split, allow_outside, splits or {}
         self._roots = [os.path.abspath(root), os.path.realpath(root)]
         self._spellings = {name: _meaning(name, meant) for name, meant in emotions.items()}
         # The same few folders, emotions and votes come again and again.
         self._folders: dict[str, tuple[str, str]] = {}
         self._emotions: dict[str, str] = {}
+        self._named_parts: dict[str, str] = {}
         self.unknown: dict[str, int] = {}
         votes = [(index, name) for index, name in enumerate(header) if name.casefold().startswith(VOTES)]
         self._votes = [(index, name, self._canonical(name[len(VOTES) :])) for index, name in votes]
@@ -152,9 +155,15 @@ class RecordReader:
     def _part(self, cell: str) -> str:
         if self._split is False or (self._split is None and not cell):
             return ""
-        if (split := SPLIT_NAMES.get(cell.lower())) is None:
-            raise ValueError(f"split {cell!r}, expected one of {list(SPLITS)}")
-        return split
+        if cell not in self._named_parts:
+            meant = next((meant for name, meant in self._parts.items() if stands_for(name, cell)), None)
+            if (split := meant or SPLIT_NAMES.get(cell.lower())) is None:
+                raise ValueError(
+                    f"split {cell!r}, expected one of {list(SPLITS)}; say what it means, "
+                    f"{option('splits', 'test', key=cell)}, or take other lines, where: {{COLUMN: VALUE}}"
+                )
+            self._named_parts[cell] = split
+        return self._named_parts[cell]
 
     def _read_votes(self, cells: Sequence[str]) -> tuple[tuple[str, float], ...]:
         votes: dict[str, float] = {}
@@ -179,6 +188,18 @@ def _meaning(name: object, meant: str) -> str:
         return canonical_emotion(meant)
     except ValueError as error:
         raise ValueError(f"emotions: {{{name}: {meant}}}: {error}") from None
+
+
+def split_meanings(splits: Mapping[object, str]) -> dict[object, str]:
+    """Return names of splits with the splits that they mean.
+
+    Raises:
+        ValueError: What a name means is no split.
+    """
+    for name, meant in splits.items():
+        if meant not in SPLITS:
+            raise ValueError(f"splits: {{{name}: {meant}}}: expected one of {list(SPLITS)}")
+    return dict(splits)
 
 
 def _number(cell: str, column: str) -> float:
