@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ _METADATA = ("metadata.csv", "metadata.jsonl")
 _KINDS = ((b"RIFF", ".wav"), (b"fLaC", ".flac"), (b"OggS", ".ogg"), (b"ID3", ".mp3"), (b"\xff\xfb", ".mp3"))
 #: Bytes at the end of a Parquet file that its content is known by: the footer has the statistics of every column.
 _FOOTER = 1 << 20
+#: How many times its size a file may hold, and bytes that any may.
+_MOST_PACKED, _SMALL = 100, 1 << 26
 
 
 class DatasetsFolder(ManifestCorpus):
@@ -112,13 +115,16 @@ class DatasetsFolder(ManifestCorpus):
         return with_column(sheet, self.columns["split"], name)
 
     def _parquet_sheet(self, path: Path) -> Sheet:
-        table, names = _read_parquet(path, self.audio, audio=False)
-        header = [column for column in table.column_names if column != self.columns["path"]]
+        parquet = _parquet_file(path, self.audio)
+        header = [name for name in parquet.schema_arrow.names if name not in (self.audio, self.columns["path"])]
+        with _reading(path):
+            table = parquet.read(header)
+            columns = [table.column(column).to_pylist() for column in header]
+        names = _class_names((parquet.schema_arrow.metadata or {}).get(b"huggingface", b""))
         place = self._audio_of(path)
         if not place.is_dir():
             raise FileNotFoundError(f"{path}: its audio is not in {place} yet; prepare() writes it")
         files = {int(file.stem): file.name for file in place.iterdir() if file.stem.isdecimal()}
-        columns = [table.column(column).to_pylist() for column in header]
 
         def lines() -> Iterator[tuple[int, list[str]]]:
             for row in range(table.num_rows):
@@ -154,23 +160,35 @@ def _in_folder(sheet: Sheet, column: str, folder: str) -> Sheet:
     return Sheet(sheet.file, sheet.header, ((number, placed(cells)) for number, cells in sheet.lines))
 
 
-def _read_parquet(path: Path, column: str, audio: bool) -> tuple[Any, Mapping[str, Sequence[str]]]:
-    """Return the audio of a Parquet file, or all else, and the names that its numbers of classes stand for."""
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Turn what pyarrow raises of a damaged file into one error that names it."""
+    import pyarrow
+
+    try:
+        yield
+    except (pyarrow.ArrowException, OSError, UnicodeError) as error:
+        raise ValueError(f"{path}: cannot be read as Parquet: {str(error).partition(chr(10))[0]}") from None
+
+
+def _parquet_file(path: Path, audio: str) -> Any:  # noqa: ANN401 - pyarrow's, which may be missing
+    """Open a Parquet file that has a column of audio."""
     refuse_pointer(path)
     try:
-        import pyarrow
         from pyarrow import parquet
     except ImportError as error:
         raise ImportError(f"{path}: Parquet needs pyarrow: pip install -e '.[datasets]'") from error
-    try:
+    with _reading(path):
         file = parquet.ParquetFile(path)
-        schema = file.schema_arrow
-        if column not in schema.names:
-            raise ValueError(f"{path}: no column {column!r} of audio; it has {schema.names}: name it, audio: COLUMN")
-        table = file if audio else file.read([name for name in schema.names if name != column])
-    except (pyarrow.ArrowException, OSError) as error:
-        raise ValueError(f"{path}: cannot be read as Parquet: {error}") from None
-    return table, _class_names((schema.metadata or {}).get(b"huggingface", b""))
+        names = file.schema_arrow.names
+        claimed = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+    if claimed > _MOST_PACKED * path.stat().st_size + _SMALL:
+        raise ValueError(
+            f"{path}: says that it holds {claimed} bytes, which is more than such a file can: fetch it again"
+        )
+    if audio not in names:
+        raise ValueError(f"{path}: no column {audio!r} of audio; it has {names}: name it, audio: COLUMN")
+    return file
 
 
 def _class_names(stored: bytes) -> dict[str, Sequence[str]]:
@@ -189,11 +207,16 @@ def _is_text(value: object) -> bool:
 
 def _write_audio(path: Path, column: str, folder: Path) -> None:
     """Write the audio of every row of a Parquet file, ``0.wav``, ``1.wav``, ..., all or none."""
-    file, _ = _read_parquet(path, column, audio=True)
+    batches = _parquet_file(path, column).iter_batches(64, columns=[column])
     with whole_folder(folder.absolute()) as partial:
         row = 0
-        for batch in file.iter_batches(64, columns=[column]):
-            for value in batch.column(0).to_pylist():
+        while True:
+            with _reading(path):
+                batch = next(batches, None)
+                values = [] if batch is None else batch.column(0).to_pylist()
+            if not values:
+                return
+            for value in values:
                 content = value.get("bytes") if isinstance(value, dict) else value
                 if not isinstance(content, bytes) or not content:
                     raise ValueError(f"{path}, row {row + 1}: {column!r} holds no audio; name it, audio: COLUMN")
