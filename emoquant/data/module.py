@@ -62,7 +62,10 @@ class FeatureDataset(SplitDataset):
         features = [self._store.read(row) for row in self._rows[index.rows]]
         lengths = torch.tensor([len(frames) for frames in features])
         votes = torch.from_numpy(np.stack([self._votes[row] for row in index.rows]))
-        return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
+        table = UtteranceTable.of(self.utterances)
+        rated = None if table.dimensions is None else torch.from_numpy(table.dimensions[index.rows])
+        padded = pad_sequence(features, batch_first=True)
+        return Batch(padded, lengths, *self._labels(index.rows), votes, rated)
 
 
 class EmotionDataModule(ArrangedDataModule):

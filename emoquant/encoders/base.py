@@ -74,6 +74,10 @@ class FrameEncoder(nn.Module, ABC):
         """Return what codecs and classifiers that are trained on the features remember of the encoder."""
         return Origin(type(self).__name__, self.fingerprint())
 
+    def dimension_head(self) -> nn.Module | None:
+        """Return what gives arousal, valence and dominance ``(..., 3)`` of utterance vectors; None without such."""
+        return None
+
     @abstractmethod
     def head(self) -> EmotionHead:
         """Return the model's own classification head.

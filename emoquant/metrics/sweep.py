@@ -159,7 +159,7 @@ class SweepMetrics(nn.Module):
         values = fitting(batch.features.device, VALUE_BYTES, MOST_VALUES, 16 * MOST_VALUES)
         step = max(1, values // (points * batch.features[0].numel()))
         for begin in range(0, len(batch.lengths), step):
-            part = Batch(*(value[begin : begin + step] for value in batch))
+            part = batch.part(begin, begin + step)
             yield part._replace(features=part.features[:, : int(part.lengths.max())])
 
     def _pairs(self) -> Iterator[tuple[Codec, CodecSums]]:
@@ -220,6 +220,7 @@ class SweepMetrics(nn.Module):
             logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
             None if coded.extra is None else (coded.extra.double() * mask[..., None]).sum(-2),
+            batch.dimensions,
         )
 
     def _logits(self, vectors: Tensor) -> Tensor:

@@ -49,6 +49,11 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (ConfusionMatrices(), predicted),
         (FlowFigure(), predicted),
         (RDCurve(), {"distortion", "bits_per_frame"}),
+        *(
+            (RDCurve(metric, name=metric.replace("/", "_")), {metric, "bits_per_frame"})
+            for metric in sorted(metrics)
+            if metric.startswith(("ccc/", "ccc_before/"))
+        ),
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]
     reports = [report for report, needed in candidates if needed <= metrics]

@@ -81,6 +81,10 @@ _QUANTITIES = {
         meaning="mutual information of emotion and decision",
         ceiling="label_entropy",
     ),
+    "ccc": Quantity("Concordance with the annotators", limits=(-1.0, 1.0), meaning="Lin's coefficient"),
+    "ccc_before": Quantity(
+        "Concordance with the rating before quantization", limits=(-1.0, 1.0), meaning="Lin's coefficient"
+    ),
     "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
     "utterance_similarity": Quantity(
         "Utterance similarity", "cosine", meaning="of the time means before and after coding"

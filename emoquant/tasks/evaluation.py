@@ -24,19 +24,19 @@ from emoquant.metrics import (
     ByAgreement,
     BySpeaker,
     CodebookChoice,
-    References,
-    ReferenceVectors,
     Strata,
     SweepMetrics,
     Votes,
 )
 from emoquant.metrics.described import codec_rows, decision_row
+from emoquant.metrics.dimensions import Concordance
 from emoquant.metrics.recognition import class_columns
 from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
+from emoquant.tasks.training_points import training_points
 from emoquant.types import Batch
 
 
@@ -187,16 +187,18 @@ class CodecEvaluationTask(LightningModule):
             strata.append(ByAgreement(self.agreement))
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
+        references, regression = training_points(data, self.device)
+        rated = [] if regression is None else [Concordance(regression)]
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
-            self._references(),
+            references,
             self.classifier,
             Blocks(np.unique(split.speakers).tolist()),
             strata,
             data.name,
             self.closed_set,
-            [Votes(data.emotions, self.classifier.labels)] if voted else [],
+            [*([Votes(data.emotions, self.classifier.labels)] if voted else []), *rated],
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
@@ -239,15 +241,6 @@ class CodecEvaluationTask(LightningModule):
             require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
         require_origin("the classifier", self.classifier.origin, origin)
         class_columns(emotions, self.classifier.labels)
-
-    def _references(self) -> References:
-        """Return centroids and mean of the training split, of which each rank reads its share."""
-        data = data_of(self.trainer)
-        vectors = ReferenceVectors(data.emotions, data.dim).to(self.device)
-        for batch in data.reference_dataloader():
-            vectors.update(move_data_to_device(batch, self.device))
-        references: References = vectors.compute()
-        return references
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""

@@ -10,10 +10,11 @@ from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, plante
 from emoquant.codecs import ECVQ, Mixture
 from emoquant.codecs.search import layout_of
 from emoquant.entropy import LightModel
-from emoquant.labels import canonical_emotion
+from emoquant.labels import DIMENSIONS, canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
 from emoquant.metrics.decisions import ClassifierMeasure, Decisions, Recognition
 from emoquant.metrics.described import codec_rows, decision_row
+from emoquant.metrics.dimensions import Concordance, Regression
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.votes import Votes
@@ -44,16 +45,24 @@ def mixture():
 def test_every_measure_of_a_sweep_is_explained():
     kinds = {*Measure.__subclasses__(), *ClassifierMeasure.__subclasses__()} - {ClassifierMeasure}
     shipped = {kind for kind in kinds if kind.__module__.startswith("emoquant.")}
-    assert shipped == {Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, Votes}, "measure the new one below"
+    assert shipped == {Concordance, Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, Votes}, (
+        "measure the new one below"
+    )
     head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
     batches = planted_batches()
     for batch in batches:
         references.update(batch)
-    more = [Votes(EMOTIONS, head.labels), Rate(2, coded=True)]
+    more = [
+        Votes(EMOTIONS, head.labels),
+        Rate(2, coded=True),
+        Concordance(Regression(torch.ones(3, DIM), torch.ones(3))),
+    ]
     sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, references.compute(), head, replicates=2, measures=more)
-    sweep.update(batches[0])
+    rated = torch.arange(3.0 * len(batches[0].lengths), dtype=torch.float64).reshape(-1, 3)
+    sweep.update(batches[0]._replace(dimensions=rated))
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
     written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
+    written = {re.sub(rf"/({'|'.join(DIMENSIONS)})$", "/D", metric) for metric in written}
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
