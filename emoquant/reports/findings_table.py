@@ -1,7 +1,6 @@
-"""The findings of a study as a table: in its page, and as CSV and Markdown beside it."""
+"""The findings of a study as a table: for its page, and as CSV and Markdown beside it."""
 
 import csv
-import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from emoquant.reports.findings import findings
 from emoquant.reports.findings_sweep import DIRECT
 from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results
-from emoquant.reports.verdicts import VERDICTS, Finding
+from emoquant.reports.verdicts import Finding
 from emoquant.reports.writing import markdown_text
 from emoquant.storage.csv_files import csv_cell
 from emoquant.storage.results import Row
@@ -50,8 +49,8 @@ def found_in(runs: Sequence[tuple[str, Sequence[Row]]]) -> list[Found]:
     for experiment, rows in runs:
         for corpus in Results(rows).corpora:
             own = [row for row in rows if row.corpus == corpus]
-            codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
             for finding in findings(own):
+                codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
                 found.setdefault((finding.statement, corpus, codec), Found(experiment, corpus, codec, finding))
     return list(found.values())
 
@@ -69,22 +68,3 @@ def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
     lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *rows]]
     markdown = "".join(f"| {line} |\n" for line in lines)
     return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", markdown)]
-
-
-def findings_html(found: Sequence[Found]) -> str:
-    """Return the table as a section of a page; empty without findings."""
-    if not found:
-        return ""
-    legend = "; ".join(f"“{verdict}”: {meaning}" for verdict, meaning in VERDICTS.items())
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
-    lines = []
-    for one in found:
-        first, *others = (html.escape(cell) for cell in one.cells())
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
-    return (
-        '<section id="findings"><h2>The findings of the study, held against these runs</h2>'
-        f"<p>Each is a list of cases; in brackets 95 % intervals. {html.escape(legend)}.</p>"
-        f'<div class="scroll" tabindex="0"><table class="findings"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
-    )
