@@ -134,7 +134,10 @@ def _entries(section: Section) -> list[dict[str, Any]]:
 
 def _facts(rows: Sequence[Row]) -> dict[str, str]:
     results = Results(rows)
-    counts = {row.emotion: row.n for row in rows if row.stratum == "all"}
+    counts: dict[str, int] = {}
+    for row in rows:
+        if row.stratum == "all":
+            counts[row.emotion] = max(row.n, counts.get(row.emotion, 0))
     pooled = counts.pop("all", None)
     points = sorted({row.lmbda for row in rows if row.lmbda == row.lmbda})
     return {
