@@ -180,6 +180,9 @@ class EmotionData(FeatureData, Protocol):
     def training_shares(self) -> Mapping[str, float]:
         """Share of each emotion among the training utterances; emotions without any are left out."""
 
+    def val_dataloader(self) -> Batches:
+        """Return the validation split, every utterance once over all ranks."""
+
     def share_test(self, number: int, count: int, done: int = 0) -> None:
         """Restrict the test loader to share ``number`` of ``count``, without its first ``done`` batches."""
 
