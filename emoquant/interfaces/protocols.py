@@ -177,6 +177,10 @@ class EmotionData(FeatureData, Protocol):
     """Frame features for codecs and probes, in batches of :class:`~emoquant.types.Batch`."""
 
     @property
+    def fold(self) -> tuple[int, int] | None:
+        """Number and count of the folds that divide the data, from 0; None for splits of their own."""
+
+    @property
     def training_shares(self) -> Mapping[str, float]:
         """Share of each emotion among the training utterances; emotions without any are left out."""
 

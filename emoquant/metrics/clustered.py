@@ -24,8 +24,9 @@ class Clusters(NamedTuple):
     counts: Tensor
 
     @staticmethod
-    def of(sums: Tensor, counts: Tensor, number: int) -> "Clusters":
-        """Return sums ``(S * C, O, M)`` and counts ``(S * C,)`` of so many clusters ``S``."""
+    def of(state: tuple[Tensor, ...], number: int) -> "Clusters":
+        """Return a state, sums ``(S * C, O, M)`` and counts ``(S * C,)``, of so many clusters ``S``."""
+        sums, counts = state
         counts = counts.view(number, -1)
         return Clusters(sums.view(*counts.shape, *sums.shape[1:]), counts)
 

@@ -8,7 +8,7 @@ bootstrap, section 3.3).
 
 Beside them stand intervals clustered by speaker, from two speakers on: the jackknife that leaves out one speaker at a
 time, with Student's t of as many degrees of freedom as there are speakers but one. They are meant for new speakers;
-``benchmarks/coverage.py`` measures how often they hold.
+``benchmarks/interval_coverage.py`` measures how often they hold.
 """
 
 import math

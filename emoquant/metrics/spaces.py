@@ -21,6 +21,7 @@ from torchmetrics import Metric
 from emoquant.metrics.measures import Direction, Measure, Observation
 from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.references import References
+from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import cosine, utterance_vectors
 from emoquant.types import Batch
 
@@ -34,6 +35,8 @@ _STEMS = (
     "null_drift_to_neutral",
     "excess_drift_to_neutral",
     "preference_for_neutral",
+    "excess_similarity",
+    "excess_preference_for_neutral",
 )
 
 
@@ -166,8 +169,10 @@ class SpaceDirections(Measure):
     def __init__(self, emotions: Sequence[str], references: References, space: Space, seed: int = 0) -> None:
         self.space = space
         centroids, mean = space.project(references.centroids), space.project(references.mean[None])[0]
-        self.direction = Direction(emotions, References(centroids, mean, references.counts), seed=seed)
-        names = self.direction.metrics
+        inside = References(centroids, mean, references.counts)
+        self.direction, self.shrinkage = Direction(emotions, inside, seed=seed), Shrinkage(emotions, inside)
+        names = [*self.direction.metrics, "excess_similarity"]
+        names += ["excess_preference_for_neutral"] if self.shrinkage.neutral >= 0 else []
         self.kept = [place for place, name in enumerate(names) if name.partition("/")[0] in _STEMS]
         self.metrics = ["utterance_similarity", *(names[place] for place in self.kept)]
         self.metrics = [metric_in(metric, space.name) for metric in self.metrics]
@@ -176,8 +181,8 @@ class SpaceDirections(Measure):
     def sums(self, seen: Observation) -> Tensor:
         """Return one value for each of the measure's metrics, then 1."""
         seen = seen._replace(before=self.space.project(seen.before), after=self.space.project(seen.after))
-        directions = self.direction.sums(seen)[..., [*self.kept, -1]]
-        return torch.cat([cosine(seen.before, seen.after)[..., None], directions], -1)
+        columns = torch.cat([self.direction.sums(seen)[..., :-1], self.shrinkage.sums(seen)], -1)
+        return torch.cat([cosine(seen.before, seen.after)[..., None], columns[..., [*self.kept, -1]]], -1)
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
         """Return the mean of each metric over utterances."""

@@ -278,7 +278,7 @@ class SweepMetrics(nn.Module):
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
         jobs: list[Callable[[], list[Row]]] = []
         states = [*states]
-        clusters = None if self.clusters is None else Clusters.of(*states.pop(), self.clusters.number)
+        clusters = None if self.clusters is None else Clusters.of(states.pop(), self.clusters.number)
         for strata, (totals, counts) in zip([None, *self.strata], states, strict=True):
             names = ["all"] if strata is None else strata.names
             blocks = (strata.blocks if strata else None) or self.blocks

@@ -80,8 +80,8 @@ class CrossedVectors(Metric):
         rows = torch.from_numpy(np.unique(np.linspace(0, len(texts) - 1, MOST).astype(np.int64)))
         known = {text: index for index, text in enumerate(sorted({*texts} - {""}))} | {"": -1}
         spoken = torch.tensor([known[text] for text in texts])
-        labels = (torch.as_tensor(each).long() for each in (emotions, speakers, spoken))
-        self._labels = Crossed(torch.zeros(0), *(each[rows] for each in labels), rows)
+        of_emotions, of_speakers = (torch.as_tensor(each).long()[rows] for each in (emotions, speakers))
+        self._labels = Crossed(torch.zeros(0), of_emotions, of_speakers, spoken[rows], rows)
         self._slots = torch.full((len(texts),), -1)
         self._slots[rows] = torch.arange(len(rows))
         self.add_state("vectors", torch.zeros(len(rows), dim), dist_reduce_fx="sum")
@@ -96,8 +96,9 @@ class CrossedVectors(Metric):
 
     def compute(self) -> Crossed:
         """Return the utterances that were taken in."""
-        there = self.seen.cpu() > 0
-        return Crossed(self.vectors.cpu()[there], *(each[there] for each in self._labels[1:]))
+        there, labels = self.seen.cpu() > 0, self._labels
+        known = (each[there] for each in (labels.emotions, labels.speakers, labels.texts, labels.rows))
+        return Crossed(self.vectors.cpu()[there], *known)
 
 
 def triplet_shares(crossed: Crossed) -> NDArray[np.float64]:
@@ -121,7 +122,7 @@ def triplet_shares(crossed: Crossed) -> NDArray[np.float64]:
         for kind, positive in enumerate(positives):
             right = cosines[positive]
             if len(right):
-                below, upto = (np.searchsorted(wrong, right, side) for side in ("left", "right"))  # type: ignore[call-overload]
+                below, upto = (np.searchsorted(wrong, right, side) for side in ("left", "right"))
                 found[anchor, kind] = (below + upto).mean() / 2 / len(wrong)
     return found
 

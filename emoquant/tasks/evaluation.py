@@ -1,5 +1,6 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
+from pathlib import Path
 from typing import Any, cast
 
 from lightning.pytorch import LightningModule
@@ -35,6 +36,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
+from emoquant.tasks.fold_sums import pool_folds
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.tasks.rate_points import RatePoint, place_points, point_rows
 from emoquant.tasks.reference_split import (
@@ -80,6 +82,8 @@ class CodecEvaluationTask(LightningModule):
             attraction are measured, too; none by default.
         rates: Bits a frame at which codecs get further operating points: the lambdas that spend so much on validation
             data (:func:`~emoquant.tasks.rate_points.place_points`); none by default.
+        pool: Folder where the sums of the folds of this evaluation meet (:func:`~emoquant.tasks.fold_sums.pool_folds`);
+            the fold that is the last one to end writes the results of all of them there.
         code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for each
             operating point of an audio codec that has codes; 0 for none.
         save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
@@ -113,9 +117,11 @@ class CodecEvaluationTask(LightningModule):
         code_utterances: int = 0,
         spaces: list[SpaceName] | None = None,
         rates: list[float] | None = None,
+        pool: str | None = None,
     ) -> None:
         super().__init__()
         self.spaces, self._spaces = list(spaces or []), list[Space]()
+        self.pool = Path(pool) if pool is not None else None
         self.rates, self._placed = list(rates or []), dict[str, list[RatePoint]]()
         self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
@@ -263,12 +269,15 @@ class CodecEvaluationTask(LightningModule):
             return
         data = data_of(self.trainer)
         self.rows = [*self.sweep.compute(), *rows_of_triplets(self.sweep, self._spaces)]
-        self.rows += codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)
-        self.rows += point_rows(self.codecs, self._placed, data.name)
+        more = codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)
+        self.rows += [*more, *point_rows(self.codecs, self._placed, data.name)]
         if data.encoder is not None:
             lengths = data.dataset("test").lengths
             seconds = float(lengths.sum()) / data.encoder.frame_rate
             self.rows.append(decision_row(data.name, len(self.classifier.labels), len(lengths), seconds))
+
+        if self.pool is not None:
+            pool_folds(self.sweep, self.pool, self.trainer, data, more, (self.closed_set, self.by_speaker, self.spaces))
 
     def _add_jobs(self, partial: PartialSums) -> bool:
         """Write down this job's sums, and add those of the others if all of them are done."""

@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
+import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from emoquant.codecs.rate_curves import Target, choose, sweep
+from emoquant.codecs.rate_curves import QUANTITIES, Curves, Target, choose, sweep
 from emoquant.codecs.real_bits import RealBits
 from emoquant.devices.ranks import from_first
 from emoquant.interfaces.protocols import EmotionData
@@ -17,6 +19,8 @@ from emoquant.storage.results import Row
 _UTTERANCES = 64
 #: A codec whose highest rate is below this share of a wanted one has no point there.
 _REACHED = 0.97
+#: How often the lambdas that were chosen are measured and chosen again.
+_ROUNDS = 2
 
 
 class RatePoint(NamedTuple):
@@ -57,7 +61,7 @@ def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float
         return found
     features = _validation_features(data)
     for codec in named:
-        found[codec.name] = from_first(lambda codec=codec: _points(codec, features, rates))
+        found[codec.name] = from_first(partial(_points, codec, features, rates))
         codec.points = tuple(sorted({*codec.points, *(point.lmbda for point in found[codec.name])}))
         text = ", ".join(f"{point.rate:g} at λ {point.lmbda:g}" for point in found[codec.name])
         rank_zero_info(f"bits a frame of {codec.name} on validation data: {text}")
@@ -68,8 +72,21 @@ def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float])
     curve = sweep(codec, features).pooled()
     most = float(curve.bits_per_frame.max())
     wanted = [rate for rate in rates if rate <= most / _REACHED]
-    chosen = [choose(curve, Target(rate))[0] for rate in wanted]
+    chosen: list[float] = []
+    for _ in range(_ROUNDS + 1):  # a grid is wide where rates are low: what was chosen is measured, too
+        fresh = sorted({*chosen} - {*curve.lmbdas.tolist()})
+        if len(fresh) > 1:
+            curve = _merged(curve, sweep(codec, features, fresh).pooled())
+        chosen = [choose(curve, Target(rate))[0] for rate in wanted]
     return [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
+
+
+def _merged(first: Curves, second: Curves) -> Curves:
+    """Return two pooled curves of the same utterances as one."""
+    lmbdas = np.concatenate([first.lmbdas, second.lmbdas])
+    order = np.argsort(lmbdas)
+    bits, similar = (np.concatenate([first.of(each), second.of(each)], axis=1)[:, order] for each in QUANTITIES)
+    return Curves(lmbdas[order], bits, similar, first.frames)
 
 
 def _validation_features(data: EmotionData) -> list[Tensor]:
