@@ -48,7 +48,7 @@ def split_in_fold(groups: Sequence[str], fold: Fold) -> list[str]:
     """
     names = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
     if "" in names:
-        raise ValueError(f"utterance {list(groups).index('')} has no speaker: such a corpus cannot be divided in folds")
+        raise ValueError(f"utterance {list(groups).index('')} of the corpus has no speaker: folds are of speakers")
     if not 3 <= fold.total <= len(names):
         raise ValueError(
             f"{fold.total} folds of {len(names)} speakers or sessions: expected at least 3, and no more than there are "

@@ -44,6 +44,8 @@ def _merged(rows: list[Row]) -> Row:
     )
     least = min(row.n for row in known)
     merged = known[0]._replace(value=value, low=value - low, high=value + high, n=least, seeds=count)
+    if math.isnan(speaker_low):
+        return merged._replace(speaker_low=math.nan, speaker_high=math.nan, speakers=0)
     return merged._replace(speaker_low=value - speaker_low, speaker_high=value + speaker_high)
 
 
