@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds, read_aud
 from emoquant.data.arrangement import ArrangedDataModule
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
+from emoquant.data.folds import parse_fold
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
@@ -85,10 +86,11 @@ class EmotionDataModule(ArrangedDataModule):
         num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
         seed: Seeds the order of the training batches and the choice of utterances by ``train_emotions``.
         train_emotions: See :class:`ArrangedDataModule`, also for the two that follow.
-        train_utterances: Most training utterances under ``train_emotions``.
-        partners: Second reference of every test item.
+        train_utterances: Most training utterances under it.
+        partners: Second reference of test items.
         batch_per_process: Whether every process trains on batches of this size; by default they share one between
             them, so that a step sees as many frames on any number of devices.
+        fold: Fold (``0/5``) that divides the corpora in place of their own splits.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -111,7 +113,9 @@ class EmotionDataModule(ArrangedDataModule):
         train_utterances: int | None = None,
         partners: dict[str, str] | Literal["opposite"] | None = None,
         batch_per_process: bool = False,
+        fold: str | None = None,
     ) -> None:
+        self.fold = parse_fold(fold) if fold is not None else None
         loading = frames_per_batch, num_workers, seed
         chosen = train_emotions, train_utterances, partners
         super().__init__(corpora, emotions, cache_dir, *loading, *chosen, batch_per_process)
@@ -121,8 +125,7 @@ class EmotionDataModule(ArrangedDataModule):
             )
         self.encoder = encoder if encoder is not None else _default_encoder()
         self.precision, self.extraction_seconds = precision, extraction_seconds
-        self._store: FeatureStore | None = None
-        self._rows: dict[str, np.ndarray] = {}
+        self._store, self._rows = cast(FeatureStore | None, None), dict[str, np.ndarray]()
 
     @property
     def dim(self) -> int:

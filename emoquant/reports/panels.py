@@ -54,6 +54,11 @@ class Panel(NamedTuple):
     curves: Sequence[Curve]
     zero: bool = False
 
+    @property
+    def foreign(self) -> bool:
+        """Whether all of its curves are published ones, whose unit of λ is not ours."""
+        return all(curve.published for curve in self.curves)
+
 
 class Horizontal(NamedTuple):
     """The horizontal axis of all panels.
@@ -157,7 +162,7 @@ def panel_figure(
         if index % columns == 0 or not shared:
             axes.set_ylabel(textwrap.fill(panel.measure.axis, int(15 * height)))
         if index + columns >= len(panels):
-            axes.set_xlabel(axis.label if width / columns > 1.9 else axis.short)
+            axes.set_xlabel(axis.short if width / columns <= 1.9 or panel.foreign else axis.label)
             axes.tick_params(labelbottom=True)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -251,7 +256,7 @@ def _legend(figure: Figure, panels: Sequence[Panel]) -> None:
 
 def axis_name(x: str) -> str:
     """Return how an axis is named in file names."""
-    return {"lmbda": "lambda", "bits_per_frame": "rate"}.get(x, x)
+    return {"lmbda": "lambda", "bits_per_frame": "rate", "bits_per_second": "bit_rate"}.get(x, x)
 
 
 def codec_text(codecs: Sequence[str]) -> str:

@@ -19,8 +19,8 @@ SHIPPED = Path(__file__).parent / "published"
 
 #: What the shipped figures were measured on.
 SOURCES = {
-    "esd_accuracy_vs_lambda": "ESD, 100 utterances an emotion",
-    "esd_similarity_vs_lambda": "ESD, 100 utterances an emotion",
+    "esd_accuracy_vs_lambda": "ESD, n = 100 an emotion",
+    "esd_similarity_vs_lambda": "ESD, n = 100 an emotion",
     "iemocap_ambiguity_vs_lambda": "IEMOCAP, agreement of the annotators in percent",
     "tts_bits_per_frame_vs_lambda": "references of the synthesised speech",
 }

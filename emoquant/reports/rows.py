@@ -95,6 +95,11 @@ class Results:
         """Return what follows the slash in the metrics of a stem: ``similarity_to/happy`` -> ``happy``."""
         return [m.partition("/")[2] for m in self.metrics if m.startswith(f"{stem}/")]
 
+    def spaces(self) -> list[str]:
+        """Return the spaces that cosines were measured in, beside that of the features."""
+        found = (metric.partition("/")[0].partition("@")[2] for metric in self.metrics)
+        return _unique(space for space in found if space)
+
     def points(self, metric: str, codec: str) -> list[float]:
         """Return the operating points of a codec at which a metric is known, ascending, NaN left out."""
         found = {r.lmbda for r in self.rows if r.metric == metric and r.codec == codec and not math.isnan(r.lmbda)}

@@ -1,9 +1,8 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
+from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 from torch import nn
@@ -20,23 +19,33 @@ from emoquant.encoders.heads import default_head
 from emoquant.interfaces.access import data_of
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import (
-    Blocks,
     ByAgreement,
     BySpeaker,
     CodebookChoice,
+    Space,
+    SpaceDirections,
+    SpaceName,
     Strata,
     SweepMetrics,
     Votes,
 )
 from emoquant.metrics.described import codec_rows, decision_row
-from emoquant.metrics.dimensions import Concordance
 from emoquant.metrics.recognition import class_columns
 from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
+from emoquant.tasks.fold_sums import pool_folds
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
-from emoquant.tasks.training_points import training_points
+from emoquant.tasks.rate_points import RatePoint, place_points, point_rows
+from emoquant.tasks.reference_split import (
+    calibrate,
+    crossed_vectors,
+    read_training_split,
+    require_every_emotion,
+    rows_of_triplets,
+    speaker_blocks,
+)
 from emoquant.types import Batch
 
 
@@ -68,6 +77,12 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: Whether codecs that write bytes also do so, to show their real length beside the estimate.
         audio_codecs: Codecs of waveforms, measured beside the others: the audio of the test split is coded, decoded and
             encoded again with the data's encoder.
+        spaces: Spaces fitted on the training split (:mod:`emoquant.metrics.spaces`) in which similarity, drift and
+            attraction are measured, too; none by default.
+        rates: Bits a frame at which codecs get further operating points: the lambdas that spend so much on validation
+            data (:func:`~emoquant.tasks.rate_points.place_points`); none by default.
+        pool: Folder where the sums of the folds of this evaluation meet (:func:`~emoquant.tasks.fold_sums.pool_folds`);
+            the fold that is the last one to end writes the results of all of them there.
         code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for each
             operating point of an audio codec that has codes; 0 for none.
         save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
@@ -99,8 +114,14 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: bool = False,
         audio_codecs: list[AudioCodec] | None = None,
         code_utterances: int = 0,
+        spaces: list[SpaceName] | None = None,
+        rates: list[float] | None = None,
+        pool: str | None = None,
     ) -> None:
         super().__init__()
+        self.spaces, self._spaces = list(spaces or []), list[Space]()
+        self.pool = Path(pool) if pool is not None else None
+        self.rates, self._placed = list(rates or []), dict[str, list[RatePoint]]()
         self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
@@ -128,12 +149,13 @@ class CodecEvaluationTask(LightningModule):
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
         data, trainer = data_of(self.trainer), self.trainer
         self._open(data)
+        self._placed = place_points(self.codecs, data, self.rates)
         number, count = self.shard
         modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
                    "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits,
-                   "code_utterances": self.code_utterances}  # fmt: skip
+                   "code_utterances": self.code_utterances, "spaces": self.spaces}  # fmt: skip
         folder = runs_folder(trainer) / "sums"
         place = Share(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
@@ -171,14 +193,8 @@ class CodecEvaluationTask(LightningModule):
         """
         data = data_of(self.trainer)
         self._check(data.dim, data.emotions)
+        require_every_emotion(data)
         split = data.dataset("test")
-        present = {int(emotion) for emotion in np.unique(split.emotions)}
-        missing = [emotion for index, emotion in enumerate(data.emotions) if index not in present]
-        if missing:
-            raise ValueError(
-                f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
-                "leave the emotion out of the data's `emotions` or split the corpus otherwise"
-            )
         voted = any(utterance.votes for utterance in split.utterances)
         strata: list[Strata] = []
         if self.by_speaker:
@@ -187,38 +203,31 @@ class CodecEvaluationTask(LightningModule):
             strata.append(ByAgreement(self.agreement))
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
-        references, regression = training_points(data, self.device)
-        rated = [] if regression is None else [Concordance(regression)]
+        references, self._spaces, measures = read_training_split(data, self.device, self.spaces, self.classifier)
+        measures += [Votes(data.emotions, self.classifier.labels)] if voted else []
+        measures += [SpaceDirections(data.emotions, references, space, self.seed) for space in self._spaces]
+        blocks, clusters = speaker_blocks(data)
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
             references,
             self.classifier,
-            Blocks(np.unique(split.speakers).tolist()),
+            blocks,
             strata,
             data.name,
             self.closed_set,
-            [*([Votes(data.emotions, self.classifier.labels)] if voted else []), *rated],
+            measures,
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
+            clusters=clusters,
+            crossed=crossed_vectors(data),
         ).to(self.device)
-        self._calibrate(self.sweep)
+        calibrate(self.sweep, self.calibration_batches, data, self.device)
         if states := self._done or self._begun[1]:
             restore_sums(self.sweep, states)
-
-    def _calibrate(self, sweep: SweepMetrics) -> None:
-        """Calibrate choices that have a reference codec on batches from all over the training split."""
-        if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
-            return
-        loader = data_of(self.trainer).reference_dataloader()
-        stride = max(1, -(-len(loader) // self.calibration_batches))
-        for index, batch in enumerate(loader):
-            if index % stride == 0:
-                sweep.calibrate(move_data_to_device(batch, self.device))
-        sweep.finish_calibration()
 
     def _check(self, dim: int, emotions: list[str]) -> None:
         for codec in self.codecs:
@@ -258,11 +267,15 @@ class CodecEvaluationTask(LightningModule):
         if self._partial is not None and self.shard[1] > 1 and not self._add_jobs(self._partial):
             return
         data = data_of(self.trainer)
-        self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
+        self.rows = [*self.sweep.compute(), *rows_of_triplets(self.sweep, self._spaces)]
+        more = codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)
+        self.rows += [*more, *point_rows(self.codecs, self._placed, data.name)]
         if data.encoder is not None:
             lengths = data.dataset("test").lengths
             seconds = float(lengths.sum()) / data.encoder.frame_rate
             self.rows.append(decision_row(data.name, len(self.classifier.labels), len(lengths), seconds))
+        if self.pool is not None:
+            pool_folds(self.sweep, self.pool, self.trainer, data, more, (self.closed_set, self.by_speaker, self.spaces))
 
     def _add_jobs(self, partial: PartialSums) -> bool:
         """Write down this job's sums, and add those of the others if all of them are done."""
