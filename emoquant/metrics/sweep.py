@@ -101,8 +101,7 @@ class SweepMetrics(nn.Module):
         self.classifier = classifier
         self.emotions, self.corpus = list(emotions), corpus
         self.blocks = Blocks() if blocks is None else blocks
-        self.strata = list(strata)
-        self.replicates, self.seed = replicates, seed
+        self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
@@ -183,14 +182,14 @@ class SweepMetrics(nn.Module):
             cast(MeasureSums, part).update(choice.observe(seen), cells)
 
     def _code(self, batch: Batch, codec: Codec) -> tuple[Coded, Observation]:
-        coded = codec.code(batch)
+        coded, extra = codec.count(batch)
         expected = (len(codec.points), *batch.features.shape)
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
         with full_float32(batch.features.device):
-            return coded, self._observe(batch, codec, coded)
+            return coded, self._observe(batch, codec, coded, extra)
 
-    def _observe(self, batch: Batch, codec: Codec, coded: Coded) -> Observation:
+    def _observe(self, batch: Batch, codec: Codec, coded: Coded, extra: Tensor) -> Observation:
         before = utterance_vectors(batch.features, batch.lengths)
         after = utterance_vectors(coded.features, batch.lengths)
         if not bool(before.isfinite().all()):
@@ -219,7 +218,7 @@ class SweepMetrics(nn.Module):
             logits,
             logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
-            None if coded.extra is None else (coded.extra.double() * mask[..., None]).sum(-2),
+            (extra.double() * mask[..., None]).sum(-2),
             batch.dimensions,
         )
 
