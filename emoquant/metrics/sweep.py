@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,8 +14,9 @@ from emoquant.codecs.base import Codec
 from emoquant.devices.memory import fitting
 from emoquant.devices.precision import full_float32
 from emoquant.devices.ranks import from_first
+from emoquant.metrics.by_classifier import Classifier
 from emoquant.metrics.choice import CodebookChoice
-from emoquant.metrics.decisions import Recognition
+from emoquant.metrics.decisions import ClassifierMeasure, Recognition
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.references import References
@@ -33,16 +34,6 @@ MOST_VALUES = 2**27
 
 #: Bytes that a value takes with all that is made of it on the way.
 VALUE_BYTES = 24
-
-
-class Classifier(Protocol):
-    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
-
-    labels: list[str]
-    dim: int
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
 
 
 def _require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:
@@ -76,6 +67,8 @@ class SweepMetrics(nn.Module):
         seed: Seed of the bootstrap.
         coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
         frame_rate: Frames a second; None leaves out bits a second.
+        classifier_name: What the classifier is called in the rows; further ones are measures
+            (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -97,6 +90,7 @@ class SweepMetrics(nn.Module):
         seed: int = 0,
         coded_bits: bool = False,
         frame_rate: float | None = None,
+        classifier_name: str = "",
     ) -> None:
         super().__init__()
         self.coded_bits = coded_bits
@@ -114,6 +108,9 @@ class SweepMetrics(nn.Module):
             chosen = standard_measures(
                 codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
             )
+            for measure in chosen:
+                if isinstance(measure, ClassifierMeasure):
+                    measure.classifier = classifier_name
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:

@@ -12,7 +12,7 @@ from emoquant.reports.base import Report, plain_name
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
-from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.rows import MissingRowsError, Results, classifiers_in
 from emoquant.storage.files import read_text
 from emoquant.storage.results import Row, read_results
 
@@ -156,7 +156,9 @@ def warnings_html(sections: Sequence[Section]) -> str:
     for section in sections:
         results = Results(section.rows)
         for corpus in results.corpora:
-            if doubt := classifier_doubt(results.of_corpus(corpus)):
+            for name in classifiers_in(section.rows) or [""]:
+                if not (doubt := classifier_doubt(Results(section.rows, name).of_corpus(corpus))):
+                    continue
                 found[f"{corpus}: {doubt} Figures and verdicts of recognition say nothing here; {ADVICE}."] = None
     return "".join(f'<p class="warning" role="note">{_safe(text)}</p>' for text in found)
 
@@ -184,6 +186,7 @@ def _facts(rows: Sequence[Row]) -> str:
     facts = {
         "Corpus": ", ".join(results.corpora),
         "Codecs": ", ".join(dict.fromkeys(row.codec for row in rows)),
+        "Classifiers": ", ".join(classifiers_in(rows)),
         "Operating points": ", ".join(point_text(point) for point in points),
         "Utterances": ", ".join(f"{n} {emotion}" for emotion, n in counts.items())
         + (f"; {pooled} together" if pooled else ""),

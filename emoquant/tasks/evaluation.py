@@ -1,5 +1,6 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +17,6 @@ from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.console.trainer_flags import runs_folder
 from emoquant.devices.sharding import parse_shard
 from emoquant.encoders.base import EmotionHead
-from emoquant.encoders.heads import default_head
 from emoquant.interfaces.access import data_of
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import (
@@ -24,17 +24,19 @@ from emoquant.metrics import (
     ByAgreement,
     BySpeaker,
     CodebookChoice,
+    Measure,
     Strata,
     SweepMetrics,
     Votes,
 )
+from emoquant.metrics.by_classifier import classifier_measures
 from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.dimensions import Concordance
-from emoquant.metrics.recognition import class_columns
 from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
+from emoquant.tasks.classifiers import open_classifiers, require_classifiers
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.tasks.training_points import training_points
 from emoquant.types import Batch
@@ -50,6 +52,8 @@ class CodecEvaluationTask(LightningModule):
         codecs: The codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
         classifier: Frozen classifier of utterance vectors. By default the head of the data's encoder, or for an encoder
             without one the probe that was trained in the folder of runs (``emoquant fit probe``).
+        classifiers: Classifiers by words (:func:`~emoquant.tasks.classifiers.open_classifiers`): ``head``, runs of
+            probes in the folder, paths of probes. What the codecs decode is heard by each. Reports show the first one.
         points: Lambdas of every codec that names none; those of the study by default.
         folder: Folder of the runs that the codecs are named in; ``runs`` by default.
         allow_class: Modules outside the project whose classes a codec's checkpoint may name.
@@ -99,13 +103,16 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: bool = False,
         audio_codecs: list[AudioCodec] | None = None,
         code_utterances: int = 0,
+        classifiers: list[str] | None = None,
     ) -> None:
         super().__init__()
         self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
-        self._classifier = classifier
+        self._classifier, self._words = classifier, list(classifiers or [])
+        self.classifiers = nn.ModuleList()
+        self._names: list[str] = []
         self.closed_set = closed_set
         self.by_speaker, self.agreement = by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
@@ -124,12 +131,20 @@ class CodecEvaluationTask(LightningModule):
         codecs = [cast(Codec, codec) for codec in self.codecs]
         return next((codec for codec in codecs if codec.name != "none"), codecs[0])
 
+    @property
+    def classifier(self) -> EmotionHead:
+        """The first classifier; there after :meth:`setup`."""
+        return cast(EmotionHead, self.classifiers[0])
+
+    def _named(self) -> dict[str, EmotionHead]:
+        return dict(zip(self._names, (cast(EmotionHead, each) for each in self.classifiers), strict=True))
+
     def setup(self, stage: str) -> None:
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
         data, trainer = data_of(self.trainer), self.trainer
         self._open(data)
         number, count = self.shard
-        modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
+        modules = {"codecs": self.codecs, "classifier": self.classifiers, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
                    "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits,
@@ -151,12 +166,8 @@ class CodecEvaluationTask(LightningModule):
         codecs += recoded(self.audio_codecs, data)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        if self._classifier is not None:
-            self.classifier = self._classifier
-        elif data.encoder is not None:
-            self.classifier = default_head(data.encoder, data.emotions, self.place.folder)
-        else:
-            raise ValueError("the data have no encoder whose head could be the classifier: name a classifier")
+        opened = open_classifiers(self._classifier, self._words, data, Path(self.place.folder))
+        self._names, self.classifiers = [*opened], nn.ModuleList(opened.values())
         trained = {codec.name: codec.trained_on for codec in codecs}
         for choice in self.choices:
             cast(CodebookChoice, choice).choose(trained)
@@ -170,7 +181,7 @@ class CodecEvaluationTask(LightningModule):
                 encoder, the classifier lacks an emotion, or a split has no utterance of an emotion.
         """
         data = data_of(self.trainer)
-        self._check(data.dim, data.emotions)
+        self._check(data.dim)
         split = data.dataset("test")
         present = {int(emotion) for emotion in np.unique(split.emotions)}
         missing = [emotion for index, emotion in enumerate(data.emotions) if index not in present]
@@ -188,22 +199,26 @@ class CodecEvaluationTask(LightningModule):
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
         references, regression = training_points(data, self.device)
-        rated = [] if regression is None else [Concordance(regression)]
+        measures: list[Measure] = [] if regression is None else [Concordance(regression)]
+        (name, classifier), *others = self._named().items()
+        for other, heard in others:
+            measures += classifier_measures(heard, other, data.emotions, self.closed_set)
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
             references,
-            self.classifier,
+            classifier,
             Blocks(np.unique(split.speakers).tolist()),
             strata,
             data.name,
             self.closed_set,
-            [*([Votes(data.emotions, self.classifier.labels)] if voted else []), *rated],
+            [*([Votes(data.emotions, classifier.labels)] if voted else []), *measures],
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
+            classifier_name=name,
         ).to(self.device)
         self._calibrate(self.sweep)
         if states := self._done or self._begun[1]:
@@ -220,27 +235,21 @@ class CodecEvaluationTask(LightningModule):
                 sweep.calibrate(move_data_to_device(batch, self.device))
         sweep.finish_calibration()
 
-    def _check(self, dim: int, emotions: list[str]) -> None:
+    def _check(self, dim: int) -> None:
         for codec in self.codecs:
             if codec.dim not in (0, dim):
                 raise ValueError(
                     f"codec {codec.name!r} codes features of {codec.dim} dimensions, the data's have {dim}: "
                     "it was trained on another encoder; choose the encoder it was trained on, or train a codec"
                 )
-        if self.classifier.dim != dim:
-            raise ValueError(
-                f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
-                "take the head of the data's encoder or a probe trained on its features"
-            )
         data = data_of(self.trainer)
+        require_classifiers(self._named(), data)
         for name, source in sources_of(self.codecs):
             if source.history is not None and source.history.corpus != data.name:
                 rank_zero_warn(f"codec {name!r} was trained on {source.history.corpus!r}, the data is {data.name!r}")
         origin = data.origin
         for codec in self.codecs:
             require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
-        require_origin("the classifier", self.classifier.origin, origin)
-        class_columns(emotions, self.classifier.labels)
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""
