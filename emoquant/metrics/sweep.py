@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from emoquant.codecs.base import Codec
 from emoquant.devices.memory import fitting
 from emoquant.devices.precision import full_float32
 from emoquant.devices.ranks import from_first
+from emoquant.metrics.by_classifier import Classifier
 from emoquant.metrics.choice import CodebookChoice, require_points_and_names
 from emoquant.metrics.clustered import Clusters, with_clusters
 from emoquant.metrics.decisions import Recognition
@@ -35,16 +36,6 @@ MOST_VALUES = 2**27
 
 #: Bytes that a value takes with all that is made of it on the way.
 VALUE_BYTES = 24
-
-
-class Classifier(Protocol):
-    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
-
-    labels: list[str]
-    dim: int
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
 
 
 class SweepMetrics(nn.Module):
@@ -70,6 +61,8 @@ class SweepMetrics(nn.Module):
         frame_rate: Frames a second; None leaves out bits a second.
         clusters: Speakers that a second kind of interval is clustered by; none by default.
         crossed: Keeps the vectors before coding, for triplets; nothing by default.
+        classifier_name: What the classifier is called in the rows; further ones are measures
+            (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -93,12 +86,12 @@ class SweepMetrics(nn.Module):
         frame_rate: float | None = None,
         clusters: Blocks | None = None,
         crossed: CrossedVectors | None = None,
+        classifier_name: str = "",
     ) -> None:
         super().__init__()
         self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
         require_points_and_names(codecs, choices)
-        self.codecs = nn.ModuleList(codecs)
-        self.classifier = classifier
+        self.codecs, self.classifier = nn.ModuleList(codecs), classifier
         self.emotions, self.corpus = list(emotions), corpus
         self.blocks = Blocks() if blocks is None else blocks
         self.strata, self.replicates, self.seed = list(strata), replicates, seed
@@ -107,9 +100,8 @@ class SweepMetrics(nn.Module):
         self.sums = nn.ModuleList()
         labels = None if classifier is None else classifier.labels
         for codec in codecs:
-            chosen = standard_measures(
-                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
-            )
+            settings = closed_set, seed, coded_bits, frame_rate, classifier_name
+            chosen = standard_measures(codec, self.emotions, references, labels, *settings)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:

@@ -12,7 +12,7 @@ from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.findings_table import HEAD, found_in
 from emoquant.reports.output import digest, read_index, write_file
 from emoquant.reports.quantities import point_text, quantity
-from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.rows import MissingRowsError, Results, classifiers_in
 from emoquant.reports.templating import environment
 from emoquant.reports.verdicts import VERDICTS
 from emoquant.storage.files import read_text
@@ -116,7 +116,9 @@ def _warnings(sections: Sequence[Section]) -> list[str]:
     for section in sections:
         results = Results(section.rows)
         for corpus in results.corpora:
-            if doubt := classifier_doubt(results.of_corpus(corpus)):
+            for name in classifiers_in(section.rows) or [""]:
+                if not (doubt := classifier_doubt(Results(section.rows, name).of_corpus(corpus))):
+                    continue
                 found[f"{corpus}: {doubt} Figures and verdicts of recognition say nothing here; {ADVICE}."] = None
     return list(found)
 
@@ -143,6 +145,7 @@ def _facts(rows: Sequence[Row]) -> dict[str, str]:
     return {
         "Corpus": ", ".join(results.corpora),
         "Codecs": ", ".join(dict.fromkeys(row.codec for row in rows)),
+        "Classifiers": ", ".join(classifiers_in(rows)),
         "Operating points": ", ".join(point_text(point) for point in points),
         "Utterances": ", ".join(f"{n} {emotion}" for emotion, n in counts.items())
         + (f"; {pooled} together" if pooled else ""),

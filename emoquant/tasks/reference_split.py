@@ -118,18 +118,3 @@ def speaker_blocks(data: EmotionData) -> tuple[Blocks, Blocks | None]:
         speakers = list(range(len(data.speakers)))
     named = all(name and not name.endswith("/") for name in (data.speakers[speaker] for speaker in speakers))
     return Blocks(speakers), Blocks(speakers, least=2) if named and len(speakers) > 1 else None
-
-
-def require_every_emotion(data: EmotionData) -> None:
-    """Check that the test split has utterances of every emotion.
-
-    Raises:
-        ValueError: An emotion has none.
-    """
-    present = {int(emotion) for emotion in np.unique(data.dataset("test").emotions)}
-    missing = [emotion for index, emotion in enumerate(data.emotions) if index not in present]
-    if missing:
-        raise ValueError(
-            f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
-            "leave the emotion out of the data's `emotions` or split the corpus otherwise"
-        )
