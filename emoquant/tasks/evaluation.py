@@ -94,7 +94,6 @@ class CodecEvaluationTask(LightningModule):
     """
 
     rows: list[Row]
-    sweep: SweepMetrics | None = None
     _partial: PartialSums | None = None
     _done: States | None = None
 
@@ -136,9 +135,9 @@ class CodecEvaluationTask(LightningModule):
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed, self.coded_bits = replicates, seed, coded_bits
         self.shard, self.save_seconds = parse_shard(shard), save_seconds
-        self._begun: tuple[int, States] = (0, {})
+        self.rows, self._begun = list[Row](), cast(tuple[int, States], (0, {}))
         self.requires_grad_(False)
-        self.rows = []
+        self.sweep: SweepMetrics | None = None
 
     @property
     def codec(self) -> Codec:
@@ -202,11 +201,8 @@ class CodecEvaluationTask(LightningModule):
         require_every_emotion(data)
         split = data.dataset("test")
         voted = any(utterance.votes for utterance in split.utterances)
-        strata: list[Strata] = []
-        if self.by_speaker:
-            strata.append(BySpeaker(data.speakers))
-        if self.agreement is not None:
-            strata.append(ByAgreement(self.agreement))
+        strata: list[Strata] = [BySpeaker(data.speakers)] if self.by_speaker else []
+        strata += [ByAgreement(self.agreement)] if self.agreement is not None else []
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
         (name, classifier), *others = self._named().items()
