@@ -10,6 +10,7 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from emoquant.data.base import Utterance
+from emoquant.data.folds import Fold
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sheet import Sheet, json_sheet, with_column
 from emoquant.data.splits import split_at_random
@@ -73,6 +74,23 @@ class EmoBox(ManifestCorpus):
         for row, part in zip(train, drawn, strict=True):
             splits[row] = "validation" if part == "test" else "train"
         return found.with_splits(splits)
+
+    def own_folds(self) -> int:
+        """Return the number of folds of the metadata."""
+        return sum(path.is_dir() for path in self.manifest.glob("fold_*"))
+
+    def utterances_in(self, fold: Fold) -> Sequence[Utterance]:
+        """Return the utterances in a fold of the metadata, fold 1 for number 0.
+
+        Raises:
+            ValueError: The metadata have another number of folds.
+        """
+        if fold.total != self.own_folds():
+            raise ValueError(
+                f"{self.manifest} has {self.own_folds()} folds, not {fold.total}: ask for as many as there are"
+            )
+        self.fold = fold.number + 1
+        return self.utterances()
 
     def _sheets(self) -> Iterator[Sheet]:
         for split in _PARTS:

@@ -70,6 +70,10 @@ class IEMOCAP(Corpus):
         compare_count(self.root, sum(u.emotion in _FOUR for u in found), _PUBLISHED, "utterances of four classes")
         return found
 
+    def fold_group(self, utterance: Utterance) -> str:
+        """Return the session of an utterance: its two speakers talk to each other."""
+        return utterance.speaker[:5]
+
     def _dialogue(self, session: int, folder: Path, evaluation: Path) -> Iterator[Utterance]:
         dialogue = evaluation.stem
         texts = _texts(folder / "dialog" / "transcriptions" / f"{dialogue}.txt")

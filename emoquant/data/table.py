@@ -11,7 +11,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from emoquant.data.base import Utterance
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.folds import Fold
 from emoquant.labels import DIMENSIONS
 
 #: Rows that an iteration turns into Python's own numbers at a time.
@@ -268,3 +269,14 @@ class UtteranceTable(Sequence[Utterance]):
 def _known(ratings: np.ndarray) -> dict[str, float]:
     """Return the ratings that there are, by dimension."""
     return {name: value for name, value in zip(DIMENSIONS, ratings.tolist(), strict=True) if not math.isnan(value)}
+
+
+def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
+    """Return the utterances of a corpus with its own splits, or with those of a fold."""
+    return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))
+
+
+def label_numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
+    position = {name: index for index, name in enumerate(names)}
+    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]

@@ -60,9 +60,11 @@ class Measure(ABC):
 
     Attributes:
         width: Sums per utterance, ``M``; by convention the last one counts the utterances that the measure is about.
+        classifier: Name of the classifier whose logits it reads, for the rows; empty for one that reads none.
     """
 
     width: int
+    classifier: str = ""
 
     @abstractmethod
     def sums(self, seen: Observation) -> Tensor:

@@ -37,10 +37,11 @@ def classifier_doubt(results: Results) -> str:
     chance = 1 / len(emotions)
     if not (uar.value if math.isnan(uar.low) else uar.low) > chance:
         found.append(f"its UAR before quantization is {_share(uar)}, chance is {100 * chance:.1f} %")
-    name, share = most_predicted(results, UNQUANTIZED, math.nan)
+    taken, share = most_predicted(results, UNQUANTIZED, math.nan)
     if share > ONE_CLASS:
-        found.append(f"before quantization it takes {100 * share:.0f} % of the utterances for {name}")
-    return f"The classifier does not know this corpus: {'; '.join(found)}." if found else ""
+        found.append(f"before quantization it takes {100 * share:.0f} % of the utterances for {taken}")
+    name = f" {results.classifier}" if results.classifier else ""
+    return f"The classifier{name} does not know this corpus: {'; '.join(found)}." if found else ""
 
 
 def most_predicted(results: Results, codec: str, point: float) -> tuple[str, float]:

@@ -1,0 +1,129 @@
+"""Operating points at wanted rates: the lambdas at which a codec spends so many bits a frame on validation data."""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+from lightning.pytorch.utilities import rank_zero_info
+from torch import Tensor, nn
+
+from emoquant.codecs.rate_curves import QUANTITIES, Curves, Target, choose, sweep
+from emoquant.codecs.real_bits import RealBits
+from emoquant.devices.ranks import from_first
+from emoquant.interfaces.protocols import EmotionData
+from emoquant.storage.results import Row
+
+#: Validation utterances that the rates are measured on.
+_UTTERANCES = 64
+#: A codec whose highest rate is below this share of a wanted one has no point there.
+_REACHED = 0.97
+#: How often the lambdas that were chosen are measured and chosen again.
+_ROUNDS = 2
+
+
+class RatePoint(NamedTuple):
+    """A lambda that was chosen for a rate.
+
+    Attributes:
+        lmbda: The lambda, in squared feature units per bit.
+        rate: The rate that it was chosen for, in bits a frame.
+    """
+
+    lmbda: float
+    rate: float
+
+
+def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float]) -> dict[str, list[RatePoint]]:
+    """Give codecs operating points at wanted rates, beside those that they have.
+
+    One sweep over at most 64 validation utterances tells how the rate of each codec falls with lambda; the test split
+    has no part in it. A rate that is out of a codec's reach is left out. Codecs of other kinds of points (mixtures,
+    cascades, similarity targets, codecs of audio) keep theirs.
+
+    Args:
+        codecs: The codecs; those at whose lambda the rate can be chosen get more :attr:`points`.
+        data: The data.
+        rates: Wanted bits a frame.
+
+    Returns:
+        The points that were chosen, by the name of the codec; the same on all ranks.
+
+    Raises:
+        ValueError: A rate is not above 0, or there are no validation utterances.
+    """
+    if any(not (rate > 0 and math.isfinite(rate)) for rate in rates):
+        raise ValueError(f"rates are bits a frame above 0, got {list(rates)}")
+    found: dict[str, list[RatePoint]] = {}
+    named = [codec for codec in codecs if isinstance(codec, RealBits)]
+    if not rates or not named:
+        return found
+    features = _validation_features(data)
+    for codec in named:
+        found[codec.name] = from_first(partial(_points, codec, features, rates))
+        codec.points = tuple(sorted({*codec.points, *(point.lmbda for point in found[codec.name])}))
+        text = ", ".join(f"{point.rate:g} at λ {point.lmbda:g}" for point in found[codec.name])
+        rank_zero_info(f"bits a frame of {codec.name} on validation data: {text}")
+    return found
+
+
+def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float]) -> list[RatePoint]:
+    curve = sweep(codec, features).pooled()
+    most = float(curve.bits_per_frame.max())
+    wanted = [rate for rate in rates if rate <= most / _REACHED]
+    chosen: list[float] = []
+    for _ in range(_ROUNDS + 1):  # a grid is wide where rates are low: what was chosen is measured, too
+        fresh = sorted({*chosen} - {*curve.lmbdas.tolist()})
+        if len(fresh) > 1:
+            curve = _merged(curve, sweep(codec, features, fresh).pooled())
+        chosen = [choose(curve, Target(rate))[0] for rate in wanted]
+    return [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
+
+
+def _merged(first: Curves, second: Curves) -> Curves:
+    """Return two pooled curves of the same utterances as one."""
+    lmbdas = np.concatenate([first.lmbdas, second.lmbdas])
+    order = np.argsort(lmbdas)
+    bits, similar = (np.concatenate([first.of(each), second.of(each)], axis=1)[:, order] for each in QUANTITIES)
+    return Curves(lmbdas[order], bits, similar, first.frames)
+
+
+def _validation_features(data: EmotionData) -> list[Tensor]:
+    """Return frame features ``(T, D)`` of utterances of all lengths, evenly taken from the validation split."""
+    if not len(data.dataset("validation").lengths):
+        raise ValueError(
+            f"{data.name} has no validation utterances, on which operating points are placed: split it otherwise, or "
+            "leave out the option `rates`"
+        )
+    loader = data.val_dataloader()
+    each = max(1, math.ceil(_UTTERANCES / len(loader)))
+    stride = max(1, len(loader) // _UTTERANCES)
+    found: list[Tensor] = []
+    for index, batch in enumerate(loader):
+        if index % stride == 0 and len(found) < _UTTERANCES:
+            found += [batch.features[row, : batch.lengths[row]] for row in range(min(each, len(batch.lengths)))]
+    return found
+
+
+def point_rows(codecs: nn.ModuleList, chosen: Mapping[str, Sequence[RatePoint]], corpus: str) -> list[Row]:
+    """Return what is known of operating points, so that they are found again and codecs of encoders compared.
+
+    - ``target_bits_per_frame``: the rate on validation data that a lambda was chosen for;
+    - ``relative_lambda``: lambda over the variance of the codec's training frames a dimension.
+
+    Args:
+        codecs: The codecs.
+        chosen: What :func:`place_points` returned.
+        corpus: Name of the corpus in the rows.
+    """
+    rows: list[Row] = []
+    for codec in codecs:
+        if isinstance(codec, RealBits):
+            targets = [("target_bits_per_frame", each.lmbda, each.rate) for each in chosen.get(codec.name, ())]
+            ratios = [("relative_lambda", point, point / float(codec.variance)) for point in codec.points]
+            rows += [
+                Row(corpus, codec.name, point, "all", metric, value, math.nan, math.nan, 0)
+                for metric, point, value in (*targets, *ratios)
+            ]
+    return rows
