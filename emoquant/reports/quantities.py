@@ -141,6 +141,13 @@ _QUANTITIES = {
     ),
     "similarity_to": Quantity("Similarity", "cosine"),
     "predicted": _share("Predicted"),
+    "probe": Quantity("Probe", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on time means"),
+    "code_probe": Quantity(
+        "Probe of codes", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on code histograms"
+    ),
+    "equal_error_rate": Quantity("Equal error rate of speakers", "%", 100.0, 1, (0.0, 50.0)),
+    "character_error_rate": _share("Character error rate"),
+    "f0_correlation": Quantity("Correlation of F0", limits=(0.0, 1.0), meaning="of log F0 with the recording's"),
     "triplet_accuracy": Quantity(
         "Triplet accuracy", "%", 100.0, 1, (0.0, 100.0), meaning="same emotion nearer than another one; chance 50 %"
     ),

@@ -22,7 +22,7 @@ from emoquant.quantization import GroupedResidualVQ
 from emoquant.storage.results import Row
 from emoquant.voice.metrics.summary import FIGURES
 
-HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
+HEAD, SWEEP, BITS, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
 
 
 def named(section):
@@ -68,6 +68,12 @@ def test_every_measure_of_a_sweep_is_explained():
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
     written.add(decision_row("tiny", 4, 60, 9.0).metric)
     assert sorted(named(SWEEP)) == sorted(written)
+
+
+def test_every_measure_of_bits_is_explained():
+    from emoquant.commands.bits_inquiry import METRICS  # here, since it imports every room
+
+    assert sorted([*named(BITS), "bits_per_second"]) == sorted(METRICS)
 
 
 def test_every_measure_of_clips_and_every_column_is_explained():
