@@ -78,7 +78,16 @@ def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float])
         if len(fresh) > 1:
             curve = _merged(curve, sweep(codec, features, fresh).pooled())
         chosen = [choose(curve, Target(rate))[0] for rate in wanted]
-    return [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
+    points = [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
+    return _one_a_lambda(points, curve)
+
+
+def _one_a_lambda(points: Sequence[RatePoint], curve: Curves) -> list[RatePoint]:
+    """Return the points without those whose lambda is that of a rate nearer to its own: the rate jumps over theirs."""
+    bits = np.interp([point.lmbda for point in points], curve.lmbdas, curve.bits_per_frame[0])
+    off = {point: abs(math.log(point.rate / max(at, 1e-12))) for point, at in zip(points, bits, strict=True)}
+    nearest = {point.lmbda: point for point in sorted(points, key=off.__getitem__, reverse=True)}
+    return [point for point in points if nearest[point.lmbda] == point]
 
 
 def _merged(first: Curves, second: Curves) -> Curves:
