@@ -5,7 +5,7 @@ import importlib.util
 import math
 import pickle
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -226,6 +226,7 @@ class LSTMEncoder(FrameEncoder):
                 f"no weights at {path}: expected a folder of an encoder, 'resemblyzer', a file, or a GE2E training"
             )
         try:
+            content: Any
             if path.suffix == ".safetensors":
                 _, content = read_artefact(path.parent, "encoder")
             else:

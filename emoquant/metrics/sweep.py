@@ -16,7 +16,7 @@ from emoquant.devices.precision import full_float32
 from emoquant.devices.ranks import from_first
 from emoquant.metrics.by_classifier import Classifier
 from emoquant.metrics.choice import CodebookChoice
-from emoquant.metrics.decisions import ClassifierMeasure, Recognition
+from emoquant.metrics.decisions import Recognition
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.references import References
@@ -56,7 +56,8 @@ class SweepMetrics(nn.Module):
         codecs: The codecs, of different names; each runs at its own ``points``.
         emotions: Names of the emotions, in the order of the batches' indices.
         references: Centroids and mean of the training split, or None to leave out what needs them.
-        classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
+        classifier: Frozen classifier of utterance vectors, or None to leave out recognition; rows have its
+            ``name``. Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
         blocks: What the intervals resample; random blocks of utterances by default.
         strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
@@ -67,8 +68,6 @@ class SweepMetrics(nn.Module):
         seed: Seed of the bootstrap.
         coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
         frame_rate: Frames a second; None leaves out bits a second.
-        classifier_name: What the classifier is called in the rows; further ones are measures
-            (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -90,7 +89,6 @@ class SweepMetrics(nn.Module):
         seed: int = 0,
         coded_bits: bool = False,
         frame_rate: float | None = None,
-        classifier_name: str = "",
     ) -> None:
         super().__init__()
         self.coded_bits = coded_bits
@@ -103,14 +101,11 @@ class SweepMetrics(nn.Module):
         self.replicates, self.seed = replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         self.sums = nn.ModuleList()
-        labels = None if classifier is None else classifier.labels
+        labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
         for codec in codecs:
             chosen = standard_measures(
-                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
+                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate, name
             )
-            for measure in chosen:
-                if isinstance(measure, ClassifierMeasure):
-                    measure.classifier = classifier_name
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:

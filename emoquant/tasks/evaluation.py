@@ -36,7 +36,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
-from emoquant.tasks.classifiers import open_classifiers, require_classifiers
+from emoquant.tasks.classifiers import heard_rows, open_classifiers, require_classifiers
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.tasks.training_points import training_points
 from emoquant.types import Batch
@@ -112,7 +112,6 @@ class CodecEvaluationTask(LightningModule):
         self.codecs = nn.ModuleList()
         self._classifier, self._words = classifier, list(classifiers or [])
         self.classifiers = nn.ModuleList()
-        self._names: list[str] = []
         self.closed_set = closed_set
         self.by_speaker, self.agreement = by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
@@ -135,9 +134,6 @@ class CodecEvaluationTask(LightningModule):
     def classifier(self) -> EmotionHead:
         """The first classifier; there after :meth:`setup`."""
         return cast(EmotionHead, self.classifiers[0])
-
-    def _named(self) -> dict[str, EmotionHead]:
-        return dict(zip(self._names, (cast(EmotionHead, each) for each in self.classifiers), strict=True))
 
     def setup(self, stage: str) -> None:
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
@@ -166,8 +162,8 @@ class CodecEvaluationTask(LightningModule):
         codecs += recoded(self.audio_codecs, data)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        opened = open_classifiers(self._classifier, self._words, data, Path(self.place.folder))
-        self._names, self.classifiers = [*opened], nn.ModuleList(opened.values())
+        folder = Path(self.place.folder)
+        self.classifiers = nn.ModuleList(open_classifiers(self._classifier, self._words, data, folder))
         trained = {codec.name: codec.trained_on for codec in codecs}
         for choice in self.choices:
             cast(CodebookChoice, choice).choose(trained)
@@ -190,7 +186,6 @@ class CodecEvaluationTask(LightningModule):
                 f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
                 "leave the emotion out of the data's `emotions` or split the corpus otherwise"
             )
-        voted = any(utterance.votes for utterance in split.utterances)
         strata: list[Strata] = []
         if self.by_speaker:
             strata.append(BySpeaker(data.speakers))
@@ -200,25 +195,25 @@ class CodecEvaluationTask(LightningModule):
         learn_codes(self.codecs, data, self.code_utterances)
         references, regression = training_points(data, self.device)
         measures: list[Measure] = [] if regression is None else [Concordance(regression)]
-        (name, classifier), *others = self._named().items()
-        for other, heard in others:
-            measures += classifier_measures(heard, other, data.emotions, self.closed_set)
+        for each in list(self.classifiers)[1:]:
+            measures += classifier_measures(cast(EmotionHead, each), data.emotions, self.closed_set)
+        if any(utterance.votes for utterance in split.utterances):
+            measures.append(Votes(data.emotions, self.classifier.labels, self.classifier.name))
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
             references,
-            classifier,
+            self.classifier,
             Blocks(np.unique(split.speakers).tolist()),
             strata,
             data.name,
             self.closed_set,
-            [*([Votes(data.emotions, classifier.labels)] if voted else []), *measures],
+            measures,
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
-            classifier_name=name,
         ).to(self.device)
         self._calibrate(self.sweep)
         if states := self._done or self._begun[1]:
@@ -243,7 +238,7 @@ class CodecEvaluationTask(LightningModule):
                     "it was trained on another encoder; choose the encoder it was trained on, or train a codec"
                 )
         data = data_of(self.trainer)
-        require_classifiers(self._named(), data)
+        require_classifiers([cast(EmotionHead, each) for each in self.classifiers], data)
         for name, source in sources_of(self.codecs):
             if source.history is not None and source.history.corpus != data.name:
                 rank_zero_warn(f"codec {name!r} was trained on {source.history.corpus!r}, the data is {data.name!r}")
@@ -268,6 +263,7 @@ class CodecEvaluationTask(LightningModule):
             return
         data = data_of(self.trainer)
         self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
+        self.rows += heard_rows(data)
         if data.encoder is not None:
             lengths = data.dataset("test").lengths
             seconds = float(lengths.sum()) / data.encoder.frame_rate
