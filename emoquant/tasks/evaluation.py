@@ -186,11 +186,8 @@ class CodecEvaluationTask(LightningModule):
                 f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
                 "leave the emotion out of the data's `emotions` or split the corpus otherwise"
             )
-        strata: list[Strata] = []
-        if self.by_speaker:
-            strata.append(BySpeaker(data.speakers))
-        if self.agreement is not None:
-            strata.append(ByAgreement(self.agreement))
+        strata: list[Strata] = [BySpeaker(data.speakers)] if self.by_speaker else []
+        strata += [] if self.agreement is None else [ByAgreement(self.agreement)]
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
         references, regression = training_points(data, self.device)

@@ -266,3 +266,14 @@ def test_the_table_names_every_finding_once_for_a_corpus_and_a_codec(tmp_path):
     assert "margin of the first over the second 0.02" in lines[0]["figures"]
     assert len(text.read_text(encoding="utf-8").splitlines()) == len(found) + 2
     assert findings_html(found).count("<tr>") == len(found) + 1
+
+
+def test_findings_say_under_which_classifiers_they_hold(tmp_path):
+    rows = [row._replace(classifier="head") for row in swept(planted=True)]
+    rows += [row._replace(classifier="probe") for row in swept(planted=False)]
+    found = [one for one in found_in([("lambda_sweep", rows)]) if one.finding.statement.startswith(MOVED)]
+    assert {one.classifier: one.finding.verdict for one in found} == {"head": "holds", "probe": "does not hold"}
+    assert {one.everywhere for one in found} == {"holds under head; does not hold under probe"}
+    write_findings(tmp_path, found)
+    with (tmp_path / "findings.csv").open() as file:
+        assert [line["classifier"] for line in csv.DictReader(file)] == ["head", "probe"]
