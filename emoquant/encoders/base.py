@@ -16,11 +16,13 @@ class EmotionHead(nn.Module, ABC):
         labels: Class names in the order of the logits, canonical or bilingual spellings of :mod:`emoquant.labels`.
         dim: Feature dimensions that it reads.
         origin: Encoder whose features it was trained on; None where any features will do.
+        name: What results call it; empty where it is the only one.
     """
 
     labels: list[str]
     dim: int
     origin: Origin | None = None
+    name: str = ""
 
     @abstractmethod
     def forward(self, vectors: Tensor) -> Tensor:

@@ -225,8 +225,8 @@ class LSTMEncoder(FrameEncoder):
             raise FileNotFoundError(
                 f"no weights at {path}: expected a folder of an encoder, 'resemblyzer', a file, or a GE2E training"
             )
-        content: Any
         try:
+            content: Any
             if path.suffix == ".safetensors":
                 _, content = read_artefact(path.parent, "encoder")
             else:

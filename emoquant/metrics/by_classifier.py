@@ -20,17 +20,22 @@ class Classifier(Protocol):
         """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
 
 
+class NamedClassifier(Classifier, Protocol):
+    """A classifier that rows call by a name."""
+
+    name: str
+
+
 class ByClassifier(Measure):
     """A measure that reads the logits of a classifier of its own instead of the sweep's.
 
     Args:
         measure: The measure.
         classifier: The classifier; it is used, never changed, and lies on the device of the features.
-        name: What the classifier is called in the rows.
     """
 
-    def __init__(self, measure: ClassifierMeasure, classifier: Classifier, name: str) -> None:
-        self.measure, self.own, self.classifier = measure, classifier, name
+    def __init__(self, measure: ClassifierMeasure, classifier: NamedClassifier) -> None:
+        self.measure, self.own, self.classifier = measure, classifier, classifier.name
         self.width = measure.width
 
     def sums(self, seen: Observation) -> Tensor:
@@ -48,13 +53,12 @@ class ByClassifier(Measure):
 
 
 def classifier_measures(
-    classifier: Classifier, name: str, emotions: Sequence[str], closed_set: bool = False
+    classifier: NamedClassifier, emotions: Sequence[str], closed_set: bool = False
 ) -> list[Measure]:
     """Return what a sweep measures with a further classifier.
 
     Args:
-        classifier: The classifier.
-        name: What it is called in the rows.
+        classifier: The classifier; its name is in the rows.
         emotions: Names of the corpus's emotions.
         closed_set: Whether it may only choose among them.
 
@@ -62,4 +66,4 @@ def classifier_measures(
         ValueError: It has no class for an emotion.
     """
     kinds = (Recognition, Decisions)
-    return [ByClassifier(kind(emotions, classifier.labels, closed_set), classifier, name) for kind in kinds]
+    return [ByClassifier(kind(emotions, classifier.labels, closed_set), classifier) for kind in kinds]

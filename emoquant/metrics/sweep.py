@@ -48,7 +48,8 @@ class SweepMetrics(nn.Module):
         codecs: The codecs, of different names; each runs at its own ``points``.
         emotions: Names of the emotions, in the order of the batches' indices.
         references: Centroids and mean of the training split, or None to leave out what needs them.
-        classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
+        classifier: Frozen classifier of utterance vectors, or None to leave out recognition; rows have its
+            ``name``. Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
         blocks: What the intervals resample; random blocks of utterances by default.
         strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
@@ -61,8 +62,6 @@ class SweepMetrics(nn.Module):
         frame_rate: Frames a second; None leaves out bits a second.
         clusters: Speakers that a second kind of interval is clustered by; none by default.
         crossed: Keeps the vectors before coding, for triplets; nothing by default.
-        classifier_name: What the classifier is called in the rows; further ones are measures
-            (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -86,7 +85,6 @@ class SweepMetrics(nn.Module):
         frame_rate: float | None = None,
         clusters: Blocks | None = None,
         crossed: CrossedVectors | None = None,
-        classifier_name: str = "",
     ) -> None:
         super().__init__()
         self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
@@ -98,9 +96,9 @@ class SweepMetrics(nn.Module):
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
-        labels = None if classifier is None else classifier.labels
+        labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
         for codec in codecs:
-            settings = closed_set, seed, coded_bits, frame_rate, classifier_name
+            settings = closed_set, seed, coded_bits, frame_rate, name
             chosen = standard_measures(codec, self.emotions, references, labels, *settings)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()

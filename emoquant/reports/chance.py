@@ -44,6 +44,19 @@ def classifier_doubt(results: Results) -> str:
     return f"The classifier{name} does not know this corpus: {'; '.join(found)}." if found else ""
 
 
+#: What captions say of an encoder that knows the corpus, by how it does (:data:`emoquant.encoders.heard.How`).
+HEARD = {
+    "labels": "The encoder was trained with the labels of this corpus: its figures are not those of new data.",
+    "pseudo_labels": "The encoder learned from labels that a model trained on this corpus gave.",
+    "audio": "The encoder was trained on the audio of this corpus, without its labels.",
+}
+
+
+def heard_note(results: Results) -> str:
+    """Return what the reader must know of an encoder that was trained on the corpus; empty where it was not."""
+    return " ".join(HEARD[how] for how in results.targets("heard_corpus") if how in HEARD)
+
+
 def most_predicted(results: Results, codec: str, point: float) -> tuple[str, float]:
     """Return the class that most utterances are taken for, and their share; an empty name where nothing is known."""
     shares = {}

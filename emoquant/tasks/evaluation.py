@@ -32,7 +32,7 @@ from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
-from emoquant.tasks.classifiers import open_classifiers, require_classifiers
+from emoquant.tasks.classifiers import heard_rows, open_classifiers, require_classifiers
 from emoquant.tasks.fold_sums import pool_folds
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
 from emoquant.tasks.rate_points import RatePoint, place_points, point_rows
@@ -130,7 +130,7 @@ class CodecEvaluationTask(LightningModule):
         require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
         self._classifier, self._words = classifier, list(classifiers or [])
-        self.classifiers, self._names = nn.ModuleList(), list[str]()
+        self.classifiers = nn.ModuleList()
         self.closed_set, self.by_speaker, self.agreement = closed_set, by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed, self.coded_bits = replicates, seed, coded_bits
@@ -149,9 +149,6 @@ class CodecEvaluationTask(LightningModule):
     def classifier(self) -> EmotionHead:
         """The first classifier; there after :meth:`setup`."""
         return cast(EmotionHead, self.classifiers[0])
-
-    def _named(self) -> dict[str, EmotionHead]:
-        return dict(zip(self._names, (cast(EmotionHead, each) for each in self.classifiers), strict=True))
 
     def setup(self, stage: str) -> None:
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
@@ -181,8 +178,8 @@ class CodecEvaluationTask(LightningModule):
         codecs += recoded(self.audio_codecs, data)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        opened = open_classifiers(self._classifier, self._words, data, Path(self.place.folder))
-        self._names, self.classifiers = [*opened], nn.ModuleList(opened.values())
+        folder = Path(self.place.folder)
+        self.classifiers = nn.ModuleList(open_classifiers(self._classifier, self._words, data, folder))
         trained = {codec.name: codec.trained_on for codec in codecs}
         for choice in self.choices:
             cast(CodebookChoice, choice).choose(trained)
@@ -197,26 +194,25 @@ class CodecEvaluationTask(LightningModule):
         """
         data = data_of(self.trainer)
         require_codecs([cast(Codec, codec) for codec in self.codecs], data)
-        require_classifiers(self._named(), data)
+        require_classifiers([cast(EmotionHead, each) for each in self.classifiers], data)
         require_every_emotion(data)
         split = data.dataset("test")
-        voted = any(utterance.votes for utterance in split.utterances)
         strata: list[Strata] = [BySpeaker(data.speakers)] if self.by_speaker else []
-        strata += [ByAgreement(self.agreement)] if self.agreement is not None else []
+        strata += [] if self.agreement is None else [ByAgreement(self.agreement)]
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
-        (name, classifier), *others = self._named().items()
-        references, self._spaces, measures = read_training_split(data, self.device, self.spaces, classifier)
-        measures += [Votes(data.emotions, classifier.labels)] if voted else []
+        references, self._spaces, measures = read_training_split(data, self.device, self.spaces, self.classifier)
         measures += [SpaceDirections(data.emotions, references, space, self.seed) for space in self._spaces]
-        for other, heard in others:
-            measures += classifier_measures(heard, other, data.emotions, self.closed_set)
+        for each in list(self.classifiers)[1:]:
+            measures += classifier_measures(cast(EmotionHead, each), data.emotions, self.closed_set)
+        if any(utterance.votes for utterance in split.utterances):
+            measures.append(Votes(data.emotions, self.classifier.labels, self.classifier.name))
         blocks, clusters = speaker_blocks(data)
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
             references,
-            classifier,
+            self.classifier,
             blocks,
             strata,
             data.name,
@@ -229,7 +225,6 @@ class CodecEvaluationTask(LightningModule):
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
             clusters=clusters,
             crossed=crossed_vectors(data),
-            classifier_name=name,
         ).to(self.device)
         calibrate(self.sweep, self.calibration_batches, data, self.device)
         if states := self._done or self._begun[1]:
@@ -254,6 +249,7 @@ class CodecEvaluationTask(LightningModule):
         self.rows = [*self.sweep.compute(), *rows_of_triplets(self.sweep, self._spaces)]
         more = codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)
         self.rows += [*more, *point_rows(self.codecs, self._placed, data.name)]
+        self.rows += heard_rows(data)
         if data.encoder is not None:
             lengths = data.dataset("test").lengths
             seconds = float(lengths.sum()) / data.encoder.frame_rate

@@ -279,3 +279,14 @@ def test_a_page_opens_with_a_verdict_on_every_finding(rows, tmp_path):
     assert opening.count('<th scope="row">') == opening.count("<td>holds (") == len(found)
     SweepCurves("bits_per_frame", name="rate").write(bare, tmp_path / "bare")
     assert 'id="findings"' not in study_page("None", [Section("rate", tmp_path / "bare", bare, "")])
+
+
+def test_findings_say_under_which_classifiers_they_hold(tmp_path):
+    rows = [row._replace(classifier="head") for row in swept(planted=True)]
+    rows += [row._replace(classifier="probe") for row in swept(planted=False)]
+    found = [one for one in found_in([("lambda_sweep", rows)]) if one.finding.statement.startswith(MOVED)]
+    assert {one.classifier: one.finding.verdict for one in found} == {"head": "holds", "probe": "does not hold"}
+    assert {one.everywhere for one in found} == {"holds under head; does not hold under probe"}
+    write_findings(tmp_path, found)
+    with (tmp_path / "findings.csv").open() as file:
+        assert [line["classifier"] for line in csv.DictReader(file)] == ["head", "probe"]
