@@ -65,9 +65,9 @@ def found_in(runs: Sequence[tuple[str, Sequence[Row]]]) -> list[Found]:
     for experiment, rows in runs:
         for corpus in Results(rows).corpora:
             own = [row for row in rows if row.corpus == corpus]
-            codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
             for classifier in classifiers_in(own) or [""]:
                 for finding in findings(own, classifier):
+                    codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
                     key = finding.statement, corpus, codec, classifier
                     found.setdefault(key, Found(experiment, corpus, codec, finding, classifier))
     return _compared(list(found.values()))
