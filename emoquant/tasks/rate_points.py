@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emoquant.codecs.rate_curves import QUANTITIES, Curves, Target, choose, sweep
 from emoquant.codecs.real_bits import RealBits
-from emoquant.devices.ranks import from_first
+from emoquant.devices.ranks import from_first, gathered
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.storage.results import Row
 
@@ -99,20 +99,21 @@ def _merged(first: Curves, second: Curves) -> Curves:
 
 
 def _validation_features(data: EmotionData) -> list[Tensor]:
-    """Return frame features ``(T, D)`` of utterances of all lengths, evenly taken from the validation split."""
+    """Return frame features ``(T, D)`` of utterances, evenly taken from the validation split; a collective call."""
     if not len(data.dataset("validation").lengths):
         raise ValueError(
             f"{data.name} has no validation utterances, on which operating points are placed: split it otherwise, or "
             "leave out the option `rates`"
         )
-    loader = data.val_dataloader()
-    each = max(1, math.ceil(_UTTERANCES / len(loader)))
-    stride = max(1, len(loader) // _UTTERANCES)
-    found: list[Tensor] = []
-    for index, batch in enumerate(loader):
-        if index % stride == 0 and len(found) < _UTTERANCES:
-            found += [batch.features[row, : batch.lengths[row]] for row in range(min(each, len(batch.lengths)))]
-    return found
+    count = len(data.dataset("validation").lengths)
+    wanted = set(np.linspace(0, count - 1, min(count, _UTTERANCES)).round().astype(int).tolist())
+    own: dict[int, Tensor] = {}
+    for batch in data.val_dataloader():  # of several processes each reads its share
+        for place, row in enumerate(batch.utterances.tolist()):
+            if row in wanted:
+                own[row] = batch.features[place, : batch.lengths[place]]
+    found = {row: frames for share in gathered(own) for row, frames in share.items()}
+    return [found[row] for row in sorted(found)]
 
 
 def point_rows(codecs: nn.ModuleList, chosen: Mapping[str, Sequence[RatePoint]], corpus: str) -> list[Row]:

@@ -30,8 +30,8 @@ def small_data(count=6):
     random, lengths = torch.Generator().manual_seed(1), torch.full((3,), 50)
     none = torch.zeros(3, dtype=torch.int64)
     batches = [
-        Batch(torch.randn(3, 50, DIM, generator=random) + 0.5, lengths, none, none, none, torch.zeros(3, 1))
-        for _ in range(count // 3)
+        Batch(torch.randn(3, 50, DIM, generator=random) + 0.5, lengths, none, none, rows, torch.zeros(3, 1))
+        for rows in torch.arange(count).split(3)
     ]
     split = SimpleNamespace(lengths=np.full(count, 50))
     return SimpleNamespace(name="small", dataset=lambda split_name: split, val_dataloader=lambda: batches), batches
