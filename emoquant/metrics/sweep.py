@@ -101,8 +101,7 @@ class SweepMetrics(nn.Module):
         self.classifier = classifier
         self.emotions, self.corpus = list(emotions), corpus
         self.blocks = Blocks() if blocks is None else blocks
-        self.strata = list(strata)
-        self.replicates, self.seed = replicates, seed
+        self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()

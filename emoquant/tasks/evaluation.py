@@ -126,10 +126,8 @@ class CodecEvaluationTask(LightningModule):
         self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
-        self.codecs = nn.ModuleList()
-        self._classifier = classifier
-        self.closed_set = closed_set
-        self.by_speaker, self.agreement = by_speaker, agreement
+        self.codecs, self._classifier = nn.ModuleList(), classifier
+        self.closed_set, self.by_speaker, self.agreement = closed_set, by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed, self.coded_bits = replicates, seed, coded_bits
         self.shard, self.save_seconds = parse_shard(shard), save_seconds

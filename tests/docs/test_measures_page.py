@@ -16,9 +16,12 @@ from emoquant.metrics.decisions import ClassifierMeasure, Decisions, Recognition
 from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
+from emoquant.metrics.spaces import Space, SpaceDirections
+from emoquant.metrics.triplets import TripletMeans
 from emoquant.metrics.votes import Votes
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.storage.results import Row
+from emoquant.tasks.rate_points import RatePoint, point_rows
 from emoquant.voice.metrics.summary import FIGURES
 
 HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
@@ -44,16 +47,23 @@ def mixture():
 def test_every_measure_of_a_sweep_is_explained():
     kinds = {*Measure.__subclasses__(), *ClassifierMeasure.__subclasses__()} - {ClassifierMeasure}
     shipped = {kind for kind in kinds if kind.__module__.startswith("emoquant.")}
-    assert shipped == {Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, Votes}, "measure the new one below"
+    known = {Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, SpaceDirections, TripletMeans, Votes}
+    assert shipped == known, "measure the new one below"
     head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
     batches = planted_batches()
     for batch in batches:
         references.update(batch)
-    more = [Votes(EMOTIONS, head.labels), Rate(2, coded=True)]
-    sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, references.compute(), head, replicates=2, measures=more)
+    space, fitted = Space("logits", lambda vectors: vectors.double()), references.compute()
+    more = [SpaceDirections(EMOTIONS, fitted, space), Votes(EMOTIONS, head.labels), Rate(2, coded=True)]
+    sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, fitted, head, replicates=2, measures=more)
     sweep.update(batches[0])
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
     written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
+    written = {"METRIC@SPACE" if "@" in metric else metric for metric in written} | {*TripletMeans().names}
+    codec = mixture().codec
+    written |= {
+        row.metric for row in point_rows(torch.nn.ModuleList([codec]), {codec.name: [RatePoint(1.0, 2.0)]}, "c")
+    }
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}

@@ -41,7 +41,7 @@ def test_points_spend_the_wanted_bits_on_validation_data():
     chosen = place_points(torch.nn.ModuleList([Identity(), codec]), data, [1000.0, 40.0, 20.0, 5.0])
     assert [point.rate for point in chosen[codec.name]] == [40.0, 20.0, 5.0]
     assert set(codec.points) == {0.0, 1.0, *(point.lmbda for point in chosen[codec.name])}
-    assert list(codec.points) == sorted(codec.points)
+    assert codec.points == (0.0, 1.0, *(point.lmbda for point in chosen[codec.name]))
     for point in chosen[codec.name]:
         bits = sum(float(codec(batch.features, batch.lengths, (point.lmbda,)).bits.sum()) for batch in batches) / 300
         assert bits == pytest.approx(point.rate, rel=0.05)
@@ -49,6 +49,14 @@ def test_points_spend_the_wanted_bits_on_validation_data():
     assert {value for (metric, _), value in rows.items() if metric == "target_bits_per_frame"} == {40.0, 20.0, 5.0}
     for point in codec.points:
         assert rows["relative_lambda", point] == pytest.approx(point / codec.variance)
+
+
+def test_a_lambda_that_is_there_already_gets_a_point_beside_it():
+    first, second = small_codec(), small_codec()
+    (chosen,) = place_points(torch.nn.ModuleList([first]), small_data()[0], [20.0])[first.name]
+    second.points = (chosen.lmbda,)
+    (other,) = place_points(torch.nn.ModuleList([second]), small_data()[0], [20.0])[second.name]
+    assert chosen.lmbda < other.lmbda < 1.001 * chosen.lmbda
 
 
 def test_what_cannot_be_placed_is_said():
