@@ -17,8 +17,10 @@ from emoquant.storage.results import Row
 
 #: Validation utterances that the rates are measured on.
 _UTTERANCES = 64
-#: A codec whose highest rate is below this share of a wanted one has no point there.
+#: Share of a codec's highest rate up to which it gets points: at the very end lambda says nothing.
 _REACHED = 0.97
+#: Least lambda of a point.
+_LEAST = 1e-6
 #: How often the lambdas that were chosen are measured and chosen again.
 _ROUNDS = 2
 
@@ -38,9 +40,10 @@ class RatePoint(NamedTuple):
 def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float]) -> dict[str, list[RatePoint]]:
     """Give codecs operating points at wanted rates, beside those that they have.
 
-    One sweep over at most 64 validation utterances tells how the rate of each codec falls with lambda; the test split
-    has no part in it. A rate that is out of a codec's reach is left out. Codecs of other kinds of points (mixtures,
-    cascades, similarity targets, codecs of audio) keep theirs.
+    They come after the points that a codec has, in the order of the rates, so that those of several folds belong
+    together by their place. One sweep over at most 64 validation utterances tells how the rate of each codec falls with
+    lambda; the test split has no part in it. A rate that is out of a codec's reach is left out. Codecs of other kinds
+    of points (mixtures, cascades, similarity targets, codecs of audio) keep theirs.
 
     Args:
         codecs: The codecs; those at whose lambda the rate can be chosen get more :attr:`points`.
@@ -62,7 +65,7 @@ def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float
     features = _validation_features(data)
     for codec in named:
         found[codec.name] = from_first(partial(_points, codec, features, rates))
-        codec.points = tuple(sorted({*codec.points, *(point.lmbda for point in found[codec.name])}))
+        codec.points = (*codec.points, *(point.lmbda for point in found[codec.name]))
         text = ", ".join(f"{point.rate:g} at λ {point.lmbda:g}" for point in found[codec.name])
         rank_zero_info(f"bits a frame of {codec.name} on validation data: {text}")
     return found
@@ -71,23 +74,21 @@ def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float
 def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float]) -> list[RatePoint]:
     curve = sweep(codec, features).pooled()
     most = float(curve.bits_per_frame.max())
-    wanted = [rate for rate in rates if rate <= most / _REACHED]
+    wanted = [rate for rate in rates if rate <= most * _REACHED]
     chosen: list[float] = []
     for _ in range(_ROUNDS + 1):  # a grid is wide where rates are low: what was chosen is measured, too
         fresh = sorted({*chosen} - {*curve.lmbdas.tolist()})
         if len(fresh) > 1:
             curve = _merged(curve, sweep(codec, features, fresh).pooled())
         chosen = [choose(curve, Target(rate))[0] for rate in wanted]
-    points = [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
-    return _one_a_lambda(points, curve)
-
-
-def _one_a_lambda(points: Sequence[RatePoint], curve: Curves) -> list[RatePoint]:
-    """Return the points without those whose lambda is that of a rate nearer to its own: the rate jumps over theirs."""
-    bits = np.interp([point.lmbda for point in points], curve.lmbdas, curve.bits_per_frame[0])
-    off = {point: abs(math.log(point.rate / max(at, 1e-12))) for point, at in zip(points, bits, strict=True)}
-    nearest = {point.lmbda: point for point in sorted(points, key=off.__getitem__, reverse=True)}
-    return [point for point in points if nearest[point.lmbda] == point]
+    used, found = {*codec.points}, list[RatePoint]()
+    for lmbda, rate in zip(chosen, wanted, strict=True):
+        near = float(f"{max(lmbda, _LEAST):.4g}")
+        while near in used:  # a point is found by its lambda: each has one of its own
+            near = float(f"{near * 1.0002:.6g}")
+        used.add(near)
+        found.append(RatePoint(near, rate))
+    return found
 
 
 def _merged(first: Curves, second: Curves) -> Curves:

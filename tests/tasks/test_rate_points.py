@@ -6,10 +6,9 @@ import torch
 
 from emoquant.codecs import ECVQ
 from emoquant.codecs.identity import Identity
-from emoquant.codecs.rate_curves import Curves
 from emoquant.entropy import FactorizedModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks.rate_points import RatePoint, _one_a_lambda, place_points, point_rows
+from emoquant.tasks.rate_points import place_points, point_rows
 from emoquant.types import Batch
 
 DIM = 16
@@ -42,7 +41,7 @@ def test_points_spend_the_wanted_bits_on_validation_data():
     chosen = place_points(torch.nn.ModuleList([Identity(), codec]), data, [1000.0, 40.0, 20.0, 5.0])
     assert [point.rate for point in chosen[codec.name]] == [40.0, 20.0, 5.0]
     assert set(codec.points) == {0.0, 1.0, *(point.lmbda for point in chosen[codec.name])}
-    assert list(codec.points) == sorted(codec.points)
+    assert codec.points == (0.0, 1.0, *(point.lmbda for point in chosen[codec.name]))
     for point in chosen[codec.name]:
         bits = sum(float(codec(batch.features, batch.lengths, (point.lmbda,)).bits.sum()) for batch in batches) / 300
         assert bits == pytest.approx(point.rate, rel=0.05)
@@ -52,17 +51,12 @@ def test_points_spend_the_wanted_bits_on_validation_data():
         assert rows["relative_lambda", point] == pytest.approx(point / codec.variance)
 
 
-def test_rates_that_one_lambda_stands_for_are_one_point():
-    lmbdas = np.array([1.0, 2.0, 3.0])
-    curve = Curves(lmbdas, np.array([[20.0, 9.0, 1.0]]), np.ones((1, 3)), np.array([10]))
-    points = [
-        RatePoint(1.0, 20.0),
-        RatePoint(2.0, 12.0),
-        RatePoint(2.0, 10.0),
-        RatePoint(2.0, 5.0),
-        RatePoint(3.0, 1.0),
-    ]
-    assert _one_a_lambda(points, curve) == [points[0], points[2], points[4]]
+def test_a_lambda_that_is_there_already_gets_a_point_beside_it():
+    first, second = small_codec(), small_codec()
+    (chosen,) = place_points(torch.nn.ModuleList([first]), small_data()[0], [20.0])[first.name]
+    second.points = (chosen.lmbda,)
+    (other,) = place_points(torch.nn.ModuleList([second]), small_data()[0], [20.0])[second.name]
+    assert chosen.lmbda < other.lmbda < 1.001 * chosen.lmbda
 
 
 def test_what_cannot_be_placed_is_said():
