@@ -22,6 +22,8 @@ class Batch(NamedTuple):
         speakers: Speaker as an index into the data module's ``speakers``, ``(B,)`` int64.
         utterances: Row of each utterance in its split, ``(B,)`` int64; unique over all ranks.
         votes: Share of the annotators' votes for each emotion, ``(B, C)`` float32; all zero where nobody voted.
+        dimensions: Ratings of arousal, valence and dominance, ``(B, 3)`` float64, NaN where there is none; None where
+            the corpus has none.
     """
 
     features: Tensor
@@ -30,6 +32,11 @@ class Batch(NamedTuple):
     speakers: Tensor
     utterances: Tensor
     votes: Tensor
+    dimensions: Tensor | None = None
+
+    def part(self, begin: int, end: int) -> "Batch":
+        """Return the utterances from one place to another, padded as they are here."""
+        return Batch(*(None if value is None else value[begin:end] for value in self))  # type: ignore[arg-type]
 
 
 class AudioBatch(NamedTuple):
@@ -71,18 +78,27 @@ class Coded(NamedTuple):
         features: Reconstructed frames, ``(O, B, T, D)`` float32; zeros at padded frames.
         bits: Estimated bits of each frame, ``-log2 q`` summed over its positions, ``(O, B, T)`` float32; zeros at
             padded frames.
-        extra: Bits of each frame by other ways of counting (:attr:`emoquant.codecs.Codec.extra`), ``(O, B, T, M)``
-            float32; None where there are none.
     """
 
     codes: Tensor
     features: Tensor
     bits: Tensor
-    extra: Tensor | None = None
 
     def each(self, change: Callable[[Tensor], Tensor]) -> "Coded":
-        """Return the same with a function applied to every tensor that is there."""
-        return Coded(*(None if value is None else change(value) for value in self))  # type: ignore[arg-type]
+        """Return the same with a function applied to every tensor."""
+        return Coded(*map(change, self))
+
+
+class Counted(NamedTuple):
+    """What a codec made of a batch, with its bits counted in other ways as well.
+
+    Attributes:
+        coded: Codes, features and estimated bits.
+        extra: Bits of each frame by each other way (:attr:`emoquant.codecs.Codec.extra`), ``(O, B, T, M)`` float32.
+    """
+
+    coded: Coded
+    extra: Tensor
 
 
 class StyleReference(NamedTuple):

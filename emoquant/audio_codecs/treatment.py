@@ -13,7 +13,7 @@ from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
 from emoquant.audio_codecs.code_entropy import CodeEntropy
 from emoquant.codecs.base import Codec
 from emoquant.encoders.base import FrameEncoder
-from emoquant.types import Batch, Coded
+from emoquant.types import Batch, Coded, Counted
 
 
 class Recording(Protocol):
@@ -77,7 +77,11 @@ class Recoded(Codec):
         raise ValueError(f"{self.name!r} codes audio, not features: name it under audio_codecs, by itself")
 
     def code(self, batch: Batch) -> Coded:
-        """Code the audio of a batch; see :meth:`Codec.code`.
+        """Code the audio of a batch; see :meth:`Codec.code`. Errors as of :meth:`count`."""
+        return self.count(batch).coded
+
+    def count(self, batch: Batch) -> Counted:
+        """Code the audio of a batch and count its bits in every way; see :meth:`Codec.count`.
 
         Raises:
             AudioError: An audio file cannot be read.
@@ -85,10 +89,10 @@ class Recoded(Codec):
         """
         codec, encoder = self._parts
         codec.device = batch.features.device
-        clips = [self._clip(self._utterances[row], encoder.sample_rate) for row in batch.utterances.tolist()]
+        clips = [read_clip(self._utterances[row], encoder.sample_rate) for row in batch.utterances.tolist()]
         return self._coded(batch, clips, self.points)
 
-    def code_waveform(self, waveform: Tensor, path: Path, points: Sequence[float] | None = None) -> Coded:
+    def code_waveform(self, waveform: Tensor, path: Path, points: Sequence[float] | None = None) -> Counted:
         """Return what the codec makes of one recording, a batch of one.
 
         Args:
@@ -102,11 +106,11 @@ class Recoded(Codec):
         batch = Batch(empty, counts, row, row, row, torch.zeros(1, 0))
         return self._coded(batch, [Clip(path.stem, path, waveform)], points or self.points)
 
-    def _coded(self, batch: Batch, clips: Sequence[Clip], points: Sequence[float]) -> Coded:
+    def _coded(self, batch: Batch, clips: Sequence[Clip], points: Sequence[float]) -> Counted:
         found = [self._point(batch, clips, point) for point in points]
         features, bits, extra = (torch.stack(parts) for parts in zip(*found, strict=True))
         codes = torch.zeros(*bits.shape, 0, dtype=torch.int16, device=bits.device)
-        return Coded(codes, features, bits, extra)
+        return Counted(Coded(codes, features, bits), extra)
 
     @torch.inference_mode(False)  # a test runs in that mode, where nothing can be trained
     def learn_codes(self, utterances: Sequence[Recording]) -> None:
@@ -118,18 +122,13 @@ class Recoded(Codec):
         codec, encoder = self._parts
         if not codec.codewords:
             return
-        clips = [self._clip(utterance, encoder.sample_rate) for utterance in utterances]
+        clips = [read_clip(utterance, encoder.sample_rate) for utterance in utterances]
         found = {}
         for point in self.points:
             codes = [c.codes for part in _parts(clips) for c in codec.recode(part, point) if c.codes is not None]
             found[point] = CodeEntropy(codec.codewords, codes[0].shape[1])
             found[point].fit(codes)
         self._entropy, self.learnt = found, len(utterances)
-
-    @staticmethod
-    def _clip(utterance: Recording, sample_rate: int) -> Clip:
-        waveform = read_audio(utterance.path, utterance.start, utterance.end, sample_rate)
-        return Clip(utterance.id, utterance.path, waveform, utterance.start)
 
     def _point(self, batch: Batch, clips: Sequence[Clip], point: float) -> tuple[Tensor, Tensor, Tensor]:
         """Return features ``(B, T, D)``, bits ``(B, T)`` and further bits ``(B, T, M)`` of one operating point."""
@@ -166,6 +165,16 @@ class Recoded(Codec):
             features, counts = encoder(pad_sequence(group, batch_first=True).to(device), lengths)
             rows += [row[:count] for row, count in zip(features, counts.tolist(), strict=True)]
         return rows
+
+
+def read_clip(utterance: Recording, sample_rate: int) -> Clip:
+    """Return an utterance to be coded, at a sampling rate.
+
+    Raises:
+        AudioError: Its file cannot be read.
+    """
+    waveform = read_audio(utterance.path, utterance.start, utterance.end, sample_rate)
+    return Clip(utterance.id, utterance.path, waveform, utterance.start)
 
 
 def _parts(clips: Sequence[Clip], size: int = 16) -> Iterator[Sequence[Clip]]:

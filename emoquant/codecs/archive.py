@@ -6,17 +6,19 @@
 | 4 | CRC-32 of the index, little-endian |
 | 4 | fingerprint of the codec |
 | 1-4 each | number of utterances; bytes of the index after this number |
-| index | columns of frames, coded bytes and lambdas; 12 bits of checksum for each utterance; names, deflated, if any |
+| index | columns of frames, coded bytes, lambdas; 12 bits of checksum each; names and JSON of settings, both deflated |
 | rest | the range-coded utterances, one after the other |
 
 A column holds its smallest value, the bits of the largest difference to it, and all differences with so many bits. Each
 utterance is coded for itself: one is read without the others, and what is damaged is that one alone.
 """
 
+import json
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,8 +40,8 @@ from emoquant.codecs.bitstream import (
 from emoquant.storage.files import refuse_pointer, write_whole
 
 _CHECK_BITS = 12
-#: Longest name, in bytes.
-MOST_NAME = 1024
+#: Longest name, and settings, in bytes.
+MOST_NAME, MOST_SETTINGS = 1024, 1 << 16
 _HEAD = len(MAGIC) + 1 + 4 + FINGERPRINT_BYTES
 
 Column = NDArray[np.int64]
@@ -54,6 +56,7 @@ class Archive:
         frames: Frames of each, ``(N,)``.
         lmbdas: Lambda of each.
         sizes: Coded bytes of each, ``(N,)``.
+        settings: What whoever wrote it said of all utterances (encoder, trimming); empty if nothing.
     """
 
     def __init__(
@@ -63,8 +66,9 @@ class Archive:
         names: Sequence[str],
         columns: tuple[Column, Column, Column, Column],
         begin: int,
+        settings: Mapping[str, Any],
     ) -> None:
-        self.fingerprint, self.names = fingerprint, list(names)
+        self.fingerprint, self.names, self.settings = fingerprint, list(names), dict(settings)
         self.frames, self.sizes, codes, self._checks = columns
         self.lmbdas = [lmbda_of(int(code)) for code in codes]
         self._read, self._starts = read, begin + np.concatenate([[0], np.cumsum(self.sizes)])
@@ -94,21 +98,29 @@ class Archive:
         return found
 
 
-def write_archive(path: str | Path, packets: Sequence[Packet], names: Sequence[str] = ()) -> None:
+def write_archive(
+    path: str | Path,
+    packets: Sequence[Packet],
+    names: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
+) -> None:
     """Write an archive, whole or not at all.
 
     Args:
         path: File to write; its folder must exist.
         packets: Utterances of one codec, at least one (:meth:`~emoquant.codecs.real_bits.RealBits.packets`).
         names: Their names, all different and without line breaks; none to store no names.
+        settings: What is to be said of all of them, as primitives that JSON holds; nothing by default.
 
     Raises:
-        ValueError: There is no utterance, they are of several codecs, or names do not fit them.
+        ValueError: There is no utterance, they are of several codecs, names do not fit them, or settings are too long.
     """
-    write_whole(Path(path), pack_archive(packets, names))
+    write_whole(Path(path), pack_archive(packets, names, settings))
 
 
-def pack_archive(packets: Sequence[Packet], names: Sequence[str] = ()) -> bytes:
+def pack_archive(
+    packets: Sequence[Packet], names: Sequence[str] = (), settings: Mapping[str, Any] | None = None
+) -> bytes:
     """Return the bytes of an archive; arguments and errors as of :func:`write_archive`."""
     if not packets or len({packet.fingerprint for packet in packets}) != 1:
         raise ValueError("an archive holds utterances of one codec, one at least: compress them with the same codec")
@@ -116,7 +128,11 @@ def pack_archive(packets: Sequence[Packet], names: Sequence[str] = ()) -> bytes:
         check_packet(packet)
     if names:
         check_names(names, len(packets))
-    listed = zlib.compress("\n".join(names).encode(), 9, wbits=-15) if names else b""
+    said = json.dumps(settings, separators=(",", ":")).encode() if settings else b""
+    if len(said) > MOST_SETTINGS:
+        raise ValueError(f"settings of an archive may take {MOST_SETTINGS} bytes as JSON, got {len(said)}")
+    listed = zlib.compress("\n".join(names).encode(), 9, wbits=-15) if names or said else b""
+    listed += zlib.compress(said, 9, wbits=-15) if said else b""
     index = b"".join(
         (
             _pack_column([packet.frames for packet in packets]),
@@ -182,16 +198,16 @@ def _open(read: Callable[[int, int], bytes]) -> Archive:
         raise BitstreamError("the index of the archive is damaged or cut off: copy the file again")
     if count < 1 or count * _CHECK_BITS > 8 * size:
         raise BitstreamError(f"damaged: an index of {size} bytes cannot hold {count} utterances")
-    columns, at = [], 0
-    for _ in range(3):
-        column, at = _read_column(index, at, count)
-        columns.append(column)
-    frames, sizes, codes = columns
+    frames, at = _read_column(index, 0, count)
+    sizes, at = _read_column(index, at, count)
+    codes, at = _read_column(index, at, count)
     checks, at = _read_bits(index, at, count, _CHECK_BITS)
     if frames.min() < 1 or frames.max() > MOST_FRAMES or codes.max() >= 1 << 14:
         raise BitstreamError("damaged: frames or lambda of an utterance are out of range")
-    names = _read_names(index[at:], count)
-    return Archive(read, head[8:_HEAD], names, (frames, sizes, codes, checks), begin + size)
+    text, rest = _inflate(index[at:], count * (MOST_NAME + 1), "names")
+    said, _ = _inflate(rest, MOST_SETTINGS, "settings")
+    columns = (frames, sizes, codes, checks)
+    return Archive(read, head[8:_HEAD], _names(text, count), columns, begin + size, _settings(said))
 
 
 def _is_bad(name: str) -> bool:
@@ -229,14 +245,32 @@ def _read_bits(data: bytes, at: int, count: int, width: int) -> tuple[Column, in
     return (bits.astype(np.int64) << np.arange(width)).sum(1, dtype=np.int64), at + size
 
 
-def _read_names(data: bytes, count: int) -> list[str]:
+def _inflate(data: bytes, most: int, what: str) -> tuple[str, bytes]:
+    """Return the text at the beginning of bytes and what follows it; an empty text of no bytes."""
     if not data:
-        return []
+        return "", b""
     try:
         opened = zlib.decompressobj(wbits=-15)
-        names = opened.decompress(data, count * (MOST_NAME + 1)).decode().split("\n")
+        text = opened.decompress(data, most).decode()
     except (zlib.error, UnicodeDecodeError) as error:
-        raise BitstreamError(f"damaged: the archive's names cannot be read ({error})") from error
-    if len(names) != count or not opened.eof:
+        raise BitstreamError(f"damaged: the archive's {what} cannot be read ({error})") from error
+    if not opened.eof:
+        raise BitstreamError(f"damaged: the archive's {what} are cut off or too long")
+    return text, opened.unused_data
+
+
+def _names(text: str, count: int) -> list[str]:
+    names = text.split("\n") if text else []
+    if names and len(names) != count:
         raise BitstreamError(f"damaged: the archive lists {len(names)} names for {count} utterances")
     return names
+
+
+def _settings(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text) if text else {}
+    except (ValueError, RecursionError) as error:
+        raise BitstreamError(f"damaged: the archive's settings cannot be read ({error})") from error
+    if not isinstance(found, dict):
+        raise BitstreamError("damaged: the archive's settings are no table")
+    return found

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emoquant.codecs.history import Source
 from emoquant.storage.origin import Origin
-from emoquant.types import Batch, Coded
+from emoquant.types import Batch, Coded, Counted
 
 #: Lagrange multipliers of the study's sweep, in squared feature units per bit.
 STUDY_LAMBDAS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0)
@@ -43,7 +43,7 @@ class Codec(nn.Module, ABC):
 
     @property
     def extra(self) -> tuple[str, ...]:
-        """Names of other ways of counting bits, as :attr:`emoquant.types.Coded.extra` has them; none by default."""
+        """Names of other ways of counting bits, as :attr:`emoquant.types.Counted.extra` has them; none by default."""
         return ()
 
     @property
@@ -78,6 +78,11 @@ class Codec(nn.Module, ABC):
         """
         coded: Coded = self(batch.features, batch.lengths)
         return coded
+
+    def count(self, batch: Batch) -> Counted:
+        """Return what :meth:`code` returns, and its bits by the other ways of counting that :attr:`extra` names."""
+        coded = self.code(batch)
+        return Counted(coded, coded.bits.new_zeros(*coded.bits.shape, 0))
 
     def settings(self) -> dict[str, Any]:
         """Return the constructor arguments that make a codec of this shape again, as primitives.

@@ -1,6 +1,6 @@
 """The archive that ``emoquant compress`` writes: all utterances of a run in one ``.emq`` file, whole or not at all."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from emoquant.codecs.archive import check_names, write_archive
@@ -15,18 +15,22 @@ class CompressedArchive:
     Args:
         path: The file.
         fingerprint: Fingerprint of the codec.
+        settings: What its utterances have in common, as primitives; what is None is left out.
         division: Number of this job's share, and their count, which must be 1.
 
     Raises:
         ValueError: The work is divided.
     """
 
-    def __init__(self, path: Path, fingerprint: bytes, division: tuple[int, int]) -> None:
+    def __init__(
+        self, path: Path, fingerprint: bytes, settings: Mapping[str, object], division: tuple[int, int]
+    ) -> None:
         if division[1] != 1:
             raise ValueError(
                 f"{path} is one archive, which cannot be written in parts: name a folder, or leave out shard"
             )
         self.path, self.fingerprint = path, fingerprint
+        self.settings = {name: value for name, value in settings.items() if value is not None and name != "codec"}
         self._packets: list[Packet] = []
         self._names: list[str] = []
 
@@ -59,5 +63,5 @@ class CompressedArchive:
 
     def close(self) -> Path:
         """Write the archive and return its path."""
-        write_archive(self.path, self._packets, self._names)
+        write_archive(self.path, self._packets, self._names, self.settings)
         return self.path

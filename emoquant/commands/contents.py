@@ -6,6 +6,8 @@ from pathlib import Path
 def contents(archive: Path) -> None:
     """Print what an archive of compressed utterances holds: number, name, frames, coded bytes and lambda of each.
 
+    Lines before the table, which begin with ``#``, say what all of them have in common: encoder, target, trimming.
+
     Args:
         archive: File that ``emoquant compress INPUT OUT.emq CODEC`` wrote.
 
@@ -20,6 +22,8 @@ def contents(archive: Path) -> None:
         found = read_archive(archive)
     except BitstreamError as error:
         raise BitstreamError(f"{archive}: {error}") from error
+    for key, value in found.settings.items():
+        print(f"# {key}: {value}")
     print("number\tname\tframes\tbytes\tlambda")
     for number in range(len(found)):
         name = found.names[number] if found.names else ""

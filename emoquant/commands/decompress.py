@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from io import BytesIO
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
@@ -46,6 +46,7 @@ def decompress(
     overwrite: bool = False,
     progress: bool = True,
     allow_class: list[str] | None = None,
+    options: dict[str, Any] | None = None,
 ) -> Path:
     """Turn .emq files back to frame features, one .npy file (T, D) float32 each, and return their folder.
 
@@ -62,6 +63,7 @@ def decompress(
         overwrite: Decode everything, and write over features that the command did not make.
         allow_class: Modules outside the project whose classes the checkpoint may name; their code is run.
         progress: Whether a progress bar is shown.
+        options: Settings of a transform codec other than its own, as they were given to compress.
 
     Raises:
         FileNotFoundError: An input or the checkpoint is missing.
@@ -76,7 +78,8 @@ def decompress(
     if utterances < 1:
         raise ValueError(f"utterances must be at least 1, got {utterances}")
     files = find_files(input, [".emq"])
-    trained = require_real_bits(load_codec(codec, allow_class=allow_class or ()), "the .emq format").to(device)
+    loaded = load_codec(codec, allow_class=allow_class or (), options=options)
+    trained = require_real_bits(loaded, "the .emq format").to(device)
     output.mkdir(parents=True, exist_ok=True)
     manifest = output / MANIFEST
     known = {row.file: row.source for row in read_rows(manifest, DecompressedRow)}

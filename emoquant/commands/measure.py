@@ -157,7 +157,7 @@ def _measured(
             features, counts = encoder(waveform[None], torch.tensor([len(waveform)]))
             coded: Coded | None = None
             if isinstance(coder, AudioCodec):
-                coded = Recoded(coder, encoder, []).code_waveform(waveform, path, points)
+                coded = Recoded(coder, encoder, []).code_waveform(waveform, path, points).coded
             elif coder is not None:
                 coded = coder(features, counts, points)
             found = moments(features[0], coded, points, head, encoder.frame_rate, seconds)

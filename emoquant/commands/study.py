@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emoquant.console.words import require_same
 from emoquant.reports.defaults import default_reports
-from emoquant.reports.findings_table import findings_html, found_in, write_findings
+from emoquant.reports.findings_table import found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import FOLDER, configured_reports
@@ -178,7 +178,7 @@ def _write_page(
     found = found_in([(section.title, section.rows) for section in sections])
     if found:
         write_findings(place.parent, found)
-    return write_file(place, study_page(title, sections, findings_html(found)))
+    return write_file(place, study_page(title, sections))
 
 
 def _section(experiment: Experiment, runs: Sequence[tuple[Path, Path]], folder: Path) -> Section:

@@ -24,6 +24,8 @@ class Utterance(NamedTuple):
         start: Where the utterance begins in the file, in seconds.
         end: Where it ends, in seconds; None for the end of the file.
         votes: Annotators' votes per canonical emotion (counts or shares); empty where nobody voted.
+        dimensions: Annotators' mean ratings of arousal, valence and dominance, on the corpus's scale; those that there
+            are.
     """
 
     id: str
@@ -36,6 +38,7 @@ class Utterance(NamedTuple):
     start: float = 0.0
     end: float | None = None
     votes: Mapping[str, float] = {}
+    dimensions: Mapping[str, float] = {}
 
 
 class Corpus(ABC):

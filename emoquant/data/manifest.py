@@ -31,7 +31,8 @@ class ManifestCorpus(Corpus):
     """A CSV file of utterances.
 
     Columns: ``path``, ``emotion`` and optionally ``speaker``, ``text``, ``split``, ``id``, ``language``, ``start`` and
-    ``end`` (seconds) and ``votes_<emotion>`` (annotators' votes, counts or shares); others are left alone.
+    ``end`` (seconds), ``arousal``, ``valence``, ``dominance`` (annotators' means) and ``votes_<emotion>`` (annotators'
+    votes, counts or shares); others are left alone.
     :func:`~emoquant.data.manifest_writer.write_manifest` makes one of a folder.
 
     Commas, semicolons, tabs or ``|`` stand between the cells, names of columns are in any capitals, and paths have

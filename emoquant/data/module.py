@@ -1,6 +1,5 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal, cast
@@ -14,6 +13,7 @@ from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds, read_aud
 from emoquant.data.arrangement import ArrangedDataModule
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
+from emoquant.data.features import FeatureDataset
 from emoquant.data.folds import parse_fold
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
@@ -27,43 +27,6 @@ from emoquant.storage.origin import Origin
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
-
-
-class FeatureDataset(SplitDataset):
-    """Frame features of a split, read from the feature store; see :class:`EmotionDataModule`.
-
-    Args:
-        utterances: The utterances.
-        rows: Row of each in the store's index, ``(N,)``.
-        store: The store.
-        emotions: Their emotions.
-        speakers: Their speakers.
-        votes: Shares of the annotators' votes, ``(C,)`` float32 a row.
-    """
-
-    def __init__(
-        self,
-        utterances: Sequence[Utterance],
-        rows: np.ndarray,
-        store: FeatureStore,
-        emotions: np.ndarray,
-        speakers: np.ndarray,
-        votes: Names,
-    ) -> None:
-        super().__init__(utterances, store.frames(rows), emotions, speakers)
-        self._rows, self._store, self._votes = rows, store, votes
-
-    @property
-    def content(self) -> bytes:
-        """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
-        return hashlib.sha256(self._store.index.keys(self._rows)).digest()
-
-    def __getitem__(self, index: Rows) -> Batch:
-        """Return the features of a batch."""
-        features = [self._store.read(row) for row in self._rows[index.rows]]
-        lengths = torch.tensor([len(frames) for frames in features])
-        votes = torch.from_numpy(np.stack([self._votes[row] for row in index.rows]))
-        return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
 
 
 class EmotionDataModule(ArrangedDataModule):

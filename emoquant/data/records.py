@@ -9,10 +9,10 @@ from operator import itemgetter
 from emoquant.data.base import SPLITS
 from emoquant.data.sheet import column_named, stands_for
 from emoquant.data.table import Builder
-from emoquant.labels import SPELLINGS, canonical_emotion
+from emoquant.labels import DIMENSIONS, SPELLINGS, canonical_emotion
 
 #: Fields of a manifest; columns of the same names unless they are mapped.
-FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end")
+FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end", *DIMENSIONS)
 
 #: Beginning of the names of columns with annotators' votes.
 VOTES = "votes_"
@@ -82,7 +82,7 @@ class RecordReader:
             ValueError: A cell is wrong; the message names neither file nor line.
         """
         stripped = [*map(str.strip, cells), ""]
-        path, emotion, speaker, text, split, name, language, start, end = self._fields(stripped)
+        path, emotion, speaker, text, split, name, language, start, end, *rated = self._fields(stripped)
         folder, file, prefix = self._path(path)
         begins = _seconds(start, "start") if start else 0.0
         ends = _seconds(end, "end") if end else math.nan
@@ -96,7 +96,8 @@ class RecordReader:
         label = self._emotions.get(emotion) or self._emotion(emotion, line)
         part = self._part(split)
         votes = self._read_votes(stripped) if self._votes else ()
-        builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes)
+        ratings = tuple(map(_rating, rated, DIMENSIONS)) if any(rated) else ()
+        builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes, ratings)
 
     def _path(self, cell: str) -> tuple[str, str, str]:
         """Return folder and name of a file, and what the folder adds to the names of its utterances."""
@@ -210,6 +211,10 @@ def _number(cell: str, column: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{column} is {cell!r}, expected a number")
     return value
+
+
+def _rating(cell: str, column: str) -> float:
+    return _number(cell, column) if cell else math.nan
 
 
 def _seconds(cell: str, column: str) -> float:

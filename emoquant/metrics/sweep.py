@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +14,7 @@ from emoquant.codecs.base import Codec
 from emoquant.devices.memory import fitting
 from emoquant.devices.precision import full_float32
 from emoquant.devices.ranks import from_first
+from emoquant.metrics.by_classifier import Classifier
 from emoquant.metrics.choice import CodebookChoice, require_points_and_names
 from emoquant.metrics.clustered import Clusters, with_clusters
 from emoquant.metrics.decisions import Recognition
@@ -37,16 +38,6 @@ MOST_VALUES = 2**27
 VALUE_BYTES = 24
 
 
-class Classifier(Protocol):
-    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
-
-    labels: list[str]
-    dim: int
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
-
-
 class SweepMetrics(nn.Module):
     """Runs codecs at all of their operating points and measures what is left of the emotions.
 
@@ -57,7 +48,8 @@ class SweepMetrics(nn.Module):
         codecs: The codecs, of different names; each runs at its own ``points``.
         emotions: Names of the emotions, in the order of the batches' indices.
         references: Centroids and mean of the training split, or None to leave out what needs them.
-        classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
+        classifier: Frozen classifier of utterance vectors, or None to leave out recognition; rows have its
+            ``name``. Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
         blocks: What the intervals resample; random blocks of utterances by default.
         strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
@@ -97,19 +89,17 @@ class SweepMetrics(nn.Module):
         super().__init__()
         self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
         require_points_and_names(codecs, choices)
-        self.codecs = nn.ModuleList(codecs)
-        self.classifier = classifier
+        self.codecs, self.classifier = nn.ModuleList(codecs), classifier
         self.emotions, self.corpus = list(emotions), corpus
         self.blocks = Blocks() if blocks is None else blocks
         self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
-        labels = None if classifier is None else classifier.labels
+        labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
         for codec in codecs:
-            chosen = standard_measures(
-                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
-            )
+            settings = closed_set, seed, coded_bits, frame_rate, name
+            chosen = standard_measures(codec, self.emotions, references, labels, *settings)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
@@ -157,7 +147,7 @@ class SweepMetrics(nn.Module):
         values = fitting(batch.features.device, VALUE_BYTES, MOST_VALUES, 16 * MOST_VALUES)
         step = max(1, values // (points * batch.features[0].numel()))
         for begin in range(0, len(batch.lengths), step):
-            part = Batch(*(value[begin : begin + step] for value in batch))
+            part = batch.part(begin, begin + step)
             yield part._replace(features=part.features[:, : int(part.lengths.max())])
 
     def _pairs(self) -> Iterator[tuple[Codec, CodecSums]]:
@@ -182,14 +172,14 @@ class SweepMetrics(nn.Module):
             cast(MeasureSums, part).update(choice.observe(seen), cells)
 
     def _code(self, batch: Batch, codec: Codec) -> tuple[Coded, Observation]:
-        coded = codec.code(batch)
+        coded, extra = codec.count(batch)
         expected = (len(codec.points), *batch.features.shape)
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
         with full_float32(batch.features.device):
-            return coded, self._observe(batch, codec, coded)
+            return coded, self._observe(batch, codec, coded, extra)
 
-    def _observe(self, batch: Batch, codec: Codec, coded: Coded) -> Observation:
+    def _observe(self, batch: Batch, codec: Codec, coded: Coded, extra: Tensor) -> Observation:
         before = utterance_vectors(batch.features, batch.lengths)
         after = utterance_vectors(coded.features, batch.lengths)
         if not bool(before.isfinite().all()):
@@ -218,7 +208,8 @@ class SweepMetrics(nn.Module):
             logits,
             logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
-            None if coded.extra is None else (coded.extra.double() * mask[..., None]).sum(-2),
+            (extra.double() * mask[..., None]).sum(-2),
+            batch.dimensions,
         )
 
     def _logits(self, vectors: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from emoquant.reports.chance import classifier_doubt
+from emoquant.reports.chance import classifier_doubt, heard_note
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
 from emoquant.reports.trust import speaker_text, triplet_text
@@ -116,7 +116,7 @@ class Drawing(Report):
         for corpus in corpora:
             suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
             own = results.of_corpus(corpus)
-            doubt = classifier_doubt(own)
+            doubt = " ".join(filter(None, [classifier_doubt(own), heard_note(own)]))
             for artifact in self.draw(own):
                 notes = " ".join(filter(None, [triplet_text(own, artifact.rows), speaker_text(artifact.rows)]))
                 noted = _noted(artifact._replace(stem=artifact.stem + suffix), notes)

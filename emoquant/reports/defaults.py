@@ -53,12 +53,17 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (ConfusionMatrices(), predicted),
         (FlowFigure(), predicted),
         (RDCurve(), {"distortion", "bits_per_frame"}),
+        *((_concordance(metric), {metric, "bits_per_frame"}) for metric in sorted(metrics) if metric.startswith("ccc")),
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]
     reports = [report for report, needed in candidates if needed <= metrics]
     if any(stratum.startswith("speaker=") for stratum in results.strata("drift_to_neutral")):
         reports.append(StrataCurves())
     return [*reports, StudyPage()]
+
+
+def _concordance(metric: str) -> RDCurve:
+    return RDCurve(metric, name=metric.replace("/", "_"))
 
 
 def _published(results: Results, metric: str) -> str | None:

@@ -23,14 +23,15 @@ RULES = (far_end, neutral_stays, towards_neutral, direct, own_kept, attracted, r
 SPACE_RULES = (neutral_stays, towards_neutral, attracted)
 
 
-def findings(rows: Sequence[Row]) -> list[Finding]:
+def findings(rows: Sequence[Row], classifier: str = "") -> list[Finding]:
     """Return the findings that the rows of one run speak of; none where the run is of something else.
 
     Args:
         rows: Rows of a results file of one corpus.
+        classifier: Classifier under which they are held against the rows; the first of the file by default.
     """
     found: list[Finding] = []
-    results = Results(rows)
+    results = Results(rows, classifier)
     doubt = classifier_doubt(results)
     in_spaces = [partial(rule, space=space) for space in results.spaces() for rule in SPACE_RULES]
     rules: list[Callable[[Results], Finding | None]] = [*RULES, *in_spaces]

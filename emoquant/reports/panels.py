@@ -78,6 +78,9 @@ class Horizontal(NamedTuple):
     linear_below: float | None = None
 
 
+#: Lines of fewer utterances than this are thin, whatever they are about.
+FEW = 10
+_THIN = 0.8
 #: Inches of a panel beside its axes.
 _MARGIN = 0.35
 #: Where unquantized features are drawn, in units of the linear stretch.
@@ -213,7 +216,9 @@ def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float | None) -> N
     line = axes.plot(
         curve.x, y, color=colour, linestyle=dashes, marker=marker, markerfacecolor=face, markeredgewidth=0.7
     )
-    line[0].set(clip_on=False, linewidth=curve.weight, zorder=1.9 if curve.published else 2 + curve.weight / 10)
+    few = not curve.published and any(row.n < FEW for row in curve.rows)
+    weight = min(curve.weight, _THIN) if few else curve.weight
+    line[0].set(clip_on=False, linewidth=weight, zorder=1.9 if curve.published else 2 + weight / 10)
     if curve.published or not curve.banded:
         return
     low, high = ([value * scale for value in ends] for ends in zip(*[(r.low, r.high) for r in curve.rows], strict=True))

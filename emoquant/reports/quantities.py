@@ -81,6 +81,10 @@ _QUANTITIES = {
         meaning="mutual information of emotion and decision",
         ceiling="label_entropy",
     ),
+    "ccc": Quantity("Concordance with the annotators", limits=(-1.0, 1.0), meaning="Lin's coefficient"),
+    "ccc_before": Quantity(
+        "Concordance with the rating before quantization", limits=(-1.0, 1.0), meaning="Lin's coefficient"
+    ),
     "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
     "utterance_similarity": Quantity(
         "Utterance similarity", "cosine", meaning="of the time means before and after coding"
@@ -137,6 +141,13 @@ _QUANTITIES = {
     ),
     "similarity_to": Quantity("Similarity", "cosine"),
     "predicted": _share("Predicted"),
+    "probe": Quantity("Probe", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on time means"),
+    "code_probe": Quantity(
+        "Probe of codes", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on code histograms"
+    ),
+    "equal_error_rate": Quantity("Equal error rate of speakers", "%", 100.0, 1, (0.0, 50.0)),
+    "character_error_rate": _share("Character error rate"),
+    "f0_correlation": Quantity("Correlation of F0", limits=(0.0, 1.0), meaning="of log F0 with the recording's"),
     "triplet_accuracy": Quantity(
         "Triplet accuracy", "%", 100.0, 1, (0.0, 100.0), meaning="same emotion nearer than another one; chance 50 %"
     ),

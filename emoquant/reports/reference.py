@@ -51,6 +51,17 @@ def reference_text(reference: str | Path) -> str:
     return f"published figures ({SOURCES.get(name, Path(reference).name)})"
 
 
+def source_name(reference: str | Path) -> str:
+    """Return the heading of published figures in a picture: the corpus, where it is known.
+
+    Example:
+        >>> source_name("esd_accuracy_vs_lambda"), source_name("mine.csv")
+        ('published (ESD)', 'published')
+    """
+    corpus = SOURCES.get(Path(reference).stem, "").partition(",")[0]
+    return f"published ({corpus})" if corpus.isupper() else "published"
+
+
 def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Published:
     """Read a table of published figures over lambda.
 

@@ -31,6 +31,7 @@ class Row(NamedTuple):
         speaker_low: Lower end of the 95 % interval that is clustered by speaker; NaN where there is none.
         speaker_high: Upper end of it; NaN where there is none.
         speakers: Speakers behind it, 0 without one.
+        classifier: Name of the classifier that was asked; empty where none was.
     """
 
     corpus: str
@@ -48,10 +49,11 @@ class Row(NamedTuple):
     speaker_low: float = math.nan
     speaker_high: float = math.nan
     speakers: int = 0
+    classifier: str = ""
 
 
 #: Columns that files of earlier versions lack.
-_LATER = ("seeds", "speaker_low", "speaker_high", "speakers")
+_LATER = ("seeds", "speaker_low", "speaker_high", "speakers", "classifier")
 
 
 def write_results(path: Path, rows: Iterable[Row]) -> None:

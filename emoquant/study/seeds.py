@@ -25,7 +25,8 @@ def merge_seeds(runs: Sequence[Sequence[Row]]) -> list[Row]:
     for rows in runs:
         for row in rows:
             point = None if math.isnan(row.lmbda) else row.lmbda
-            found.setdefault((row.corpus, row.codec, point, row.emotion, row.metric, row.stratum), []).append(row)
+            key = row.corpus, row.codec, point, row.emotion, row.metric, row.stratum, row.classifier
+            found.setdefault(key, []).append(row)
     return [_merged(rows) for rows in found.values()]
 
 

@@ -6,6 +6,7 @@ from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.ge2e import GE2ETask
+from emoquant.tasks.lda import LDATask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.transform import TransformTask
@@ -18,6 +19,7 @@ __all__ = [
     "CodecTask",
     "EntropyTask",
     "GE2ETask",
+    "LDATask",
     "ProbeTask",
     "TransformTask",
 ]

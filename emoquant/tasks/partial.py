@@ -171,6 +171,8 @@ def digest_of(
         for column in (found.emotions, found.speakers, found.lengths):
             digest.update(np.ascontiguousarray(column).data)
         digest.update(getattr(found, "content", b""))  # of the audio, where the dataset knows it
+        if (rated := getattr(found.utterances, "dimensions", None)) is not None:
+            digest.update(np.ascontiguousarray(rated).data)
         for name in found.ids():
             digest.update(name.encode() + b"\0")
     return digest.hexdigest()[:24]

@@ -1,4 +1,4 @@
-"""What an evaluation takes from the training split (centroids, mean, spaces), and from the test split for triplets."""
+"""What an evaluation takes from the training split (centroids, spaces, ratings) and the test split (triplets)."""
 
 from collections.abc import Callable, Sequence
 from typing import cast
@@ -14,6 +14,7 @@ from emoquant.metrics import (
     CodebookChoice,
     Crossed,
     CrossedVectors,
+    Measure,
     References,
     ReferenceVectors,
     Space,
@@ -23,6 +24,7 @@ from emoquant.metrics import (
     make_space,
     triplet_rows,
 )
+from emoquant.metrics.dimensions import Concordance, RatingRegression
 from emoquant.metrics.sums import synced
 from emoquant.metrics.tabulate import Sampling, Subject
 from emoquant.storage.results import Row
@@ -30,8 +32,11 @@ from emoquant.storage.results import Row
 
 def read_training_split(
     data: EmotionData, device: torch.device, names: Sequence[SpaceName], classifier: Callable[[Tensor], Tensor]
-) -> tuple[References, list[Space]]:
-    """Return centroids and mean of the training split and spaces fitted on it; each rank reads its share.
+) -> tuple[References, list[Space], list[Measure]]:
+    """Return centroids and mean of the training split, spaces fitted on it, and measures of rated dimensions.
+
+    Each rank reads its share. The dimensions are what the encoder's own head gives, where it has one, else a regression
+    on the ratings of the split; without either there is no such measure.
 
     Args:
         data: The data.
@@ -44,14 +49,20 @@ def read_training_split(
     """
     references = ReferenceVectors(data.emotions, data.dim).to(device)
     scatter = WithinScatter(len(data.emotions), data.dim).to(device) if names else None
+    own = None if data.encoder is None else data.encoder.dimension_head()
+    ratings = RatingRegression(data.dim).to(device)
     for batch in data.reference_dataloader():
         batch = move_data_to_device(batch, device)
         references.update(batch)
+        if own is None:
+            ratings.update(batch)
         if scatter is not None:
             scatter.update(batch)
     found: References = references.compute()
     fitted = (torch.zeros(0), torch.zeros(0)) if scatter is None else scatter.compute()
-    return found, [make_space(name, fitted, classifier) for name in names]
+    rating = own if own is not None else ratings.compute()
+    measures: list[Measure] = [] if rating is None else [Concordance(rating)]
+    return found, [make_space(name, fitted, classifier) for name in names], measures
 
 
 def calibrate(sweep: SweepMetrics, batches: int, data: EmotionData, device: torch.device) -> None:
@@ -107,18 +118,3 @@ def speaker_blocks(data: EmotionData) -> tuple[Blocks, Blocks | None]:
         speakers = list(range(len(data.speakers)))
     named = all(name and not name.endswith("/") for name in (data.speakers[speaker] for speaker in speakers))
     return Blocks(speakers), Blocks(speakers, least=2) if named and len(speakers) > 1 else None
-
-
-def require_every_emotion(data: EmotionData) -> None:
-    """Check that the test split has utterances of every emotion.
-
-    Raises:
-        ValueError: An emotion has none.
-    """
-    present = {int(emotion) for emotion in np.unique(data.dataset("test").emotions)}
-    missing = [emotion for index, emotion in enumerate(data.emotions) if index not in present]
-    if missing:
-        raise ValueError(
-            f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
-            "leave the emotion out of the data's `emotions` or split the corpus otherwise"
-        )

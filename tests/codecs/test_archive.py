@@ -30,6 +30,16 @@ def test_utterances_come_back_by_number_and_name(names, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "a.emq"]
 
 
+@pytest.mark.parametrize("names", [NAMES, []])
+def test_settings_come_back(names):
+    settings = {"encoder": {"name": "tiny", "fingerprint": "00ff"}, "trim": 30.0}
+    archive = parse_archive(pack_archive(PACKETS, names, settings))
+    assert (archive.settings, archive.names, archive.packet(5)) == (settings, names, PACKETS[5])
+    assert parse_archive(pack_archive(PACKETS, names)).settings == {}
+    with pytest.raises(ValueError, match="settings of an archive may take 65536 bytes"):
+        pack_archive(PACKETS, names, {"long": "x" * 70_000})
+
+
 def test_a_damaged_utterance_leaves_the_others():
     data = pack_archive(PACKETS, NAMES)
     begin = len(data) - sum(len(packet.payload) for packet in PACKETS)

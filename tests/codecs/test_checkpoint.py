@@ -36,7 +36,7 @@ def test_a_saved_codec_codes_alike(model, tmp_path):
         6,
     )
     features, lengths = torch.randn(2, 5, 8), torch.tensor([5, 3])
-    for ours, theirs in zip(loaded(features, lengths)[:3], codec(features, lengths, [0, 2.5])[:3], strict=True):
+    for ours, theirs in zip(loaded(features, lengths), codec(features, lengths, [0, 2.5]), strict=True):
         assert torch.equal(ours, theirs)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert list(tmp_path.iterdir()) == [tmp_path / "happy.ckpt"]

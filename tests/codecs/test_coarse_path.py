@@ -143,7 +143,7 @@ def test_batch_composition_and_padding_change_nothing():
         for padding in (0, 5):
             alone = torch.nn.functional.pad(features[row : row + 1, :length], (0, 0, 0, padding), value=7.0)
             coded = codec(alone, lengths[row : row + 1])
-            for each, expected in zip(coded[:3], whole[:3], strict=True):
+            for each, expected in zip(coded, whole, strict=True):
                 assert torch.equal(each[:, 0, :length], expected[:, row, :length])
     codec.rows = 3
     assert torch.equal(codec(features, lengths).codes, whole.codes)

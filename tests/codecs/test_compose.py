@@ -28,7 +28,7 @@ class TestCascade:
         coded = Cascade(first, then, at=0.5)(features, lengths)
         middle = first(features, lengths, (0.5,))
         expected = then(middle.features[0], lengths)
-        for one, other in zip(coded[:3], expected[:3], strict=True):
+        for one, other in zip(coded, expected, strict=True):
             assert one.equal(other)
         both = Cascade(first, then, at=0.5, count_both=True)(features, lengths)
         assert both.bits.equal(expected.bits + middle.bits)

@@ -107,7 +107,7 @@ def test_results_depend_neither_on_the_batch_nor_on_threads():
     again = codec(padded, lengths, LAMBDAS)
     data = codec.compress_batch(features, 0.5)
     torch.set_num_threads(threads)
-    assert all(torch.equal(a, b) for a, b in zip(coded[:3], again[:3], strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(coded, again, strict=True))
     assert data == [codec.compress(each, 0.5) for each in features]
     written = codec.coded_bits(coded, lengths, LAMBDAS)
     assert written[2].tolist() == [8 * len(parse(each).payload) for each in data]

@@ -7,7 +7,7 @@ from packable import DIM
 from transform_world import fit_transform, utterances
 
 from emoquant.__main__ import main
-from emoquant.codecs import TransformCodec, read_archive, save_codec
+from emoquant.codecs import TransformCodec, load_codec, read_archive, save_codec
 from emoquant.codecs.archive import pack_archive
 from emoquant.codecs.bitstream import Packet
 from emoquant.commands.compress import compress
@@ -47,6 +47,31 @@ def test_an_archive_holds_what_the_files_hold(kind, features, tmp_path, request)
     assert float(np.square(loud).mean()) < 2
 
 
+def test_an_archive_says_what_its_utterances_have_in_common(features, transform, tmp_path, capsys):
+    compress(features, tmp_path / "a.emq", transform, bits_per_frame=8.0, progress=False)
+    assert read_archive(tmp_path / "a.emq").settings == {
+        "target": {"value": 8.0, "quantity": "bits_per_frame", "tolerance": 1.0},
+        "scope": "utterance",
+        "calibration": 16,
+    }
+    main(["contents", str(tmp_path / "a.emq")])
+    assert "# scope: utterance" in capsys.readouterr().out
+
+
+def test_a_stream_is_written_and_read_by_an_option(features, transform, tmp_path, capsys):
+    compress(features, tmp_path / "a.emq", transform, lmbda=0.5, options={"form": "stream"}, progress=False)
+    assert read_archive(tmp_path / "a.emq").settings == {"lmbda": 0.5, "options": {"form": "stream"}}
+    with pytest.raises(ValueError, match="written by another codec"):
+        decompress(tmp_path / "a.emq", tmp_path / "a", transform, progress=False)
+    decompress(tmp_path / "a.emq", tmp_path / "b", transform, options={"form": "stream"}, progress=False)
+    codec = load_codec(transform, options={"form": "stream"})
+    given = np.load(features / "utt 0.npy")
+    assert np.array_equal(np.load(tmp_path / "b" / "utt 0.npy"), codec.encode(given, 0.5).features.numpy())
+    with pytest.raises(SystemExit):
+        main(["compress", str(features), str(tmp_path / "c"), str(transform), "--options.form", "causal"])
+    assert "form 'whole' or 'stream', got 1 and 'causal'" in capsys.readouterr().err
+
+
 def test_a_rate_can_be_asked_for(features, transform, tmp_path):
     compress(features, tmp_path / "a.emq", transform, bits_per_frame=8.0, scope="corpus", tolerance=2.0, progress=False)
     archive = read_archive(tmp_path / "a.emq")
@@ -72,7 +97,9 @@ def test_an_archive_is_there_whole_or_not_at_all(features, checkpoint, tmp_path)
 def test_contents_are_listed_and_other_files_named(features, checkpoint, tmp_path, capsys):
     compress(features, tmp_path / "a.emq", checkpoint, lmbda=2.0, progress=False)
     main(["contents", str(tmp_path / "a.emq")])
-    lines = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "# lmbda: 2.0"
+    lines = [line.split("\t") for line in said[1:]]
     assert lines[0] == ["number", "name", "frames", "bytes", "lambda"]
     assert sorted((line[1], line[2], line[4]) for line in lines[1:])[3] == ("utt 0", "20", "2")
     (tmp_path / "b.emq").write_bytes(b"EMQ\2 of a kind")

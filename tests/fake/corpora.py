@@ -60,7 +60,7 @@ def fake_iemocap(root: Path, turns: int = 6) -> Path:
             kind = (turn + session) % len(labels)
             name = f"{dialogue}_{'FM'[turn % 2]}{turn:03d}"
             start, end = 2.0 * turn, 2.0 * turn + 1.5
-            evaluation += [f"[{start:.4f} - {end:.4f}]\t{name}\t{labels[kind]}\t[2.5000, 2.5000, 2.5000]"]
+            evaluation += [f"[{start:.4f} - {end:.4f}]\t{name}\t{labels[kind]}\t[2.5000, {1 + kind / 2:.4f}, 3.5000]"]
             evaluation += [
                 f"C-E2:\t{names[kind]};\t()",
                 f"C-E3:\t{names[kind]};\t(loud)",

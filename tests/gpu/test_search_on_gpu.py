@@ -63,7 +63,7 @@ def test_results_are_those_of_a_cpu(gpu):
     features, lengths = torch.randn(5, 9, DIM), torch.tensor([9, 3, 7, 9, 1])
     here = made(features, lengths)
     there = moved(made)(moved(features), moved(lengths))
-    for one, other in zip(here[:3], there[:3], strict=True):
+    for one, other in zip(here, there, strict=True):
         assert torch.equal(one, other.cpu())
 
 

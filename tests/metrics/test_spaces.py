@@ -114,6 +114,6 @@ def test_what_cannot_be_fitted_is_said():
         make_space("pca", (torch.zeros(0), torch.zeros(0)), CentroidHead())
     scatter = WithinScatter(len(EMOTIONS), DIM)
     batch = planted_batches()[0]
-    scatter.update(Batch(*(value[:1] for value in batch)))
+    scatter.update(batch.part(0, 1))
     with pytest.raises(ValueError, match="within an emotion none differs"):
         scatter.compute()

@@ -16,7 +16,7 @@ class FoldData(TinyData):
         super().__init__()
         self.fold = number, 3
         kept = [(batch, batch.speakers % 3 == number) for batch in self.batches["test"]]
-        self.batches["test"] = [type(b)(*(value[k] for value in b)) for b, k in kept if bool(k.any())]
+        self.batches["test"] = [type(b)(*(v if v is None else v[k] for v in b)) for b, k in kept if bool(k.any())]
 
     def dataset(self, split):
         found = super().dataset(split)

@@ -106,7 +106,7 @@ def test_a_whole_codec_is_stored_and_loaded(tmp_path):
     assert loaded.source.encoder == codec.origin
     assert not loaded.gain.requires_grad
     features, lengths = torch.randn(2, 5, 4), torch.tensor([5, 3])
-    for ours, theirs in zip(codec(features, lengths)[:3], loaded(features, lengths)[:3], strict=True):
+    for ours, theirs in zip(codec(features, lengths), loaded(features, lengths), strict=True):
         assert torch.equal(ours, theirs)
     other = load_codec(tmp_path / "mine.ckpt", [0, 1], "x", any_encoder=True, allow_class="own_classes")
     assert (other.name, other.points, other.origin) == ("x", (0.0, 1.0), None)

@@ -121,7 +121,8 @@ class TransformCodec(RealBits):
         ends = lengths.tolist()
         for first in range(0, batch, UTTERANCES_AT_ONCE):
             rows = range(first, min(batch, first + UTTERANCES_AT_ONCE))
-            jobs = [(self._coefficients(features[i, : ends[i]]), lmbda) for i in rows for lmbda in lmbdas]
+            coefficients = [self._coefficients(features[i, : ends[i]]) for i in rows]
+            jobs = [(each, lmbda) for each in coefficients for lmbda in lmbdas]
             found = coder.in_parallel(self._quantize, jobs)
             for place, i in enumerate(rows):
                 mine = found[place * count : (place + 1) * count]

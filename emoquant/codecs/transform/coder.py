@@ -14,7 +14,7 @@ from emoquant.entropy.coding import BitstreamError
 from emoquant.entropy.coefficients import range_coder, walk
 from emoquant.entropy.coefficients.contexts import Rows, Scene, count_coded, new_scene
 from emoquant.entropy.coefficients.model import OCTAVE, PRECISION, Floats, Integers, Model
-from emoquant.entropy.coefficients.trellis import search
+from emoquant.entropy.coefficients.trellis import new_room, search
 from emoquant.entropy.coefficients.walk import DECODED, GIVEN, GREEDY, ROUNDED, Output, Setting, new_output
 
 Job = TypeVar("Job")
@@ -87,7 +87,8 @@ def quantize(
         _pass(tables, rows, setting, scene, _NO_DECODER, values, output)
     else:
         setting = Setting(level, tables.states, GIVEN, scaled)
-        search(tables.model, rows, tables.levels, tables.memory, setting, scene, _NO_DECODER, values, output)
+        room = new_room(tables.levels.shape[1])
+        search(tables.model, rows, tables.levels, tables.memory, setting, scene, _NO_DECODER, values, output, room)
         if record:
             return replay(tables, output.indices, level, values)
     return output

@@ -8,7 +8,6 @@ one frequency of one block (or one frequency of the blocks' means), in falling o
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from emoquant.entropy.coefficients.model import (
@@ -29,6 +28,7 @@ from emoquant.entropy.coefficients.model import (
     Integers,
     Longs,
     Model,
+    lean,
 )
 
 #: Sums of floating-point numbers may be taken in any order: they are integers below 2^24, so that all orders are exact.
@@ -142,28 +142,27 @@ def count_coded(rows: Rows, levels: Integers, step: int) -> Integers:
     return np.asarray(loudest.max(1, initial=0), np.int32)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _log(logs: Integers, number: int) -> int:
     """Return 32 log2 of a positive integer below 2^53, from the bits of its floating-point form."""
     bits = np.float64(number).view(np.int64)
     return logs[(1 << 14) - 1 + ((bits >> 38) & ((1 << 14) - 1))] + OCTAVE * ((bits >> 52) - 1023 - 14)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _clamp(value: int) -> int:
     return min(max(value, -512), 511)
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT)
+@lean(fastmath=EXACT)
 def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, k: int) -> int:
     """Prepare the contexts of a row as far as they do not depend on the row itself; return its coded coefficients."""
-    n, logs, hidden = scene.counts[k], model.logs, model.hidden
+    n, logs = scene.counts[k], model.logs
     if n == 0:
         return 0
-    band, offset = rows.band[k], rows.offset[k] - step
-    feature, static, base = scene.feature, scene.static, scene.base
+    band, offset, feature = rows.band[k], rows.offset[k] - step, scene.feature
     _open_whole(model, rows, scene, k)
-    before, below, size = rows.before[k], rows.below[k], levels.shape[1]
+    before, below = rows.before[k], rows.below[k]
     for j in range(n):
         level = max(levels[band, j] + offset, SILENT)
         scene.level[j] = level
@@ -171,28 +170,36 @@ def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene
         feature[j, 0] = min(level, 511)
         feature[j, 1] = _clamp(_log(logs, scene.column[0, j] + 77) - _log(logs, scene.column[1, j] + 77))
         feature[j, 2] = logs[j] >> 2
-        for i in range(3, VARYING):
-            feature[j, i] = 0
-        if before >= 0:
-            feature[j, 3] = logs[scene.sizes[before, j]]
-            feature[j, 4] = logs[scene.sizes[before, j - 1]] if j > 0 else 0
-            feature[j, 5] = logs[scene.sizes[before, j + 1]] if j + 1 < size else 0
-            feature[j, 6] = scene.ratios[before, j]
-        if below >= 0:
-            feature[j, 7] = logs[scene.sizes[below, j]]
-            feature[j, 8] = logs[scene.sizes[below, j - 1]] if j > 0 else 0
-            feature[j, 9] = logs[scene.sizes[below, j + 1]] if j + 1 < size else 0
-            feature[j, 10] = scene.ratios[below, j]
-        for h in range(HIDDEN):
-            static[j, h] = base[h]
-        for i in range(VARYING):
-            value = np.float32(feature[j, i])
-            for h in range(HIDDEN):
-                static[j, h] += hidden[i, h] * value
+        _see_row(logs, scene, before, j, 3)
+        _see_row(logs, scene, below, j, 7)
+        _add_features(model.hidden, scene.base, feature, scene.static, j)
     return n
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT)
+@lean()
+def _see_row(logs: Integers, scene: Scene, row: int, j: int, place: int) -> None:
+    """Set the four features that an earlier row gives, from ``place`` on; 0 where there is none (-1)."""
+    feature, sizes = scene.feature, scene.sizes
+    if row < 0:
+        feature[j, place] = feature[j, place + 1] = feature[j, place + 2] = feature[j, place + 3] = 0
+        return
+    feature[j, place] = logs[sizes[row, j]]
+    feature[j, place + 1] = logs[sizes[row, j - 1]] if j > 0 else 0
+    feature[j, place + 2] = logs[sizes[row, j + 1]] if j + 1 < sizes.shape[1] else 0
+    feature[j, place + 3] = scene.ratios[row, j]
+
+
+@lean(fastmath=EXACT)
+def _add_features(hidden: Floats, base: Floats, feature: Integers, static: Floats, j: int) -> None:
+    """Set what the static features of a coefficient add to the hidden units."""
+    for h in range(HIDDEN):
+        found = base[h]
+        for i in range(VARYING):
+            found += hidden[i, h] * np.float32(feature[j, i])
+        static[j, h] = found
+
+
+@lean(fastmath=EXACT)
 def _open_whole(model: Model, rows: Rows, scene: Scene, k: int) -> None:
     """Prepare the features that a whole row shares."""
     whole, before, below = scene.whole, rows.before[k], rows.below[k]
@@ -210,7 +217,7 @@ def _open_whole(model: Model, rows: Rows, scene: Scene, k: int) -> None:
             scene.base[h] += model.hidden[i, h] * value
 
 
-@njit(cache=True, nogil=True, fastmath=EXACT)
+@lean(fastmath=EXACT)
 def classify(model: Model, static: Floats, j: int, level: int, one: int, two: int, rest: int, ratio: int) -> int:
     """Return the class of a coefficient from its static features and those of the path: logarithms and a ratio."""
     hidden, output = model.hidden, model.output
@@ -225,7 +232,7 @@ def classify(model: Model, static: Floats, j: int, level: int, one: int, two: in
     return min(max(number, 0), CLASSES - 1)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def close_row(model: Model, scene: Scene, k: int) -> None:
     """Take a finished row into the faded sums, and compare its sizes with what was expected of them."""
     logs, sums, n, size = model.logs, scene.sums, scene.counts[k], scene.ratios.shape[1]
@@ -245,13 +252,13 @@ def close_row(model: Model, scene: Scene, k: int) -> None:
     scene.ratio[k] = _clamp(_log(logs, sums[0, n] + 256) - _log(logs, sums[1, n] + 256))
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def low_of(number: int) -> int:
     """Return how many low bits of a size are coded as they are, by the class."""
     return max(0, (number - LOW_BITS_FROM) >> 2)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def price(model: Model, table: int, low: int, size: int) -> float:
     """Return the bits of a size with its sign; ``low`` are the low bits of the table (:func:`low_of`)."""
     symbol = size >> low
@@ -263,7 +270,7 @@ def price(model: Model, table: int, low: int, size: int) -> float:
     return model.prices[table, SIZES] + np.float32(low + 1 + 4 + width - 1)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def magnitude(model: Model, table: int, size: int) -> np.floating:
     """Return what a size is decoded to, in steps."""
     if size == 0:

@@ -82,7 +82,7 @@ class ContextNetwork(nn.Module):
 
         def rounded(values: Tensor, bits: int) -> NDArray[np.float32]:
             scaled = np.rint(values.detach().cpu().double().numpy() * 2.0**bits)
-            return scaled.astype(np.float32)
+            return np.ascontiguousarray(scaled, np.float32)
 
         hidden = rounded(self.hidden.weight.T, model.WEIGHT_BITS)
         bias = rounded(self.hidden.bias, model.WEIGHT_BITS + 5)

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOW_BITS_FROM, PRECISION, SIZES, Integers, Model
+from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOW_BITS_FROM, PRECISION, SIZES, Integers, Model, lean
 
 Words = NDArray[np.uint32]
 
@@ -41,7 +41,7 @@ def new_decoder(payload: bytes) -> Decoder:
     return Decoder(words, state, np.array([2, 0]))
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _narrow(decoder: Decoder, left: np.int64, width: np.int64) -> None:
     """Take the interval of a symbol, given by its cumulated frequency and its frequency."""
     state = decoder.state
@@ -57,7 +57,7 @@ def _narrow(decoder: Decoder, left: np.int64, width: np.int64) -> None:
         decoder.place[0] = at + 1
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _quantile(decoder: Decoder) -> np.int64:
     state = decoder.state
     found = (state[2] - state[0]) // (state[1] >> _PRECISION)
@@ -67,7 +67,7 @@ def _quantile(decoder: Decoder) -> np.int64:
     return np.int64(found)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _read_bits(decoder: Decoder, count: int | np.int64) -> np.int64:
     if count == 0:
         return np.int64(0)
@@ -77,7 +77,7 @@ def _read_bits(decoder: Decoder, count: int | np.int64) -> np.int64:
     return found
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def read_size(decoder: Decoder, model: Model, table: int) -> np.int64:
     """Return the next size; 0 and an error in ``decoder.place`` where no size fits the words."""
     cumulative = model.cumulative[table]
@@ -101,13 +101,13 @@ def read_size(decoder: Decoder, model: Model, table: int) -> np.int64:
     return size
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def read_sign(decoder: Decoder) -> np.int64:
     """Return whether the coefficient is negative."""
     return _read_bits(decoder, 1)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _put(words: Words, state: NDArray[np.uint64], count: int, left: int, width: int) -> int:
     """Code a symbol and return the words that are written."""
     scale = state[1] >> _PRECISION
@@ -127,7 +127,7 @@ def _put(words: Words, state: NDArray[np.uint64], count: int, left: int, width: 
     return count
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _put_bits(words: Words, state: NDArray[np.uint64], count: int, value: int, bits: int) -> int:
     if bits == 0:
         return count

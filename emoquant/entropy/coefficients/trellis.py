@@ -5,12 +5,13 @@ Dependent quantization switches between two scalar quantizers by the parity of t
 states is a choice of all sizes; the path of least squared error plus lambda times bits is kept for each state.
 """
 
+from typing import NamedTuple
+
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from emoquant.entropy.coefficients.contexts import Rows, Scene, classify, close_row, low_of, magnitude, open_row, price
-from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, Integers, Model
+from emoquant.entropy.coefficients.model import CLASSES, LARGEST, LOGS, Floats, Integers, Longs, Model, lean
 from emoquant.entropy.coefficients.range_coder import Decoder
 from emoquant.entropy.coefficients.walk import (
     NEXT,
@@ -28,7 +29,7 @@ Costs = NDArray[np.float64]
 DECIDE = 2048
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _backtrack(origin: NDArray[np.uint8], choice: Shorts, state: int, begin: int, end: int, sizes: Shorts) -> int:
     """Read the sizes of a path from position ``end - 1`` down to ``begin``; return the state that it began in."""
     for at in range(end - 1, begin - 1, -1):
@@ -37,70 +38,160 @@ def _backtrack(origin: NDArray[np.uint8], choice: Shorts, state: int, begin: int
     return state
 
 
-@njit(cache=True, nogil=True)
-def _weigh(model: Model, value: float, kind: int, number: int, lmbda: float, branch: Costs, size_of: Shorts) -> None:
-    """Fill the least cost, and its size, for each parity of the size, of a quantizer and a class."""
-    table, low = (1 + kind) * CLASSES + number, low_of(number)
+def _sources() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for 4 and for 8 states, the two states before each and the parity that leads from each of them to it."""
+    states, parities = np.zeros((2, 8, 2), np.int64), np.zeros((2, 8, 2), np.int64)
+    for which, count in enumerate((4, 8)):
+        for to in range(count):
+            found = np.argwhere(NEXT[which, :count] == to)
+            states[which, to], parities[which, to] = found[:, 0], found[:, 1]
+    return states, parities
+
+
+SOURCE, PARITY = _sources()
+
+
+class Paths(NamedTuple):
+    """The best path to each state, one coefficient after the other.
+
+    Attributes:
+        cost: Squared error plus lambda times bits, ``(8,)``; infinite where no path leads.
+        origin: State before each coefficient, by the state after it, ``(positions, 8)``.
+        choice: Size of each coefficient, likewise.
+        new_cost: Costs after the coefficient at hand, ``(8,)``.
+        recent: Last and last but one size, sum of the two before those, faded sum of sizes, ``(2, 8, 5)``: of this
+            coefficient and of the next in turns.
+    """
+
+    cost: Costs
+    origin: NDArray[np.uint8]
+    choice: Shorts
+    new_cost: Costs
+    recent: Longs
+
+
+class Weights(NamedTuple):
+    """Least cost of the sizes of each parity, by table, as far as they are known for the coefficient at hand.
+
+    Attributes:
+        serial: For which coefficient each table was weighed last, ``(2 * CLASSES,)``.
+        cost: Squared error plus lambda times bits, ``(2 * CLASSES, 2)``.
+        size: The size that has it, likewise.
+        chosen: Row of these that each state takes, ``(8,)``.
+        line: Room for the sizes of a path, ``(positions,)``.
+        column: Room for :attr:`Scene.column` at the first open row.
+        total: Room for :attr:`Scene.total` there.
+    """
+
+    serial: Longs
+    cost: Costs
+    size: Shorts
+    chosen: Longs
+    line: Shorts
+    column: Longs
+    total: Longs
+
+
+def new_room(components: int) -> tuple[Paths, Weights]:
+    """Return room for a search over rows of so many coefficients."""
+    positions, tables = DECIDE + components, 2 * CLASSES
+    paths = Paths(
+        np.zeros(8),
+        np.zeros((positions, 8), np.uint8),
+        np.zeros((positions, 8), np.int16),
+        np.zeros(8),
+        np.zeros((2, 8, 5), np.int64),
+    )
+    weights = Weights(
+        np.zeros(tables, np.int64),
+        np.zeros((tables, 2)),
+        np.zeros((tables, 2), np.int16),
+        np.zeros(8, np.int64),
+        np.zeros(positions, np.int16),
+        np.zeros((2, components), np.int64),
+        np.zeros(2, np.int64),
+    )
+    return paths, weights
+
+
+@lean()
+def _weigh(model: Model, value: float, kind: int, number: int, lmbda: float, weights: Weights) -> None:
+    """Fill in the least cost, and its size, for each parity of the size, of a quantizer and a class."""
+    table, low, place = (1 + kind) * CLASSES + number, low_of(number), kind * CLASSES + number
     floor = min(int(value + 0.5 * kind), LARGEST - 1)
-    branch[kind, 0] = branch[kind, 1] = np.inf
+    even, odd = np.inf, np.inf
     for t in range(4):
         size = 0 if t == 3 else floor + 1 - t
         if t < 3 and size < 1:
             continue
         miss = value - magnitude(model, table, size)
-        cost = miss * miss + lmbda * price(model, table, low, size)
-        if cost < branch[kind, size & 1]:
-            branch[kind, size & 1] = cost
-            size_of[kind, size & 1] = size
+        error, least = miss * miss, odd if size & 1 else even
+        if error >= least:
+            continue
+        cost = float(error + lmbda * price(model, table, low, size))
+        if cost < least and size & 1:
+            odd, weights.size[place, 1] = cost, size
+        elif cost < least:
+            even, weights.size[place, 0] = cost, size
+    weights.cost[place, 0], weights.cost[place, 1] = even, odd
 
 
-@njit(cache=True, nogil=True)
-def _search_row(
-    model: Model,
-    scene: Scene,
-    setting: Setting,
-    cost: NDArray[np.float64],
-    origin: NDArray[np.uint8],
-    choice: Shorts,
-    begin: int,
-    n: int,
+@lean()
+def _weigh_states(
+    model: Model, scene: Scene, setting: Setting, paths: Paths, weights: Weights, j: int, due: int, serial: int
 ) -> None:
-    """Extend the paths of all states over a row; fills ``cost`` and the positions from ``begin``."""
-    states, most, logs, due = setting.states, LOGS - 1, model.logs, 0
-    steps, kinds = NEXT[states >> 3], QUANTIZER[states >> 3]
-    past, near = np.zeros((2, 8, 4), np.int64), np.zeros((2, 8), np.int64)
-    new_cost, branch, size_of = np.empty(8), np.empty((2, 2)), np.zeros((2, 2), np.int16)
-    weighed = np.empty(2, np.int64)
+    """Find the class of a coefficient on each path, and what its sizes cost."""
+    logs, most, kinds = model.logs, LOGS - 1, QUANTIZER[setting.states >> 3]
+    recent, old = paths.recent, j & 1
+    value, expected = abs(scene.target[j]), logs[min(due >> 5, most)]
+    for s in range(setting.states):
+        if paths.cost[s] == np.inf:
+            weights.chosen[s] = 0
+            continue
+        ratio = logs[min(recent[old, s, 4] >> 5, most)] - expected
+        rest = logs[min(recent[old, s, 2] + recent[old, s, 3], most)]
+        one, two = logs[recent[old, s, 0]], logs[recent[old, s, 1]]
+        number = classify(model, scene.static, j, scene.level[j], one, two, rest, ratio)
+        place = kinds[s] * CLASSES + number
+        weights.chosen[s] = place
+        if weights.serial[place] != serial:
+            weights.serial[place] = serial
+            _weigh(model, value, kinds[s], number, setting.lmbda, weights)
+
+
+@lean()
+def _extend(states: int, paths: Paths, weights: Weights, at: int, old: int) -> None:
+    """Extend the paths by a coefficient: the better one of the two that lead to each state."""
+    recent, chosen, which = paths.recent, weights.chosen, states >> 3
+    for to in range(states):
+        a, b, p, q = SOURCE[which, to, 0], SOURCE[which, to, 1], PARITY[which, to, 0], PARITY[which, to, 1]
+        one, two = paths.cost[a] + weights.cost[chosen[a], p], paths.cost[b] + weights.cost[chosen[b], q]
+        source, parity = (b, q) if two < one else (a, p)
+        size = np.int64(weights.size[chosen[source], parity])
+        paths.new_cost[to] = min(one, two)
+        paths.origin[at, to], paths.choice[at, to] = source, size
+        recent[1 - old, to, 0], recent[1 - old, to, 1] = size, recent[old, source, 0]
+        recent[1 - old, to, 2], recent[1 - old, to, 3] = recent[old, source, 1], recent[old, source, 2]
+        recent[1 - old, to, 4] = recent[old, source, 4] + (size << 8) - (recent[old, source, 4] * 39 >> 8)
+    for to in range(states):
+        paths.cost[to] = paths.new_cost[to]
+
+
+@lean()
+def _search_row(
+    model: Model, scene: Scene, setting: Setting, paths: Paths, weights: Weights, begin: int, n: int
+) -> None:
+    """Extend the paths of all states over a row; fills ``paths`` from position ``begin`` on."""
+    states, due = setting.states, 0
+    paths.recent[:] = 0
+    weights.serial[:] = 0
     for j in range(n):
-        at, old, new = begin + j, j & 1, 1 - (j & 1)
-        new_cost[:], weighed[:] = np.inf, -1
-        for s in range(states):
-            if cost[s] == np.inf:
-                continue
-            ratio = logs[min(near[old, s] >> 5, most)] - logs[min(due >> 5, most)]
-            rest = logs[min(past[old, s, 2] + past[old, s, 3], most)]
-            one, two = logs[past[old, s, 0]], logs[past[old, s, 1]]
-            number = classify(model, scene.static, j, scene.level[j], one, two, rest, ratio)
-            if number != weighed[kinds[s]]:  # states of one quantizer mostly share their class
-                _weigh(model, abs(scene.target[j]), kinds[s], number, setting.lmbda, branch, size_of)
-                weighed[kinds[s]] = number
-            for parity in range(2):
-                to, total = steps[s, parity], cost[s] + branch[kinds[s], parity]
-                if total < new_cost[to]:
-                    new_cost[to] = total
-                    origin[at, to], choice[at, to] = s, size_of[kinds[s], parity]
-        for s in range(states):
-            cost[s] = new_cost[s]
-            if cost[s] == np.inf:
-                continue
-            source, size = origin[at, s], int(choice[at, s])
-            past[new, s, 0], past[new, s, 1] = size, past[old, source, 0]
-            past[new, s, 2], past[new, s, 3] = past[old, source, 1], past[old, source, 2]
-            near[new, s] = near[old, source] + (size << 8) - (near[old, source] * 39 >> 8)
+        _weigh_states(model, scene, setting, paths, weights, j, due, begin + j + 1)
+        _extend(states, paths, weights, begin + j, j & 1)
         due += scene.expect[j] - (due * 39 >> 8)
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def search(
     model: Model,
     rows: Rows,
@@ -111,40 +202,56 @@ def search(
     decoder: Decoder,
     values: Floats,
     output: Output,
+    room: tuple[Paths, Weights],
 ) -> None:
     """Choose the sizes of all rows and fill in ``output``; arguments as of :func:`walk`, ``setting.source`` is GIVEN.
 
     Later rows see the sizes of the best path so far. At the end of a block of the stream form, and whenever
-    :data:`DECIDE` coefficients are open, the best path is taken and the rest given up.
+    :data:`DECIDE` coefficients are open, the best path is taken and the rest given up. ``room`` is what
+    :func:`new_room` gives.
     """
-    room = DECIDE + levels.shape[1]
-    origin, choice = np.zeros((room, 8), np.uint8), np.zeros((room, 8), np.int16)
-    line, cost = np.zeros(room, np.int16), np.empty(8)
-    column, total = np.zeros_like(scene.column), np.zeros_like(scene.total)
-    first, open_count = 0, 0
+    paths, weights = room
+    line, first, open_count = weights.line, 0, 0
     for k in range(len(rows.band)):
         if k == first:
-            cost[:] = np.inf
-            cost[scene.chain[0]] = 0.0
-            column[:], total[:] = scene.column, scene.total
+            paths.cost[:] = np.inf
+            paths.cost[scene.chain[0]] = 0.0
+            _keep_sums(scene.column, scene.total, weights.column, weights.total)
         n = open_row(model, rows, levels, setting.step, scene, k)
         for j in range(n):
             scene.target[j] = values[k, j] - predict(rows, scene, memory, k, j)
             output.indices[k, j] = -1 if scene.target[j] < 0 else 1
-        _search_row(model, scene, setting, cost, origin, choice, open_count, n)
-        best = int(np.argmin(cost[: setting.states]))
-        _backtrack(origin, choice, best, open_count, open_count + n, line)
-        scene.sizes[k, :n] = line[:n]
+        _search_row(model, scene, setting, paths, weights, open_count, n)
+        best = 0
+        for s in range(setting.states):
+            best = s if paths.cost[s] < paths.cost[best] else best
+        _backtrack(paths.origin, paths.choice, best, open_count, open_count + n, line)
+        for j in range(n):
+            scene.sizes[k, j] = line[j]
         close_row(model, scene, k)
         open_count += n
         if not (rows.ends[k] or open_count >= DECIDE or k + 1 == len(rows.band)):
             continue
-        _backtrack(origin, choice, best, 0, open_count, line)
-        at = 0
-        for row in range(first, k + 1):
-            for j in range(scene.counts[row]):
-                output.indices[row, j] *= line[at]
-                at += 1
-        scene.column[:], scene.total[:] = column, total
+        _backtrack(paths.origin, paths.choice, best, 0, open_count, line)
+        _take_path(scene, output, line, first, k + 1)
+        _keep_sums(weights.column, weights.total, scene.column, scene.total)
         walk(model, rows, levels, memory, setting, scene, decoder, values, output, first, k + 1)
         first, open_count = k + 1, 0
+
+
+@lean()
+def _keep_sums(column: Longs, total: Longs, kept_column: Longs, kept_total: Longs) -> None:
+    for i in range(2):
+        kept_total[i] = total[i]
+        for j in range(column.shape[1]):
+            kept_column[i, j] = column[i, j]
+
+
+@lean()
+def _take_path(scene: Scene, output: Output, line: Shorts, first: int, last: int) -> None:
+    """Multiply the signs of rows by the sizes of a path."""
+    at = 0
+    for row in range(first, last):
+        for j in range(scene.counts[row]):
+            output.indices[row, j] *= line[at]
+            at += 1

@@ -3,7 +3,6 @@
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from emoquant.entropy.coefficients.contexts import (
@@ -28,6 +27,7 @@ from emoquant.entropy.coefficients.model import (
     Floats,
     Integers,
     Model,
+    lean,
 )
 from emoquant.entropy.coefficients.range_coder import Decoder, read_sign, read_size
 
@@ -90,7 +90,7 @@ def new_output(rows: int, components: int, recorded: int = 0, indices: NDArray[n
     )
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> np.floating:
     """Return what earlier means predict for a coefficient, in steps."""
     if rows.role[k] != NEXT_MEAN:
@@ -98,19 +98,19 @@ def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> np.floa
     return rows.gain[k] * (memory[0, j] * scene.means[0, j] + memory[1, j] * scene.means[1, j])
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def next_state(states: int, state: int, size: int) -> int:
     """Return the state of dependent quantization after a size."""
     return 0 if states == 1 else NEXT[states >> 3, state, size & 1]
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def quantizer_of(states: int, state: int) -> int:
     """Return which kind of table a state has: 0 for the scalar quantizer, 1 or 2 for dependent quantization."""
     return 0 if states == 1 else 1 + QUANTIZER[states >> 3, state]
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _choose(model: Model, table: int, value: float, setting: Setting) -> int:
     """Return the size that rounding gives, or that of the least cost among 0 and its neighbours."""
     half = 0.5 if table >= 2 * CLASSES else 0.0
@@ -129,21 +129,21 @@ def _choose(model: Model, table: int, value: float, setting: Setting) -> int:
     return found
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _keep(scene: Scene, features: NDArray[np.int16], place: int, j: int) -> None:
     """Keep the static features of a coefficient."""
     for i in range(STATIC):
         features[place, i] = scene.feature[j, i] if i < VARYING else scene.whole[i - VARYING]
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _keep_recent(feature: NDArray[np.int16], one: int, two: int, rest: int, ratio: int) -> None:
     """Keep what the coefficients before say."""
     feature[STATIC], feature[STATIC + 1], feature[STATIC + 2] = one, two, rest
     feature[FEATURES - 1] = ratio
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def _close_mean(rows: Rows, scene: Scene, memory: Floats, output: Output, k: int) -> None:
     """Decode what is not coded of a mean of the stream form, and remember the mean for the next."""
     for j in range(scene.counts[k], len(scene.level)):
@@ -153,7 +153,7 @@ def _close_mean(rows: Rows, scene: Scene, memory: Floats, output: Output, k: int
         scene.means[0, j] = output.decoded[k, j]
 
 
-@njit(cache=True, nogil=True)
+@lean()
 def walk(
     model: Model,
     rows: Rows,
