@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from lightning.pytorch import Trainer
-from lightning.pytorch.utilities import rank_zero_info
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from emoquant.codecs.base import Codec
 from emoquant.interfaces.protocols import EmotionData
@@ -57,6 +57,12 @@ def pool_folds(
         points = {codec.name: [None if math.isnan(p) else p for p in codec.points] for codec in codecs}
         write_whole(places[number], json.dumps(points).encode())
     trainer.strategy.barrier("sums of the fold written")
+    others = [each for each in range(count) if _of_other_points(folder, key, each, count)]
+    if others:
+        rank_zero_warn(
+            f"folds {others} have another number of operating points than fold {number} (or other data) and cannot be "
+            f"joined with it: leave out rates that not every fold's codec reaches, or delete {folder}"
+        )
     if trainer.strategy.broadcast(bool(partial.missing()) or not all(place.is_file() for place in places)):
         return False
     for other in range(rank, partial.place.total, world):
@@ -78,6 +84,12 @@ def _key(sweep: SweepMetrics, data: EmotionData, count: int, options: object) ->
     codecs = [(codec.name, type(codec).__qualname__, len(cast(Codec, codec).points)) for codec in sweep.codecs]
     text = f"{data.name} {data.emotions} {data.origin} {count} {codecs} {options} {ids}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _of_other_points(folder: Path, key: str, number: int, count: int) -> bool:
+    """Return whether a fold left sums under another digest and none under this one."""
+    ours = folder / f"{key}-{number}-of-{count}.json"
+    return not ours.is_file() and any(folder.glob(f"*-{number}-of-{count}.json"))
 
 
 def _mean_points(folds: Sequence[Sequence[float | None]]) -> tuple[float, ...]:

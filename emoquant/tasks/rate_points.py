@@ -17,10 +17,8 @@ from emoquant.storage.results import Row
 
 #: Validation utterances that the rates are measured on.
 _UTTERANCES = 64
-#: Share of a codec's highest rate up to which it gets points: at the very end lambda says nothing.
+#: A codec whose highest rate is below this share of a wanted one has no point there.
 _REACHED = 0.97
-#: Least lambda of a point.
-_LEAST = 1e-6
 #: How often the lambdas that were chosen are measured and chosen again.
 _ROUNDS = 2
 
@@ -74,21 +72,30 @@ def place_points(codecs: nn.ModuleList, data: EmotionData, rates: Sequence[float
 def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float]) -> list[RatePoint]:
     curve = sweep(codec, features).pooled()
     most = float(curve.bits_per_frame.max())
-    wanted = [rate for rate in rates if rate <= most * _REACHED]
+    wanted = [rate for rate in rates if rate <= most / _REACHED]
     chosen: list[float] = []
     for _ in range(_ROUNDS + 1):  # a grid is wide where rates are low: what was chosen is measured, too
         fresh = sorted({*chosen} - {*curve.lmbdas.tolist()})
         if len(fresh) > 1:
             curve = _merged(curve, sweep(codec, features, fresh).pooled())
         chosen = [choose(curve, Target(rate))[0] for rate in wanted]
-    used, found = {*codec.points}, list[RatePoint]()
-    for lmbda, rate in zip(chosen, wanted, strict=True):
-        near = float(f"{max(lmbda, _LEAST):.4g}")
-        while near in used:  # a point is found by its lambda: each has one of its own
-            near = float(f"{near * 1.0002:.6g}")
-        used.add(near)
-        found.append(RatePoint(near, rate))
-    return found
+    points = [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
+    return [_beside(point, codec.points) for point in _one_a_lambda(points, curve)]
+
+
+def _beside(point: RatePoint, used: Sequence[float]) -> RatePoint:
+    """Return a point whose lambda is moved by 0.02 % while it is one of those used: a point is found by its lambda."""
+    while point.lmbda in used:
+        point = point._replace(lmbda=float(f"{point.lmbda * 1.0002:.6g}"))
+    return point
+
+
+def _one_a_lambda(points: Sequence[RatePoint], curve: Curves) -> list[RatePoint]:
+    """Return the points without those whose lambda is that of a rate nearer to its own: the rate jumps over theirs."""
+    bits = np.interp([point.lmbda for point in points], curve.lmbdas, curve.bits_per_frame[0])
+    off = {point: abs(math.log(point.rate / max(at, 1e-12))) for point, at in zip(points, bits, strict=True)}
+    nearest = {point.lmbda: point for point in sorted(points, key=off.__getitem__, reverse=True)}
+    return [point for point in points if nearest[point.lmbda] == point]
 
 
 def _merged(first: Curves, second: Curves) -> Curves:

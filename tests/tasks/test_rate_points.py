@@ -6,9 +6,10 @@ import torch
 
 from emoquant.codecs import ECVQ
 from emoquant.codecs.identity import Identity
+from emoquant.codecs.rate_curves import Curves
 from emoquant.entropy import FactorizedModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks.rate_points import place_points, point_rows
+from emoquant.tasks.rate_points import RatePoint, _one_a_lambda, place_points, point_rows
 from emoquant.types import Batch
 
 DIM = 16
@@ -49,6 +50,19 @@ def test_points_spend_the_wanted_bits_on_validation_data():
     assert {value for (metric, _), value in rows.items() if metric == "target_bits_per_frame"} == {40.0, 20.0, 5.0}
     for point in codec.points:
         assert rows["relative_lambda", point] == pytest.approx(point / codec.variance)
+
+
+def test_rates_that_one_lambda_stands_for_are_one_point():
+    lmbdas = np.array([1.0, 2.0, 3.0])
+    curve = Curves(lmbdas, np.array([[20.0, 9.0, 1.0]]), np.ones((1, 3)), np.array([10]))
+    points = [
+        RatePoint(1.0, 20.0),
+        RatePoint(2.0, 12.0),
+        RatePoint(2.0, 10.0),
+        RatePoint(2.0, 5.0),
+        RatePoint(3.0, 1.0),
+    ]
+    assert _one_a_lambda(points, curve) == [points[0], points[2], points[4]]
 
 
 def test_a_lambda_that_is_there_already_gets_a_point_beside_it():
