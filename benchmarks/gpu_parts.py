@@ -15,6 +15,7 @@ import lightning.pytorch as pl
 import torch
 from device import FAILED, Machine, checked, relative
 from gpu_voice import Sizes
+from lightning.fabric.utilities import move_data_to_device
 from random_speech import speech_like
 from torch import Tensor, distributed
 from torch.utils.data import DataLoader
@@ -61,7 +62,7 @@ def rows_apart(here: ECVQ, there: ECVQ, features: Tensor, lengths: Tensor) -> fl
     for codec in (here, there):
         sweep = SweepMetrics([codec], emotions, references, replicates=20).to(codec.mean.device)
         batch = Batch(features, lengths, kinds, kinds, torch.arange(count), torch.zeros(count, 2))
-        sweep.update(Batch(*(each.to(codec.mean.device) for each in batch)))
+        sweep.update(move_data_to_device(batch, codec.mean.device))
         rows = sweep.compute()
         found.append({row[2:5]: row.value for row in rows if not row.metric.startswith(("distinct", "codebook"))})
     pairs = [(value, found[1][key]) for key, value in found[0].items() if not math.isnan(value)]

@@ -7,8 +7,8 @@
 Of every vocoder, for the mels of its own settings: mel L1 (log10) and F0 error (Hz, frames voiced in both) of its
 speech against the recording, mel-cepstral distortion (dB), DNSMOS, with a recogniser character and word errors, and
 seconds of speech made in a second of CPU time (OMP_NUM_THREADS=1). `minus_recording` has the mean difference to the
-recordings with its 95 % interval, by a bootstrap over utterances. The utterances are of the test sentences, spread over
-speakers, emotions and texts like those of listening runs.
+recordings with its 95 % interval, by a bootstrap over utterances. The utterances are of the test sentences (or test
+speakers: `--split speaker`), spread over speakers, emotions and texts like those of listening runs.
 """
 
 import argparse
@@ -40,7 +40,9 @@ def choose(options: argparse.Namespace) -> list[Utterance]:
     """Return test utterances of every speaker and emotion, spread over the sentences."""
     if options.manifest:
         columns = {"start": "speech_start", "end": "speech_end"}
-        corpus = ManifestCorpus(options.manifest, where={"corpus": options.corpus}, columns=columns, split="text")
+        corpus = ManifestCorpus(
+            options.manifest, where={"corpus": options.corpus}, columns=columns, split=options.split
+        )
         found = [each for each in corpus.utterances() if each.split == "test" and each.emotion in options.emotions]
     else:
         found = [each for each in RenderedCorpus(cache_dir=options.cache).utterances() if each.split == "test"]
@@ -113,6 +115,7 @@ def main() -> None:
     parser.add_argument("--trained", nargs="*", default=[], help="whatever load_vocoder reads")
     parser.add_argument("--manifest", help="manifest of a corpus; the rendered corpus by default")
     parser.add_argument("--corpus", default="nemo", help="value of the manifest's column corpus")
+    parser.add_argument("--split", default="text", choices=["text", "speaker"], help="what the test part has new")
     parser.add_argument("--emotions", nargs="*", default=["angry", "happy", "neutral", "sad", "surprise"])
     parser.add_argument("--per-cell", type=int, default=1, help="utterances of each speaker and emotion")
     parser.add_argument("--count", type=int, help="utterances at most")

@@ -20,6 +20,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "emoquant.commands.layers:layers",
         "where in a model of transformers emotion is: agreement and UAR over layer and lambda",
     ),
+    "bits": (
+        "emoquant.commands.bits:bits",
+        "what else than emotion is in the bits of a codec: speaker, text, melody, over bits a second",
+    ),
     "manifest": ("emoquant.commands.manifest:manifest", "list a folder of recordings with their emotions as a table"),
     "measure": (
         "emoquant.commands.measure:measure_folder",

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 #: The five emotions of ESD and of the study, in the order of its tables.
 STUDY_EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
 
+#: Dimensions of emotion that annotators rate beside its name (Russell and Mehrabian 1977).
+DIMENSIONS = ("arousal", "valence", "dominance")
+
 #: Canonical names, each with the other spellings that corpora and models use for it.
 SPELLINGS: dict[str, tuple[str, ...]] = {
     "angry": ("anger", "ang", "rage", "frustrated_anger", "生气"),

@@ -22,6 +22,8 @@ class Batch(NamedTuple):
         speakers: Speaker as an index into the data module's ``speakers``, ``(B,)`` int64.
         utterances: Row of each utterance in its split, ``(B,)`` int64; unique over all ranks.
         votes: Share of the annotators' votes for each emotion, ``(B, C)`` float32; all zero where nobody voted.
+        dimensions: Ratings of arousal, valence and dominance, ``(B, 3)`` float64, NaN where there is none; None where
+            the corpus has none.
     """
 
     features: Tensor
@@ -30,6 +32,11 @@ class Batch(NamedTuple):
     speakers: Tensor
     utterances: Tensor
     votes: Tensor
+    dimensions: Tensor | None = None
+
+    def part(self, begin: int, end: int) -> "Batch":
+        """Return the utterances from one place to another, padded as they are here."""
+        return Batch(*(None if value is None else value[begin:end] for value in self))  # type: ignore[arg-type]
 
 
 class AudioBatch(NamedTuple):

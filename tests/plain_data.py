@@ -24,7 +24,7 @@ class PlainData(LightningDataModule):
 
     batch_type = Batch
     name, emotions, speakers, budget = "plain", [], [], 1
-    dim, encoder, origin, training_shares = 1, None, None, {}
+    dim, encoder, origin, training_shares, fold = 1, None, None, {}, None
 
     def dataset(self, split):
         return plain_split(range(1))

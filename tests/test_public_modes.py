@@ -1,7 +1,5 @@
 """What the public names hand out for use is in evaluation mode: the same input gives the same output."""
 
-from pathlib import Path
-
 import pytest
 import torch
 from torch import nn
@@ -94,10 +92,17 @@ def test_heads_probes_and_recurrent_encoders(tmp_path):
         assert in_training(made) == [], name
 
 
-@pytest.mark.parametrize("checkpoint", ["checkpoints/vocoder-toy", "checkpoints/codec", "checkpoints/tts-nemo"])
-def test_what_is_shipped(checkpoint):
-    load = {"codec": load_codec, "vocoder-toy": load_vocoder, "tts-nemo": lambda path: load_voice(path).model}
-    assert in_training(load[Path(checkpoint).name](checkpoint)) == []
+SHIPPED = {
+    "codec": load_codec,
+    "vocoder-toy": load_vocoder,
+    "vocoder-22k": load_vocoder,
+    "tts-nemo": lambda path: load_voice(path).model,
+}
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_is_shipped(name):
+    assert in_training(SHIPPED[name](f"checkpoints/{name}")) == []
 
 
 def test_codecs_that_are_made_of_others(tmp_path):

@@ -38,7 +38,8 @@ def joined(batches):
     """Return all batches as one."""
     longest = max(batch.features.shape[1] for batch in batches)
     pad = [torch.nn.functional.pad(b.features, (0, 0, 0, longest - b.features.shape[1])) for b in batches]
-    return Batch(torch.cat(pad), *(torch.cat(parts) for parts in list(zip(*batches, strict=True))[1:]))
+    parts = list(zip(*batches, strict=True))[1:]
+    return Batch(torch.cat(pad), *(None if part[0] is None else torch.cat(part) for part in parts))
 
 
 class PullCodec(Codec):

@@ -6,8 +6,7 @@ from matplotlib.figure import Figure
 from emoquant.app.atlas import Atlas
 from emoquant.app.workbench import Hearing
 from emoquant.reports.quantities import point_text
-
-_SHAPES = "osD^vPX*"
+from emoquant.reports.style import line_style
 
 
 def draw_map(atlas: Atlas, hearing: Hearing | None = None, point: int = 0) -> Figure:
@@ -22,7 +21,7 @@ def draw_map(atlas: Atlas, hearing: Hearing | None = None, point: int = 0) -> Fi
     axes = figure.add_subplot()
     for number, emotion in enumerate(atlas.emotions):
         members = atlas.points[atlas.labels == number]
-        shape, tint = _SHAPES[number % len(_SHAPES)], f"C{number}"
+        tint, shape, *_ = line_style(emotion, number)
         axes.scatter(members[:, 0], members[:, 1], s=9, marker=shape, color=tint, alpha=0.25, linewidths=0)
         centre = members.mean(0)
         axes.scatter(centre[0], centre[1], s=110, marker=shape, color=tint, edgecolors="white")

@@ -5,6 +5,17 @@ from emoquant.audio_codecs.decoded_folder import DecodedFolder
 from emoquant.audio_codecs.lyra import Lyra
 from emoquant.audio_codecs.soundfiles import MP3, Opus
 from emoquant.audio_codecs.transformers_codec import TransformersCodec
-from emoquant.audio_codecs.treatment import Recoded
+from emoquant.audio_codecs.treatment import Recoded, read_clip
 
-__all__ = ["MP3", "AudioCodec", "Clip", "CodedClip", "DecodedFolder", "Lyra", "Opus", "Recoded", "TransformersCodec"]
+__all__ = [
+    "MP3",
+    "AudioCodec",
+    "Clip",
+    "CodedClip",
+    "DecodedFolder",
+    "Lyra",
+    "Opus",
+    "Recoded",
+    "TransformersCodec",
+    "read_clip",
+]

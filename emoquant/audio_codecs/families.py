@@ -73,7 +73,7 @@ class Family:
 
     def decode(self, network: Model, codes: Tensor) -> Tensor:
         """Return samples, ``(B, 1, N')`` or ``(B, N')``, of codes ``(B, P, T)``."""
-        sound: Tensor = network.decode(codes).audio_values
+        sound: Tensor = network.decode(audio_codes=codes).audio_values
         return sound
 
 
@@ -94,24 +94,15 @@ class DacFamily(Family):
 
     def encode(self, network: Model, settings: Settings, samples: Tensor, codebooks: int) -> Tensor:
         """Return codes ``(B, P, T)``; the samples are filled up to whole frames."""
-        samples = nn.functional.pad(samples, (0, -samples.shape[-1] % settings.hop_length))
+        samples = whole_frames(samples, settings.hop_length)
         codes: Tensor = network.encode(samples, n_quantizers=codebooks).audio_codes
         return codes
-
-    def decode(self, network: Model, codes: Tensor) -> Tensor:
-        """Return samples of codes."""
-        sound: Tensor = network.decode(audio_codes=codes).audio_values
-        return sound
 
 
 class BandwidthFamily(Family):
     """X-Codec (Ye et al. 2024, https://arxiv.org/abs/2408.17175) and Higgs Audio v2: rates named in kbit/s."""
 
     fixed = True
-
-    def codewords(self, settings: Settings) -> int:
-        """Return the values ``K`` of a code."""
-        return int(settings.codebook_size)
 
     def offered(self, settings: Settings) -> list[int]:
         """Return the numbers of codebooks of the target bandwidths."""
@@ -129,7 +120,7 @@ class BandwidthFamily(Family):
 
     def encode(self, network: Model, settings: Settings, samples: Tensor, codebooks: int) -> Tensor:
         """Return codes ``(B, P, T)``; the samples are filled up to whole frames."""
-        samples = nn.functional.pad(samples, (0, -samples.shape[-1] % settings.hop_length))
+        samples = whole_frames(samples, settings.hop_length)
         codes: Tensor = network.encode(samples, bandwidth=self.bandwidth(settings, codebooks)).audio_codes
         return codes
 
@@ -201,6 +192,11 @@ class SingleFamily(Family):
         sound = flat(network.decode(codes).audio_values)
         rates = self.output_rate(settings), self.input_rate(settings)
         return codes, torch.stack([resampled(row, *rates) for row in sound])
+
+
+def whole_frames(samples: Tensor, hop: int) -> Tensor:
+    """Return samples ``(B, 1, N)`` filled with zeros up to a multiple of the hop."""
+    return nn.functional.pad(samples, (0, -samples.shape[-1] % hop))
 
 
 def flat(sound: Tensor) -> Tensor:

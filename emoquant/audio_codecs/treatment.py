@@ -89,7 +89,7 @@ class Recoded(Codec):
         """
         codec, encoder = self._parts
         codec.device = batch.features.device
-        clips = [self._clip(self._utterances[row], encoder.sample_rate) for row in batch.utterances.tolist()]
+        clips = [read_clip(self._utterances[row], encoder.sample_rate) for row in batch.utterances.tolist()]
         return self._coded(batch, clips, self.points)
 
     def code_waveform(self, waveform: Tensor, path: Path, points: Sequence[float] | None = None) -> Counted:
@@ -122,18 +122,13 @@ class Recoded(Codec):
         codec, encoder = self._parts
         if not codec.codewords:
             return
-        clips = [self._clip(utterance, encoder.sample_rate) for utterance in utterances]
+        clips = [read_clip(utterance, encoder.sample_rate) for utterance in utterances]
         found = {}
         for point in self.points:
             codes = [c.codes for part in _parts(clips) for c in codec.recode(part, point) if c.codes is not None]
             found[point] = CodeEntropy(codec.codewords, codes[0].shape[1])
             found[point].fit(codes)
         self._entropy, self.learnt = found, len(utterances)
-
-    @staticmethod
-    def _clip(utterance: Recording, sample_rate: int) -> Clip:
-        waveform = read_audio(utterance.path, utterance.start, utterance.end, sample_rate)
-        return Clip(utterance.id, utterance.path, waveform, utterance.start)
 
     def _point(self, batch: Batch, clips: Sequence[Clip], point: float) -> tuple[Tensor, Tensor, Tensor]:
         """Return features ``(B, T, D)``, bits ``(B, T)`` and further bits ``(B, T, M)`` of one operating point."""
@@ -170,6 +165,16 @@ class Recoded(Codec):
             features, counts = encoder(pad_sequence(group, batch_first=True).to(device), lengths)
             rows += [row[:count] for row, count in zip(features, counts.tolist(), strict=True)]
         return rows
+
+
+def read_clip(utterance: Recording, sample_rate: int) -> Clip:
+    """Return an utterance to be coded, at a sampling rate.
+
+    Raises:
+        AudioError: Its file cannot be read.
+    """
+    waveform = read_audio(utterance.path, utterance.start, utterance.end, sample_rate)
+    return Clip(utterance.id, utterance.path, waveform, utterance.start)
 
 
 def _parts(clips: Sequence[Clip], size: int = 16) -> Iterator[Sequence[Clip]]:

@@ -91,7 +91,7 @@ class EmbeddingProjector(Callback):
             return
         data = data_of(trainer)
         rows = data.dataset(split).utterances
-        batch = Batch(*(value[:room] for value in batch))
+        batch = batch.part(0, room)
         coded = self._codec(batch.features, batch.lengths, self.points)
         after = utterance_vectors(coded.features, batch.lengths)  # (O, B, D)
         vectors = torch.cat([utterance_vectors(batch.features, batch.lengths)[None], after])

@@ -14,8 +14,8 @@ from emoquant.callbacks.media import Media, media_of
 from emoquant.encoders.heads import head_or_none
 from emoquant.interfaces.access import data_of
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
+from emoquant.metrics.by_classifier import Classifier
 from emoquant.metrics.recognition import class_columns
-from emoquant.metrics.sweep import Classifier
 from emoquant.reports import EmotionTable, SweepCurves
 from emoquant.reports.base import Drawing
 from emoquant.reports.rows import Results

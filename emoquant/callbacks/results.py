@@ -13,7 +13,7 @@ from emoquant.console.trainer_flags import is_trial, run_folder
 from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.redraw import FOLDER, RESULTS
-from emoquant.reports.rows import Results
+from emoquant.reports.rows import Results, classifiers_in
 from emoquant.storage.csv_files import csv_cell
 from emoquant.storage.files import whole_file
 from emoquant.storage.frames import SOURCES
@@ -69,8 +69,9 @@ class ResultsWriter(Callback):
         write_results(folder / RESULTS, rows)
         write_sources(folder / SOURCES, pl_module)
         rank_zero_info(f"{summary(rows)}\n{folder / RESULTS}: {len(rows)} rows")
-        if doubt := classifier_doubt(Results(rows)):
-            rank_zero_warn(f"{doubt} Figures of recognition say nothing here; {ADVICE}")
+        for classifier in classifiers_in(rows) or [""]:
+            if doubt := classifier_doubt(Results(rows, classifier)):
+                rank_zero_warn(f"{doubt} Figures of recognition say nothing here; {ADVICE}")
         missing: MissingRowsError | None = None
         for report in default_reports(rows) if self.reports is None else self.reports:
             try:
@@ -110,17 +111,22 @@ def summary(rows: list[Row]) -> str:
     Args:
         rows: Rows of an evaluation.
     """
+    first = next(iter(classifiers_in(rows)), "")
     metrics = ("bits_per_frame", "uar", "f1", "agreement", "kl", "utterance_similarity")
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
         if row.emotion == row.stratum == "all" and row.metric in metrics:
-            found.setdefault((row.codec, f"{row.lmbda:g}"), {})[row.metric] = row.value
+            codec = row.codec if row.classifier in ("", first) else f"{row.codec} by {row.classifier}"
+            found.setdefault((codec, f"{row.lmbda:g}"), {})[row.metric] = row.value
     names = ("codec", "lmbda", "bits/frame", "UAR", "macro-F1", "agreement", "KL", "similarity")
     widths, forms = (8, 12, 8, 10, 11, 8, 12), (".2f", ".3f", ".3f", ".3f", ".3f", ".4f")
-    lines = [f"{names[0]:<16}" + "".join(f"{name:>{width}}" for name, width in zip(names[1:], widths, strict=True))]
+    wide = max([16, *(len(codec) + 1 for codec, _ in found)])
+    lines = [f"{names[0]:<{wide}}" + "".join(f"{name:>{width}}" for name, width in zip(names[1:], widths, strict=True))]
     for (codec, point), values in found.items():
         cells = [point.replace("nan", "-"), *(_cell(values.get(m), f) for m, f in zip(metrics, forms, strict=True))]
-        lines.append(f"{codec:<16}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True)))
+        lines.append(
+            f"{codec:<{wide}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        )
     return "\n".join(lines)
 
 

@@ -104,9 +104,16 @@ def require_runs(specs: Sequence[Spec], folder: str) -> None:
     Raises:
         FileNotFoundError: A run has no checkpoint.
     """
+    missing: list[FileNotFoundError] = []
     for name in runs_named(list(specs)):
-        if "{" not in name:
-            find_checkpoint(name, folder)
+        try:
+            if "{" not in name:
+                find_checkpoint(name, folder)
+        except FileNotFoundError as error:
+            missing.append(error)
+    if missing:
+        more = f"; {len(missing)} runs lack: emoquant study with the experiment's name trains them and evaluates"
+        raise FileNotFoundError(f"{missing[0]}{more if len(missing) > 1 else ''}")
 
 
 def open_codecs(specs: Sequence[Spec], emotions: Sequence[str], place: Place) -> list[Codec]:

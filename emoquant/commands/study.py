@@ -8,7 +8,7 @@ from pathlib import Path
 
 from emoquant.console.words import require_same
 from emoquant.reports.defaults import default_reports
-from emoquant.reports.findings_table import findings_html, found_in, write_findings
+from emoquant.reports.findings_table import found_in, write_findings
 from emoquant.reports.output import write_file
 from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import FOLDER, configured_reports
@@ -19,6 +19,7 @@ from emoquant.storage.shipped import find_config
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import extraction_minutes, minutes
 from emoquant.study.plan import Experiment, Plan, Step, make_plan, read_experiment, shipped_experiments
+from emoquant.study.repetitions import TOGETHER, Repetition, repetitions
 from emoquant.study.running import Outcome, Runner
 from emoquant.study.seeds import merge_seeds
 
@@ -33,6 +34,7 @@ def study(
     emotions: list[str] | None = None,
     folder: Path = Path(RUNS),
     seeds: list[int] | None = None,
+    folds: int = 0,
     devices: int = 1,
     jobs: int = 1,
     launch: str = "",
@@ -56,6 +58,9 @@ def study(
         folder: Folder of all runs, one a corpus.
         seeds: Seeds that all trainings and evaluations are repeated with; results are then means with intervals over
             seeds, too.
+        folds: Folds that divide the corpus instead of its own splits, so that every speaker is tested once (every
+            session of IEMOCAP): all trainings and evaluations are repeated in each, and results are of all utterances
+            together, each through the codec of its fold. A corpus of EmoBox has as many as its metadata; 0 for none.
         devices: Devices of every run; above 1 each runs in processes of its own.
         jobs: Runs at a time.
         launch: Launcher of every run, such as 'torchrun --nproc-per-node 4'.
@@ -87,14 +92,11 @@ def study(
     if not any(not step.trains for step in plan.steps):
         raise ValueError(f"none of the experiments is possible on {offer.name}: the table above says why")
     begin(folder, said._replace(emotions=_kept(said, offer)))
-    outcomes: dict[int | None, list[Outcome]] = {}
-    chosen: list[int | None] = [None]
-    if seeds:
-        chosen = list(seeds)
-    for seed in chosen:
-        place = folder / f"seed_{seed}" if seed is not None else folder
-        runner = Runner(place, jobs, shlex.split(launch), devices > 1, again)
-        outcomes[seed] = runner.run([_placed(step, place, seed, fit if step.trains else test) for step in plan.steps])
+    outcomes: dict[Repetition, list[Outcome]] = {}
+    for repetition in repetitions(folder, seeds, folds):
+        runner = Runner(repetition.place, jobs, shlex.split(launch), devices > 1, again)
+        steps = [_placed(step, repetition, fit if step.trains else test) for step in plan.steps]
+        outcomes[repetition] = runner.run(steps)
     written = _write_page(page or folder / "study.html", title, folder, wanted, outcomes)
     print(written)
     _require_all(outcomes)
@@ -123,10 +125,9 @@ def _kept(said: Begun, offer: Offer) -> list[str] | None:
     return offer.emotions if said.emotions is not None or offer.lacking else None
 
 
-def _placed(step: Step, place: Path, seed: int | None, more: str) -> Step:
-    """Return a step in the folder of its runs, with its seed and further options."""
-    words = ["--folder", str(place), *(["--seed", str(seed)] if seed is not None else []), *shlex.split(more)]
-    return step._replace(args=(*step.args, *words))
+def _placed(step: Step, repetition: Repetition, more: str) -> Step:
+    """Return a step in the folder of its runs, with its seed, its fold and further options."""
+    return step._replace(args=(*step.args, *repetition.words(step), *shlex.split(more)))
 
 
 def _table(wanted: Sequence[Experiment], plan: Plan, offer: Offer) -> str:
@@ -153,38 +154,48 @@ def _table(wanted: Sequence[Experiment], plan: Plan, offer: Offer) -> str:
 
 
 def _write_page(
-    place: Path, title: str, folder: Path, wanted: Sequence[Experiment], outcomes: dict[int | None, list[Outcome]]
+    place: Path, title: str, folder: Path, wanted: Sequence[Experiment], outcomes: dict[Repetition, list[Outcome]]
 ) -> Path:
     """Write the page of all evaluations that succeeded, and the findings beside it.
 
     Raises:
         ValueError: None succeeded.
     """
-    done: dict[str, list[Path]] = {}
-    for seed, ended in outcomes.items():
-        root = folder / f"seed_{seed}" if seed is not None else folder
+    done: dict[str, list[tuple[Path, Path]]] = {}
+    for repetition, ended in outcomes.items():
         for outcome in ended:
-            run = newest(root / outcome.step.name, RESULTS)
-            if outcome.done and not outcome.step.trains and run is not None:
-                done.setdefault(outcome.step.name, []).append(run.folder)
-    sections = [_section(each, done[each.name], folder) for each in wanted if each.name in done]
+            run = newest(repetition.place / outcome.step.name, RESULTS)
+            if not outcome.done or outcome.step.trains or run is None:
+                continue
+            results = repetition.results(outcome.step.name, run.folder)
+            before = done.setdefault(outcome.step.name, [])
+            if results is not None and all(results != other for _, other in before):  # folds share theirs
+                before.append((run.folder, results))
+    sections = [_section(each, done[each.name], folder) for each in wanted if done.get(each.name)]
     if not sections:
         raise ValueError("no evaluation succeeded: the lines above say why")
     place.parent.mkdir(parents=True, exist_ok=True)
     found = found_in([(section.title, section.rows) for section in sections])
     if found:
         write_findings(place.parent, found)
-    return write_file(place, study_page(title, sections, findings_html(found)))
+    return write_file(place, study_page(title, sections))
 
 
-def _section(experiment: Experiment, runs: Sequence[Path], folder: Path) -> Section:
-    """Return the part of the page of one experiment; figures of several seeds are merged and drawn anew."""
-    config = runs[0] / "config.yaml"
+def _section(experiment: Experiment, runs: Sequence[tuple[Path, Path]], folder: Path) -> Section:
+    """Return the part of the page of one experiment; figures of seeds are merged, those of folds together drawn anew.
+
+    Args:
+        experiment: The experiment.
+        runs: Of each seed a run, and its results or those of all folds.
+        folder: Folder of all runs.
+    """
+    first, results = runs[0]
+    config = first / "config.yaml"
     text = read_text(config) if config.is_file() else ""
-    reports = runs[0] / FOLDER
-    rows = merge_seeds([read_results(run / RESULTS) for run in runs])
-    if len(runs) > 1:
-        place = folder / SEEDS / experiment.name
+    reports = first / FOLDER
+    rows = merge_seeds([read_results(found) for _, found in runs])
+    if len(runs) > 1 or results.parent != first:
+        place = folder / (SEEDS if len(runs) > 1 else TOGETHER) / experiment.name
         write_results(place / RESULTS, rows)
         reports = place / FOLDER
         for report in configured_reports(config) or default_reports(rows):
@@ -192,7 +203,7 @@ def _section(experiment: Experiment, runs: Sequence[Path], folder: Path) -> Sect
     return Section(experiment.name.replace("_", " "), reports, rows, text)
 
 
-def _require_all(outcomes: dict[int | None, list[Outcome]]) -> None:
+def _require_all(outcomes: dict[Repetition, list[Outcome]]) -> None:
     """Name what failed, once the page of the rest is written.
 
     Raises:

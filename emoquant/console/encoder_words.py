@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from emoquant.storage.documents import read_config
+from emoquant.storage.documents import read_config, read_json, require_mapping
 from emoquant.storage.shipped import config_names, find_config, shipped_path
 
 #: Owners of the public emotion2vec models on the hubs; models of all others are taken to be of transformers.
 EMOTION2VEC_OWNERS = ("iic", "emotion2vec")
+#: What the description of a saved LSTM encoder says of it.
+_SETTINGS = ("output", "hidden", "layers", "logarithm", "scale")
 
 
 def encoder_spec(word: str | Mapping[str, Any] | None) -> Mapping[str, Any] | None:
@@ -31,11 +33,17 @@ def encoder_spec(word: str | Mapping[str, Any] | None) -> Mapping[str, Any] | No
         return found
     if word.endswith((".yaml", ".yml")) or word in config_names("encoder"):
         return read_config(find_config(word, ("encoder",)))
+    init: dict[str, Any]
     if "/" not in word and word.rpartition(".")[2][:1].isupper():
         return {"class_path": word}
+    saved = shipped_path(word) / "encoder.json"
+    if saved.is_file():
+        settings = require_mapping(read_json(saved), saved, *_SETTINGS)
+        init = {"weights": word} | {name: settings[name] for name in _SETTINGS}
+        return {"class_path": "emoquant.encoders.LSTMEncoder", "init_args": init}
     model, _, layer = word.partition("@")
     if _is_of_transformers(model):
-        init: dict[str, Any] = {"model": model} | ({"layer": _layer(layer, word)} if layer else {})
+        init = {"model": model} | ({"layer": _layer(layer, word)} if layer else {})
         return {"class_path": "emoquant.encoders.TransformersEncoder", "init_args": init}
     return {"class_path": "emoquant.encoders.Emotion2Vec", "init_args": {"model": word}}
 

@@ -2,10 +2,13 @@
 
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.cremad import CREMAD
+from emoquant.data.datasets_folder import DatasetsFolder
+from emoquant.data.emobox import EmoBox
 from emoquant.data.emodb import EmoDB
 from emoquant.data.esd import ESD
 from emoquant.data.iemocap import IEMOCAP
 from emoquant.data.manifest import ManifestCorpus
+from emoquant.data.meld import MELD
 from emoquant.data.module import AudioDataModule, EmotionDataModule
 from emoquant.data.rated import RatedCorpus
 from emoquant.data.ravdess import RAVDESS
@@ -15,9 +18,12 @@ __all__ = [
     "CREMAD",
     "ESD",
     "IEMOCAP",
+    "MELD",
     "RAVDESS",
     "AudioDataModule",
     "Corpus",
+    "DatasetsFolder",
+    "EmoBox",
     "EmoDB",
     "EmotionDataModule",
     "ManifestCorpus",

@@ -14,7 +14,7 @@ from emoquant.data.identity import check_ids, compare_count
 from emoquant.labels import canonical_emotion
 
 _SOURCE = "IEMOCAP is given for research on request: https://sail.usc.edu/iemocap/"
-_SUMMARY = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(Ses\d\d[FM]_\S+_[FM]X?X?\d+)\s+(\w+)\s+\[")
+_SUMMARY = re.compile(r"\[(\d+\.?\d*) - (\d+\.?\d*)\]\s+(Ses\d\d[FM]_\S+_[FM]X?X?\d+)\s+(\w+)\s+\[([^\]]*)")
 _VOTE = re.compile(r"C-([A-Z])\d+:\s*(.*?)\s*\(")
 _TEXT = re.compile(r"(Ses\d\d[FM]_\S+)\s+\[[\d.]+-[\d.]+\]:\s*(.*)")
 #: The classes of most studies (excitement counts as happiness), and how many utterances have one of them.
@@ -70,6 +70,10 @@ class IEMOCAP(Corpus):
         compare_count(self.root, sum(u.emotion in _FOUR for u in found), _PUBLISHED, "utterances of four classes")
         return found
 
+    def fold_group(self, utterance: Utterance) -> str:
+        """Return the session of an utterance: its two speakers talk to each other."""
+        return utterance.speaker[:5]
+
     def _dialogue(self, session: int, folder: Path, evaluation: Path) -> Iterator[Utterance]:
         dialogue = evaluation.stem
         texts = _texts(folder / "dialog" / "transcriptions" / f"{dialogue}.txt")
@@ -90,13 +94,13 @@ class IEMOCAP(Corpus):
             if f"{name}.wav" not in present:
                 raise FileNotFoundError(f"{wav / name}.wav: no such file, but {evaluation} names it; {_SOURCE}")
             try:
-                label, votes = self._canonical(emotion), self._votes(block)
+                label, votes, rated = self._canonical(emotion), self._votes(block), _ratings(match[5])
             except ValueError as error:
                 raise ValueError(f"{evaluation}, utterance {name}: {error}") from None
             speaker = name[:5] + name.rsplit("_", 1)[1][0]
             split = self._splits.get(session, "train")
             path = wav / f"{name}.wav"
-            yield Utterance(name, path, label, speaker, split, texts.get(name, ""), "en", votes=votes)
+            yield Utterance(name, path, label, speaker, split, texts.get(name, ""), "en", votes=votes, dimensions=rated)
 
     def _canonical(self, name: str) -> str:
         emotion = canonical_emotion(_NEUTRAL.get(name.strip().lower(), name))
@@ -112,6 +116,15 @@ class IEMOCAP(Corpus):
             for emotion in named:
                 votes[emotion] = votes.get(emotion, 0.0) + 1 / len(named)
         return votes
+
+
+def _ratings(cells: str) -> dict[str, float]:
+    """Return valence, activation and dominance, which stand in brackets; none where they are no three numbers."""
+    try:
+        valence, arousal, dominance = map(float, cells.split(","))
+    except ValueError:
+        return {}
+    return {"arousal": arousal, "valence": valence, "dominance": dominance}
 
 
 def _texts(path: Path) -> dict[str, str]:

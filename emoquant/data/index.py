@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from emoquant.data.journal import whole_lines
 from emoquant.storage.files import read_arrays, write_whole
+from emoquant.storage.journals import whole_lines
 
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16

@@ -1,9 +1,7 @@
 """A corpus that a CSV file describes: one utterance a line."""
 
-import csv
 import errno
 import os
-from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +12,10 @@ from lightning.pytorch.utilities import rank_zero_warn
 from emoquant.audio.trimming import require_threshold
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.cutting import cut_to_speech
-from emoquant.data.records import FIELDS, RecordReader, option
-from emoquant.data.sheet import Choice, column_named, encoding_of, separator_of
+from emoquant.data.records import FIELDS, RecordReader, option, split_meanings
+from emoquant.data.sheet import Choice, Places, Sheet, column_named, csv_sheet
 from emoquant.data.splits import split_at_random, split_by_policy
 from emoquant.data.table import Builder, UtteranceTable
-from emoquant.storage.files import refuse_pointer
 
 #: Ways to divide a corpus, and what of a line each needs.
 _POLICIES = {
@@ -34,7 +31,8 @@ class ManifestCorpus(Corpus):
     """A CSV file of utterances.
 
     Columns: ``path``, ``emotion`` and optionally ``speaker``, ``text``, ``split``, ``id``, ``language``, ``start`` and
-    ``end`` (seconds) and ``votes_<emotion>`` (annotators' votes, counts or shares); others are left alone.
+    ``end`` (seconds), ``arousal``, ``valence``, ``dominance`` (annotators' means) and ``votes_<emotion>`` (annotators'
+    votes, counts or shares); others are left alone.
     :func:`~emoquant.data.manifest_writer.write_manifest` makes one of a folder.
 
     Commas, semicolons, tabs or ``|`` stand between the cells, names of columns are in any capitals, and paths have
@@ -54,6 +52,7 @@ class ManifestCorpus(Corpus):
         validation: Share of the remaining ones that it puts into the validation split.
         seed: Chooses them.
         emotions: Names in the file that :mod:`emoquant.labels` does not know, with what they mean.
+        splits: Names of splits in the file with what they mean, ``{"Test1": "test"}``.
         allow_outside: Whether paths may lead out of ``root``.
         trim: How many dB below its loudest 20 ms an utterance begins and ends, such as 30, within ``start`` and ``end``
             where the file has them; by default nothing is cut. Alignments are of the uncut utterance: leave it out
@@ -75,6 +74,7 @@ class ManifestCorpus(Corpus):
         validation: float = 0.1,
         seed: int = 0,
         emotions: dict[Any, str] | None = None,
+        splits: dict[Any, str] | None = None,
         allow_outside: bool = False,
         trim: float | None = None,
     ) -> None:
@@ -91,6 +91,7 @@ class ManifestCorpus(Corpus):
         self.columns = {field: (columns or {}).get(field, field) for field in FIELDS}
         self.split, self.test, self.validation, self.seed = split, test, validation, seed
         self.emotions: Mapping[object, str] = emotions or {}
+        self.splits = split_meanings(splits or {})
         self.allow_outside, self.trim = allow_outside, trim
 
     def utterances(self) -> Sequence[Utterance]:
@@ -102,27 +103,33 @@ class ManifestCorpus(Corpus):
                 f"{self.manifest}: no such manifest; expected a CSV file with the columns path, emotion, speaker, "
                 "text, split; emoquant manifest writes one of a folder"
             )
-        refuse_pointer(self.manifest)
-        builder, lines = Builder(), array("i")
-        for line in self._read(builder):
-            lines.append(line)
-        found = builder.table()
-        if not lines:
-            raise ValueError(f"{self.manifest}: no utterance{f' where {self.where}' if self.where else ''}")
-        self._check_parts(found, lines)
-        self._check_ids(found, lines)
-        self._check_files(found, lines)
-        return cut_to_speech(self._divided(found, lines), self.trim)
+        return self._checked()
 
-    def _divided(self, found: UtteranceTable, lines: Sequence[int]) -> UtteranceTable:
+    def _checked(self) -> UtteranceTable:
+        """Return the utterances of all tables, checked and divided."""
+        builder, places = Builder(), Places()
+        for sheet in self._sheets():
+            self._read(sheet, builder, places)
+        found = builder.table()
+        if not len(places):
+            raise ValueError(f"{self.manifest}: no utterance{f' where {self.where}' if self.where else ''}")
+        self._check_parts(found, places)
+        self._check_ids(found, places)
+        self._check_files(found, places)
+        return cut_to_speech(self._divided(found, places), self.trim)
+
+    def _sheets(self) -> Iterator[Sheet]:
+        """Yield the tables of the corpus; classes of other formats yield theirs."""
+        yield csv_sheet(self.manifest, {*self.columns.values(), *self.where})
+
+    def _divided(self, found: UtteranceTable, places: Places) -> UtteranceTable:
         """Return the utterances with the splits of the file or, where it has none, of the policy."""
         splits = found.names("split")
         undecided = np.array([not split for split in splits.kinds])[splits.codes]
         if not undecided.any():
             return found
         if not undecided.all():
-            line = lines[int(undecided.argmax())]
-            raise ValueError(f"{self.manifest}, line {line}: no split, but other lines have one")
+            raise ValueError(f"{places.of(int(undecided.argmax()))}: no split, but other lines have one")
         speakers, texts = list(found.names("speaker")), list(found.strings("text"))
         policy = self.split or ("speaker" if any(speakers) else "random")
         if policy == "random":
@@ -135,10 +142,8 @@ class ManifestCorpus(Corpus):
             return found.with_splits(drawn)
         for field in _POLICIES[policy]:
             if (cells := {"speaker": speakers, "text": texts}[field]) and not all(cells):
-                line = lines[cells.index("")]
-                raise ValueError(
-                    f"{self.manifest}, line {line}: no {field}; fill it in, or {self._other(policy, texts)}"
-                )
+                line = places.of(cells.index(""))
+                raise ValueError(f"{line}: no {field}; fill it in, or {self._other(policy, texts)}")
         try:
             # mypy does not narrow a string by what a dictionary holds.
             drawn = split_by_policy(policy, speakers, texts, self.test, self.validation, self.seed)  # type: ignore[arg-type]
@@ -152,38 +157,30 @@ class ManifestCorpus(Corpus):
         sentences = f"sentences, {option('split', 'text')}, or " if policy == "speaker" and len(set(texts)) > 2 else ""
         return f"divide by {sentences}utterances, whoever speaks, {option('split', 'random')}"
 
-    def _read(self, builder: Builder) -> Iterator[int]:
-        """Read the utterances into a table and yield their lines."""
-        wanted = {*self.columns.values(), *self.where}
-        reader: Any = None
+    def _read(self, sheet: Sheet, builder: Builder, places: Places) -> None:
+        """Read the utterances of a table."""
+        header = sheet.header
+        places.begin(sheet.file)
         try:
-            separator = separator_of(self.manifest, wanted)
-            with self.manifest.open(newline="", encoding=encoding_of(self.manifest)) as file:
-                reader = csv.reader(file, strict=True, delimiter=separator)
-                header = [name.strip() for name in next(reader, [])]
-                self._check_header(header)
-                split = {None: None, "column": True}.get(self.split, False)
-                records = RecordReader(header, self.columns, str(self.root), self.emotions, split, self.allow_outside)
-                filters = [
-                    (header.index(column_named(header, name) or name), chosen) for name, chosen in self.where.items()
-                ]
-                for cells in reader:
-                    if not any(cells):
-                        continue
-                    if len(cells) != len(header):
-                        raise ValueError(f"not as many cells as the header: {len(cells)} instead of {len(header)}")
-                    if all(cells[place] in wanted for place, wanted in filters):
-                        records.read(cells, builder, reader.line_num)
-                        yield reader.line_num
-        except UnicodeError as error:
-            raise ValueError(f"{self.manifest}: not UTF-8: {error}; save it as UTF-8") from None
-        except csv.Error as error:
-            raise ValueError(f"{self.manifest}, line {reader.line_num}: not CSV: {error}") from None
+            self._check_header(header)
+            split = {None: None, "column": True}.get(self.split, False)
+            columns, root = self.columns, str(self.root)
+            reader = RecordReader(header, columns, root, self.emotions, split, self.allow_outside, self.splits)
+            chosen = [(header.index(column_named(header, name) or name), cells) for name, cells in self.where.items()]
         except ValueError as error:
-            raise ValueError(f"{self.manifest}, line {reader.line_num}: {error}") from None
-        if records.unknown:
-            line = next(iter(records.unknown.values()))
-            raise ValueError(f"{self.manifest}, line {line}: {records.unknown_emotions()}")
+            raise ValueError(f"{sheet.file}, line 1: {error}") from None
+        for number, cells in sheet.lines:
+            try:
+                if len(cells) != len(header):
+                    raise ValueError(f"not as many cells as the header: {len(cells)} instead of {len(header)}")
+                if all(cells[place] in wanted for place, wanted in chosen):
+                    reader.read(cells, builder, number)
+                    places.add(number)
+            except ValueError as error:
+                raise ValueError(f"{sheet.file}, line {number}: {error}") from None
+        if reader.unknown:
+            line = next(iter(reader.unknown.values()))
+            raise ValueError(f"{sheet.file}, line {line}: {reader.unknown_emotions()}")
 
     def _check_header(self, header: Sequence[str]) -> None:
         needed = {"path", "emotion", *(field for field, column in self.columns.items() if column != field)}
@@ -201,7 +198,7 @@ class ManifestCorpus(Corpus):
         if len(set(named)) < len(named):
             raise ValueError(f"a column is there twice: {list(header)}")
 
-    def _check_parts(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+    def _check_parts(self, found: UtteranceTable, places: Places) -> None:
         """See that no part of a file is listed twice, first of all not with two emotions."""
         names = found.strings("name")
         hashes = np.fromiter(map(hash, names), np.int64, len(found))
@@ -216,7 +213,7 @@ class ManifestCorpus(Corpus):
         emotions = found.names("emotion")
         contradicting = [pair for pair in repeated if emotions[pair[0]] != emotions[pair[1]]]
         first, second = (contradicting or repeated)[0]
-        listed = f"{self.manifest}, line {lines[second]}: {found[second].path} is listed in line {lines[first]} too"
+        listed = f"{places.of(second)}: {found[second].path} is listed in {places.beside(first, second)} too"
         count = f" ({len(repeated)} lines repeat a file)" if len(repeated) > 1 else ""
         choose = "or choose lines by a column, where: {COLUMN: VALUE}"
         if contradicting:
@@ -225,16 +222,16 @@ class ManifestCorpus(Corpus):
             said = f"as {emotions[first]}, as here: delete one of the lines, {choose}"
         raise ValueError(f"{listed}, {said}{count}")
 
-    def _check_ids(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+    def _check_ids(self, found: UtteranceTable, places: Places) -> None:
         ids = found.strings("id")
         for first, second in _repeated(np.fromiter(map(hash, ids), np.int64, len(found))):
             if ids[first] == ids[second]:
                 raise ValueError(
-                    f"{self.manifest}, line {lines[second]}: id {ids[second]!r} is that of line {lines[first]} too; "
+                    f"{places.of(second)}: id {ids[second]!r} is that of {places.beside(first, second)} too; "
                     "give every utterance its own in a column id"
                 )
 
-    def _check_files(self, found: UtteranceTable, lines: Sequence[int]) -> None:
+    def _check_files(self, found: UtteranceTable, places: Places) -> None:
         folders, names = found.names("folder"), found.strings("name")
         resolved = Path(os.path.realpath(self.root))
         present, listed = set[str](), -1
@@ -248,7 +245,7 @@ class ManifestCorpus(Corpus):
         if missing:
             first = min(missing)
             raise FileNotFoundError(
-                f"{self.manifest}, line {lines[first]}: no file {found[first].path} "
+                f"{places.of(first)}: no file {found[first].path} "
                 f"({len(missing)} of {len(found)} files are missing); check root, which is {self.root}, and the paths"
             )
 

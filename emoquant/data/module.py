@@ -1,9 +1,8 @@
 """The data modules: frame features for codecs, waveforms for encoders."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
@@ -14,6 +13,8 @@ from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds, read_aud
 from emoquant.data.arrangement import ArrangedDataModule
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
+from emoquant.data.features import FeatureDataset
+from emoquant.data.folds import parse_fold
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SpeechDataModule, SplitDataset
 from emoquant.data.store import FeatureStore, Precision
@@ -26,43 +27,6 @@ from emoquant.storage.origin import Origin
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
-
-
-class FeatureDataset(SplitDataset):
-    """Frame features of a split, read from the feature store; see :class:`EmotionDataModule`.
-
-    Args:
-        utterances: The utterances.
-        rows: Row of each in the store's index, ``(N,)``.
-        store: The store.
-        emotions: Their emotions.
-        speakers: Their speakers.
-        votes: Shares of the annotators' votes, ``(C,)`` float32 a row.
-    """
-
-    def __init__(
-        self,
-        utterances: Sequence[Utterance],
-        rows: np.ndarray,
-        store: FeatureStore,
-        emotions: np.ndarray,
-        speakers: np.ndarray,
-        votes: Names,
-    ) -> None:
-        super().__init__(utterances, store.frames(rows), emotions, speakers)
-        self._rows, self._store, self._votes = rows, store, votes
-
-    @property
-    def content(self) -> bytes:
-        """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
-        return hashlib.sha256(self._store.index.keys(self._rows)).digest()
-
-    def __getitem__(self, index: Rows) -> Batch:
-        """Return the features of a batch."""
-        features = [self._store.read(row) for row in self._rows[index.rows]]
-        lengths = torch.tensor([len(frames) for frames in features])
-        votes = torch.from_numpy(np.stack([self._votes[row] for row in index.rows]))
-        return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes)
 
 
 class EmotionDataModule(ArrangedDataModule):
@@ -82,10 +46,11 @@ class EmotionDataModule(ArrangedDataModule):
         num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
         seed: Seeds the order of the training batches and the choice of utterances by ``train_emotions``.
         train_emotions: See :class:`ArrangedDataModule`, also for the two that follow.
-        train_utterances: Most training utterances under ``train_emotions``.
-        partners: Second reference of every test item.
+        train_utterances: Most training utterances under it.
+        partners: Second reference of test items.
         batch_per_process: Whether every process trains on batches of this size; by default they share one between
             them, so that a step sees as many frames on any number of devices.
+        fold: Fold (``0/5``) that divides the corpora in place of their own splits.
 
     Raises:
         ValueError: A number is out of range, or see :class:`~emoquant.data.speech.SpeechDataModule`.
@@ -108,7 +73,9 @@ class EmotionDataModule(ArrangedDataModule):
         train_utterances: int | None = None,
         partners: dict[str, str] | Literal["opposite"] | None = None,
         batch_per_process: bool = False,
+        fold: str | None = None,
     ) -> None:
+        self.fold = parse_fold(fold) if fold is not None else None
         loading = frames_per_batch, num_workers, seed
         chosen = train_emotions, train_utterances, partners
         super().__init__(corpora, emotions, cache_dir, *loading, *chosen, batch_per_process)
@@ -118,8 +85,7 @@ class EmotionDataModule(ArrangedDataModule):
             )
         self.encoder = encoder if encoder is not None else _default_encoder()
         self.precision, self.extraction_seconds = precision, extraction_seconds
-        self._store: FeatureStore | None = None
-        self._rows: dict[str, np.ndarray] = {}
+        self._store, self._rows = cast(FeatureStore | None, None), dict[str, np.ndarray]()
 
     @property
     def dim(self) -> int:

@@ -9,10 +9,10 @@ from operator import itemgetter
 from emoquant.data.base import SPLITS
 from emoquant.data.sheet import column_named, stands_for
 from emoquant.data.table import Builder
-from emoquant.labels import SPELLINGS, canonical_emotion
+from emoquant.labels import DIMENSIONS, SPELLINGS, canonical_emotion
 
 #: Fields of a manifest; columns of the same names unless they are mapped.
-FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end")
+FIELDS = ("path", "emotion", "speaker", "text", "split", "id", "language", "start", "end", *DIMENSIONS)
 
 #: Beginning of the names of columns with annotators' votes.
 VOTES = "votes_"
@@ -41,6 +41,7 @@ class RecordReader:
         emotions: Names of emotions that :mod:`emoquant.labels` does not know, with what they mean.
         split: Whether the split is read: True, False, or None for lines that have one.
         allow_outside: Whether paths may lead out of the root.
+        splits: Names of splits with what they mean; the spellings of :data:`SPLIT_NAMES` by default.
 
     Attributes:
         unknown: Emotions that were read and are not known, each with the first line that has it.
@@ -57,17 +58,19 @@ class RecordReader:
         emotions: Mapping[object, str],
         split: bool | None,
         allow_outside: bool,
+        splits: Mapping[object, str] | None = None,
     ) -> None:
         position = {column: index for index, column in enumerate(header)}
         found = {field: column_named(header, columns[field]) for field in FIELDS}
         empty = len(header)  # the place of an empty cell that every line gets
         self._fields = itemgetter(*(empty if (name := found[field]) is None else position[name] for field in FIELDS))
-        self._root, self._split, self._outside = root, split, allow_outside
+        self._root, self._split, self._outside, self._parts = root, split, allow_outside, splits or {}
         self._roots = [os.path.abspath(root), os.path.realpath(root)]
         self._spellings = {name: _meaning(name, meant) for name, meant in emotions.items()}
         # The same few folders, emotions and votes come again and again.
         self._folders: dict[str, tuple[str, str]] = {}
         self._emotions: dict[str, str] = {}
+        self._named_parts: dict[str, str] = {}
         self.unknown: dict[str, int] = {}
         votes = [(index, name) for index, name in enumerate(header) if name.casefold().startswith(VOTES)]
         self._votes = [(index, name, self._canonical(name[len(VOTES) :])) for index, name in votes]
@@ -79,7 +82,7 @@ class RecordReader:
             ValueError: A cell is wrong; the message names neither file nor line.
         """
         stripped = [*map(str.strip, cells), ""]
-        path, emotion, speaker, text, split, name, language, start, end = self._fields(stripped)
+        path, emotion, speaker, text, split, name, language, start, end, *rated = self._fields(stripped)
         folder, file, prefix = self._path(path)
         begins = _seconds(start, "start") if start else 0.0
         ends = _seconds(end, "end") if end else math.nan
@@ -93,7 +96,8 @@ class RecordReader:
         label = self._emotions.get(emotion) or self._emotion(emotion, line)
         part = self._part(split)
         votes = self._read_votes(stripped) if self._votes else ()
-        builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes)
+        ratings = tuple(map(_rating, rated, DIMENSIONS)) if any(rated) else ()
+        builder.add(name, folder, file, label, speaker, part, text, language, begins, ends, votes, ratings)
 
     def _path(self, cell: str) -> tuple[str, str, str]:
         """Return folder and name of a file, and what the folder adds to the names of its utterances."""
@@ -152,9 +156,15 @@ class RecordReader:
     def _part(self, cell: str) -> str:
         if self._split is False or (self._split is None and not cell):
             return ""
-        if (split := SPLIT_NAMES.get(cell.lower())) is None:
-            raise ValueError(f"split {cell!r}, expected one of {list(SPLITS)}")
-        return split
+        if cell not in self._named_parts:
+            meant = next((meant for name, meant in self._parts.items() if stands_for(name, cell)), None)
+            if (split := meant or SPLIT_NAMES.get(cell.lower())) is None:
+                raise ValueError(
+                    f"split {cell!r}, expected one of {list(SPLITS)}; say what it means, "
+                    f"{option('splits', 'test', key=cell)}, or take other lines, where: {{COLUMN: VALUE}}"
+                )
+            self._named_parts[cell] = split
+        return self._named_parts[cell]
 
     def _read_votes(self, cells: Sequence[str]) -> tuple[tuple[str, float], ...]:
         votes: dict[str, float] = {}
@@ -181,6 +191,18 @@ def _meaning(name: object, meant: str) -> str:
         raise ValueError(f"emotions: {{{name}: {meant}}}: {error}") from None
 
 
+def split_meanings(splits: Mapping[object, str]) -> dict[object, str]:
+    """Return names of splits with the splits that they mean.
+
+    Raises:
+        ValueError: What a name means is no split.
+    """
+    for name, meant in splits.items():
+        if meant not in SPLITS:
+            raise ValueError(f"splits: {{{name}: {meant}}}: expected one of {list(SPLITS)}")
+    return dict(splits)
+
+
 def _number(cell: str, column: str) -> float:
     try:
         value = float(cell.replace(",", ".", 1))  # spreadsheets of many languages write 0,5
@@ -189,6 +211,10 @@ def _number(cell: str, column: str) -> float:
     if not math.isfinite(value):
         raise ValueError(f"{column} is {cell!r}, expected a number")
     return value
+
+
+def _rating(cell: str, column: str) -> float:
+    return _number(cell, column) if cell else math.nan
 
 
 def _seconds(cell: str, column: str) -> float:

@@ -1,14 +1,126 @@
-"""Tables of text as spreadsheets write them: separators, byte order marks, capitals, values that YAML has read."""
+"""Tables of text as people have them: CSV of any spreadsheet, JSON lines; places of lines; values that YAML read."""
 
 import csv
+import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from array import array
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from emoquant.storage.documents import parse_yaml
+from emoquant.storage.files import read_text, refuse_pointer
 
 #: What may stand between the cells; the first that fits is taken.
 SEPARATORS = ",;\t|"
+
+
+class Sheet(NamedTuple):
+    """A table of a file.
+
+    Attributes:
+        file: The file.
+        header: Names of its columns.
+        lines: Number of each further line, and its cells; empty lines are left out.
+    """
+
+    file: Path
+    header: list[str]
+    lines: Iterator[tuple[int, list[str]]]
+
+
+class Places:
+    """Where the rows of a table stand in its files."""
+
+    def __init__(self) -> None:
+        self._begins, self._files, self._lines = list[int](), list[Path](), array("i")
+
+    def begin(self, file: Path) -> None:
+        """Say that the rows that follow are of a file."""
+        self._begins.append(len(self._lines))
+        self._files.append(file)
+
+    def add(self, line: int) -> None:
+        """Add a row, which stands in this line."""
+        self._lines.append(line)
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def of(self, row: int) -> str:
+        """Return file and line of a row, for messages."""
+        return f"{self._file(row)}, line {self._lines[row]}"
+
+    def beside(self, row: int, other: int) -> str:
+        """Return where a row stands for a message that has named another's file."""
+        return f"line {self._lines[row]}" if self._file(row) == self._file(other) else self.of(row)
+
+    def _file(self, row: int) -> Path:
+        return self._files[bisect_right(self._begins, row) - 1]
+
+
+def csv_sheet(path: Path, wanted: Collection[str]) -> Sheet:
+    """Return the table of a CSV file, read as its lines are asked for.
+
+    Args:
+        path: The file: UTF-8, or UTF-16 with its mark.
+        wanted: Names that are looked for in the header, where it is found what stands between the cells.
+
+    Raises:
+        ValueError: It is not CSV, or not text; also while the lines are read.
+    """
+    refuse_pointer(path)
+    lines = _csv_lines(path, wanted)
+    _, header = next(lines, (0, list[str]()))
+    return Sheet(path, [name.strip() for name in header], ((line, cells) for line, cells in lines if any(cells)))
+
+
+def _csv_lines(path: Path, wanted: Collection[str]) -> Iterator[tuple[int, list[str]]]:
+    reader: Any = None
+    try:
+        with path.open(newline="", encoding=encoding_of(path)) as file:
+            reader = csv.reader(file, strict=True, delimiter=separator_of(path, wanted))
+            for cells in reader:
+                yield reader.line_num, cells
+    except UnicodeError as error:
+        raise ValueError(f"{path}: not UTF-8: {error}; save it as UTF-8") from None
+    except csv.Error as error:
+        raise ValueError(f"{path}, line {reader.line_num}: not CSV: {error}") from None
+
+
+def json_sheet(path: Path, columns: Sequence[str] = ()) -> Sheet:
+    """Return the table of a file with an object of JSON in each line; numbers become text, null an empty cell.
+
+    Args:
+        path: The file.
+        columns: Columns that the table has in any case; the others are those of the first line.
+
+    Raises:
+        ValueError: A line is no object of JSON, or the file is not text.
+    """
+    records = []
+    for number, line in enumerate(read_text(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise ValueError(f"{path}, line {number}: not JSON: {error}") from None
+        if not isinstance(record, dict):
+            raise ValueError(f"{path}, line {number}: {line[:40]!r} is no object of JSON")
+        records.append((number, record))
+    header = list(dict.fromkeys([*(records[0][1] if records else ()), *columns]))
+    return Sheet(path, header, ((number, [_cell(record.get(name)) for name in header]) for number, record in records))
+
+
+def with_column(sheet: Sheet, name: str, cell: str) -> Sheet:
+    """Return a table with one column more, which has the same cell in every line."""
+    return Sheet(sheet.file, [*sheet.header, name], ((number, [*cells, cell]) for number, cells in sheet.lines))
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else str(value)
 
 
 def encoding_of(path: Path) -> str:

@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from emoquant.console.trainer_flags import is_overfitting
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.folds import Fold
 from emoquant.data.identity import check_ids
 from emoquant.data.resuming import GoOn, TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
-from emoquant.data.table import UtteranceTable
+from emoquant.data.table import UtteranceTable, label_numbers, read_table
 from emoquant.devices.ranks import Attempt, require_plain_strategy, require_share
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
@@ -87,6 +88,7 @@ class SpeechDataModule(LightningDataModule, ABC):
         speakers: Names of the speakers of all splits after :meth:`setup`, sorted; with several corpora each is
             preceded by its corpus (``"esd/0011"``).
         name: Names of the corpora joined by ``+``.
+        fold: Fold that the corpora are divided by, in place of their own splits; None for these.
 
     Raises:
         ValueError: No corpus, two of one name, or an emotion is unknown or named twice.
@@ -94,6 +96,7 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     batch_type: type
     name: str
+    fold: Fold | None = None
 
     def __init__(
         self,
@@ -246,7 +249,7 @@ class SpeechDataModule(LightningDataModule, ABC):
     def _open(self) -> dict[str, SplitDataset]:
         found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
         left_out: Counter[str] = Counter()
-        tables = [UtteranceTable.of(corpus.utterances()) for corpus in self.corpora]
+        tables = [read_table(corpus, self.fold) for corpus in self.corpora]
         if not self.emotions:
             present = {kind for table in tables for kind in table.names("emotion").kinds}
             self.emotions = [emotion for emotion in SPELLINGS if emotion in present]
@@ -285,16 +288,10 @@ class SpeechDataModule(LightningDataModule, ABC):
                 (table.names("speaker").codes, names) for (table, _), names in zip(parts, speakers[split], strict=True)
             ]
             labels = {
-                "emotions": _numbers(
+                "emotions": label_numbers(
                     joined[split].names("emotion").codes, joined[split].names("emotion").kinds, self.emotions
                 ),
-                "speakers": np.concatenate([_numbers(codes, names, self.speakers) for codes, names in columns]),
+                "speakers": np.concatenate([label_numbers(codes, names, self.speakers) for codes, names in columns]),
             }
             datasets[split] = self._dataset(split, joined[split], labels)
         return datasets
-
-
-def _numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
-    position = {name: index for index, name in enumerate(names)}
-    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]

@@ -31,9 +31,9 @@ import torch
 from torch import Tensor
 
 from emoquant.data.index import Index, read_manifest, write_copy
-from emoquant.data.journal import is_held, locked, whole_lines
 from emoquant.storage.documents import read_json
 from emoquant.storage.files import write_whole
+from emoquant.storage.journals import is_held, locked, whole_lines
 
 Precision = Literal["float32", "float16"]
 

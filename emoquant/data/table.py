@@ -11,7 +11,9 @@ from typing import Any, overload
 
 import numpy as np
 
-from emoquant.data.base import Utterance
+from emoquant.data.base import Corpus, Utterance
+from emoquant.data.folds import Fold
+from emoquant.labels import DIMENSIONS
 
 #: Rows that an iteration turns into Python's own numbers at a time.
 _CHUNK = 1 << 16
@@ -88,7 +90,7 @@ class Builder:
         names = ("folder", "emotion", "speaker", "split", "language", "votes")
         self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
         self._buffers, self._numbers = list(self._strings.values()), list(self._codes.values())
-        self._times = array("d")
+        self._times, self._dimensions, self._flushed = array("d"), array("d"), 0
         self._rows: list[tuple[Any, ...]] = []
 
     def append(self, utterance: Utterance) -> None:
@@ -98,7 +100,8 @@ class Builder:
         votes = tuple(utterance.votes.items())
         name, emotion, speaker, split = utterance.id, utterance.emotion, utterance.speaker, utterance.split
         text, language, start = utterance.text, utterance.language, utterance.start
-        self.add(name, folder, file, emotion, speaker, split, text, language, start, end, votes)
+        rated = tuple(utterance.dimensions.get(each, math.nan) for each in DIMENSIONS) if utterance.dimensions else ()
+        self.add(name, folder, file, emotion, speaker, split, text, language, start, end, votes, rated)
 
     def add(
         self,
@@ -113,9 +116,13 @@ class Builder:
         start: float,
         end: float,
         votes: tuple[tuple[str, float], ...],
+        rated: tuple[float, ...] = (),
     ) -> None:
-        """Add an utterance by its fields: the id, folder and name of the file, and so on; no end is NaN."""
-        self._rows.append((name, folder, file, emotion, speaker, split, text, language, start, end, votes))
+        """Add an utterance by its fields: the id, folder and name of the file, and so on; no end is NaN.
+
+        ``rated`` are the ratings of the dimensions, NaN for those that there are not, or nothing at all.
+        """
+        self._rows.append((name, folder, file, emotion, speaker, split, text, language, start, end, votes, rated))
         if len(self._rows) == _ROWS:
             self._flush()
 
@@ -123,7 +130,7 @@ class Builder:
         """Move the rows that were collected into the columns, which is faster for many at once."""
         if not self._rows:
             return
-        names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes = zip(
+        names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes, rated = zip(
             *self._rows, strict=True
         )
         for (buffer, edges), values in zip(self._buffers, (names, files, texts), strict=True):
@@ -139,6 +146,11 @@ class Builder:
                 numbers.setdefault(kind, len(numbers))
             codes.extend(map(numbers.__getitem__, column))
         self._times.extend(chain.from_iterable(zip(starts, ends, strict=True)))
+        if self._dimensions or any(rated):
+            nothing = (math.nan,) * len(DIMENSIONS)
+            before = self._flushed - len(self._dimensions) // len(DIMENSIONS)
+            self._dimensions.extend(chain.from_iterable([*[nothing] * before, *(each or nothing for each in rated)]))
+        self._flushed += len(self._rows)
         self._rows.clear()
 
     def table(self) -> "UtteranceTable":
@@ -150,7 +162,9 @@ class Builder:
             columns[column] = Strings(buffer, edges[:-1], edges[1:])
         for column, (numbers, codes) in self._codes.items():
             columns[column] = Names(list(numbers), np.frombuffer(codes, np.int32))
-        return UtteranceTable(columns, np.frombuffer(self._times, np.float64).reshape(-1, 2))
+        times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
+        rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS)) if self._dimensions else None
+        return UtteranceTable(columns, times, rated)
 
 
 class UtteranceTable(Sequence[Utterance]):
@@ -158,10 +172,14 @@ class UtteranceTable(Sequence[Utterance]):
 
     Attributes:
         times: Start and end in seconds, ``(N, 2)`` float64; NaN for the end of the file.
+        dimensions: Ratings of :data:`emoquant.labels.DIMENSIONS`, ``(N, 3)`` float64, NaN where there is none; None
+            where no utterance has any.
     """
 
-    def __init__(self, columns: Mapping[str, Strings | Names], times: np.ndarray) -> None:
-        self._columns, self.times = dict(columns), times
+    def __init__(
+        self, columns: Mapping[str, Strings | Names], times: np.ndarray, dimensions: np.ndarray | None = None
+    ) -> None:
+        self._columns, self.times, self.dimensions = dict(columns), times, dimensions
 
     @staticmethod
     def of(utterances: Iterable[Utterance]) -> "UtteranceTable":
@@ -187,7 +205,8 @@ class UtteranceTable(Sequence[Utterance]):
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        return UtteranceTable({name: column.select(rows) for name, column in self._columns.items()}, self.times[rows])
+        columns = {name: column.select(rows) for name, column in self._columns.items()}
+        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
@@ -195,17 +214,23 @@ class UtteranceTable(Sequence[Utterance]):
             **{name: self.strings(name).join(other.strings(name)) for name in ("id", "name", "text")},
             **{name: self.names(name).join(other.names(name)) for name in set(self._columns) - {"id", "name", "text"}},
         }
-        return UtteranceTable(columns, np.concatenate([self.times, other.times]))
+        rated = None
+        if self.dimensions is not None or other.dimensions is not None:
+            rated = np.concatenate([self._rated(), other._rated()])
+        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
+
+    def _rated(self) -> np.ndarray:
+        return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
 
     def with_splits(self, splits: Sequence[str]) -> "UtteranceTable":
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times)
+        return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times, self.dimensions)
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
-        return UtteranceTable(self._columns, times)
+        return UtteranceTable(self._columns, times, self.dimensions)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -231,6 +256,7 @@ class UtteranceTable(Sequence[Utterance]):
             start,
             None if np.isnan(end) else end,
             dict(self.names("votes")[index]),
+            {} if self.dimensions is None else _known(self.dimensions[index]),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -238,3 +264,19 @@ class UtteranceTable(Sequence[Utterance]):
         return isinstance(other, Sequence) and len(self) == len(other) and all(map(eq, self, other))
 
     __hash__ = None  # type: ignore[assignment]  # it can change
+
+
+def _known(ratings: np.ndarray) -> dict[str, float]:
+    """Return the ratings that there are, by dimension."""
+    return {name: value for name, value in zip(DIMENSIONS, ratings.tolist(), strict=True) if not math.isnan(value)}
+
+
+def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
+    """Return the utterances of a corpus with its own splits, or with those of a fold."""
+    return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))
+
+
+def label_numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
+    position = {name: index for index, name in enumerate(names)}
+    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]

@@ -1,7 +1,6 @@
 """Writes features into a store, shard by shard."""
 
 import json
-import os
 import secrets
 import time
 import zlib
@@ -12,9 +11,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from emoquant.data.index import Part, Source
-from emoquant.data.journal import hold, locked
 from emoquant.data.store import FeatureStore
 from emoquant.storage.files import write_whole
+from emoquant.storage.journals import append_lines, hold, locked
 
 
 class ShardWriter:
@@ -77,9 +76,7 @@ class ShardWriter:
         if self._tensors:
             line |= self._write_shard()
         if line["sources"] or "shard" in line:
-            self._journal.write((json.dumps(line, ensure_ascii=False) + "\n").encode())
-            self._journal.flush()
-            os.fsync(self._journal.fileno())
+            append_lines(self._journal, [line])
         self._tensors, self._parts, self._sources, self._bytes = {}, {}, [], 0
         self._flushed = time.monotonic()
 

@@ -116,6 +116,15 @@ def any_rank(flag: bool) -> bool:
     return any(found)
 
 
+def gathered(own: T) -> list[T]:
+    """Return what every process has, in the order of the processes; a collective call."""
+    if world_size() == 1:
+        return [own]
+    found: list[Any] = [None] * world_size()
+    distributed.all_gather_object(found, own)
+    return found
+
+
 def together(work: Callable[[], T], complaints: type[Exception] | tuple[type[Exception], ...] = ()) -> T:
     """Do this process's share of long work and wait until all processes have done theirs; a collective call.
 

@@ -3,6 +3,7 @@
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.emotion2vec import Emotion2Vec, UntrainedEmotion2Vec, scale_features
 from emoquant.encoders.heads import EncoderHead, LinearHead, Probe, ProbeHead
+from emoquant.encoders.log_mel import LogMelEncoder
 from emoquant.encoders.lstm import LSTMEncoder
 from emoquant.encoders.transformers_encoder import TransformersEncoder
 
@@ -13,6 +14,7 @@ __all__ = [
     "FrameEncoder",
     "LSTMEncoder",
     "LinearHead",
+    "LogMelEncoder",
     "Probe",
     "ProbeHead",
     "TransformersEncoder",

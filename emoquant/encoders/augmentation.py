@@ -78,10 +78,7 @@ class WaveformAugmentation(nn.Module):
         chosen = torch.rand(size, 1, device=waveforms.device) < self.noise
         low, high = self.snr
         ratio = torch.rand(size, 1, device=waveforms.device) * (high - low) + low
-        noise = torch.randn_like(waveforms)
-        colour = torch.rand(size, 1, device=waveforms.device)
-        noise = noise + colour * (noise.roll(1, 1) + noise.roll(2, 1))  # from white to low-pass
-        noise = noise / (1 + 2 * colour.square()).sqrt()
+        noise = coloured_noise(size, waveforms.shape[1], waveforms.device)
         level = (waveforms.square().sum(1, keepdim=True) / lengths[:, None]).sqrt() * 10 ** (-ratio / 20)
         return waveforms + noise * level * chosen
 
@@ -94,6 +91,13 @@ def _change_speed(waveforms: Tensor, lengths: Tensor, factors: Tensor) -> tuple[
     weight = (positions - left).clamp(0, 1)
     mixed = torch.lerp(waveforms.gather(1, left), waveforms.gather(1, left + 1), weight)
     return mixed * (torch.arange(mixed.shape[1], device=mixed.device) < lengths_out[:, None]), lengths_out
+
+
+def coloured_noise(count: int, samples: int, device: torch.device) -> Tensor:
+    """Return noise of unit variance, ``(count, samples)`` float32, each of a random colour from white to low-pass."""
+    noise = torch.randn(count, samples, device=device)
+    colour = torch.rand(count, 1, device=device)
+    return (noise + colour * (noise.roll(1, 1) + noise.roll(2, 1))) / (1 + 2 * colour.square()).sqrt()
 
 
 class FrameMasking(nn.Module):

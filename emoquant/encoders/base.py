@@ -16,11 +16,13 @@ class EmotionHead(nn.Module, ABC):
         labels: Class names in the order of the logits, canonical or bilingual spellings of :mod:`emoquant.labels`.
         dim: Feature dimensions that it reads.
         origin: Encoder whose features it was trained on; None where any features will do.
+        name: What results call it; empty where it is the only one.
     """
 
     labels: list[str]
     dim: int
     origin: Origin | None = None
+    name: str = ""
 
     @abstractmethod
     def forward(self, vectors: Tensor) -> Tensor:
@@ -73,6 +75,10 @@ class FrameEncoder(nn.Module, ABC):
     def identify(self) -> Origin:
         """Return what codecs and classifiers that are trained on the features remember of the encoder."""
         return Origin(type(self).__name__, self.fingerprint())
+
+    def dimension_head(self) -> nn.Module | None:
+        """Return what gives arousal, valence and dominance ``(..., 3)`` of utterance vectors; None without such."""
+        return None
 
     @abstractmethod
     def head(self) -> EmotionHead:

@@ -2,9 +2,10 @@
 
 import hashlib
 import importlib.util
+import math
 import pickle
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from torch.nn import functional
 from emoquant.audio.mel import MelSettings
 from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.storage.artefacts import read_artefact, write_artefact
 from emoquant.storage.files import read_tensors
 from emoquant.storage.rebuilding import fill
 from emoquant.storage.runs import find_checkpoint
@@ -27,6 +29,9 @@ _QUIET, _LIFT = 1e-6, 3.0
 
 #: Mel frames of a window and from one window to the next: 1.6 s, half of it shared.
 WINDOW, STEP = 160, 80
+
+#: Mel frames of a frame of ``states``: 20 ms.
+_PAIR = 2
 
 #: Level to which quieter waveforms are raised, in dB of full scale.
 _LEVEL = -30.0
@@ -57,46 +62,52 @@ def window_starts(frames: int) -> list[int]:
 
 
 class LSTMEncoder(FrameEncoder):
-    """Windows of 1.6 s through a recurrent network; each window is a frame.
+    """A recurrent network over mel frames of 10 ms: windows of 1.6 s are frames, or 50 a second are.
 
     Trained with :class:`~emoquant.tasks.ge2e.GE2ETask` on emotions it is the emotion encoder of GenerSpeech, whose
     vector is the time mean of these frames, made unit length (``emotion_norm: l2`` of the voice). With the weights of
-    Resemblyzer (``weights: resemblyzer`` where that package is installed) and ``output: embedding`` it is a speaker
-    encoder. Unlike these two it does not cut silences out.
+    Resemblyzer (``weights: checkpoints/speaker-lstm``, or ``resemblyzer`` where that package is installed) and
+    ``output: embedding`` it is a speaker encoder. Unlike these two it does not cut silences out. ``output: states``
+    makes a frame encoder of it, which has never seen a label of emotion: the network runs over the whole utterance,
+    and the states of two mel frames are averaged to a frame, 50 a second.
 
     Args:
         weights: ``resemblyzer``, a checkpoint of ``GE2ETask``, or a file of weights; empty for random ones.
         output: What a frame is: the ``hidden`` state of the last layer, or the ``embedding`` that GE2E compares (unit
-            length, not negative).
+            length, not negative), each of a window; or the ``states``, 50 a second.
         hidden: Width of the layers and of the output.
         layers: Layers.
         logarithm: Whether the network hears the logarithm of mel powers. The published ones hear powers, which are so
             small that a training of minutes learns nothing from them.
+        scale: What ``states`` are multiplied by, so that lambdas mean the same as with other encoders.
 
     Attributes:
         logarithmic: What ``logarithm`` says, a scalar bool; stored with the weights, so that they are not misread.
 
     Raises:
-        ValueError: ``output`` is unknown, or a file is damaged or does not fit.
+        ValueError: ``output`` is unknown, ``scale`` is not positive or is given for another output than ``states``, or
+            a file is damaged or does not fit.
         FileNotFoundError: There are no such weights.
     """
-
-    frame_rate = 16_000 / (STEP * 160)
 
     logarithmic: Tensor
 
     def __init__(
         self,
         weights: str = "",
-        output: Literal["hidden", "embedding"] = "hidden",
+        output: Literal["hidden", "embedding", "states"] = "hidden",
         hidden: int = 256,
         layers: int = 3,
         logarithm: bool = False,
+        scale: float = 1.0,
     ) -> None:
         super().__init__()
-        if output not in ("hidden", "embedding"):
-            raise ValueError(f"output is {output!r}, expected 'hidden' or 'embedding'")
-        self.dim, self.output, self.logarithm = hidden, output, logarithm
+        if output not in ("hidden", "embedding", "states"):
+            raise ValueError(f"output is {output!r}, expected 'hidden', 'embedding' or 'states'")
+        if not 0 < scale < math.inf or (scale != 1 and output != "states"):
+            raise ValueError(f"scale is {scale}, expected a positive number, and 1 where output is not 'states'")
+        self.dim, self.output, self.logarithm, self.scale = hidden, output, logarithm, scale
+        self.frame_rate = _MEL.frame_rate / (_PAIR if output == "states" else STEP)
         self.lstm = nn.LSTM(_MEL.mels, hidden, layers, batch_first=True)
         self.linear = nn.Linear(hidden, hidden)
         self.register_buffer("logarithmic", torch.tensor(logarithm))
@@ -108,6 +119,8 @@ class LSTMEncoder(FrameEncoder):
         """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""
         self._check(waveforms, lengths)
         frames = self.spectra(waveforms, lengths)
+        if self.output == "states":
+            return self._states(frames, lengths)
         starts = [window_starts(self._mel_frames(length)) for length in lengths.tolist()]
         counts = torch.tensor([len(each) for each in starts], device=waveforms.device)
         rows = torch.repeat_interleave(torch.arange(len(starts), device=waveforms.device), counts)
@@ -119,6 +132,20 @@ class LSTMEncoder(FrameEncoder):
         out = vectors.new_zeros(len(starts), int(counts.max()), self.dim)
         out[torch.arange(out.shape[1], device=out.device) < counts.unsqueeze(1)] = vectors
         return out, counts
+
+    def _states(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Return means of the states of two mel frames each, ``(B, F, D)``, and their number ``(B,)``."""
+        counts = self.frame_lengths(lengths)
+        if int(counts.min()) < 1:
+            raise ValueError(
+                f"an utterance has {int(lengths.min())} samples, expected at least {_MEL.hop} (10 ms) for a frame; "
+                "leave it out or join it with its neighbour"
+            )
+        steps = int(counts.max())
+        states, _ = self.lstm(spectra[:, : _PAIR * steps])
+        means = self.scale * states.float().unflatten(1, (steps, _PAIR)).mean(2)
+        inside = torch.arange(steps, device=means.device) < counts.unsqueeze(1)
+        return means * inside.unsqueeze(-1), counts
 
     def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
@@ -145,13 +172,16 @@ class LSTMEncoder(FrameEncoder):
         return functional.normalize(functional.relu(self.linear(states)).float() + 1e-9, dim=-1)
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
-        """Return the windows of waveforms of these lengths; 0 where there is not a single sample."""
+        """Return the frames of waveforms of these lengths (samples), ``(B,)`` int64; 0 where they are too short."""
+        if self.output == "states":
+            return (torch.div(lengths, _MEL.hop, rounding_mode="floor") + 1) // _PAIR
         counts = [len(window_starts(self._mel_frames(length))) if length > 0 else 0 for length in lengths.tolist()]
         return torch.tensor(counts, device=lengths.device)
 
     def fingerprint(self) -> str:
         """Return a digest of weights and settings."""
-        digest = hashlib.sha256(f"LSTMEncoder {self.output} {_KNOWN_AS} {WINDOW} {STEP}".encode())
+        frames = f"{_PAIR} {self.scale}" if self.output == "states" else f"{WINDOW} {STEP}"
+        digest = hashlib.sha256(f"LSTMEncoder {self.output} {_KNOWN_AS} {frames}".encode())
         for name, value in sorted(self.state_dict().items()):
             digest.update(name.encode() + value.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()
@@ -163,6 +193,20 @@ class LSTMEncoder(FrameEncoder):
             ValueError: Always.
         """
         raise ValueError("the LSTM encoder has no classification head; train a probe on its frames")
+
+    def save(self, folder: str | Path, card: str = "") -> None:
+        """Write the encoder as ``encoder.json`` and ``encoder.safetensors``, in half precision.
+
+        ``--encoder FOLDER`` opens it with the same output.
+
+        Args:
+            folder: Folder to write into; made if it is not there.
+            card: Text of a model card; written where there is none yet.
+        """
+        settings = {"output": self.output, "hidden": self.dim, "layers": self.lstm.num_layers,
+                    "logarithm": self.logarithm, "scale": self.scale}  # fmt: skip
+        weights = {n: v.half() if v.is_floating_point() else v for n, v in self.state_dict().items()}
+        write_artefact(folder, "encoder", settings, weights, card)
 
     @staticmethod
     def _mel_frames(samples: int) -> int:
@@ -179,10 +223,14 @@ class LSTMEncoder(FrameEncoder):
         path = _resemblyzer() if weights == "resemblyzer" else find_checkpoint(weights)
         if not path.is_file():
             raise FileNotFoundError(
-                f"no weights at {path}: expected 'resemblyzer', a file, or a checkpoint of a GE2E training"
+                f"no weights at {path}: expected a folder of an encoder, 'resemblyzer', a file, or a GE2E training"
             )
         try:
-            content = read_tensors(path, old=weights == "resemblyzer")
+            content: Any
+            if path.suffix == ".safetensors":
+                _, content = read_artefact(path.parent, "encoder")
+            else:
+                content = read_tensors(path, old=weights == "resemblyzer")
             state = content.get("model_state", content.get("state_dict", content))
             state = {name.removeprefix("encoder."): value for name, value in state.items()}
             wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from emoquant.encoders.augmentation import coloured_noise
+
 _RATE = 16_000
 #: Samples of a block whose level is looked at where a pause may go.
 _BLOCK = 320
@@ -85,7 +87,4 @@ class Pauses(nn.Module):
         low, high = self.level
         ratio = torch.rand(size, device=device) * (high - low) + low
         there = torch.rand(size, device=device) >= self.digital
-        noise = torch.randn(size, samples, device=device)
-        colour = torch.rand(size, 1, device=device)
-        noise = (noise + colour * (noise.roll(1, 1) + noise.roll(2, 1))) / (1 + 2 * colour.square()).sqrt()
-        return noise * (level * 10 ** (ratio / 20) * there)[:, None]
+        return coloured_noise(size, samples, device) * (level * 10 ** (ratio / 20) * there)[:, None]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.front_ends import FAMILIES, FrontEnd, front_end
 from emoquant.encoders.pretrained import files_digest, find_pretrained, load_front_end, load_pretrained, read_settings
-from emoquant.encoders.sequence_heads import sequence_head
+from emoquant.encoders.sequence_heads import dimension_head, sequence_head
 from emoquant.encoders.windows import Windows, join_windows, plan_windows
 from emoquant.storage.documents import read_json
 from emoquant.storage.origin import Origin
@@ -242,3 +242,7 @@ class TransformersEncoder(FrameEncoder):
             ValueError: The model has none, or another layer than its output was chosen.
         """
         return sequence_head(self.folder, self.settings, self.layer == LAST)
+
+    def dimension_head(self) -> nn.Module | None:
+        """Return the head of a model that was fine-tuned for arousal, valence and dominance, for its output layer."""
+        return dimension_head(self.folder, self.settings) if self.layer == LAST else None

@@ -177,8 +177,15 @@ class EmotionData(FeatureData, Protocol):
     """Frame features for codecs and probes, in batches of :class:`~emoquant.types.Batch`."""
 
     @property
+    def fold(self) -> tuple[int, int] | None:
+        """Number and count of the folds that divide the data, from 0; None for splits of their own."""
+
+    @property
     def training_shares(self) -> Mapping[str, float]:
         """Share of each emotion among the training utterances; emotions without any are left out."""
+
+    def val_dataloader(self) -> Batches:
+        """Return the validation split, every utterance once over all ranks."""
 
     def share_test(self, number: int, count: int, done: int = 0) -> None:
         """Restrict the test loader to share ``number`` of ``count``, without its first ``done`` batches."""

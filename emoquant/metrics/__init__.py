@@ -27,8 +27,10 @@ from emoquant.metrics.similarity import (
     utterance_similarity,
     utterance_vectors,
 )
+from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, WithinScatter, make_space, metric_in
 from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
+from emoquant.metrics.triplets import Crossed, CrossedVectors, triplet_rows, triplet_shares
 from emoquant.metrics.votes import Votes, js_divergence, top2_hits
 
 __all__ = [
@@ -38,6 +40,8 @@ __all__ = [
     "CodeHistogram",
     "CodebookChoice",
     "Confusion",
+    "Crossed",
+    "CrossedVectors",
     "Decisions",
     "Direction",
     "DistinctOutputs",
@@ -50,9 +54,13 @@ __all__ = [
     "ReferenceVectors",
     "References",
     "Shrinkage",
+    "Space",
+    "SpaceDirections",
+    "SpaceName",
     "Strata",
     "SweepMetrics",
     "Votes",
+    "WithinScatter",
     "accuracy",
     "attraction",
     "bits_per_frame",
@@ -66,6 +74,8 @@ __all__ = [
     "kl_bits",
     "label_entropy",
     "label_information",
+    "make_space",
+    "metric_in",
     "null_drift",
     "output_hashes",
     "perplexity",
@@ -75,6 +85,8 @@ __all__ = [
     "remaining_distance",
     "skip_rate",
     "top2_hits",
+    "triplet_rows",
+    "triplet_shares",
     "unweighted_average_recall",
     "usage",
     "utterance_similarity",

@@ -1,12 +1,13 @@
 """Classification by codebook: an utterance is of the emotion whose codebook reconstructs it best."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from emoquant.codecs.base import Codec
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.measures import Observation
 
@@ -154,3 +155,18 @@ class CodebookChoice(Metric):
             lmbda = torch.tensor(self.points, dtype=torch.float64, device=loss.device)
             loss = loss + lmbda[:, None] * seen.bits
         return (loss / seen.frames).clamp_min(1e-12).log()
+
+
+def require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:
+    """Check that codecs and choices can stand in one table.
+
+    Raises:
+        ValueError: Two have the same name, there is no codec, or one has no operating point.
+    """
+    names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
+    if len(set(names)) != len(names) or not codecs:
+        raise ValueError(
+            f"codecs and choices must have different names, got {names or 'none at all'}; give one another `name`"
+        )
+    if any(not codec.points for codec in codecs):
+        raise ValueError("every codec needs at least one operating point; set its `points`")

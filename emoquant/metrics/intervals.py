@@ -5,6 +5,10 @@ are speakers enough (utterances of one speaker are not independent), else a rand
 blocks as here the latter has the spread of the bootstrap over single utterances. As percentiles of few blocks are too
 narrow, they are taken further out as a t interval would be (Hesterberg 2015, What teachers should know about the
 bootstrap, section 3.3).
+
+Beside them stand intervals clustered by speaker, from two speakers on: the jackknife that leaves out one speaker at a
+time, with Student's t of as many degrees of freedom as there are speakers but one. They are meant for new speakers;
+``benchmarks/interval_coverage.py`` measures how often they hold.
 """
 
 import math
@@ -28,16 +32,17 @@ class Blocks:
     Args:
         speakers: Speaker index of the split's utterances (repeats do no harm), or of its speakers.
         number: Blocks.
+        least: Speakers from which they are the blocks.
 
     Attributes:
-        kind: ``"speakers"`` where the split has at least 10 speakers, else ``"utterances"``.
+        kind: ``"speakers"`` where the split has so many speakers, else ``"utterances"``.
         number: Blocks.
     """
 
-    def __init__(self, speakers: Sequence[int] = (), number: int = BLOCKS) -> None:
+    def __init__(self, speakers: Sequence[int] = (), number: int = BLOCKS, least: int = MIN_SPEAKERS) -> None:
         present = sorted(set(speakers))
         self.number = number
-        self.kind = "speakers" if len(present) >= MIN_SPEAKERS else "utterances"
+        self.kind = "speakers" if len(present) >= least else "utterances"
         self._table = torch.full((max(present, default=0) + 1,), -1, dtype=torch.int64)
         self._table[present] = torch.arange(len(present)) % number
 

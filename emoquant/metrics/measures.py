@@ -35,6 +35,8 @@ class Observation(NamedTuple):
         logits_before: Of the classifier before coding, ``(B, L)``.
         coded: Bits that a coder wrote of each utterance, ``(O, B)`` float64; None where none wrote any.
         extra: Bits of each utterance by other ways of counting, ``(O, B, M)`` float64; None where there are none.
+        dimensions: Annotators' ratings of arousal, valence and dominance, ``(B, 3)`` float64, NaN where there is none;
+            None where the corpus has none.
     """
 
     before: Tensor
@@ -50,6 +52,7 @@ class Observation(NamedTuple):
     logits_before: Tensor
     coded: Tensor | None = None
     extra: Tensor | None = None
+    dimensions: Tensor | None = None
 
 
 class Measure(ABC):
@@ -57,9 +60,11 @@ class Measure(ABC):
 
     Attributes:
         width: Sums per utterance, ``M``; by convention the last one counts the utterances that the measure is about.
+        classifier: Name of the classifier whose logits it reads, for the rows; empty for one that reads none.
     """
 
     width: int
+    classifier: str = ""
 
     @abstractmethod
     def sums(self, seen: Observation) -> Tensor:

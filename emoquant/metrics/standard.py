@@ -18,6 +18,7 @@ def standard_measures(
     seed: int = 0,
     coded_bits: bool = False,
     frame_rate: float | None = None,
+    classifier: str = "",
 ) -> list[Measure]:
     """Return what a sweep measures of a codec, as far as there is what it needs.
 
@@ -30,6 +31,7 @@ def standard_measures(
         seed: Seed of the random directions.
         coded_bits: Whether a codec that writes bytes also does so.
         frame_rate: Frames a second; None leaves out bits a second.
+        classifier: Name of the classifier in the rows.
 
     Raises:
         ValueError: The classifier has no class for an emotion.
@@ -42,6 +44,8 @@ def standard_measures(
         found.append(Direction(emotions, references, None if skip_vector is None else skip_vector(), seed=seed))
         found.append(Shrinkage(emotions, references))
     if labels is not None:
-        found.append(Recognition(emotions, labels, closed_set))
-        found.append(Decisions(emotions, labels, closed_set))
+        for kind in (Recognition, Decisions):
+            measure = kind(emotions, labels, closed_set)
+            measure.classifier = classifier
+            found.append(measure)
     return found

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Protocol, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,9 @@ from emoquant.codecs.base import Codec
 from emoquant.devices.memory import fitting
 from emoquant.devices.precision import full_float32
 from emoquant.devices.ranks import from_first
-from emoquant.metrics.choice import CodebookChoice
+from emoquant.metrics.by_classifier import Classifier
+from emoquant.metrics.choice import CodebookChoice, require_points_and_names
+from emoquant.metrics.clustered import Clusters, with_clusters
 from emoquant.metrics.decisions import Recognition
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Measure, Observation
@@ -24,6 +26,7 @@ from emoquant.metrics.standard import standard_measures
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
 from emoquant.metrics.tabulate import Part, Sampling, Subject, code_rows, distinct_rows, measure_rows
+from emoquant.metrics.triplets import CrossedVectors
 from emoquant.storage.results import Row
 from emoquant.types import Batch, Coded
 
@@ -33,26 +36,6 @@ MOST_VALUES = 2**27
 
 #: Bytes that a value takes with all that is made of it on the way.
 VALUE_BYTES = 24
-
-
-class Classifier(Protocol):
-    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
-
-    labels: list[str]
-    dim: int
-
-    def __call__(self, vectors: Tensor) -> Tensor:
-        """Return logits ``(..., L)`` of utterance vectors ``(..., D)``."""
-
-
-def _require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:
-    names = [*(codec.name for codec in codecs), *(choice.name for choice in choices)]
-    if len(set(names)) != len(names) or not codecs:
-        raise ValueError(
-            f"codecs and choices must have different names, got {names or 'none at all'}; give one another `name`"
-        )
-    if any(not codec.points for codec in codecs):
-        raise ValueError("every codec needs at least one operating point; set its `points`")
 
 
 class SweepMetrics(nn.Module):
@@ -65,7 +48,8 @@ class SweepMetrics(nn.Module):
         codecs: The codecs, of different names; each runs at its own ``points``.
         emotions: Names of the emotions, in the order of the batches' indices.
         references: Centroids and mean of the training split, or None to leave out what needs them.
-        classifier: Frozen classifier of utterance vectors, or None to leave out recognition.
+        classifier: Frozen classifier of utterance vectors, or None to leave out recognition; rows have its
+            ``name``. Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
         blocks: What the intervals resample; random blocks of utterances by default.
         strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
@@ -76,6 +60,8 @@ class SweepMetrics(nn.Module):
         seed: Seed of the bootstrap.
         coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
         frame_rate: Frames a second; None leaves out bits a second.
+        clusters: Speakers that a second kind of interval is clustered by; none by default.
+        crossed: Keeps the vectors before coding, for triplets; nothing by default.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -97,23 +83,23 @@ class SweepMetrics(nn.Module):
         seed: int = 0,
         coded_bits: bool = False,
         frame_rate: float | None = None,
+        clusters: Blocks | None = None,
+        crossed: CrossedVectors | None = None,
     ) -> None:
         super().__init__()
-        self.coded_bits = coded_bits
-        _require_points_and_names(codecs, choices)
-        self.codecs = nn.ModuleList(codecs)
-        self.classifier = classifier
+        self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
+        require_points_and_names(codecs, choices)
+        self.codecs, self.classifier = nn.ModuleList(codecs), classifier
         self.emotions, self.corpus = list(emotions), corpus
         self.blocks = Blocks() if blocks is None else blocks
-        self.strata = list(strata)
-        self.replicates, self.seed = replicates, seed
+        self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
+        parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
-        labels = None if classifier is None else classifier.labels
+        labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
         for codec in codecs:
-            chosen = standard_measures(
-                codec, self.emotions, references, labels, closed_set, seed, coded_bits, frame_rate
-            )
+            settings = closed_set, seed, coded_bits, frame_rate, name
+            chosen = standard_measures(codec, self.emotions, references, labels, *settings)
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
@@ -131,6 +117,8 @@ class SweepMetrics(nn.Module):
         Raises:
             ValueError: Features are not finite, or a codec gives another shape or values that are not finite.
         """
+        if self.crossed is not None:
+            self.crossed.update(batch)
         for part in self._cut(batch):
             self._update(part)
 
@@ -159,7 +147,7 @@ class SweepMetrics(nn.Module):
         values = fitting(batch.features.device, VALUE_BYTES, MOST_VALUES, 16 * MOST_VALUES)
         step = max(1, values // (points * batch.features[0].numel()))
         for begin in range(0, len(batch.lengths), step):
-            part = Batch(*(value[begin : begin + step] for value in batch))
+            part = batch.part(begin, begin + step)
             yield part._replace(features=part.features[:, : int(part.lengths.max())])
 
     def _pairs(self) -> Iterator[tuple[Codec, CodecSums]]:
@@ -173,6 +161,7 @@ class SweepMetrics(nn.Module):
         blocks = self.blocks.assign(batch.speakers, batch.utterances)
         cells = [self._cells(batch, None, self.blocks)]
         cells += [self._cells(batch, strata, strata.blocks or self.blocks) for strata in self.strata]
+        cells += [self._cells(batch, None, self.clusters)] if self.clusters is not None else []
         seen = {}
         for codec, sums in self._pairs():
             coded, found = self._code(batch, codec)
@@ -220,6 +209,7 @@ class SweepMetrics(nn.Module):
             logits_before,
             codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
             (extra.double() * mask[..., None]).sum(-2),
+            batch.dimensions,
         )
 
     def _logits(self, vectors: Tensor) -> Tensor:
@@ -277,6 +267,8 @@ class SweepMetrics(nn.Module):
         """Return the rows of measures and the utterances of each emotion, ``(C,)``."""
         utterances = torch.zeros(len(self.emotions), dtype=torch.int64)
         jobs: list[Callable[[], list[Row]]] = []
+        states = [*states]
+        clusters = None if self.clusters is None else Clusters.of(states.pop(), self.clusters.number)
         for strata, (totals, counts) in zip([None, *self.strata], states, strict=True):
             names = ["all"] if strata is None else strata.names
             blocks = (strata.blocks if strata else None) or self.blocks
@@ -292,4 +284,6 @@ class SweepMetrics(nn.Module):
                     about = Part(name, strata.metrics if strata else None)
                     jobs.append(partial(measure_rows, subject, sums.measures, part_sums, part_counts, sampling, about))
         with ThreadPoolExecutor(min(len(jobs), len(os.sched_getaffinity(0)))) as pool:
-            return [row for found in pool.map(lambda job: job(), jobs) for row in found], utterances
+            whole, *others = pool.map(lambda job: job(), jobs)
+        found = whole if clusters is None else with_clusters(whole, sums.measures, clusters)
+        return [*found, *(row for part in others for row in part)], utterances

@@ -104,7 +104,8 @@ def measure_rows(
                 ends = jackknife_interval(figure.values, next(left_out).values, held[:, None, None])
             else:
                 ends = next(drawn[figure.pooled])
-            rows += _figure_rows(subject, figure, *ends, sampling.kind, blocks[figure.pooled], about.stratum)
+            found = _figure_rows(subject, figure, *ends, sampling.kind, blocks[figure.pooled], about.stratum)
+            rows += found if not measure.classifier else (row._replace(classifier=measure.classifier) for row in found)
     return rows
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from emoquant.labels import canonical_emotion
-from emoquant.metrics.sweep import Classifier
+from emoquant.metrics.by_classifier import Classifier
 from emoquant.types import Coded
 
 #: A last stretch shorter than this share of the others joins the one before it.

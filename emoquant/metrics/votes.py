@@ -83,6 +83,7 @@ class Votes(Measure):
     Args:
         emotions: Names of the corpus's emotions, at least two.
         labels: Classes of the classifier, in the order of its logits.
+        classifier: Name of the classifier in the rows.
 
     Raises:
         ValueError: The classifier has no class for an emotion.
@@ -90,7 +91,8 @@ class Votes(Measure):
 
     width = 4
 
-    def __init__(self, emotions: Sequence[str], labels: Sequence[str]) -> None:
+    def __init__(self, emotions: Sequence[str], labels: Sequence[str], classifier: str = "") -> None:
+        self.classifier = classifier
         self.columns = class_columns(emotions, labels)
 
     def sums(self, seen: Observation) -> Tensor:

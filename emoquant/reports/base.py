@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
 
-from emoquant.reports.chance import classifier_doubt
+from emoquant.reports.chance import classifier_doubt, heard_note
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.rows import ALL, Results
+from emoquant.reports.trust import speaker_text, triplet_text
 from emoquant.reports.writing import latex_text, markdown_text
 from emoquant.storage.results import Row, write_results
 
@@ -115,8 +116,11 @@ class Drawing(Report):
         for corpus in corpora:
             suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
             own = results.of_corpus(corpus)
-            doubt = classifier_doubt(own)
-            artifacts += [_doubted(a._replace(stem=a.stem + suffix), doubt) for a in self.draw(own)]
+            doubt = " ".join(filter(None, [classifier_doubt(own), heard_note(own)]))
+            for artifact in self.draw(own):
+                notes = " ".join(filter(None, [triplet_text(own, artifact.rows), speaker_text(artifact.rows)]))
+                noted = _noted(artifact._replace(stem=artifact.stem + suffix), notes)
+                artifacts.append(_doubted(noted, doubt))
         return _apart(artifacts)
 
     def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -139,6 +143,18 @@ def _doubted(artifact: Artifact, doubt: str) -> Artifact:
     if ".tex" in texts:
         texts[".tex"] = texts[".tex"].replace(r"\caption{", rf"\caption{{{latex_text(doubt)} ", 1)
     return artifact._replace(caption=f"{doubt} {artifact.caption}", texts=texts)
+
+
+def _noted(artifact: Artifact, notes: str) -> Artifact:
+    """Return an artifact whose caption, in every form, ends with notes, if there are any."""
+    if not notes:
+        return artifact
+    texts = dict(artifact.texts)
+    if ".md" in texts:
+        texts[".md"] = f"{texts['.md'].rstrip()} {markdown_text(notes)}\n"
+    if ".tex" in texts:
+        texts[".tex"] = texts[".tex"].replace("}\n\\label{", f" {latex_text(notes)}}}\n\\label{{", 1)
+    return artifact._replace(caption=f"{artifact.caption} {notes}".strip(), texts=texts)
 
 
 def file_name(text: str) -> str:

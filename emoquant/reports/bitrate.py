@@ -36,6 +36,7 @@ class BitrateCurves(Drawing):
         linear_below: Where the logarithmic axis turns linear, in bits a second.
         stratum: Part of the corpus.
         name: Stem of the files.
+        title: Heading of the table.
     """
 
     def __init__(
@@ -45,8 +46,10 @@ class BitrateCurves(Drawing):
         linear_below: float = 1.0,
         stratum: str = ALL,
         name: str = "bitrate",
+        title: str = "Bits a second and emotion",
     ) -> None:
         super().__init__(name, stratum)
+        self.title = title
         self.metrics, self.codecs, self.linear_below = list(metrics), codecs, linear_below
 
     def draw(self, results: Results) -> list[Artifact]:
@@ -133,7 +136,7 @@ class BitrateCurves(Drawing):
             interval_text(rows, "In brackets"),
         )
         text = "\n".join(lines) + f"\n\n{markdown_text(caption)}\n"
-        return Artifact(f"{self.name}_table", "Bits a second and emotion", caption,
+        return Artifact(f"{self.name}_table", self.title, caption,
                         f"Table of {len(lines) - 2} operating points.", rows, None, {".md": text})  # fmt: skip
 
 

@@ -19,7 +19,7 @@ def count_text(rows: Iterable[Row]) -> str:
     counts: dict[str, list[int]] = {}
     for row in rows:
         counts.setdefault(row.emotion, []).append(row.n)
-    ranges = {emotion: _span(values) for emotion, values in counts.items()}
+    ranges = {emotion: span_text(values) for emotion, values in counts.items()}
     spans = set(ranges.values())
     pooled = ranges.pop("all", None) if len(ranges) > 1 else None
     if not ranges:
@@ -66,7 +66,7 @@ def widest_text(rows: Iterable[Row], measure: Quantity) -> str:
 
 def axis_text(knee: float) -> str:
     """Return what the reader must know about an axis that shows zero."""
-    return f"The horizontal axis is logarithmic above {point_text(knee)} and linear below."
+    return f"The horizontal axis is logarithmic above {point_text(knee)} and linear below (shaded)."
 
 
 def sentences(*parts: str) -> str:
@@ -74,7 +74,8 @@ def sentences(*parts: str) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _span(values: Sequence[int]) -> str:
+def span_text(values: Sequence[int]) -> str:
+    """Return the range of counts: ``5``, or ``1 to 5`` where they differ."""
     low, high = min(values), max(values)
     return f"{low}" if low == high else f"{low} to {high}"
 

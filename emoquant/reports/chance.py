@@ -37,10 +37,24 @@ def classifier_doubt(results: Results) -> str:
     chance = 1 / len(emotions)
     if not (uar.value if math.isnan(uar.low) else uar.low) > chance:
         found.append(f"its UAR before quantization is {_share(uar)}, chance is {100 * chance:.1f} %")
-    name, share = most_predicted(results, UNQUANTIZED, math.nan)
+    taken, share = most_predicted(results, UNQUANTIZED, math.nan)
     if share > ONE_CLASS:
-        found.append(f"before quantization it takes {100 * share:.0f} % of the utterances for {name}")
-    return f"The classifier does not know this corpus: {'; '.join(found)}." if found else ""
+        found.append(f"before quantization it takes {100 * share:.0f} % of the utterances for {taken}")
+    name = f" {results.classifier}" if results.classifier else ""
+    return f"The classifier{name} does not know this corpus: {'; '.join(found)}." if found else ""
+
+
+#: What captions say of an encoder that knows the corpus, by how it does (:data:`emoquant.encoders.heard.How`).
+HEARD = {
+    "labels": "The encoder was trained with the labels of this corpus: its figures are not those of new data.",
+    "pseudo_labels": "The encoder learned from labels that a model trained on this corpus gave.",
+    "audio": "The encoder was trained on the audio of this corpus, without its labels.",
+}
+
+
+def heard_note(results: Results) -> str:
+    """Return what the reader must know of an encoder that was trained on the corpus; empty where it was not."""
+    return " ".join(HEARD[how] for how in results.targets("heard_corpus") if how in HEARD)
 
 
 def most_predicted(results: Results, codec: str, point: float) -> tuple[str, float]:

@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from emoquant.labels import canonical_emotion
 from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
+from emoquant.reports.captions import axis_text, count_text, interval_text, sentences, span_text
 from emoquant.reports.curves import SweepCurves
 from emoquant.reports.panels import (
     Curve,
@@ -94,7 +94,8 @@ class StrataCurves(Drawing):
         if not strata:
             raise MissingRowsError(f"{self.name}: no stratum holds {self.parts!r}; evaluate by {self.parts.strip('=')}")
         emotions = results.emotions(self.metrics[0], self.emotions)
-        panels = [self._panel(results, m, codec, e, strata) for m in self.metrics for e in emotions]
+        labels = {stratum: self._label(stratum, _numbers(results, codec, stratum, emotions)) for stratum in strata}
+        panels = [self._panel(results, m, codec, e, labels) for m in self.metrics for e in emotions]
         title = f"By {self.parts.strip('=')}"
         return [self._artifact(self.name, title, panels, len(emotions), codec, "")]
 
@@ -113,18 +114,18 @@ class StrataCurves(Drawing):
         )
         return Artifact(stem, title, caption, curves_text(panels, "λ"), rows, figure, {})
 
-    def _panel(self, results: Results, metric: str, codec: str, emotion: str, strata: Sequence[str]) -> Panel:
+    def _panel(self, results: Results, metric: str, codec: str, emotion: str, labels: Mapping[str, str]) -> Panel:
         curves = []
-        for index, stratum in enumerate(strata):
-            curve = curve_over(results, metric, "lmbda", codec, emotion, stratum, self._label(stratum))
-            style = self._style(emotion, index, len(strata))
+        for index, (stratum, label) in enumerate(labels.items()):
+            curve = curve_over(results, metric, "lmbda", codec, emotion, stratum, label)
+            style = self._style(emotion, index, len(labels))
             curves.append(curve._replace(style=style, before=None, banded=self.bands, weight=self.weight))
         whole = curve_over(results, metric, "lmbda", codec, emotion, ALL, "all")
         curves.append(whole._replace(style=line_style(ALL), before=None, weight=2.0, banded=False))
         title = emotion if metric == self.metrics[0] else ""
         return Panel(title, quantity(metric), curves, quantity(metric).centred)
 
-    def _label(self, stratum: str) -> str:
+    def _label(self, stratum: str, numbers: str) -> str:
         return f"each {self.parts.strip('=')}"
 
     def _style(self, emotion: str, index: int, number: int) -> LineStyle:
@@ -169,8 +170,9 @@ class AgreementCurves(StrataCurves):
             artifacts.append(self._published(read_agreement(self.reference)))
         return artifacts
 
-    def _label(self, stratum: str) -> str:
-        return re.sub(r"\s*(<=?)\s*", lambda found: {"<": " < ", "<=": " ≤ "}[found[1]], stratum)
+    def _label(self, stratum: str, numbers: str) -> str:
+        readable = re.sub(r"\s*(<=?)\s*", lambda found: {"<": " < ", "<=": " ≤ "}[found[1]], stratum)
+        return f"{readable} (n = {numbers})"
 
     def _style(self, emotion: str, index: int, number: int) -> LineStyle:
         colour = to_hex(mpl.colormaps["viridis"](0.72 * (1 - index / max(number - 1, 1))))
@@ -190,6 +192,12 @@ class AgreementCurves(StrataCurves):
         values = found.get(metric) or (found.get("accuracy") if metric == "recall" else None) or ()
         table = {label: dict(zip(found.get("lambda", ()), values, strict=False))}
         return published_curve(table, label, metric)._replace(style=self._style("", index, number))
+
+
+def _numbers(results: Results, codec: str, stratum: str, emotions: Sequence[str]) -> str:
+    """Return how many utterances of an emotion a part has: ``5``, or ``1 to 5`` where emotions differ."""
+    here = [row.n for row in results.rows if row.codec == codec and row.stratum == stratum and row.emotion in emotions]
+    return span_text(here)
 
 
 def _counts(rows: Sequence[Row]) -> str:

@@ -69,7 +69,9 @@ class ConfusionMatrices(Drawing):
         cells = [[outcomes.cell(codec, point, e, column) for column in outcomes.columns] for e in outcomes.emotions]
         title = "before quantization" if math.isnan(point) else f"λ = {point_text(point)}"
         measure = quantity("predicted")._replace(decimals=0)
-        return Grid(title, measure, cells, outcomes.emotions, outcomes.columns, "true", own=outcomes.emotions)
+        return Grid(
+            title, measure, cells, outcomes.emotions, outcomes.columns, "true", "predicted, %", own=outcomes.emotions
+        )
 
 
 def _diagonal_text(grid: Grid) -> str:

@@ -16,7 +16,7 @@ from emoquant.reports.panels import (
     panel_figure,
 )
 from emoquant.reports.quantities import quantity
-from emoquant.reports.reference import published_curve, read_reference, reference_text
+from emoquant.reports.reference import published_curve, read_reference, reference_text, source_name
 from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import GREY, line_style, paper_style
 from emoquant.storage.results import Row
@@ -135,7 +135,10 @@ class SweepCurves(Drawing):
         published = {s: published_curve(table, s, self.metric, i) for i, s in enumerate(table)}
         if self.layout == "together" or series[-1] == ALL:
             named = [panel._replace(title=panel.title or "measured") for panel in panels]
-            return [*named, Panel("published", panels[0].measure, list(published.values()), panels[0].zero)]
+            return [
+                *named,
+                Panel(source_name(self.reference or ""), panels[0].measure, list(published.values()), panels[0].zero),
+            ]
         grey = {s: c._replace(label="published", style=c.style._replace(colour=GREY)) for s, c in published.items()}
         return [
             panel._replace(curves=[*panel.curves, grey[s]]) if s in grey else panel

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.reports.base import Report
+from emoquant.reports.bitrate import RATE
 from emoquant.reports.comparison import StrataCurves
 from emoquant.reports.confusion import ConfusionMatrices
-from emoquant.reports.curves import RateCurves, SweepCurves
+from emoquant.reports.curves import SweepCurves
 from emoquant.reports.drift import CentroidCurves, DriftCurves
 from emoquant.reports.flow import FlowFigure
 from emoquant.reports.pages import StudyPage
@@ -26,22 +27,25 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
     metrics = set(results.metrics)
     predicted = {metric for metric in metrics if metric.startswith("predicted/")} or {"predicted/<class>"}
     recall, similarity = _published(results, "recall"), _published(results, "utterance_similarity")
+    rate = RATE if RATE in metrics else "bits_per_frame"
     candidates: list[tuple[Report, set[str]]] = [
         (EmotionTable("recall", reference=recall), {"recall"}),
         (EmotionTable("utterance_similarity", reference=similarity), {"utterance_similarity"}),
         (EmotionTable("agreement"), {"agreement"}),
+        (SweepCurves("recall", rate), {"recall", rate}),
+        (SweepCurves("agreement", rate), {"agreement", rate}),
+        (SweepCurves("utterance_similarity", rate), {"utterance_similarity", rate}),
+        (SweepCurves("kl", rate), {"kl", rate}),
+        (SweepCurves("label_information", rate), {"label_information", rate}),
         (SweepCurves("recall", reference=recall), {"recall"}),
         (SweepCurves("agreement"), {"agreement"}),
         (SweepCurves("kl"), {"kl"}),
         (SweepCurves("label_information"), {"label_information"}),
         (SweepCurves("utterance_similarity", reference=similarity), {"utterance_similarity"}),
         (SweepCurves("bits_per_frame"), {"bits_per_frame"}),
-        (RateCurves("recall"), {"recall", "bits_per_frame"}),
-        (RateCurves("agreement"), {"agreement", "bits_per_frame"}),
         (EmotionTable("precision"), {"precision"}),
-        (RateCurves("utterance_similarity"), {"utterance_similarity", "bits_per_frame"}),
         (DriftCurves(), {"drift_to_neutral", "drift_to_mean", "drift_to_skip"}),
-        (DriftCurves("bits_per_frame"), {"drift_to_neutral", "drift_to_mean", "drift_to_skip", "bits_per_frame"}),
+        (DriftCurves(rate), {"drift_to_neutral", "drift_to_mean", "drift_to_skip", rate}),
         (CentroidCurves(), {m for m in metrics if m.startswith("similarity_to/")} or {"similarity_to/<emotion>"}),
         (SweepCurves("excess_drift_to_neutral"), {"excess_drift_to_neutral"}),
         (SweepCurves("preference_for_neutral"), {"preference_for_neutral"}),
@@ -49,12 +53,17 @@ def default_reports(rows: Sequence[Row]) -> list[Report]:
         (ConfusionMatrices(), predicted),
         (FlowFigure(), predicted),
         (RDCurve(), {"distortion", "bits_per_frame"}),
+        *((_concordance(metric), {metric, "bits_per_frame"}) for metric in sorted(metrics) if metric.startswith("ccc")),
         (CodebookUsage(), {"codebook_perplexity", "codebook_usage", "skip_rate"}),
     ]
     reports = [report for report, needed in candidates if needed <= metrics]
     if any(stratum.startswith("speaker=") for stratum in results.strata("drift_to_neutral")):
         reports.append(StrataCurves())
     return [*reports, StudyPage()]
+
+
+def _concordance(metric: str) -> RDCurve:
+    return RDCurve(metric, name=metric.replace("/", "_"))
 
 
 def _published(results: Results, metric: str) -> str | None:

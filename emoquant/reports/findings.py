@@ -6,7 +6,8 @@ finds no more than a constant output would give, the verdict is *collapse*; wher
 corpus, it is *withheld* (:data:`emoquant.reports.verdicts.VERDICTS`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.findings_codebooks import attracted, own_kept
@@ -18,17 +19,23 @@ from emoquant.storage.results import Row
 
 RULES = (far_end, neutral_stays, towards_neutral, direct, own_kept, attracted, raters_agree, synthesised)
 
+#: Rules on cosines, which hold in every space that was measured.
+SPACE_RULES = (neutral_stays, towards_neutral, attracted)
 
-def findings(rows: Sequence[Row]) -> list[Finding]:
+
+def findings(rows: Sequence[Row], classifier: str = "") -> list[Finding]:
     """Return the findings that the rows of one run speak of; none where the run is of something else.
 
     Args:
         rows: Rows of a results file of one corpus.
+        classifier: Classifier under which they are held against the rows; the first of the file by default.
     """
     found: list[Finding] = []
-    results = Results(rows)
+    results = Results(rows, classifier)
     doubt = classifier_doubt(results)
-    for rule in RULES:
+    in_spaces = [partial(rule, space=space) for space in results.spaces() for rule in SPACE_RULES]
+    rules: list[Callable[[Results], Finding | None]] = [*RULES, *in_spaces]
+    for rule in rules:
         try:
             finding = rule(results)
         except MissingRowsError:

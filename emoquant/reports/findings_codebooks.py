@@ -57,12 +57,13 @@ def own_kept(results: Results) -> Finding | None:
     return Finding(statement, rule, cases)
 
 
-def attracted(results: Results) -> Finding | None:
+def attracted(results: Results, space: str = "") -> Finding | None:
     """A codebook turns other emotions to its own, more than the other codebooks do."""
     emotion_of = _biased(results)
     codecs = list(emotion_of)
     first, emotions = results.points("recall", codecs[0])[0], results.emotions("recall")
-    statement = "It pulls every other emotion towards its own, already at λ 0."
+    stem, where = ("attraction", "") if not space else (f"attraction@{space}", f" (in the space {space})")
+    statement = f"It pulls every other emotion towards its own, already at λ 0{where}."
     rule = (
         f"at λ = {point_text(first)} the angle to the centroid of the codebook's emotion falls, and by more than "
         f"{DEGREES:g}° more than through the other codebooks (Holm's correction over pairs)"
@@ -71,7 +72,7 @@ def attracted(results: Results) -> Finding | None:
     if reasons:
         return Finding(statement, rule, [], "", f"{reasons[0]} at λ = {point_text(first)}")
     pairs = [(codec, emotion) for codec in codecs for emotion in emotions if emotion != emotion_of[codec]]
-    rows = [needed_row(results, f"attraction/{emotion_of[codec]}", codec, first, emotion) for codec, emotion in pairs]
+    rows = [needed_row(results, f"{stem}/{emotion_of[codec]}", codec, first, emotion) for codec, emotion in pairs]
     turned = []
     for row, (codec, emotion) in zip(rows, pairs, strict=True):
         others = [needed_row(results, row.metric, other, first, emotion) for other in codecs if other != codec]

@@ -86,8 +86,9 @@ def _name_of_the_end(results: Results, codec: str, point: float) -> str:
     return "; ".join(parts)
 
 
-def neutral_stays(results: Results) -> Finding | None:
+def neutral_stays(results: Results, space: str = "") -> Finding | None:
     """Emotions lose more similarity than neutral, and more than shrinking to the mean would take from them."""
+    similarity, excess = (_in_space(metric, space) for metric in ("utterance_similarity", "excess_similarity"))
 
     def advantage(metric: str, codec: str, point: float, emotion: str) -> Estimate:
         rows = [needed_row(results, metric, codec, point, each) for each in (NEUTRAL, emotion)]
@@ -95,34 +96,42 @@ def neutral_stays(results: Results) -> Finding | None:
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
         return (
-            advantage("utterance_similarity", codec, point, emotion),
-            advantage("excess_similarity", codec, point, emotion),
+            advantage(similarity, codec, point, emotion),
+            advantage(excess, codec, point, emotion),
         )
 
     return _at_some_lambda(
         results,
-        "The emotions lose their similarity, neutral hardly does.",
+        f"The emotions lose their similarity, neutral hardly does{_where(space)}.",
         f"at some λ the similarity of neutral is higher by more than {COSINE:g}, and by more than if all were shrunk "
         "to the training mean",
         effect,
     )
 
 
-def towards_neutral(results: Results) -> Finding | None:
+def towards_neutral(results: Results, space: str = "") -> Finding | None:
     """Emotions prefer neutral to other emotions that are not theirs, beyond what shrinking to the mean would give."""
+    metrics = [_in_space(each, space) for each in ("preference_for_neutral", "excess_preference_for_neutral")]
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
-        metrics = ("preference_for_neutral", "excess_preference_for_neutral")
         found = [Estimate.of(needed_row(results, metric, codec, point, emotion)) for metric in metrics]
         return found[0], found[1]
 
     return _at_some_lambda(
         results,
-        "The emotions do not just get lost: they move towards neutral.",
+        f"The emotions do not just get lost: they move towards neutral{_where(space)}.",
         f"at some λ the preference for neutral is more than {COSINE:g}, and more than if all were shrunk to the "
         "training mean",
         effect,
     )
+
+
+def _in_space(metric: str, space: str) -> str:
+    return f"{metric}@{space}" if space else metric
+
+
+def _where(space: str) -> str:
+    return f" (in the space {space})" if space else ""
 
 
 def _at_some_lambda(

@@ -1,7 +1,6 @@
-"""The findings of a study as a table: in its page, and as CSV and Markdown beside it."""
+"""The findings of a study as a table: for its page, and as CSV and Markdown beside it."""
 
 import csv
-import html
 import io
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,49 +10,82 @@ from emoquant.reports.chance import ADVICE
 from emoquant.reports.findings import findings
 from emoquant.reports.findings_sweep import DIRECT
 from emoquant.reports.output import write_file
-from emoquant.reports.rows import Results
-from emoquant.reports.verdicts import VERDICTS, Finding
+from emoquant.reports.rows import Results, classifiers_in
+from emoquant.reports.verdicts import Finding
 from emoquant.reports.writing import markdown_text
 from emoquant.storage.csv_files import csv_cell
 from emoquant.storage.results import Row
 
-HEAD = ("finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment")
+HEAD = (
+    "finding of the study", "verdict", "figures", "a case counts where", "corpus", "codec", "experiment", "classifier",
+    "under all classifiers",
+)  # fmt: skip
 
 
 class Found(NamedTuple):
-    """A finding, and the run that it is held against."""
+    """A finding, the run that it is held against, and the classifier under which.
+
+    Attributes:
+        experiment: Name of the run.
+        corpus: Its corpus.
+        codec: Its codecs.
+        finding: The finding.
+        classifier: Name of the classifier; empty where the results name none.
+        everywhere: The verdicts under all classifiers of the run, ``holds under head, probe; open under lda``; empty
+            where there is but one.
+    """
 
     experiment: str
     corpus: str
     codec: str
     finding: Finding
+    classifier: str = ""
+    everywhere: str = ""
 
     def cells(self) -> tuple[str, ...]:
         """Return what a table shows, in the order of :data:`HEAD`."""
         statement, rule, cases, remark, collapse, doubt = self.finding
         verdict, proved = self.finding.verdict, sum(case.answer == "yes" for case in cases)
+        run = rule, self.corpus, self.codec, self.experiment, self.classifier, self.everywhere
         if doubt:  # figures of a classifier that knows nothing would be read all the same
-            return statement, verdict, f"{doubt} {ADVICE}", rule, self.corpus, self.codec, self.experiment
+            return statement, verdict, f"{doubt} {ADVICE}", *run
         if not collapse:
             verdict += f" ({proved} of {len(cases)})"
         figures = "; ".join(filter(None, [collapse, *(f"{case.name} {case.figure}" for case in cases), remark]))
-        return statement, verdict, figures, rule, self.corpus, self.codec, self.experiment
+        return statement, verdict, figures, *run
 
 
 def found_in(runs: Sequence[tuple[str, Sequence[Row]]]) -> list[Found]:
-    """Return every finding that runs speak of, each once for a corpus and a codec.
+    """Return every finding that runs speak of, each once for a corpus, a codec and a classifier.
 
     Args:
         runs: Name and rows of every run.
     """
-    found: dict[tuple[str, str, str], Found] = {}
+    found: dict[tuple[str, str, str, str], Found] = {}
     for experiment, rows in runs:
         for corpus in Results(rows).corpora:
             own = [row for row in rows if row.corpus == corpus]
-            codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
-            for finding in findings(own):
-                found.setdefault((finding.statement, corpus, codec), Found(experiment, corpus, codec, finding))
-    return list(found.values())
+            for classifier in classifiers_in(own) or [""]:
+                for finding in findings(own, classifier):
+                    codec = ", ".join(name for name in Results(own).codecs("recall") if name != DIRECT)
+                    key = finding.statement, corpus, codec, classifier
+                    found.setdefault(key, Found(experiment, corpus, codec, finding, classifier))
+    return _compared(list(found.values()))
+
+
+def _compared(found: Sequence[Found]) -> list[Found]:
+    """Return findings side by side with their verdicts under the other classifiers, those of a statement together."""
+    groups: dict[tuple[str, str, str], list[Found]] = {}
+    for one in found:
+        groups.setdefault((one.finding.statement, one.corpus, one.codec), []).append(one)
+    compared = []
+    for group in groups.values():
+        verdicts: dict[str, list[str]] = {}
+        for one in group:
+            verdicts.setdefault(one.finding.verdict, []).append(one.classifier)
+        said = "; ".join(f"{verdict} under {', '.join(names)}" for verdict, names in verdicts.items())
+        compared += [one._replace(everywhere=said if len(group) > 1 else "") for one in group]
+    return compared
 
 
 def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
@@ -69,22 +101,3 @@ def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
     lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *rows]]
     markdown = "".join(f"| {line} |\n" for line in lines)
     return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", markdown)]
-
-
-def findings_html(found: Sequence[Found]) -> str:
-    """Return the table as a section of a page; empty without findings."""
-    if not found:
-        return ""
-    legend = "; ".join(f"“{verdict}”: {meaning}" for verdict, meaning in VERDICTS.items())
-    head = "".join(f'<th scope="col">{cell}</th>' for cell in HEAD)
-    lines = []
-    for one in found:
-        first, *others = (html.escape(cell) for cell in one.cells())
-        cells = "".join(f"<td>{cell}</td>" for cell in others)
-        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
-    return (
-        '<section id="findings"><h2>The findings of the study, held against these runs</h2>'
-        f"<p>Each is a list of cases; in brackets 95 % intervals. {html.escape(legend)}.</p>"
-        f'<div class="scroll" tabindex="0"><table class="findings"><thead><tr>{head}</tr></thead>'
-        f"<tbody>{''.join(lines)}</tbody></table></div></section>"
-    )

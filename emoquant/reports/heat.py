@@ -105,7 +105,10 @@ def _draw(axes: Axes, grid: Grid, colours: Colormap, norm: Normalize) -> None:
                 weight="bold" if own else "normal",
             )
             if own:
-                axes.plot([x, x + 1, x + 1, x, x], [y, y, y + 1, y + 1, y], color="black", linewidth=1.0, clip_on=False)
+                left, right, top, bottom = x + 0.03, x + 0.97, y + 0.05, y + 0.95
+                axes.plot(
+                    [left, right, right, left, left], [top, top, bottom, bottom, top], color="black", linewidth=1.0
+                )
     axes.set_xticks([x + 0.5 for x in range(len(grid.columns))], grid.columns)
     axes.set_yticks([y + 0.5 for y in range(len(grid.rows))], grid.rows)
     axes.invert_yaxis()

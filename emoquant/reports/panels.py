@@ -54,6 +54,11 @@ class Panel(NamedTuple):
     curves: Sequence[Curve]
     zero: bool = False
 
+    @property
+    def foreign(self) -> bool:
+        """Whether all of its curves are published ones, whose unit of λ is not ours."""
+        return all(curve.published for curve in self.curves)
+
 
 class Horizontal(NamedTuple):
     """The horizontal axis of all panels.
@@ -73,6 +78,9 @@ class Horizontal(NamedTuple):
     linear_below: float | None = None
 
 
+#: Lines of fewer utterances than this are thin, whatever they are about.
+FEW = 10
+_THIN = 0.8
 #: Inches of a panel beside its axes.
 _MARGIN = 0.35
 #: Where unquantized features are drawn, in units of the linear stretch.
@@ -154,7 +162,7 @@ def panel_figure(
         if index % columns == 0 or not shared:
             axes.set_ylabel(textwrap.fill(panel.measure.axis, int(15 * height)))
         if index + columns >= len(panels):
-            axes.set_xlabel(axis.label if width / columns > 1.9 else axis.short)
+            axes.set_xlabel(axis.short if width / columns <= 1.9 or panel.foreign else axis.label)
             axes.tick_params(labelbottom=True)
     for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
@@ -208,7 +216,9 @@ def _draw_curve(axes: Axes, curve: Curve, scale: float, left: float | None) -> N
     line = axes.plot(
         curve.x, y, color=colour, linestyle=dashes, marker=marker, markerfacecolor=face, markeredgewidth=0.7
     )
-    line[0].set(clip_on=False, linewidth=curve.weight, zorder=1.9 if curve.published else 2 + curve.weight / 10)
+    few = not curve.published and any(row.n < FEW for row in curve.rows)
+    weight = min(curve.weight, _THIN) if few else curve.weight
+    line[0].set(clip_on=False, linewidth=weight, zorder=1.9 if curve.published else 2 + weight / 10)
     if curve.published or not curve.banded:
         return
     low, high = ([value * scale for value in ends] for ends in zip(*[(r.low, r.high) for r in curve.rows], strict=True))
@@ -246,7 +256,7 @@ def _legend(figure: Figure, panels: Sequence[Panel]) -> None:
 
 def axis_name(x: str) -> str:
     """Return how an axis is named in file names."""
-    return {"lmbda": "lambda", "bits_per_frame": "rate"}.get(x, x)
+    return {"lmbda": "lambda", "bits_per_frame": "rate", "bits_per_second": "bit_rate"}.get(x, x)
 
 
 def codec_text(codecs: Sequence[str]) -> str:

@@ -81,6 +81,10 @@ _QUANTITIES = {
         meaning="mutual information of emotion and decision",
         ceiling="label_entropy",
     ),
+    "ccc": Quantity("Concordance with the annotators", limits=(-1.0, 1.0), meaning="Lin's coefficient"),
+    "ccc_before": Quantity(
+        "Concordance with the rating before quantization", limits=(-1.0, 1.0), meaning="Lin's coefficient"
+    ),
     "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
     "utterance_similarity": Quantity(
         "Utterance similarity", "cosine", meaning="of the time means before and after coding"
@@ -137,6 +141,18 @@ _QUANTITIES = {
     ),
     "similarity_to": Quantity("Similarity", "cosine"),
     "predicted": _share("Predicted"),
+    "probe": Quantity("Probe", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on time means"),
+    "code_probe": Quantity(
+        "Probe of codes", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on code histograms"
+    ),
+    "equal_error_rate": Quantity("Equal error rate of speakers", "%", 100.0, 1, (0.0, 50.0)),
+    "character_error_rate": _share("Character error rate"),
+    "f0_correlation": Quantity("Correlation of F0", limits=(0.0, 1.0), meaning="of log F0 with the recording's"),
+    "triplet_accuracy": Quantity(
+        "Triplet accuracy", "%", 100.0, 1, (0.0, 100.0), meaning="same emotion nearer than another one; chance 50 %"
+    ),
+    "relative_lambda": Quantity("Relative λ", "1/bit", meaning="λ over the variance of the features a dimension"),
+    "target_bits_per_frame": Quantity("Wanted rate", "bits/frame", decimals=1),
     "js_divergence": Quantity("Divergence from the votes", "bits", limits=(0.0, 1.0)),
     "top2_accuracy": _share("Top-2 set accuracy"),
     "vote_entropy": Quantity("Entropy of the votes", "bits"),
@@ -150,17 +166,22 @@ def quantity(metric: str) -> Quantity:
     """Return how a metric is shown; a metric that is not known is shown under its own name, unscaled.
 
     Args:
-        metric: Name in ``results.csv``; what follows a slash names the class it refers to.
+        metric: Name in ``results.csv``; what follows an @ names the space that it is measured in, what follows a slash
+            the class it refers to.
 
     Example:
         >>> quantity("similarity_to/happy").axis, quantity("my_measure").axis
         ('Similarity to happy (cosine)', 'My measure')
     """
     stem, _, target = metric.partition("/")
+    stem, _, space = stem.partition("@")
     known = _QUANTITIES.get(stem) or Quantity(stem.replace("_", " ").capitalize())
+    if space:
+        known = known._replace(label=f"{known.label} in the space {space}")
     if not target:
         return known
-    link = {"similarity_to": "to", "attraction": "to", "predicted": "as", "probability": "of"}.get(stem, "of")
+    links = {"similarity_to": "to", "attraction": "to", "predicted": "as", "triplet_accuracy": "by"}
+    link = links.get(stem, "of")
     return known._replace(label=f"{known.label} {link} {target}")
 
 

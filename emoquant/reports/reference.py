@@ -19,8 +19,8 @@ SHIPPED = Path(__file__).parent / "published"
 
 #: What the shipped figures were measured on.
 SOURCES = {
-    "esd_accuracy_vs_lambda": "ESD, 100 utterances an emotion",
-    "esd_similarity_vs_lambda": "ESD, 100 utterances an emotion",
+    "esd_accuracy_vs_lambda": "ESD, n = 100 an emotion",
+    "esd_similarity_vs_lambda": "ESD, n = 100 an emotion",
     "iemocap_ambiguity_vs_lambda": "IEMOCAP, agreement of the annotators in percent",
     "tts_bits_per_frame_vs_lambda": "references of the synthesised speech",
 }
@@ -49,6 +49,17 @@ def reference_text(reference: str | Path) -> str:
     """Return what a caption says of published figures: where they are from."""
     name = Path(reference).stem
     return f"published figures ({SOURCES.get(name, Path(reference).name)})"
+
+
+def source_name(reference: str | Path) -> str:
+    """Return the heading of published figures in a picture: the corpus, where it is known.
+
+    Example:
+        >>> source_name("esd_accuracy_vs_lambda"), source_name("mine.csv")
+        ('published (ESD)', 'published')
+    """
+    corpus = SOURCES.get(Path(reference).stem, "").partition(",")[0]
+    return f"published ({corpus})" if corpus.isupper() else "published"
 
 
 def read_reference(path: str | Path, metric: str, wanted: Sequence[str]) -> Published:

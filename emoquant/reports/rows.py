@@ -18,18 +18,21 @@ class MissingRowsError(ValueError):
 
 
 class Results:
-    """Rows with look-up by metric, codec, operating point, emotion and stratum.
+    """Rows of one classifier with look-up by metric, codec, operating point, emotion and stratum.
 
     Args:
         rows: Rows of one or several corpora.
+        classifier: Classifier whose rows are kept, beside those that need none; the first of the file by default.
 
     Raises:
         MissingRowsError: There are no rows.
         ValueError: Two rows are about the same thing.
     """
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.rows = tuple(rows)
+    def __init__(self, rows: Iterable[Row], classifier: str = "") -> None:
+        given = tuple(rows)
+        self.classifier = classifier or next(iter(classifiers_in(given)), "")
+        self.rows = tuple(row for row in given if row.classifier in ("", self.classifier))
         if not self.rows:
             raise MissingRowsError("the results hold no rows: nothing to report; run the evaluation again")
         self._found: dict[tuple[str, str, str, float | None, str, str], Row] = {}
@@ -95,6 +98,11 @@ class Results:
         """Return what follows the slash in the metrics of a stem: ``similarity_to/happy`` -> ``happy``."""
         return [m.partition("/")[2] for m in self.metrics if m.startswith(f"{stem}/")]
 
+    def spaces(self) -> list[str]:
+        """Return the spaces that cosines were measured in, beside that of the features."""
+        found = (metric.partition("/")[0].partition("@")[2] for metric in self.metrics)
+        return _unique(space for space in found if space)
+
     def points(self, metric: str, codec: str) -> list[float]:
         """Return the operating points of a codec at which a metric is known, ascending, NaN left out."""
         found = {r.lmbda for r in self.rows if r.metric == metric and r.codec == codec and not math.isnan(r.lmbda)}
@@ -128,6 +136,11 @@ class Results:
         there = sorted({row.codec for row in self.rows if row.metric == metric != TRAINED_ON})
         having = f"{metric} is there for the codecs {', '.join(there)}" if there else _listed(self.metrics)
         return f"the results have no rows of {what}: {having}; evaluate with that measure or drop the report"
+
+
+def classifiers_in(rows: Iterable[Row]) -> list[str]:
+    """Return the classifiers that rows name, in the order of the file; none for files that name none."""
+    return [name for name in _unique(row.classifier for row in rows) if name]
 
 
 def _listed(metrics: Sequence[str]) -> str:

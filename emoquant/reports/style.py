@@ -17,6 +17,8 @@ from emoquant.reports.quantities import point_text
 #: Widths of a paper's column and of its page, in inches.
 COLUMN, PAGE = 3.4, 7.0
 GREY = "#5E5E5E"
+#: Background of the linear stretch of a logarithmic axis.
+_LINEAR = "#F3F3F3"
 #: Room of a tick label in inches.
 _LABEL = 0.3
 
@@ -154,7 +156,7 @@ def linear_until(values: Sequence[float]) -> float:
 def zero_log_axis(
     axes: Axes, values: Sequence[float], linear_below: float | None = None, width: float = COLUMN
 ) -> float:
-    """Make the horizontal axis logarithmic with a linear stretch to zero of a decade's length, and tick it.
+    """Make the horizontal axis logarithmic with a linear stretch to zero, shaded, of a decade's length, and tick it.
 
     Args:
         axes: Axes to change.
@@ -179,4 +181,5 @@ def zero_log_axis(
     axes.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: point_text(value)) if few else NullFormatter())
     axes.tick_params(axis="x", which="minor", labelsize=7)
     axes.set_xlim(-0.12 * knee, top * 1.25)
+    axes.axvspan(0.0, knee, color=_LINEAR, linewidth=0, zorder=0)
     return knee

@@ -7,7 +7,7 @@ from emoquant.reports.base import Artifact, Drawing, file_name
 from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
 from emoquant.reports.heat import Grid, heat_figure, latex, markdown, shown_rows
 from emoquant.reports.quantities import overall, point_text, quantity
-from emoquant.reports.reference import read_reference, reference_text
+from emoquant.reports.reference import read_reference, reference_text, source_name
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
 from emoquant.reports.style import paper_style
 from emoquant.reports.writing import markdown_text
@@ -68,7 +68,7 @@ class EmotionTable(Drawing):
             ".md": f"{markdown(grid)}\n{markdown_text(f'{base} {widest}')}\n",
             ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}{suffix}"),
         }
-        title = f"{measure.label} over λ" + (f", {codec}" if suffix else "")
+        title = f"{measure.label} over λ, as a table" + (f", {codec}" if suffix else "")
         ends = f"from λ {grid.rows[0]} to {grid.rows[-1]}: " + ", ".join(
             f"{name} {grid.text(grid.cells[0][i])} to {grid.text(grid.cells[-1][i])}"
             for i, name in enumerate(grid.columns)
@@ -101,7 +101,7 @@ class EmotionTable(Drawing):
         points = {point_text(at): at for at in sorted({at for column in table.values() for at in column})}
         shown = grid.rows if set(points) <= set(grid.rows) else list(points)  # the same lines as ours where they fit
         cells = [[_published_cell(table, name, points.get(line), self.metric) for name in names] for line in shown]
-        return Grid("published", grid.measure, cells, shown, grid.columns, "λ")
+        return Grid(source_name(self.reference), grid.measure, cells, shown, grid.columns, "λ")
 
 
 def _published_cell(table: Mapping[str, Mapping[float, float]], name: str, at: float | None, metric: str) -> Row | None:

@@ -11,7 +11,7 @@ from emoquant.reports.pages import Section
 from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
 from emoquant.site.provenance import as_tables, run_config, versions, weights_of
-from emoquant.site.render import Template, report_parts
+from emoquant.site.render import Template, report_beside
 from emoquant.site.sounds import Format, Sound, Soundbank
 from emoquant.storage.files import write_whole
 from emoquant.storage.folders import whole_folder
@@ -84,8 +84,8 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
         heard = with_sounds(found, sounds, bank.ending)
         _write_listening(folder, template, kind, heard, words.listening(kind, found, runs[kind]), runs[kind])
     if sources.study:
-        contents, body = report_parts(folder, sources.study)
-        template.write("report", "report", heading="Report", lead=words.REPORT, contents=contents, body=body)
+        shown = report_beside(folder, sources.study)
+        template.write("report", "report", heading="Report", lead=words.REPORT, **shown)
     if entries:
         _write_leaderboard(folder, template, entries)
     facts = _facts(sources, runs, sounds, bank)
@@ -94,8 +94,11 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
     cards += [words.leaderboard_card(entries)] if entries else []
     missing = [text for kind, text in words.LACKING.items() if kind not in dict(pages)]
     template.write("index", "index", heading="Overview", cards=cards, missing=missing)
-    shown = {"tables": as_tables(facts), "configs": [(r["name"], r["config"]) for r in facts["runs"] if r["config"]]}
-    template.write("provenance", "provenance", heading="Provenance", lead=words.PROVENANCE, **shown)
+    configs = [(run["name"], run["config"]) for run in facts["runs"] if run["config"]]
+    tables = as_tables(facts)
+    template.write(
+        "provenance", "provenance", heading="Provenance", lead=words.PROVENANCE, tables=tables, configs=configs
+    )
     write_whole(folder / MARK, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     shutil.copytree(ASSETS, folder / "assets")
 

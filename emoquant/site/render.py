@@ -5,12 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-
 import emoquant
-from emoquant.reports.findings_table import findings_html, found_in
-from emoquant.reports.pages import Section, page_parts, warnings_html
+from emoquant.reports.pages import Section, report_content
+from emoquant.reports.templating import environment
 from emoquant.storage.files import write_whole
 
 
@@ -25,10 +22,7 @@ class Template:
 
     def __init__(self, folder: Path, title: str, pages: Sequence[tuple[str, str]]) -> None:
         self.folder, self.title, self.pages = folder, title, pages
-        loader = PackageLoader("emoquant.site")
-        self._environment = Environment(
-            loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, keep_trailing_newline=True
-        )
+        self._environment = environment("emoquant.site", "emoquant.reports")
 
     def write(self, page: str, template: str, **content: Any) -> None:  # noqa: ANN401 (what a template shows)
         """Write a page.
@@ -44,8 +38,8 @@ class Template:
         write_whole(self.folder / f"{page}.html", filled.encode("utf-8"))
 
 
-def report_parts(folder: Path, sections: Sequence[Section]) -> tuple[Markup, Markup]:
-    """Return contents and body of the report, its figures written beside it once each.
+def report_beside(folder: Path, sections: Sequence[Section]) -> dict[str, Any]:
+    """Return what the report shows, its figures written beside it once each.
 
     Args:
         folder: Folder of the site.
@@ -62,7 +56,4 @@ def report_parts(folder: Path, sections: Sequence[Section]) -> tuple[Markup, Mar
         write_whole(folder / name, content)
         return name
 
-    contents, body = page_parts(sections, link)
-    found = found_in([(section.title, section.rows) for section in sections])
-    body = warnings_html(sections) + findings_html(found) + body
-    return Markup(contents), Markup(body)  # the report's own HTML, escaped where it was made
+    return report_content(sections, link)

@@ -28,6 +28,10 @@ class Row(NamedTuple):
         stratum: Part of the corpus that is counted (an agreement level, a speaker), or ``"all"``.
         interval: What the interval resamples: ``"speakers"``, ``"utterances"`` or ``""``.
         seeds: Trainings with different seeds that the figure is the mean of.
+        speaker_low: Lower end of the 95 % interval that is clustered by speaker; NaN where there is none.
+        speaker_high: Upper end of it; NaN where there is none.
+        speakers: Speakers behind it, 0 without one.
+        classifier: Name of the classifier that was asked; empty where none was.
     """
 
     corpus: str
@@ -42,6 +46,14 @@ class Row(NamedTuple):
     stratum: str = "all"
     interval: str = ""
     seeds: int = 1
+    speaker_low: float = math.nan
+    speaker_high: float = math.nan
+    speakers: int = 0
+    classifier: str = ""
+
+
+#: Columns that files of earlier versions lack.
+_LATER = ("seeds", "speaker_low", "speaker_high", "speakers", "classifier")
 
 
 def write_results(path: Path, rows: Iterable[Row]) -> None:
@@ -72,7 +84,7 @@ def read_results(path: Path) -> list[Row]:
         raise FileNotFoundError(f"no results at {path}: expected the results.csv that an evaluation writes")
     kinds = Row.__annotations__
     rows = []
-    for line, record in read_csv(path, [name for name in Row._fields if name != "seeds"], "results file"):
+    for line, record in read_csv(path, [name for name in Row._fields if name not in _LATER], "results file"):
         try:
             cells = {name: _parse(record[name], kinds[name]) for name in Row._fields if name in record}
         except (TypeError, ValueError) as error:

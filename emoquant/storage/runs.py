@@ -16,7 +16,7 @@ from emoquant.storage.shipped import did_you_mean, shipped_path
 RUNS = "runs"
 LAST, BEST, RESULTS, CONFIG = "checkpoints/last.ckpt", "checkpoints/best.ckpt", "results.csv", "config.yaml"
 #: A codec that was saved by itself, without its training run.
-SAVED = ("codec.ckpt", "codec.safetensors", "probe.safetensors")
+SAVED = ("codec.ckpt", "codec.safetensors", "probe.safetensors", "encoder.safetensors")
 _STATE, _BEGUN = "run.json", "folder.yaml"
 
 

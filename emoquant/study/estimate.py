@@ -44,4 +44,4 @@ def _operating_points(content: Mapping[str, Any], offer: Offer) -> int:
     init = content["model"]["init_args"]
     points = init.get("points") or STUDY_LAMBDAS
     specs = [spec for spec in expand(init["codecs"], offer.emotions) if isinstance(spec, Mapping)]
-    return sum(len(spec.get("points", points)) for spec in specs)
+    return sum(len(spec.get("points", points)) + len(init.get("rates") or ()) for spec in specs)

@@ -25,7 +25,8 @@ def merge_seeds(runs: Sequence[Sequence[Row]]) -> list[Row]:
     for rows in runs:
         for row in rows:
             point = None if math.isnan(row.lmbda) else row.lmbda
-            found.setdefault((row.corpus, row.codec, point, row.emotion, row.metric, row.stratum), []).append(row)
+            key = row.corpus, row.codec, point, row.emotion, row.metric, row.stratum, row.classifier
+            found.setdefault(key, []).append(row)
     return [_merged(rows) for rows in found.values()]
 
 
@@ -39,9 +40,14 @@ def _merged(rows: list[Row]) -> Row:
     if count > 1:
         deviation = math.sqrt(math.fsum((row.value - value) ** 2 for row in known) / (count - 1))
         between = float(t.ppf(0.975, count - 1)) * deviation / math.sqrt(count)
-    low, high = (_half(known, side, between) for side in ("low", "high"))
+    low, high, speaker_low, speaker_high = (
+        _half(known, side, between) for side in ("low", "high", "speaker_low", "speaker_high")
+    )
     least = min(row.n for row in known)
-    return known[0]._replace(value=value, low=value - low, high=value + high, n=least, seeds=count)
+    merged = known[0]._replace(value=value, low=value - low, high=value + high, n=least, seeds=count)
+    if math.isnan(speaker_low):
+        return merged._replace(speaker_low=math.nan, speaker_high=math.nan, speakers=0)
+    return merged._replace(speaker_low=value - speaker_low, speaker_high=value + speaker_high)
 
 
 def _half(rows: list[Row], side: str, between: float) -> float:

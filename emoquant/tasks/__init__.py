@@ -7,6 +7,7 @@ from emoquant.tasks.entropy import EntropyTask
 from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.ge2e import GE2ETask
 from emoquant.tasks.head_weight import HeadWeight
+from emoquant.tasks.lda import LDATask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.transform import TransformTask
@@ -20,6 +21,7 @@ __all__ = [
     "EntropyTask",
     "GE2ETask",
     "HeadWeight",
+    "LDATask",
     "ProbeTask",
     "TransformTask",
 ]

@@ -1,42 +1,49 @@
 """The evaluation of codecs: what each of them leaves of the emotions at each of its operating points."""
 
+from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
-from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
+from lightning.pytorch.utilities import rank_zero_info
 from torch import nn
 
 from emoquant.audio_codecs import AudioCodec
 from emoquant.codecs.base import Codec
-from emoquant.codecs.history import sources_of
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.console.trainer_flags import runs_folder
 from emoquant.devices.sharding import parse_shard
 from emoquant.encoders.base import EmotionHead
-from emoquant.encoders.heads import default_head
 from emoquant.interfaces.access import data_of
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import (
-    Blocks,
     ByAgreement,
     BySpeaker,
     CodebookChoice,
-    References,
-    ReferenceVectors,
+    Space,
+    SpaceDirections,
+    SpaceName,
     Strata,
     SweepMetrics,
     Votes,
 )
+from emoquant.metrics.by_classifier import classifier_measures
 from emoquant.metrics.described import codec_rows, decision_row
-from emoquant.metrics.recognition import class_columns
-from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
+from emoquant.tasks.classifiers import heard_rows, open_classifiers, require_classifiers
+from emoquant.tasks.fold_sums import pool_folds
 from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
+from emoquant.tasks.rate_points import RatePoint, place_points, point_rows
+from emoquant.tasks.reference_split import (
+    calibrate,
+    crossed_vectors,
+    read_training_split,
+    rows_of_triplets,
+    speaker_blocks,
+)
+from emoquant.tasks.requirements import require_codecs, require_every_emotion
 from emoquant.types import Batch
 
 
@@ -50,6 +57,8 @@ class CodecEvaluationTask(LightningModule):
         codecs: The codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
         classifier: Frozen classifier of utterance vectors. By default the head of the data's encoder, or for an encoder
             without one the probe that was trained in the folder of runs (``emoquant fit probe``).
+        classifiers: Classifiers by words (:func:`~emoquant.tasks.classifiers.open_classifiers`): ``head``, runs of
+            probes in the folder, paths of probes. What the codecs decode is heard by each. Reports show the first one.
         points: Lambdas of every codec that names none; those of the study by default.
         folder: Folder of the runs that the codecs are named in; ``runs`` by default.
         allow_class: Modules outside the project whose classes a codec's checkpoint may name.
@@ -68,6 +77,12 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: Whether codecs that write bytes also do so, to show their real length beside the estimate.
         audio_codecs: Codecs of waveforms, measured beside the others: the audio of the test split is coded, decoded and
             encoded again with the data's encoder.
+        spaces: Spaces fitted on the training split (:mod:`emoquant.metrics.spaces`) in which similarity, drift and
+            attraction are measured, too; none by default.
+        rates: Bits a frame at which codecs get further operating points: the lambdas that spend so much on validation
+            data (:func:`~emoquant.tasks.rate_points.place_points`); none by default.
+        pool: Folder where the sums of the folds of this evaluation meet (:func:`~emoquant.tasks.fold_sums.pool_folds`);
+            the fold that is the last one to end writes the results of all of them there.
         code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for each
             operating point of an audio codec that has codes; 0 for none.
         save_seconds: Time after which the sums are written down, so that the same evaluation, started again after an
@@ -79,6 +94,8 @@ class CodecEvaluationTask(LightningModule):
     """
 
     rows: list[Row]
+    _partial: PartialSums | None = None
+    _done: States | None = None
 
     def __init__(
         self,
@@ -99,23 +116,27 @@ class CodecEvaluationTask(LightningModule):
         coded_bits: bool = False,
         audio_codecs: list[AudioCodec] | None = None,
         code_utterances: int = 0,
+        spaces: list[SpaceName] | None = None,
+        rates: list[float] | None = None,
+        pool: str | None = None,
+        classifiers: list[str] | None = None,
     ) -> None:
         super().__init__()
+        self.spaces, self._spaces = list(spaces or []), list[Space]()
+        self.pool = Path(pool) if pool is not None else None
+        self.rates, self._placed = list(rates or []), dict[str, list[RatePoint]]()
         self.audio_codecs, self.code_utterances = list(audio_codecs or []), code_utterances
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         require_runs(self.specs, self.place.folder)
         self.codecs = nn.ModuleList()
-        self._classifier = classifier
-        self.closed_set = closed_set
-        self.by_speaker, self.agreement = by_speaker, agreement
+        self._classifier, self._words = classifier, list(classifiers or [])
+        self.classifiers = nn.ModuleList()
+        self.closed_set, self.by_speaker, self.agreement = closed_set, by_speaker, agreement
         self.choices, self.calibration_batches = nn.ModuleList(choices or []), calibration_batches
         self.replicates, self.seed, self.coded_bits = replicates, seed, coded_bits
         self.shard, self.save_seconds = parse_shard(shard), save_seconds
-        self._partial: PartialSums | None = None
-        self._begun: tuple[int, States] = (0, {})
-        self._done: States | None = None
+        self.rows, self._begun = list[Row](), cast(tuple[int, States], (0, {}))
         self.requires_grad_(False)
-        self.rows = []
         self.sweep: SweepMetrics | None = None
 
     @property
@@ -124,16 +145,22 @@ class CodecEvaluationTask(LightningModule):
         codecs = [cast(Codec, codec) for codec in self.codecs]
         return next((codec for codec in codecs if codec.name != "none"), codecs[0])
 
+    @property
+    def classifier(self) -> EmotionHead:
+        """The first classifier; there after :meth:`setup`."""
+        return cast(EmotionHead, self.classifiers[0])
+
     def setup(self, stage: str) -> None:
         """Open the codecs and the classifier, and read the sums of an interrupted run."""
         data, trainer = data_of(self.trainer), self.trainer
         self._open(data)
+        self._placed = place_points(self.codecs, data, self.rates)
         number, count = self.shard
-        modules = {"codecs": self.codecs, "classifier": self.classifier, "choices": self.choices}
+        modules = {"codecs": self.codecs, "classifier": self.classifiers, "choices": self.choices}
         options = {"closed_set": self.closed_set, "by_speaker": self.by_speaker, "agreement": self.agreement,
                    "calibration": self.calibration_batches, "seed": self.seed, "precision": trainer.precision,
                    "limit": trainer.limit_test_batches, "coded_bits": self.coded_bits,
-                   "code_utterances": self.code_utterances}  # fmt: skip
+                   "code_utterances": self.code_utterances, "spaces": self.spaces}  # fmt: skip
         folder = runs_folder(trainer) / "sums"
         place = Share(number * trainer.world_size + trainer.global_rank, count * trainer.world_size)
         partial = PartialSums(folder, digest_of(modules, data, options), place, self.save_seconds)
@@ -151,12 +178,8 @@ class CodecEvaluationTask(LightningModule):
         codecs += recoded(self.audio_codecs, data)
         named = {codec.name for codec in codecs}
         self.codecs = nn.ModuleList([*codecs] if "none" in named else [Identity(), *codecs])
-        if self._classifier is not None:
-            self.classifier = self._classifier
-        elif data.encoder is not None:
-            self.classifier = default_head(data.encoder, data.emotions, self.place.folder)
-        else:
-            raise ValueError("the data have no encoder whose head could be the classifier: name a classifier")
+        folder = Path(self.place.folder)
+        self.classifiers = nn.ModuleList(open_classifiers(self._classifier, self._words, data, folder))
         trained = {codec.name: codec.trained_on for codec in codecs}
         for choice in self.choices:
             cast(CodebookChoice, choice).choose(trained)
@@ -170,84 +193,42 @@ class CodecEvaluationTask(LightningModule):
                 encoder, the classifier lacks an emotion, or a split has no utterance of an emotion.
         """
         data = data_of(self.trainer)
-        self._check(data.dim, data.emotions)
+        require_codecs([cast(Codec, codec) for codec in self.codecs], data)
+        require_classifiers([cast(EmotionHead, each) for each in self.classifiers], data)
+        require_every_emotion(data)
         split = data.dataset("test")
-        present = {int(emotion) for emotion in np.unique(split.emotions)}
-        missing = [emotion for index, emotion in enumerate(data.emotions) if index not in present]
-        if missing:
-            raise ValueError(
-                f"the test split of {data.name} has no utterance of {', '.join(missing)}: "
-                "leave the emotion out of the data's `emotions` or split the corpus otherwise"
-            )
-        voted = any(utterance.votes for utterance in split.utterances)
-        strata: list[Strata] = []
-        if self.by_speaker:
-            strata.append(BySpeaker(data.speakers))
-        if self.agreement is not None:
-            strata.append(ByAgreement(self.agreement))
+        strata: list[Strata] = [BySpeaker(data.speakers)] if self.by_speaker else []
+        strata += [] if self.agreement is None else [ByAgreement(self.agreement)]
         self.rows = []
         learn_codes(self.codecs, data, self.code_utterances)
+        references, self._spaces, measures = read_training_split(data, self.device, self.spaces, self.classifier)
+        measures += [SpaceDirections(data.emotions, references, space, self.seed) for space in self._spaces]
+        for each in list(self.classifiers)[1:]:
+            measures += classifier_measures(cast(EmotionHead, each), data.emotions, self.closed_set)
+        if any(utterance.votes for utterance in split.utterances):
+            measures.append(Votes(data.emotions, self.classifier.labels, self.classifier.name))
+        blocks, clusters = speaker_blocks(data)
         self.sweep = SweepMetrics(
             list(self.codecs),  # type: ignore[arg-type]  # a ModuleList holds them
             data.emotions,
-            self._references(),
+            references,
             self.classifier,
-            Blocks(np.unique(split.speakers).tolist()),
+            blocks,
             strata,
             data.name,
             self.closed_set,
-            [Votes(data.emotions, self.classifier.labels)] if voted else [],
+            measures,
             list(self.choices),  # type: ignore[arg-type]  # a ModuleList holds them
             replicates=self.replicates,
             seed=self.seed,
             coded_bits=self.coded_bits,
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
+            clusters=clusters,
+            crossed=crossed_vectors(data),
         ).to(self.device)
-        self._calibrate(self.sweep)
+        calibrate(self.sweep, self.calibration_batches, data, self.device)
         if states := self._done or self._begun[1]:
             restore_sums(self.sweep, states)
-
-    def _calibrate(self, sweep: SweepMetrics) -> None:
-        """Calibrate choices that have a reference codec on batches from all over the training split."""
-        if all(cast(CodebookChoice, choice).reference is None for choice in self.choices):
-            return
-        loader = data_of(self.trainer).reference_dataloader()
-        stride = max(1, -(-len(loader) // self.calibration_batches))
-        for index, batch in enumerate(loader):
-            if index % stride == 0:
-                sweep.calibrate(move_data_to_device(batch, self.device))
-        sweep.finish_calibration()
-
-    def _check(self, dim: int, emotions: list[str]) -> None:
-        for codec in self.codecs:
-            if codec.dim not in (0, dim):
-                raise ValueError(
-                    f"codec {codec.name!r} codes features of {codec.dim} dimensions, the data's have {dim}: "
-                    "it was trained on another encoder; choose the encoder it was trained on, or train a codec"
-                )
-        if self.classifier.dim != dim:
-            raise ValueError(
-                f"the classifier reads {self.classifier.dim} dimensions, the features have {dim}: "
-                "take the head of the data's encoder or a probe trained on its features"
-            )
-        data = data_of(self.trainer)
-        for name, source in sources_of(self.codecs):
-            if source.history is not None and source.history.corpus != data.name:
-                rank_zero_warn(f"codec {name!r} was trained on {source.history.corpus!r}, the data is {data.name!r}")
-        origin = data.origin
-        for codec in self.codecs:
-            require_origin(f"codec {codec.name!r}", cast(Codec, codec).origin, origin)
-        require_origin("the classifier", self.classifier.origin, origin)
-        class_columns(emotions, self.classifier.labels)
-
-    def _references(self) -> References:
-        """Return centroids and mean of the training split, of which each rank reads its share."""
-        data = data_of(self.trainer)
-        vectors = ReferenceVectors(data.emotions, data.dim).to(self.device)
-        for batch in data.reference_dataloader():
-            vectors.update(move_data_to_device(batch, self.device))
-        references: References = vectors.compute()
-        return references
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""
@@ -265,11 +246,16 @@ class CodecEvaluationTask(LightningModule):
         if self._partial is not None and self.shard[1] > 1 and not self._add_jobs(self._partial):
             return
         data = data_of(self.trainer)
-        self.rows = [*self.sweep.compute(), *codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)]
+        self.rows = [*self.sweep.compute(), *rows_of_triplets(self.sweep, self._spaces)]
+        more = codec_rows((cast(Codec, codec) for codec in self.codecs), data.name)
+        self.rows += [*more, *point_rows(self.codecs, self._placed, data.name)]
+        self.rows += heard_rows(data)
         if data.encoder is not None:
             lengths = data.dataset("test").lengths
             seconds = float(lengths.sum()) / data.encoder.frame_rate
             self.rows.append(decision_row(data.name, len(self.classifier.labels), len(lengths), seconds))
+        if self.pool is not None:
+            pool_folds(self.sweep, self.pool, self.trainer, data, more, (self.closed_set, self.by_speaker, self.spaces))
 
     def _add_jobs(self, partial: PartialSums) -> bool:
         """Write down this job's sums, and add those of the others if all of them are done."""

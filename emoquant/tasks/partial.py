@@ -19,7 +19,7 @@ from emoquant.storage.files import read_tensors, whole_file
 _PATIENCE = 50
 
 #: Version of the sums and of their meaning.
-FORMAT = 2
+FORMAT = 3
 
 States = dict[str, Tensor]
 
@@ -112,7 +112,10 @@ def _checked(states: object, path: Path) -> States:
 
 def _states(sweep: SweepMetrics) -> Iterator[tuple[str, Any, str]]:
     """Yield name, metric and attribute of everything that a sweep sums up."""
-    for room, parts in {"sums": sweep.sums, "choices": sweep.choice_sums}.items():
+    rooms: dict[str, nn.Module] = {"sums": sweep.sums, "choices": sweep.choice_sums}
+    if sweep.crossed is not None:
+        rooms["crossed"] = sweep.crossed
+    for room, parts in rooms.items():
         for name, module in parts.named_modules():
             for state in getattr(module, "_defaults", ()):
                 yield f"{room}.{name}.{state}", module, state
@@ -168,6 +171,8 @@ def digest_of(
         for column in (found.emotions, found.speakers, found.lengths):
             digest.update(np.ascontiguousarray(column).data)
         digest.update(getattr(found, "content", b""))  # of the audio, where the dataset knows it
+        if (rated := getattr(found.utterances, "dimensions", None)) is not None:
+            digest.update(np.ascontiguousarray(rated).data)
         for name in found.ids():
             digest.update(name.encode() + b"\0")
     return digest.hexdigest()[:24]

@@ -73,6 +73,11 @@ def test_what_was_stored_before_there_was_a_choice_means_the_same(file):
     assert MelSettings.from_dict({name: stored[name] for name in list(stored)[:8]}) == MelSettings.generspeech()
 
 
+def test_the_shipped_vocoder_reads_the_default_mels():
+    stored = json.loads((ROOT / "checkpoints/vocoder-22k/vocoder.json").read_text())["mel"]
+    assert MelSettings.from_dict(stored) == MelSettings()
+
+
 def test_frames_lie_where_the_settings_say():
     clicks = torch.zeros(1, 256 * 21)
     clicks[0, 256 * 10] = 1.0

@@ -34,6 +34,10 @@ if words[0] == "fit":
 else:
     version.mkdir(parents=True)
     (version / "results.csv").write_text(pathlib.Path("rows.csv").read_text())
+    if value("--model.pool") and value("--data.fold") == "2/3":
+        together = pathlib.Path(value("--model.pool")) / "results.csv"
+        together.parent.mkdir(parents=True)
+        together.write_text((version / "results.csv").read_text().replace("0.5", "0.55"))
     (version / "config.yaml").write_text("seed: 0")
     from emoquant.reports import EmotionTable
     from emoquant.storage.results import read_results
@@ -241,6 +245,18 @@ class TestCommand:
         assert sum("--folder runs/seed_5 --seed 5" in line for line in lines) == 4
         assert {row.seeds for row in read_results(world / "runs/seeds/sweep/results.csv")} == {2}
         assert (world / "runs/study.html").is_file()
+
+    def test_folds_repeat_everything_and_results_are_of_all_together(self, world):
+        main(self.command("--folds", "3"))
+        lines = (world / "calls.txt").read_text().splitlines()
+        assert len(lines) == 12
+        assert sum("--folder runs/fold_1 --data.fold 1/3" in line for line in lines) == 4
+        assert sum("--model.pool runs/folds/both" in line for line in lines) == 3
+        assert {row.value for row in read_results(world / "runs/folds/sweep/results.csv")} == {0.55}
+        page = (world / "runs/study.html").read_text()
+        assert "55.0" in page
+        with pytest.raises(ValueError, match="2 folds leave nothing to train on"):
+            study(["configs/eval/sweep.yaml"], folder=world / "runs", folds=2)
 
     def test_a_failure_is_named_at_the_end_and_the_page_has_the_rest(self, world, capsys):
         (world / "fail").write_text("two")

@@ -114,6 +114,7 @@ def test_esd_missing_pieces(tmp_path, caplog):
 
 def test_iemocap_votes_labels_and_sessions(roots):
     utterances = {u.id: u for u in IEMOCAP(str(roots["iemocap"])).utterances()}
+    assert utterances["Ses01F_impro01_F000"].dimensions == {"valence": 2.5, "arousal": 1.5, "dominance": 3.5}
     happy = utterances["Ses01F_impro01_F000"]
     assert (happy.emotion, happy.speaker, happy.text) == ("happy", "Ses01F", "Turn 0 of session 1.")
     assert happy.votes == {"happy": 2.0, "neutral": 0.5, "sad": 0.5}

@@ -12,7 +12,7 @@ from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
 from emoquant.metrics.recognition import class_columns
 
 CONFIGS = sorted((Path(__file__).parents[2] / "configs" / "data").glob("*.yaml"))
-FAKED = {"esd", "iemocap", "ravdess", "cremad", "emodb", "manifest"}
+FAKED = {"esd", "iemocap", "ravdess", "cremad", "emodb", "manifest", "msp_podcast", "meld", "emobox"}
 
 
 @pytest.fixture(scope="module")

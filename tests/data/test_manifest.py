@@ -70,6 +70,15 @@ def test_splits_of_the_file_columns_mapping_and_filters(tmp_path):
     assert (second.emotion, second.split, second.speaker, second.end) == ("happy", "train", "y", None)
 
 
+def test_ratings_of_dimensions(tmp_path):
+    path = write(tmp_path, "path,emotion,split,EmoAct,Valence\na.wav,sad,test,2.5,\nb.wav,joy,train,,\n")
+    first, second = ManifestCorpus(path, columns={"arousal": "EmoAct"}).utterances()
+    assert (first.dimensions, second.dimensions) == ({"arousal": 2.5}, {})
+    path = write(tmp_path, "path,emotion,split,valence\na.wav,sad,test,high\n")
+    with pytest.raises(ValueError, match="line 2: valence is 'high', expected a number"):
+        ManifestCorpus(path).utterances()
+
+
 def test_a_mark_at_the_beginning_and_empty_cells(tmp_path):
     path = write(tmp_path, "\ufeffpath,emotion,split,text\na.wav,sad,test,\n")
     assert ManifestCorpus(path).utterances()[0].text == ""

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from emoquant.data.base import Utterance
 from emoquant.data.table import UtteranceTable
+from emoquant.labels import DIMENSIONS
 
 text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0/"), max_size=6)
 utterances = st.lists(
@@ -23,6 +24,7 @@ utterances = st.lists(
         start=st.floats(0, 9),
         end=st.none() | st.floats(0, 9),
         votes=st.dictionaries(st.sampled_from(["sad", "fear"]), st.floats(0, 9)),
+        dimensions=st.dictionaries(st.sampled_from(DIMENSIONS), st.floats(-1, 7)),
     ),
     max_size=20,
 )

@@ -10,18 +10,23 @@ from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, plante
 from emoquant.codecs import ECVQ, Mixture
 from emoquant.codecs.search import layout_of
 from emoquant.entropy import LightModel
-from emoquant.labels import canonical_emotion
+from emoquant.labels import DIMENSIONS, canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
+from emoquant.metrics.by_classifier import ByClassifier
 from emoquant.metrics.decisions import ClassifierMeasure, Decisions, Recognition
 from emoquant.metrics.described import codec_rows, decision_row
+from emoquant.metrics.dimensions import Concordance, Regression
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
 from emoquant.metrics.shrinkage import Shrinkage
+from emoquant.metrics.spaces import Space, SpaceDirections
+from emoquant.metrics.triplets import TripletMeans
 from emoquant.metrics.votes import Votes
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.storage.results import Row
+from emoquant.tasks.rate_points import RatePoint, point_rows
 from emoquant.voice.metrics.summary import FIGURES
 
-HEAD, SWEEP, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
+HEAD, SWEEP, BITS, CLIPS = (ROOT / "docs" / "measures.md").read_text(encoding="utf-8").split("\n## ")
 
 
 def named(section):
@@ -42,23 +47,43 @@ def mixture():
 
 
 def test_every_measure_of_a_sweep_is_explained():
-    kinds = {*Measure.__subclasses__(), *ClassifierMeasure.__subclasses__()} - {ClassifierMeasure}
+    kinds = {*Measure.__subclasses__(), *ClassifierMeasure.__subclasses__()} - {ClassifierMeasure, ByClassifier}
     shipped = {kind for kind in kinds if kind.__module__.startswith("emoquant.")}
-    assert shipped == {Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, Votes}, "measure the new one below"
+    known = {Concordance, Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, SpaceDirections, TripletMeans}
+    assert shipped == {*known, Votes}, "measure the new one below"
     head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
     batches = planted_batches()
     for batch in batches:
         references.update(batch)
-    more = [Votes(EMOTIONS, head.labels), Rate(2, coded=True)]
-    sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, references.compute(), head, replicates=2, measures=more)
-    sweep.update(batches[0])
+    space, fitted = Space("logits", lambda vectors: vectors.double()), references.compute()
+    more = [
+        SpaceDirections(EMOTIONS, fitted, space),
+        Votes(EMOTIONS, head.labels),
+        Rate(2, coded=True),
+        Concordance(Regression(torch.ones(3, DIM), torch.ones(3))),
+    ]
+    sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, fitted, head, replicates=2, measures=more)
+    rated = torch.arange(3.0 * len(batches[0].lengths), dtype=torch.float64).reshape(-1, 3)
+    sweep.update(batches[0]._replace(dimensions=rated))
     classes = {canonical_emotion(label) for label in head.labels} | set(EMOTIONS)
     written = {re.sub(rf"/({'|'.join(classes)})$", "/E", row.metric) for row in sweep.compute()}
+    written = {re.sub(rf"/({'|'.join(DIMENSIONS)})$", "/D", metric) for metric in written}
+    written = {"METRIC@SPACE" if "@" in metric else metric for metric in written} | {*TripletMeans().names}
+    codec = mixture().codec
+    written |= {
+        row.metric for row in point_rows(torch.nn.ModuleList([codec]), {codec.name: [RatePoint(1.0, 2.0)]}, "c")
+    }
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
-    written.add(decision_row("tiny", 4, 60, 9.0).metric)
+    written |= {decision_row("tiny", 4, 60, 9.0).metric, "heard_corpus/HOW"}
     assert sorted(named(SWEEP)) == sorted(written)
+
+
+def test_every_measure_of_bits_is_explained():
+    from emoquant.commands.bits_inquiry import METRICS  # here, since it imports every room
+
+    assert sorted([*named(BITS), "bits_per_second"]) == sorted(METRICS)
 
 
 def test_every_measure_of_clips_and_every_column_is_explained():

@@ -94,7 +94,7 @@ def test_size_and_frame_rate_are_the_published_ones():
 
 
 def test_mistakes_are_named(encoder):
-    with pytest.raises(ValueError, match="'hidden' or 'embedding'"):
+    with pytest.raises(ValueError, match="'hidden', 'embedding' or 'states'"):
         LSTMEncoder(output="mean")
     with pytest.raises(ValueError, match="lengths must be"):
         encoder(torch.zeros(1, 10), torch.tensor([11]))

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from pretrained_models import ENCODERS, save_encoder
+from safetensors.torch import load_file, save_file
 
 from emoquant.console.encoder_words import encoder_spec
 from emoquant.encoders import TransformersEncoder
@@ -121,6 +122,30 @@ def test_the_head_of_a_fine_tuned_model_classifies_the_mean(waveforms, tmp_path)
         torch.testing.assert_close(head(features.mean(1)), model(given).logits, atol=1e-4, rtol=0)
     with pytest.raises(ValueError, match="no classification head for this layer: train a probe"):
         TransformersEncoder(str(folder), 1).head()
+
+
+def test_the_head_of_a_dimensional_model_rates_the_mean(waveforms, tmp_path):
+    folder = save_encoder("wav2vec2", tmp_path / "dim", id2label={0: "arousal", 1: "dominance", 2: "valence"})
+    plain = TransformersEncoder(str(folder))
+    assert plain.dimension_head() is None, "no weights yet"
+    weights, generator = load_file(folder / "model.safetensors"), torch.Generator().manual_seed(0)
+    for name, shape in (("dense", (5, plain.dim)), ("out_proj", (3, 5))):
+        weights[f"classifier.{name}.weight"] = torch.randn(shape, generator=generator)
+        weights[f"classifier.{name}.bias"] = torch.randn(shape[0], generator=generator)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    encoder = TransformersEncoder(str(folder))
+    vectors = encoder(waveforms[:1], LENGTHS[1:2])[0].mean(1)
+    inner, shift, outer, bias = (
+        weights[f"classifier.{name}"] for name in ("dense.weight", "dense.bias", "out_proj.weight", "out_proj.bias")
+    )
+    arousal, dominance, valence = (torch.tanh(vectors @ inner.T + shift) @ outer.T + bias)[0]
+    said = encoder.dimension_head()(vectors)[0]
+    torch.testing.assert_close(said, torch.stack([arousal, valence, dominance]))
+    assert TransformersEncoder(str(folder), 1).dimension_head() is None
+    weights["classifier.out_proj.bias"] = torch.zeros(2)
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(ValueError, match="head for arousal, valence, dominance do not fit each other"):
+        TransformersEncoder(str(folder)).dimension_head()
 
 
 class TestBadInput:

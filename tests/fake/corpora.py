@@ -1,6 +1,8 @@
 """Writes small fake corpora with the real folder names and file formats: tones whose pitch follows the emotion."""
 
 import csv
+import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def fake_iemocap(root: Path, turns: int = 6) -> Path:
             kind = (turn + session) % len(labels)
             name = f"{dialogue}_{'FM'[turn % 2]}{turn:03d}"
             start, end = 2.0 * turn, 2.0 * turn + 1.5
-            evaluation += [f"[{start:.4f} - {end:.4f}]\t{name}\t{labels[kind]}\t[2.5000, 2.5000, 2.5000]"]
+            evaluation += [f"[{start:.4f} - {end:.4f}]\t{name}\t{labels[kind]}\t[2.5000, {1 + kind / 2:.4f}, 3.5000]"]
             evaluation += [
                 f"C-E2:\t{names[kind]};\t()",
                 f"C-E3:\t{names[kind]};\t(loud)",
@@ -142,6 +144,90 @@ def fake_manifest(
     return path
 
 
+EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
+
+
+def fake_msp_podcast(root: Path) -> Path:
+    """Write MSP-Podcast's folders: labels of the consensus, audio, five parts."""
+    letters = {"A": "angry", "H": "happy", "N": "neutral", "S": "sad", "X": "neutral", "C": "angry"}
+    lines = ["FileName,EmoClass,EmoAct,EmoVal,EmoDom,SpkrID,Gender,Split_Set"]
+    for number, part in enumerate(("Train", "Development", "Test1", "Test2", "Test3")):
+        for place, (letter, emotion) in enumerate(letters.items()):
+            name = f"MSP-PODCAST_{number:04d}_{place:04d}.wav"
+            write_tone(root / "Audios" / name, emotion, number=10 * number + place)
+            lines.append(f"{name},{letter},{1 + place},{7 - place},4.5,{number},Female,{part}")
+    _write(root / "Labels" / "labels_consensus.csv", "\n".join(lines) + "\n")
+    return root
+
+
+def fake_meld(root: Path) -> Path:
+    """Write MELD's tables and its clips as audio."""
+    parts = {"train": "train_splits", "dev": "dev_splits_complete", "test": "output_repeated_splits_test"}
+    names = {"anger": "angry", "joy": "happy", "neutral": "neutral", "sadness": "sad", "surprise": "surprise"}
+    for part, folder in parts.items():
+        lines = ["Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID,Season,Episode,StartTime,EndTime"]
+        for place, (name, emotion) in enumerate(names.items()):
+            write_tone(root / folder / f"dia{place}_utt2.wav", emotion, number=place)
+            said = f'{place},"Oh, no!",Monica,{name},neutral,{place},2,8,21,"00:16:16,059","00:16:21,731"'
+            lines.append(said)
+        _write(root / f"{part}_sent_emo.csv", "\n".join(lines) + "\n")
+    return root
+
+
+def fake_emobox(root: Path, dataset: str = "iemocap", valid: bool = False) -> Path:
+    """Write EmoBox's metadata of a corpus in two folds, with the audio where it says."""
+    labels = {"ang": "Angry", "hap": "Happy", "neu": "Neutral", "sad": "Sad", "exc": "Happy", "bla": "Sleepiness"}
+    _write(root / "data" / dataset / "label_map.json", json.dumps(labels))
+    for fold in (1, 2):
+        for part in ("train", "valid", "test") if valid else ("train", "test"):
+            lines = []
+            for session, label in product(range(5), labels):
+                if (session == fold) != (part == "test"):
+                    continue
+                name = f"Ses{session:02d}_{part if valid else 'x'}_{label}"
+                wav = f"downloads/{dataset}/Session{session}/{name}.wav"
+                write_tone(root / wav, {"ang": "angry", "sad": "sad"}.get(label, "neutral"), number=session)
+                record = {"key": f"{dataset}-{name}", "dataset": dataset, "wav": wav, "type": "raw", "emo": label,
+                          "sample_rate": 16000, "length": 0.3, "task": "category", "channel": 1}  # fmt: skip
+                lines.append(json.dumps(record))
+            _write(root / "data" / dataset / f"fold_{fold}" / f"{dataset}_{part}_fold_{fold}.jsonl", "\n".join(lines))
+    return root
+
+
+def fake_datasets_folder(root: Path) -> Path:
+    """Write a dataset of audio in files: a folder and a table for each split."""
+    for number, split in enumerate(("train", "validation", "test")):
+        rows = ["file_name,emotion,transcription,speaker_id"]
+        for emotion in EMOTIONS:
+            write_tone(root / split / "audio" / f"{emotion}.wav", emotion, number=number)
+            rows.append(f"audio/{emotion}.wav,{emotion},A sentence.,{number}")
+        _write(root / split / "metadata.csv", "\n".join(rows) + "\n")
+    return root
+
+
+def fake_parquet(root: Path, splits: tuple[str, ...] = ("train", "validation", "test"), numbered: bool = False) -> Path:
+    """Write a dataset of Parquet files with the audio in them, as the library `datasets` does; needs pyarrow."""
+    import pyarrow
+    from pyarrow import parquet
+
+    features = {"emotion": {"names": list(EMOTIONS), "_type": "ClassLabel"}, "audio": {"_type": "Audio"}}
+    known = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+    for number, split in enumerate(splits):
+        audio = []
+        for emotion in EMOTIONS:
+            write_tone(root / "made.wav", emotion, number=number)
+            audio.append({"bytes": (root / "made.wav").read_bytes(), "path": "../../evil.wav"})
+        names = list(range(len(EMOTIONS))) if numbered else [f"{emotion}" for emotion in EMOTIONS]
+        table = pyarrow.table({"file_id": [f"{split}{place}" for place in range(len(EMOTIONS))], "audio": audio,
+                               "emotion": names, "transcription": ["A sentence."] * len(EMOTIONS),
+                               "speaker_id": [f"s{place}{number}" for place in range(len(EMOTIONS))]})  # fmt: skip
+        (root / "data").mkdir(parents=True, exist_ok=True)
+        stored = table.replace_schema_metadata(known) if numbered else table
+        parquet.write_table(stored, root / "data" / f"{split}-00000-of-00001.parquet")
+    (root / "made.wav").unlink()
+    return root
+
+
 def fake_world(folder: Path) -> Path:
     """Write every fake corpus where the data configurations look for it, below a working folder."""
     fake_esd(folder / "data" / "ESD")
@@ -150,6 +236,9 @@ def fake_world(folder: Path) -> Path:
     fake_cremad(folder / "data" / "CREMA-D")
     fake_emodb(folder / "data" / "EmoDB")
     fake_manifest(folder / "data")
+    fake_msp_podcast(folder / "data" / "MSP-Podcast")
+    fake_meld(folder / "data" / "MELD.Raw")
+    fake_emobox(folder / "data" / "EmoBox")
     return folder
 
 

@@ -1,10 +1,13 @@
 """Manifests and corpora."""
 
+import shutil
+
 from bad_world import LINES, manifest
 from cases import case
-from fake.corpora import fake_esd, write_tone
+from fake.corpora import fake_emobox, fake_esd, fake_meld, fake_parquet, write_tone
 from fake.encoder import FakeEncoder
 
+from emoquant.data import MELD, DatasetsFolder, EmoBox
 from emoquant.data.esd import ESD
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import EmotionDataModule
@@ -166,3 +169,29 @@ def _(folder):
 def _(folder):
     (folder / "polish.dict").write_text("tak t a k\n\nnie\n")
     front_end(f"dictionary:{folder / 'polish.dict'}")
+
+
+@case(
+    "Corpora", "a fold that EmoBox does not have", FileNotFoundError, "name a corpus and a fold that it has", "fold_7"
+)
+def _(folder):
+    EmoBox("iemocap", fold=7, metadata=str(fake_emobox(folder) / "data"), root=str(folder)).utterances()
+
+
+@case("Corpora", "clips of MELD that are still video", FileNotFoundError, "make audio of the clips: ffmpeg", "test")
+def _(folder):
+    shutil.rmtree(fake_meld(folder) / "output_repeated_splits_test")
+    MELD(str(folder)).utterances()
+
+
+@case(
+    "Corpora", "a part of a corpus that is no split", ValueError, "say what it means, splits: {Test1: test}", "line 3"
+)
+def _(folder):
+    manifest(folder, "path,emotion,split\na.wav,sad,train\nb.wav,sad,Test1\n").utterances()
+
+
+@case("Corpora", "a dataset whose audio has another column", ValueError, "name it, audio: COLUMN", "train-00000")
+def _(folder):
+    root = fake_parquet(folder / "there", splits=("train",))
+    DatasetsFolder(str(root), audio="sound", cache_dir=str(folder)).prepare()

@@ -6,10 +6,10 @@ import textwrap
 
 import pytest
 import torch
+from library_quantizer import library_quantizer, load_library_codebooks
 
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, sample, train_step
-from emoquant.quantization.vector_quantize import library_quantizer, load_library_codebooks
 from emoquant.types import Batch
 
 SIZES = [(12, 3, 128, 192), (1, 24, 2, 32), (1, 32, 2, 32), (1, 8, 64, 32), (1, 24, 1024, 16)]

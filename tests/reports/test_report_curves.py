@@ -176,7 +176,13 @@ def test_agreement_curves_show_parts_and_whole(strata_rows, tmp_path):
     ours, published = AgreementCurves(reference=str(path)).draw_rows(strata_rows)
     assert len(ours.figure.axes) == 10
     legend = [text.get_text() for text in ours.figure.legends[0].get_texts()]
-    assert legend == ["agreement ≤ 0.5", "0.5 < agreement ≤ 1", "all"]
+    assert legend == ["agreement ≤ 0.5 (n = 5)", "0.5 < agreement ≤ 1 (n = 5)", "all"]
+    widths = [line.get_linewidth() for line in lines(ours.figure.axes[0])]
+    assert widths == [0.8, 0.8, 2.0], "of fewer than 10 utterances: thin"
+    more = [row._replace(n=10) for row in strata_rows]
+    assert [one.get_linewidth() for one in lines(AgreementCurves().draw_rows(more)[0].figure.axes[0])] == [1.2, 1.2, 2]
+    fewer = [row._replace(n=9) for row in strata_rows]
+    assert {one.get_linewidth() for one in lines(AgreementCurves().draw_rows(fewer)[0].figure.axes[0])} == {0.8}
     assert "agreement<=0.5: n = 5 utterances" in ours.caption
     assert list(lines(published.figure.axes[0])[0].get_ydata()) == [50.0, 0.0]
     speakers = drawn(StrataCurves(), strata_rows)

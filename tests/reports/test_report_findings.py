@@ -6,10 +6,12 @@ import math
 import pytest
 from synthetic_rows import EMOTIONS, make_row, trained_rows
 
+from emoquant.reports import EmotionTable, SweepCurves
 from emoquant.reports.chance import classifier_doubt
 from emoquant.reports.evidence import Estimate
 from emoquant.reports.findings import findings
-from emoquant.reports.findings_table import findings_html, found_in, write_findings
+from emoquant.reports.findings_table import found_in, write_findings
+from emoquant.reports.pages import Section, study_page
 from emoquant.reports.rows import Results
 
 FAR, MOVED = "At the far end", "The emotions do not just get lost"
@@ -235,7 +237,6 @@ def test_what_holds_for_some_holds_in_part():
 
 def test_runs_of_something_else_say_nothing(rows):
     assert findings([row for row in rows if row.metric == "bits_per_frame"]) == []
-    assert findings_html([]) == ""
 
 
 def test_what_codebooks_were_trained_on_is_read_and_not_guessed_from_their_names():
@@ -265,4 +266,27 @@ def test_the_table_names_every_finding_once_for_a_corpus_and_a_codec(tmp_path):
     assert lines[0]["verdict"] == "holds (4 of 4)"
     assert "margin of the first over the second 0.02" in lines[0]["figures"]
     assert len(text.read_text(encoding="utf-8").splitlines()) == len(found) + 2
-    assert findings_html(found).count("<tr>") == len(found) + 1
+
+
+def test_a_page_opens_with_a_verdict_on_every_finding(rows, tmp_path):
+    bare, rows = [row for row in rows if row.metric == "bits_per_frame"], swept(True)
+    EmotionTable("recall").write(rows, tmp_path)
+    text = study_page("One", [Section("sweep", tmp_path, rows, "")])
+    opening = text[text.index('id="findings"') : text.index('id="s1"')]
+    found = found_in([("sweep", rows)])
+    assert len(found) == 4
+    assert opening.count("<tr>") == len(found) + 1
+    assert opening.count('<th scope="row">') == opening.count("<td>holds (") == len(found)
+    SweepCurves("bits_per_frame", name="rate").write(bare, tmp_path / "bare")
+    assert 'id="findings"' not in study_page("None", [Section("rate", tmp_path / "bare", bare, "")])
+
+
+def test_findings_say_under_which_classifiers_they_hold(tmp_path):
+    rows = [row._replace(classifier="head") for row in swept(planted=True)]
+    rows += [row._replace(classifier="probe") for row in swept(planted=False)]
+    found = [one for one in found_in([("lambda_sweep", rows)]) if one.finding.statement.startswith(MOVED)]
+    assert {one.classifier: one.finding.verdict for one in found} == {"head": "holds", "probe": "does not hold"}
+    assert {one.everywhere for one in found} == {"holds under head; does not hold under probe"}
+    write_findings(tmp_path, found)
+    with (tmp_path / "findings.csv").open() as file:
+        assert [line["classifier"] for line in csv.DictReader(file)] == ["head", "probe"]

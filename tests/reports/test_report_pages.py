@@ -1,3 +1,4 @@
+import re
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -75,6 +76,9 @@ def test_captions_numbers_and_configuration_are_on_the_page(page, rows):
     row = next(row for row in rows if (row.metric, row.emotion, row.lmbda) == ("recall", "sad", 10.0))
     assert f"{100 * row.low:.1f} to {100 * row.high:.1f}" in checked.text
     assert "0, 0.0001, 0.1, 1, 10, 100, 500" in checked.text
+    assert "20 angry, 20 happy, 20 neutral, 20 sad, 20 surprise; 100 together" in checked.text
+    titles = [line.partition(". ")[2] for line in re.findall(r"<h3>(\d+\. [^<]+)", page)]
+    assert len(titles) == len(set(titles)) >= 16, "every figure has a heading of its own"
 
 
 def test_the_page_is_the_same_every_time_and_writes_its_own_reports(rows, tmp_path):

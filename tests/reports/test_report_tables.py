@@ -131,6 +131,7 @@ def test_confusions_add_up_and_other_classes_are_pooled(rows, tmp_path):
     assert "NaN" not in (tmp_path / "captions.json").read_text()
     left, right = artifact.figure.axes
     assert [axes.get_title() for axes in (left, right)] == ["before quantization", "λ = 10"]
+    assert left.get_xlabel() == "predicted, %"
     numbers = [int(text.get_text()) for text in left.texts if text.get_text() != "true"]
     assert len(numbers) == 5 * 6
     assert all(numbers[i * 6 + i] == 90 and numbers[i * 6 + 5] == 10 for i in range(5))

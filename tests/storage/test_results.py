@@ -35,8 +35,8 @@ def test_failed_write_keeps_the_old_file(tmp_path):
     ("text", "message"),
     [
         ("a,b\n1,2\n", "lacks the columns corpus"),
-        (",".join(Row._fields) + "\nesd,c,0,angry,recall,much,0,1,5,all,,1\n", "line 2: could not convert"),
-        (",".join(Row._fields) + "\nesd,c,0,angry,recall,0.5,0,1,,all,,1\n", "line 2: invalid literal"),
+        (",".join(Row._fields) + "\nesd,c,0,angry,recall,much,0,1,5,all,,1,,,0,\n", "line 2: could not convert"),
+        (",".join(Row._fields) + "\nesd,c,0,angry,recall,0.5,0,1,,all,,1,,,0,\n", "line 2: invalid literal"),
         (",".join(Row._fields) + "\nesd,c,0\n", "line 2"),
     ],
 )

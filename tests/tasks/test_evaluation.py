@@ -105,7 +105,7 @@ class TestRuns:
         other.dim = 5
         with pytest.raises(ValueError, match=r"codec 'pull' codes features of 5 dimensions, the data's have 8"):
             run(CodecEvaluationTask([other], CentroidHead()), TinyData(), tmp_path)
-        with pytest.raises(ValueError, match=r"classifier reads 6 dimensions, the features have 8"):
+        with pytest.raises(ValueError, match=r"classifier 'CentroidHead' reads 6 dimensions, the features have 8"):
             run(CodecEvaluationTask([PullCodec(CENTROIDS[2])], CentroidHead(6)), TinyData(), tmp_path)
         deaf = CentroidHead()
         deaf.labels = ["angry", "happy", "neutral"]

@@ -1,7 +1,6 @@
 """Writes what a listening task renders: audio files, one manifest of everything, and its figures."""
 
 import json
-import os
 import secrets
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from emoquant.devices.ranks import together
 from emoquant.interfaces.access import spoken_data_of
 from emoquant.metrics.described import codec_rows
 from emoquant.storage.files import refuse_pointer, whole_file
+from emoquant.storage.journals import append_lines, whole_lines
 from emoquant.storage.results import write_results
 from emoquant.voice.clips import Clip, parse_clip, write_clips
 from emoquant.voice.metrics.summary import clip_rows
@@ -69,14 +69,11 @@ class ListeningWriter(Callback):
         task: Any = pl_module
         rate = task.voice.facts.mel.sample_rate
         name = f"journal-{trainer.global_rank:05d}-{self._run}.jsonl"
-        with (self.folder / name).open("a", encoding="utf-8") as journal:
-            for clip, waveform in outputs:
-                path = self.folder / clip.file
-                with whole_file(path) as partial:
-                    soundfile.write(partial, waveform.numpy(), rate, subtype="PCM_16", format="WAV")
-                journal.write(json.dumps(clip._asdict(), ensure_ascii=False) + "\n")
-            journal.flush()
-            os.fsync(journal.fileno())
+        for clip, waveform in outputs:
+            with whole_file(self.folder / clip.file) as partial:
+                soundfile.write(partial, waveform.numpy(), rate, subtype="PCM_16", format="WAV")
+        with (self.folder / name).open("ab") as journal:
+            append_lines(journal, [clip._asdict() for clip, _ in outputs])
         outputs[:] = [rendered._replace(waveform=rendered.waveform[:0].clone()) for rendered in outputs]
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -111,10 +108,8 @@ class ListeningWriter(Callback):
 
 
 def _clips_of(journal: Path) -> list[Clip]:
-    # An interrupted run may leave half a line; a text may hold any other break of a line.
     refuse_pointer(journal)
-    *lines, _ = journal.read_bytes().split(b"\n")
     try:
-        return [parse_clip(json.loads(line)) for line in lines]
+        return [parse_clip(json.loads(line)) for line in whole_lines(journal)]
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"{journal} is damaged ({error}): delete it, and its clips are rendered again") from error

@@ -1,28 +1,10 @@
-"""Measures of synthesised speech: pure functions over library cores, and classes that hold sums of fixed shape."""
+"""Measures of synthesised speech: pure functions over library cores."""
 
-from emoquant.voice.metrics.classes import (
-    CharacterErrorRate,
-    DurationError,
-    EmotionSimilarity,
-    MelCepstralDistortion,
-    MelodyErrors,
-    SpeakerSimilarity,
-    SpeechQuality,
-    WordErrorRate,
-)
 from emoquant.voice.metrics.distance import compare_speech, mel_cepstral_distortion, melody_errors
 from emoquant.voice.metrics.quality import overall_quality
 from emoquant.voice.metrics.words import character_errors, word_errors
 
 __all__ = [
-    "CharacterErrorRate",
-    "DurationError",
-    "EmotionSimilarity",
-    "MelCepstralDistortion",
-    "MelodyErrors",
-    "SpeakerSimilarity",
-    "SpeechQuality",
-    "WordErrorRate",
     "character_errors",
     "compare_speech",
     "mel_cepstral_distortion",

@@ -113,17 +113,21 @@ def mel_cepstral_distortion(preds: Tensor, target: Tensor, order: int = 24, warp
     return _distortion(ours, theirs, path)
 
 
-def melody_errors(preds: Tensor, target: Tensor) -> MelodySums:
+def melody_errors(preds: Tensor, target: Tensor, warp: bool = True) -> MelodySums:
     """Return how far a melody is from that of a recording of the same words.
 
     Args:
         preds: Samples at 16 kHz, ``(N,)``.
         target: Samples at 16 kHz, ``(M,)``.
+        warp: Whether frames are paired by warping; otherwise frame by frame, as for a recording after coding.
 
     Raises:
         ImportError: WORLD is not installed.
     """
-    return compare_speech(preds, target).melody
+    if warp:
+        return compare_speech(preds, target).melody
+    frames = np.arange(1 + min(len(preds), len(target)) // round(RATE * STEP_MS / 1000))
+    return _compare_melodies(preds, target, Path(frames, frames))
 
 
 def compare_speech(preds: Tensor, target: Tensor, order: int = 24) -> Comparison:

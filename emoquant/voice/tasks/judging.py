@@ -1,7 +1,9 @@
-"""What is measured on every clip: melody, the emotion that the encoder hears, words, quality."""
+"""What is measured on every clip: F0, the emotion that the encoder hears, words, quality, durations."""
 
+import hashlib
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,16 +11,25 @@ from torch import Tensor
 from emoquant.audio.loading import resampled
 from emoquant.audio.mel import MelSettings
 from emoquant.audio.pitch import melody
+from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
 from emoquant.voice.clips import Clip
 from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
+from emoquant.voice.tasks.rendering import Take
 from emoquant.voice.text.recognition import Recognizer, language_of
 
 #: Samples a second of what recognisers, DNSMOS and the comparison with recordings read.
 _RATE = 16_000
+
+
+class Rendered(NamedTuple):
+    """A clip with its samples, ``(N,)`` float32 in [-1, 1] at the voice's rate."""
+
+    clip: Clip
+    waveform: Tensor
 
 
 class Judge:
@@ -32,6 +43,7 @@ class Judge:
         quality: Whether DNSMOS rates every clip.
         speaker_encoder: Its time means say who speaks; None for none.
         device: Device that encoders and classifier hear on; they are moved there.
+        distances: Whether clips that say what their reference says are held against it.
 
     Raises:
         ImportError: A package that a measure needs is not installed.
@@ -47,6 +59,7 @@ class Judge:
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
         device: torch.device | str = "cpu",
+        distances: bool = False,
     ) -> None:
         if classifier is not None and classifier.dim != encoder.dim:
             raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
@@ -56,9 +69,31 @@ class Judge:
         self.rate = data.mel.sample_rate
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
         self.recognizer = recognizer
-        self.data = data
+        self.data, self.distances = data, distances
         self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
         self._voices: dict[str, Tensor] = {}
+
+    def score(self, take: Take) -> Rendered:
+        """Return a rendered clip with all that is measured on it.
+
+        Args:
+            take: The clip, its samples and its reference.
+        """
+        item, clip, waveform = take.item, take.clip, take.waveform.float().cpu()
+        samples = (waveform.clamp(-1, 1) * 32767).round().to(torch.int16).numpy()
+        clip = clip._replace(seconds=len(samples) / self.rate, sha256=hashlib.sha256(samples.tobytes()).hexdigest())
+        recording = None
+        if clip.text == clip.reference_text:
+            clip = clip._replace(duration_ratio=clip.seconds * self.mel.frame_rate / len(item.mels))
+            if take.durations is not None and take.durations.shape == item.durations.shape:
+                apart = (take.durations - item.durations).abs().double().mean() / self.mel.frame_rate
+                clip = clip._replace(duration_error=1000 * float(apart))
+            recording = self.data.waveform(clip.reference) if self.distances else None
+        with full_float32(self.device):  # heard as the corpus was
+            clip = self(clip, waveform, item.frames.mean(0), recording)
+            if self.speaker_encoder is not None:
+                clip = clip._replace(speaker_similarity=self.same_voice(waveform, item.others))
+        return Rendered(clip, waveform)
 
     @torch.no_grad()
     def __call__(self, clip: Clip, waveform: Tensor, reference: Tensor, recording: Tensor | None = None) -> Clip:

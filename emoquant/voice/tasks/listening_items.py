@@ -1,5 +1,6 @@
-"""What a listening task renders: references of the test split, and what is known of each."""
+"""What a listening task renders: references of the test split, and the clips that are planned of each."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -10,26 +11,19 @@ from torch import Tensor
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.types import StyleReference, TTSBatch
 from emoquant.voice.clips import Clip
+from emoquant.voice.tts.synthesis import seed_of
 
+#: Calibration clips that need no synthesis.
+RECORDINGS = ("ground_truth", "copy_synthesis")
 #: Names of what the local style encoders may hear under condition B, besides files.
 STYLES = ("same", "neutral", "none")
-
-
-class Rendered(NamedTuple):
-    """A clip with its samples, ``(N,)`` float32 in [-1, 1] at the voice's rate."""
-
-    clip: Clip
-    waveform: Tensor
 
 
 class Item(NamedTuple):
     """A reference of the test split.
 
     Attributes:
-        id: Its id.
-        text: What it says.
-        emotion: Name of its emotion.
-        speaker: Name of its speaker.
+        clip: What its clips have in common: id, text, emotion, speaker and partner of the reference.
         frames: Frames of the emotion encoder, ``(F, D)``.
         mels: Its mel spectrogram, ``(T, M)``.
         f0: Hz, ``(T,)``.
@@ -40,14 +34,10 @@ class Item(NamedTuple):
         style: Local style that condition B gives, a batch of one; None for none.
         mixed: Frames of the codecs: the reference's, or its and a partner's one after the other, each cut to the
             shorter, ``(2 n, D)``.
-        partner: Id of the partner; empty without.
-        partner_emotion: Name of the partner's emotion; empty without.
+        others: Ids of other chosen references of the speaker; its own where there is none.
     """
 
-    id: str
-    text: str
-    emotion: str
-    speaker: str
+    clip: Clip
     frames: Tensor
     mels: Tensor
     f0: Tensor
@@ -57,8 +47,51 @@ class Item(NamedTuple):
     centroid: Tensor
     style: StyleReference | None
     mixed: Tensor
-    partner: str = ""
-    partner_emotion: str = ""
+    others: list[str]
+
+
+class Plan(NamedTuple):
+    """Which clips are made of every reference; nothing is rendered here.
+
+    Attributes:
+        conditions: ``"A"``, ``"B"`` or both.
+        texts: What is said; None for the reference's own text.
+        codecs: Name and operating points of every codec.
+        calibration: Whether there are calibration clips.
+        style: What condition B hears.
+        settings: Digest of everything that changes a clip.
+        seed: Seed of the noise.
+    """
+
+    conditions: Sequence[str]
+    texts: Sequence[str] | None
+    codecs: Sequence[tuple[str, Sequence[float]]]
+    calibration: bool
+    style: str
+    settings: str
+    seed: int
+
+    def clips_of(self, reference: Clip) -> Iterator[list[Clip]]:
+        """Yield the clips of a reference in groups; a group has one text, condition and seed, and is rendered at once.
+
+        Args:
+            reference: What its clips have in common.
+        """
+        reference, item = reference._replace(settings=self.settings), reference.reference
+        for kind in RECORDINGS if self.calibration else ():
+            yield [reference._replace(file=clip_file(item, kind), kind=kind, partner="", partner_emotion="")]
+        for number, text in enumerate([reference.text] if self.texts is None else self.texts):
+            seed = seed_of(item, text, str(self.seed))
+            for condition in self.conditions:
+                style = self.style if condition == "B" else ""
+                said = reference._replace(kind="synthesis", condition=condition, text=text, seed=seed, style=style)
+                yield [
+                    said._replace(file=clip_file(item, number, condition, codec, at), codec=codec, lmbda=float(at))
+                    for codec, points in self.codecs
+                    for at in points
+                ]
+                if self.calibration:
+                    yield [said._replace(file=clip_file(item, number, condition, "random"), kind="random_vector")]
 
 
 def spread_over_texts(
@@ -99,7 +132,7 @@ def spread_over_texts(
 
 
 class ItemSource:
-    """Chooses references of the test split and makes items of batches.
+    """Chooses references of the test split and finds them in batches.
 
     Args:
         data: The data module.
@@ -141,49 +174,60 @@ class ItemSource:
         """What the chosen references say, each text once."""
         return list(dict.fromkeys(self.dataset.utterances[row].text for row in self.rows))
 
-    def id_of(self, row: int) -> str:
-        """Return the id of an utterance of the test split."""
+    def files(self, plan: Plan) -> set[str]:
+        """Return the files of all clips of all chosen references."""
+        groups = (clips for row in self.rows for clips in plan.clips_of(self._clip(row)))
+        return {clip.file for clips in groups for clip in clips}
+
+    def planned(self, batch: TTSBatch, plan: Plan) -> list[tuple[Item, list[Clip]]]:
+        """Return the chosen references of a batch with their clips, group by group."""
+        rows = enumerate(batch.utterances.tolist())
+        items = [self._item(batch, at, row) for at, row in rows if row in self.rows]
+        return [(item, clips) for item in items for clips in plan.clips_of(item.clip)]
+
+    def _clip(self, row: int) -> Clip:
+        """Return what the clips of a reference have in common."""
+        utterance, text = self.dataset.utterances[row], self.dataset.utterances[row].text
+        speaker = self.data.speakers[int(self.dataset.speakers[row])]
+        own = Clip("", "", "", "none", math.nan, utterance.id, text, text, self._emotion(row), speaker, 0, 0.0)
+        if row not in self.partners:
+            return own
+        other = self.partners[row]
+        return own._replace(partner=self._id_of(other), partner_emotion=self._emotion(other))
+
+    def _emotion(self, row: int) -> str:
+        return self.data.emotions[int(self.dataset.emotions[row])]
+
+    def _id_of(self, row: int) -> str:
         return self.dataset.utterances[row].id
 
-    def others_of_speaker(self, row: int) -> list[int]:
-        """Return the other chosen references of a reference's speaker, itself where there is none."""
+    def _others(self, row: int) -> list[int]:
         speakers = self.dataset.speakers
         return [one for one in self.rows if one != row and speakers[one] == speakers[row]] or [row]
 
-    def items(self, batch: TTSBatch) -> Iterator[Item]:
-        """Yield the chosen references of a batch."""
-        for at, row in enumerate(batch.utterances.tolist()):
-            if row in self.rows:
-                yield self._item(batch, at, row)
-
     def _item(self, batch: TTSBatch, at: int, row: int) -> Item:
-        data, utterance, length = self.data, self.dataset.utterances[row], int(batch.mel_lengths[at])
+        length = int(batch.mel_lengths[at])
         frames = batch.emotion_frames[at, : int(batch.emotion_lengths[at])]
-        speaker = int(batch.speakers[at])
-        item = Item(
-            utterance.id,
-            utterance.text,
-            data.emotions[int(batch.emotions[at])],
-            data.speakers[speaker],
+        return Item(
+            self._clip(row),
             frames,
             batch.mels[at, :length],
             batch.f0[at, :length],
             batch.voiced[at, :length],
             batch.durations[at, : int(batch.phone_lengths[at])],
             batch.speaker_vectors[at],
-            data.speaker_centroids[speaker].to(frames.device),
+            self.data.speaker_centroids[int(batch.speakers[at])].to(frames.device),
             self._style(row),
-            frames,
+            self._mixed(row, frames),
+            [self._id_of(other) for other in self._others(row)],
         )
+
+    def _mixed(self, row: int, frames: Tensor) -> Tensor:
         if row not in self.partners:
-            return item
-        other = self.partners[row]
-        theirs = self.dataset.frames[other].to(frames.device)
+            return frames
+        theirs = self.dataset.frames[self.partners[row]].to(frames.device)
         size = min(len(frames), len(theirs))
-        mixed = torch.cat([frames[:size], theirs[:size]])
-        return item._replace(
-            mixed=mixed, partner=self.id_of(other), partner_emotion=data.emotions[int(self.dataset.emotions[other])]
-        )
+        return torch.cat([frames[:size], theirs[:size]])
 
     def _style(self, row: int) -> StyleReference | None:
         if isinstance(self.style, StyleReference):

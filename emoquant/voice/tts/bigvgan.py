@@ -2,17 +2,16 @@
 
 import math
 from collections.abc import Sequence
-from math import prod
-from typing import Any, Literal
+from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emoquant.voice.tts.hifigan import check_sizes, normed_conv, normed_upsampling
+from emoquant.voice.tts.hifigan import UpsamplingGenerator
 
 _TINY = 1e-9
-_DILATIONS = (1, 3, 5)
 #: Factor of the upsampling around an activation, and taps of its low-pass filter.
 _RATIO, _TAPS = 2, 12
 
@@ -74,27 +73,7 @@ class PeriodicActivation(nn.Module):
         return samples + torch.sin(samples * alpha[:, None]).square() / (beta[:, None] + _TINY)
 
 
-class _Residual(nn.Module):
-    """Dilated convolutions behind periodic activations; those of type 1 are each followed by a plain one."""
-
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int], kind: int, act: dict[str, bool]) -> None:
-        super().__init__()
-        self.dilated = nn.ModuleList(normed_conv(channels, channels, kernel, dilation) for dilation in dilations)
-        self.before = nn.ModuleList(PeriodicActivation(channels, **act) for _ in dilations)
-        plain = dilations if kind == 1 else ()
-        self.plain = nn.ModuleList(normed_conv(channels, channels, kernel) for _ in plain)
-        self.between = nn.ModuleList(PeriodicActivation(channels, **act) for _ in plain)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        for step, dilated in enumerate(self.dilated):
-            inner = dilated(self.before[step](samples))
-            if len(self.plain):
-                inner = self.plain[step](self.between[step](inner))
-            samples = samples + inner
-        return samples
-
-
-class BigVGANGenerator(nn.Module):
+class BigVGANGenerator(UpsamplingGenerator):
     """Mel spectrograms to waveforms by transposed convolutions and periodic activations.
 
     The defaults are those of ``bigvgan_v2_22khz_80band_fmax8k_256x`` (112 M parameters).
@@ -130,38 +109,12 @@ class BigVGANGenerator(nn.Module):
         tanh: bool = False,
         bias: bool = False,
     ) -> None:
-        super().__init__()
-        spread = [list(each) for each in dilations] if dilations is not None else [list(_DILATIONS) for _ in kernels]
-        widths = list(upsampling_kernels) if upsampling_kernels is not None else [2 * rate for rate in rates]
-        check_sizes(channels, rates, widths, kernels, spread)
-        self.hop, self.tanh = prod(rates), tanh
-        self.settings: dict[str, Any] = {
-            "mels": mels, "channels": channels, "rates": list(rates), "kernels": list(kernels), "dilations": spread,
-            "upsampling_kernels": widths, "residual": residual, "beta": beta, "logarithmic": logarithmic,
-            "tanh": tanh, "bias": bias,
-        }  # fmt: skip
-        act = {"beta": beta, "logarithmic": logarithmic}
-        self.start = normed_conv(mels, channels, 7)
-        sizes = [channels // 2**step for step in range(len(rates) + 1)]
-        self.upsamplings = nn.ModuleList(
-            normed_upsampling(wide, narrow, width, rate)
-            for wide, narrow, width, rate in zip(sizes, sizes[1:], widths, rates, strict=False)
-        )
-        self.residuals = nn.ModuleList(
-            nn.ModuleList(
-                _Residual(size, kernel, each, residual, act) for kernel, each in zip(kernels, spread, strict=True)
-            )
-            for size in sizes[1:]
-        )  # fmt: skip
-        self.last = PeriodicActivation(sizes[-1], **act)
-        self.output = normed_conv(sizes[-1], 1, 7, bias=bias)
+        make = partial(PeriodicActivation, beta=beta, logarithmic=logarithmic)
+        sizes = (mels, channels, rates, kernels, dilations, upsampling_kernels, residual)
+        super().__init__(*sizes, make, nn.Identity(), make(channels // 2 ** len(rates)), bias)
+        self.tanh = tanh
+        self.settings |= {"beta": beta, "logarithmic": logarithmic, "tanh": tanh, "bias": bias}
 
-    def forward(self, mels: Tensor) -> Tensor:
-        """Return waveforms ``(B, T * hop)`` in [-1, 1] of logarithmic mel spectrograms ``(B, T, M)``."""
-        samples = self.start(mels.transpose(1, 2))
-        stages: list[Any] = list(self.residuals)
-        for upsample, residuals in zip(self.upsamplings, stages, strict=True):
-            samples = upsample(samples)
-            samples = torch.stack([residual(samples) for residual in residuals]).mean(0)
-        waveforms = self.output(self.last(samples)).squeeze(1).float()
+    def bounded(self, waveforms: Tensor) -> Tensor:
+        """Return waveforms within [-1, 1]."""
         return torch.tanh(waveforms) if self.tanh else waveforms.clamp(-1.0, 1.0)

@@ -1,12 +1,11 @@
 """The generator of HiFi-GAN (Kong, Kim and Bae 2020)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
 _SLOPE = 0.1
@@ -26,24 +25,101 @@ def normed_upsampling(inputs: int, outputs: int, kernel: int, rate: int) -> nn.M
 
 
 class _Residual(nn.Module):
-    """Dilated convolutions; those of type 1 are each followed by a plain one."""
+    """Dilated convolutions behind activations; those of type 1 are each followed by a plain one."""
 
-    def __init__(self, channels: int, kernel: int, dilations: Sequence[int], kind: int) -> None:
+    def __init__(
+        self, channels: int, kernel: int, dilations: Sequence[int], kind: int, activation: Callable[[int], nn.Module]
+    ) -> None:
         super().__init__()
         self.dilated = nn.ModuleList(normed_conv(channels, channels, kernel, dilation) for dilation in dilations)
+        self.before = nn.ModuleList(activation(channels) for _ in dilations)
         plain = dilations if kind == 1 else ()
         self.plain = nn.ModuleList(normed_conv(channels, channels, kernel) for _ in plain)
+        self.between = nn.ModuleList(activation(channels) for _ in plain)
 
     def forward(self, samples: Tensor) -> Tensor:
         for step, dilated in enumerate(self.dilated):
-            inner = dilated(functional.leaky_relu(samples, _SLOPE))
+            inner = dilated(self.before[step](samples))
             if len(self.plain):
-                inner = self.plain[step](functional.leaky_relu(inner, _SLOPE))
+                inner = self.plain[step](self.between[step](inner))
             samples = samples + inner
         return samples
 
 
-class HiFiGANGenerator(nn.Module):
+class UpsamplingGenerator(nn.Module):
+    """Mel spectrograms to waveforms by transposed convolutions: the frame of HiFi-GAN and BigVGAN.
+
+    Args:
+        mels: Mel bands.
+        channels: Channels before the first upsampling; they halve with each.
+        rates: Factors of the upsamplings; their product is the hop.
+        kernels: Widths of the residual convolutions, which run beside each other.
+        dilations: Dilations of the residual convolutions of each kernel; (1, 3, 5) by default.
+        upsampling_kernels: Widths of the upsamplings; twice the rates by default.
+        residual: Type of the residual blocks: 1 has a plain convolution behind each dilated one, 2 has none.
+        activation: Makes the activations of the residual blocks, for a number of channels.
+        between: Activation before each upsampling.
+        last: Activation before the last convolution.
+        bias: Whether the last convolution has a bias.
+
+    Raises:
+        ValueError: Sizes do not fit each other.
+    """
+
+    def __init__(
+        self,
+        mels: int,
+        channels: int,
+        rates: Sequence[int],
+        kernels: Sequence[int],
+        dilations: Sequence[Sequence[int]] | None,
+        upsampling_kernels: Sequence[int] | None,
+        residual: Literal[1, 2],
+        activation: Callable[[int], nn.Module],
+        between: nn.Module,
+        last: nn.Module,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        spread = [list(each) for each in dilations] if dilations is not None else [list(_DILATIONS) for _ in kernels]
+        widths = list(upsampling_kernels) if upsampling_kernels is not None else [2 * rate for rate in rates]
+        check_sizes(channels, rates, widths, kernels, spread)
+        self.hop = prod(rates)
+        self.settings: dict[str, Any] = {
+            "mels": mels, "channels": channels, "rates": list(rates), "kernels": list(kernels),
+            "dilations": spread, "upsampling_kernels": widths, "residual": residual,
+        }  # fmt: skip
+        self.start = normed_conv(mels, channels, 7)
+        sizes = [channels // 2**step for step in range(len(rates) + 1)]
+        self.upsamplings = nn.ModuleList(
+            normed_upsampling(wide, narrow, width, rate)
+            for wide, narrow, width, rate in zip(sizes, sizes[1:], widths, rates, strict=False)
+        )
+        self.residuals = nn.ModuleList(
+            nn.ModuleList(
+                _Residual(size, kernel, each, residual, activation)
+                for kernel, each in zip(kernels, spread, strict=True)
+            )
+            for size in sizes[1:]
+        )
+        self.between, self.last = between, last
+        self.output = normed_conv(sizes[-1], 1, 7, bias=bias)
+
+    def forward(self, mels: Tensor) -> Tensor:
+        """Return waveforms ``(B, T * hop)`` in [-1, 1] of logarithmic mel spectrograms ``(B, T, M)``."""
+        samples = self.start(mels.transpose(1, 2))
+        stages: list[Any] = list(self.residuals)
+        for upsample, residuals in zip(self.upsamplings, stages, strict=True):
+            samples = upsample(self.between(samples))
+            samples = torch.stack([residual(samples) for residual in residuals]).mean(0)
+        return self.bounded(self.output(self.last(samples)).squeeze(1).float())
+
+    def bounded(self, waveforms: Tensor) -> Tensor:
+        """Return waveforms within [-1, 1]."""
+        return torch.tanh(waveforms)
+
+
+class HiFiGANGenerator(UpsamplingGenerator):
     """Mel spectrograms to waveforms by transposed convolutions; the defaults have 13.9 M parameters ("V1").
 
     "V2" has 128 channels. "V3" (1.5 M parameters) has 256 channels, rates (8, 8, 4), kernels (3, 5, 7), dilations
@@ -72,37 +148,8 @@ class HiFiGANGenerator(nn.Module):
         upsampling_kernels: Sequence[int] | None = None,
         residual: Literal[1, 2] = 1,
     ) -> None:
-        super().__init__()
-        spread = [list(each) for each in dilations] if dilations is not None else [list(_DILATIONS) for _ in kernels]
-        widths = list(upsampling_kernels) if upsampling_kernels is not None else [2 * rate for rate in rates]
-        check_sizes(channels, rates, widths, kernels, spread)
-        self.hop = prod(rates)
-        self.settings: dict[str, Any] = {
-            "mels": mels, "channels": channels, "rates": list(rates), "kernels": list(kernels),
-            "dilations": spread, "upsampling_kernels": widths, "residual": residual,
-        }  # fmt: skip
-        self.start = normed_conv(mels, channels, 7)
-        sizes = [channels // 2**step for step in range(len(rates) + 1)]
-        self.upsamplings = nn.ModuleList(
-            normed_upsampling(wide, narrow, width, rate)
-            for wide, narrow, width, rate in zip(sizes, sizes[1:], widths, rates, strict=False)
-        )
-        self.residuals = nn.ModuleList(
-            nn.ModuleList(
-                _Residual(size, kernel, each, residual) for kernel, each in zip(kernels, spread, strict=True)
-            )
-            for size in sizes[1:]
-        )  # fmt: skip
-        self.output = normed_conv(sizes[-1], 1, 7)
-
-    def forward(self, mels: Tensor) -> Tensor:
-        """Return waveforms ``(B, T * hop)`` in [-1, 1] of logarithmic mel spectrograms ``(B, T, M)``."""
-        samples = self.start(mels.transpose(1, 2))
-        stages: list[Any] = list(self.residuals)
-        for upsample, residuals in zip(self.upsamplings, stages, strict=True):
-            samples = upsample(functional.leaky_relu(samples, _SLOPE))
-            samples = torch.stack([residual(samples) for residual in residuals]).mean(0)
-        return torch.tanh(self.output(functional.leaky_relu(samples)).squeeze(1).float())
+        sizes = (mels, channels, rates, kernels, dilations, upsampling_kernels, residual)
+        super().__init__(*sizes, lambda _: nn.LeakyReLU(_SLOPE), nn.LeakyReLU(_SLOPE), nn.LeakyReLU())
 
 
 def check_sizes(

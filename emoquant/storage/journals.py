@@ -3,13 +3,28 @@
 import contextlib
 import errno
 import fcntl
-from collections.abc import Iterator
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+
+def append_lines(journal: BinaryIO, records: Iterable[Mapping[str, Any]]) -> None:
+    """Append records as lines of JSON; afterwards they survive any interruption.
+
+    Args:
+        journal: A file that is open for appending.
+        records: What was done.
+    """
+    for record in records:
+        journal.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
+    journal.flush()
+    os.fsync(journal.fileno())
 
 
 def whole_lines(path: Path) -> Iterator[bytes]:
-    """Yield the lines of a journal that were written to their end."""
+    """Yield the lines of a journal that were written to their end; an interruption may leave half of the last one."""
     if path.exists():
         with path.open("rb") as file:
             yield from (line for line in file if line.endswith(b"\n"))

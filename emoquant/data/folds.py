@@ -1,0 +1,59 @@
+"""Folds of a corpus: every speaker is tested once, and trained on in all folds but two."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class Fold(NamedTuple):
+    """One of several divisions of a corpus.
+
+    Attributes:
+        number: Which, from 0.
+        total: How many there are.
+    """
+
+    number: int
+    total: int
+
+
+def parse_fold(text: str) -> Fold:
+    """Return the fold that a text like ``0/5`` names.
+
+    Raises:
+        ValueError: It names none.
+
+    Example:
+        >>> parse_fold("0/5")
+        Fold(number=0, total=5)
+    """
+    number, _, count = text.partition("/")
+    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
+        raise ValueError(f"fold is {text!r}: expected NUMBER/COUNT with NUMBER from 0, such as 0/5")
+    return Fold(int(number), int(count))
+
+
+def split_in_fold(groups: Sequence[str], fold: Fold) -> list[str]:
+    """Return the split of every utterance in a fold; no group is in two splits, and each is tested in one fold.
+
+    The groups are dealt into as many parts as there are folds, in an order that a hash of their names decides. In fold
+    ``k`` part ``k`` is the test split and the next one the validation split.
+
+    Args:
+        groups: Group (speaker, session) of each utterance.
+        fold: The fold.
+
+    Raises:
+        ValueError: There are fewer than three folds, more folds than groups, or an utterance has no group.
+    """
+    names = sorted(set(groups), key=lambda name: hashlib.sha256(name.encode()).digest())
+    if "" in names:
+        raise ValueError(f"utterance {list(groups).index('')} of the corpus has no speaker: folds are of speakers")
+    if not 3 <= fold.total <= len(names):
+        raise ValueError(
+            f"{fold.total} folds of {len(names)} speakers or sessions: expected at least 3, and no more than there are "
+            "speakers or sessions"
+        )
+    part = {name: place % fold.total for place, name in enumerate(names)}
+    splits = {fold.number: "test", (fold.number + 1) % fold.total: "validation"}
+    return [splits.get(part[group], "train") for group in groups]

@@ -1,0 +1,192 @@
+"""Spaces in which cosines speak of emotion rather than of text and speaker, fitted on a training split.
+
+Utterances of one emotion differ by text, speaker and manner. With ``W`` their covariance within emotions, pooled and
+shrunk towards a multiple of the identity (Chen, Wiesel, Eldar, Hero 2010, Shrinkage algorithms for MMSE covariance
+estimation: OAS), and ``m`` the mean of the emotions' centroids:
+
+============ ==========================================================================================
+``whitened`` ``W^(-1/2) (x - m)``, within-class covariance normalisation
+``lda``      its projection on the ``C - 1`` directions that the centroids span: linear discriminant analysis
+``logits``   the classifier's logits minus their mean over its classes
+============ ==========================================================================================
+"""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+
+from emoquant.metrics.measures import Direction, Measure, Observation
+from emoquant.metrics.ratios import Figure, Ratios
+from emoquant.metrics.references import References
+from emoquant.metrics.shrinkage import Shrinkage
+from emoquant.metrics.similarity import cosine, utterance_vectors
+from emoquant.types import Batch
+
+SpaceName = Literal["whitened", "lda", "logits"]
+
+#: Measures of cosines that are reported of a space.
+_STEMS = (
+    "similarity_to",
+    "attraction",
+    "drift_to_neutral",
+    "null_drift_to_neutral",
+    "excess_drift_to_neutral",
+    "preference_for_neutral",
+    "excess_similarity",
+    "excess_preference_for_neutral",
+)
+
+
+class Space(NamedTuple):
+    """A space of utterance vectors.
+
+    Attributes:
+        name: Its name.
+        project: Maps vectors ``(..., D)`` to those of the space, ``(..., K)`` float64.
+    """
+
+    name: str
+    project: Callable[[Tensor], Tensor]
+
+
+def metric_in(metric: str, space: str) -> str:
+    """Return the name of a metric in a space; that of the metric for the features themselves.
+
+    Example:
+        >>> metric_in("similarity_to/sad", "lda"), metric_in("uar", "")
+        ('similarity_to@lda/sad', 'uar')
+    """
+    stem, slash, target = metric.partition("/")
+    return f"{stem}@{space}{slash}{target}" if space else metric
+
+
+class WithinScatter(Metric):
+    """Sums that give the covariance within emotions, exact over processes.
+
+    Args:
+        emotions: Number of emotions ``C``.
+        dim: Feature dimensions ``D``.
+    """
+
+    full_state_update = False
+    sums: Tensor
+    counts: Tensor
+    products: Tensor
+
+    def __init__(self, emotions: int, dim: int) -> None:
+        super().__init__()
+        self.add_state("sums", torch.zeros(emotions, dim, dtype=torch.float64), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(emotions, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("products", torch.zeros(dim, dim, dtype=torch.float64), dist_reduce_fx="sum")
+
+    def update(self, batch: Batch) -> None:
+        """Take in a batch of the training split.
+
+        Args:
+            batch: Frame features with their emotions.
+        """
+        vectors = utterance_vectors(batch.features, batch.lengths).double()
+        self.sums.index_add_(0, batch.emotions, vectors)
+        self.counts.index_add_(0, batch.emotions, torch.ones_like(batch.emotions))
+        self.products += vectors.T @ vectors
+
+    def compute(self) -> tuple[Tensor, Tensor]:
+        """Return the centroids ``(C, D)`` and the shrunk covariance within emotions ``(D, D)``, float64.
+
+        Raises:
+            ValueError: There are not more utterances than emotions, or they do not differ.
+        """
+        degrees = int(self.counts.sum()) - int((self.counts > 0).sum())
+        centroids = self.sums / self.counts[:, None]
+        scatter = self.products - self.sums.T @ centroids
+        if degrees < 1 or not float(scatter.trace()) > 0:
+            raise ValueError(
+                f"a space of {int(self.counts.sum())} training utterances cannot be fitted: within an emotion none "
+                "differs from another; leave out the option `spaces` or take more training utterances"
+            )
+        return centroids, shrunk_covariance(scatter / degrees, degrees)
+
+
+def shrunk_covariance(covariance: Tensor, degrees: int) -> Tensor:
+    """Return a covariance shrunk towards a multiple of the identity by the OAS rule.
+
+    Args:
+        covariance: Sample covariance, ``(D, D)``.
+        degrees: Independent observations behind it.
+    """
+    size = len(covariance)
+    trace, squares = covariance.trace(), covariance.square().sum()
+    above = (1 - 2 / size) * squares + trace**2
+    below = (degrees + 1 - 2 / size) * (squares - trace**2 / size)
+    share = 1.0 if not float(below) > 0 else min(1.0, float(above / below))
+    return (1 - share) * covariance + share * trace / size * torch.eye(size, dtype=covariance.dtype).to(covariance)
+
+
+def make_space(name: SpaceName, fitted: tuple[Tensor, Tensor], classifier: Callable[[Tensor], Tensor]) -> Space:
+    """Return a space.
+
+    Args:
+        name: Its name.
+        fitted: What :class:`WithinScatter` computed.
+        classifier: Gives the logits of utterance vectors.
+
+    Raises:
+        ValueError: There is no such space.
+    """
+    if name not in get_args(SpaceName):
+        raise ValueError(f"there is no space {name!r}: expected some of {', '.join(get_args(SpaceName))}")
+    if name == "logits":
+
+        def logits(vectors: Tensor) -> Tensor:
+            found = classifier(vectors.float()).double()
+            return found - found.mean(-1, keepdim=True)
+
+        return Space(name, logits)
+    centroids, covariance = fitted
+    values, vectors = torch.linalg.eigh(covariance)
+    matrix, origin = vectors / values.sqrt(), centroids.mean(0)
+    if name == "lda":
+        spanned = torch.linalg.svd((centroids - origin) @ matrix, full_matrices=False)[2]
+        matrix = matrix @ spanned[: len(centroids) - 1].T
+    return Space(name, lambda x: (x.double() - origin.to(x.device)) @ matrix.to(x.device))
+
+
+class SpaceDirections(Measure):
+    """Similarity, drift and attraction (:class:`Direction`) in a space; the names of the metrics say it.
+
+    The centroids and the mean are the images of those of the features.
+
+    Args:
+        emotions: Names of the emotions.
+        references: Centroids and mean of the training split, of features.
+        space: The space.
+        seed: Seed of the random directions.
+    """
+
+    def __init__(self, emotions: Sequence[str], references: References, space: Space, seed: int = 0) -> None:
+        self.space = space
+        centroids, mean = space.project(references.centroids), space.project(references.mean[None])[0]
+        inside = References(centroids, mean, references.counts)
+        self.direction, self.shrinkage = Direction(emotions, inside, seed=seed), Shrinkage(emotions, inside)
+        names = [*self.direction.metrics, "excess_similarity"]
+        names += ["excess_preference_for_neutral"] if self.shrinkage.neutral >= 0 else []
+        self.kept = [place for place, name in enumerate(names) if name.partition("/")[0] in _STEMS]
+        self.metrics = ["utterance_similarity", *(names[place] for place in self.kept)]
+        self.metrics = [metric_in(metric, space.name) for metric in self.metrics]
+        self.width = len(self.metrics) + 1
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return one value for each of the measure's metrics, then 1."""
+        seen = seen._replace(before=self.space.project(seen.before), after=self.space.project(seen.after))
+        columns = torch.cat([self.direction.sums(seen)[..., :-1], self.shrinkage.sums(seen)], -1)
+        return torch.cat([cosine(seen.before, seen.after)[..., None], columns[..., [*self.kept, -1]]], -1)
+
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
+        """Return the mean of each metric over utterances."""
+        counts, ratios = sums[..., -1], Ratios(metrics)
+        for metric, total in zip(self.metrics, sums.unbind(-1), strict=False):
+            ratios.add(metric, total, counts, counts)
+        return ratios.found
