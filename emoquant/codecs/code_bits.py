@@ -80,7 +80,7 @@ class CodeBits(RealBits):
             rows = self.rows_at_once(padded.device, padded.shape[1])
             search = Search(self.quantizer, self.entropy, self.beam, self.survivors, rows)
             found = search(components, lengths, torch.tensor(lmbdas, device=padded.device))
-            restored = self.quantizer.transform.inverse(found.components)
+            restored = self.quantizer.restore(found.components, found.codes)
         return [
             Encoding(found.codes[i, :end].clone(), restored[i, :end].clone(), found.bits[i, :end].clone(), lmbdas[i])
             for i, end in enumerate(lengths.tolist())
@@ -116,7 +116,8 @@ def _batches(lengths: Sequence[int], rows: int) -> Iterable[list[int]]:
 def _fingerprint(twin: IntegerTwin, quantizer: GroupedResidualVQ) -> bytes:
     found = hashlib.sha256(twin.digest)
     tables = quantizer.fine.vectors, quantizer.rough.vectors, quantizer.predictor, quantizer.transform.mean
-    for table in (*tables, quantizer.transform.matrix):
+    smoothing = [] if quantizer.smoother is None else [quantizer.smoother.weights]
+    for table in (*tables, quantizer.transform.matrix, *smoothing):
         found.update(repr(tuple(table.shape)).encode())
         found.update(table.detach().cpu().float().numpy().astype("<f4").tobytes())
     return found.digest()[:FINGERPRINT_BYTES]

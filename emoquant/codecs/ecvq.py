@@ -101,7 +101,7 @@ class ECVQ(CodeBits):
             longest = int(lengths[chosen].max())
             rows = components[chosen, :longest].repeat_interleave(count, 0)
             found = search(rows, lengths[chosen].repeat_interleave(count), lambdas.repeat(len(chosen)))
-            restored = self.quantizer.transform.inverse(found.components)
+            restored = self.quantizer.restore(found.components, found.codes)
             for whole, part in zip((codes, bits, output), (found.codes, found.bits, restored), strict=True):
                 whole[:, chosen, :longest] = part.unflatten(0, (len(chosen), count)).transpose(0, 1)
         output.mul_(valid.unsqueeze(-1))

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from emoquant.devices.precision import full_float32
 from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
+from emoquant.quantization.smoothing import Smoother
 from emoquant.quantization.transform import FrameTransform, Kind
 from emoquant.types import Quantized
 
@@ -61,6 +62,7 @@ class GroupedResidualVQ(Quantizer):
         decay: Decay of the codebooks' moving averages.
         dead_below: A codeword with a moving count below it is replaced.
         dim: Feature dimensions ``D``; 0 to leave them open until :meth:`build`.
+        smoothing: Frames that a decoded frame is estimated from (:class:`Smoother`), an odd number; 0 for none.
 
     Attributes:
         ready: Whether the codebooks were initialised, a boolean scalar.
@@ -68,6 +70,7 @@ class GroupedResidualVQ(Quantizer):
         predictor: Prediction coefficient of each component, ``(D,)``; zeros without prediction.
         fine: Codebooks of the groups, ``(G L, K, D / G)``.
         rough: Codebooks of the coarse stages, ``(coarse, K, D)``, in components.
+        smoother: Weights of the smoothing, zeros until they are fitted; None without smoothing.
     """
 
     ready: Tensor
@@ -85,6 +88,7 @@ class GroupedResidualVQ(Quantizer):
         decay: float = 0.99,
         dead_below: float = 2.0,
         dim: int = 0,
+        smoothing: int = 0,
     ) -> None:
         super().__init__()
         if min(1 if groups is None else groups, layers, codewords) < 1:
@@ -97,12 +101,14 @@ class GroupedResidualVQ(Quantizer):
         self.positions = coarse + self.groups * layers if groups else 0
         self.rotation: Kind = rotation
         self.prediction, self.decay, self.dead_below, self.dim = prediction, decay, dead_below, 0
+        self.smoothing = smoothing
+        self.smoother: Smoother | None = None
         if dim:
             self.build(dim)
 
     def settings(self) -> dict[str, Any]:
         """Return the arguments that make a quantizer of this shape again."""
-        names = "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim"
+        names = "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim", "smoothing"
         return {"groups": self.groups or None} | {name: getattr(self, name) for name in names}
 
     def build(self, dim: int) -> None:
@@ -126,6 +132,8 @@ class GroupedResidualVQ(Quantizer):
         fine = self.groups * self.layers
         self.fine = EmaCodebooks(fine, self.codewords, dim // self.groups, self.decay, self.dead_below)
         self.rough = EmaCodebooks(self.coarse, self.codewords, dim, self.decay, self.dead_below)
+        if self.smoothing:
+            self.smoother = Smoother(self.smoothing, dim, self.coarse, self.codewords)
         self.register_buffer("ready", torch.zeros((), dtype=torch.bool))
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("predictor", torch.zeros(dim))
@@ -162,16 +170,23 @@ class GroupedResidualVQ(Quantizer):
         self._check_codes(codes)
         flat = codes.reshape(-1, *codes.shape[-2:]).long()
         valid = (flat >= 0).all(-1, keepdim=True)
-        flat = flat.masked_fill(flat < 0, self.codewords)
         with full_float32(codes.device):
-            coarse, fine = self.lookup(flat)
-            if self.predictive:
-                state = torch.zeros_like(fine[:, 0])
-                for frame in range(fine.shape[1]):
-                    state = torch.addcmul(fine[:, frame], self.predictor, state)
-                    fine[:, frame] = state
-            features = self.transform.inverse(coarse + fine) * valid
+            features = self.restore(self.components_of(flat), flat) * valid
         return features.view(*codes.shape[:-1], self.dim)
+
+    def components_of(self, codes: Tensor) -> Tensor:
+        """Return the components ``(N, T, D)`` of codes ``(N, T, P)`` int64, before smoothing; -1 counts as SKIP."""
+        coarse, fine = self.lookup(codes.masked_fill(codes < 0, self.codewords))
+        if self.predictive:
+            state = torch.zeros_like(fine[:, 0])
+            for frame in range(fine.shape[1]):
+                state = torch.addcmul(fine[:, frame], self.predictor, state)
+                fine[:, frame] = state
+        return coarse + fine
+
+    def restore(self, components: Tensor, codes: Tensor) -> Tensor:
+        """Return the frames of reconstructed components ``(N, T, D)``, smoothed, and codes ``(N, T, P)``."""
+        return self.transform.inverse(components if self.smoother is None else self.smoother(components, codes))
 
     def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Return the sums of the coarse and of the fine codewords of codes ``(..., P)``, each ``(..., D)``."""

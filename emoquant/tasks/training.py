@@ -15,12 +15,13 @@ from emoquant.codecs.storable import require_loadable, require_storable
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
-from emoquant.interfaces.access import frames_of
+from emoquant.interfaces.access import frames_of, labelled_frames_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.tasks.position_use import PositionUse
+from emoquant.tasks.smoothing import fit_smoothing
 from emoquant.types import Batch
 
 Phase = Literal["codebooks", "gate", "search"]
@@ -113,13 +114,13 @@ class CodecTraining(CodecRun):
 
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
-        assert self.quantizer is not None
-        self.quantizer.build(frames_of(self.trainer).dim)
-        self.quantizer.requires_grad_(False)
+        quantizer = self._made()
+        quantizer.build(frames_of(self.trainer).dim)
+        quantizer.requires_grad_(False)
         if self.entropy is not None:
-            self.entropy.build(layout_of(self.quantizer))
+            self.entropy.build(layout_of(quantizer))
         if self._fits():
-            require_loadable(self.quantizer, self.entropy)
+            require_loadable(quantizer, self.entropy)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return Adam over the entropy model, and over a counter: steps of codebooks have no gradient but count."""
@@ -137,17 +138,16 @@ class CodecTraining(CodecRun):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
-        assert self.quantizer is not None
-        checkpoint[SECTION] = describe(self.quantizer, self.entropy, self.origin, self.history())
+        checkpoint[SECTION] = describe(self._made(), self.entropy, self.origin, self.history())
 
     def on_train_start(self) -> None:
         """Initialise the codebooks from training frames, unless a checkpoint brought them."""
-        assert self.quantizer is not None
-        if not bool(self.quantizer.ready):
+        quantizer = self._made()
+        if not bool(quantizer.ready):
             features, lengths = self._sample()
-            training.initialise(self.quantizer, features, lengths, self.seed)
+            training.initialise(quantizer, features, lengths, self.seed)
         if self.entropy is not None:
-            self.entropy.basis.scale.copy_(self.quantizer.scale)
+            self.entropy.basis.scale.copy_(quantizer.scale)
 
     def _sample(self) -> tuple[Tensor, Tensor]:
         """Return this process's share of the frames that codebooks are initialised from."""
@@ -166,13 +166,13 @@ class CodecTraining(CodecRun):
                 self._entropy_step(batch, batch_idx)
 
     def _codebook_step(self, batch: Batch) -> None:
-        assert self.quantizer is not None
+        quantizer = self._made()
         generator = torch.Generator().manual_seed(self.seed + 1 + self.global_step)
-        seen = training.train_step(self.quantizer, batch.features, batch.lengths, generator)
+        seen = training.train_step(quantizer, batch.features, batch.lengths, generator)
         # The loss scaling of fp16 refuses a step without any gradient.
         self._counter.grad = self.trainer.precision_plugin.pre_backward(torch.zeros_like(self._counter), self)
         self._optimizer().step()
-        distortion = seen.distortion / (self.quantizer.dim * self.quantizer.scale)
+        distortion = seen.distortion / (quantizer.dim * quantizer.scale)
         self.log("train/distortion", distortion, prog_bar=True, batch_size=seen.frames)
         self.log("train/codewords_revived", float(seen.revived), batch_size=seen.frames)
         for name, values in {"perplexity": seen.perplexity, "usage": seen.usage}.items():
@@ -192,10 +192,8 @@ class CodecTraining(CodecRun):
 
     def _entropy_step(self, batch: Batch, batch_idx: int) -> None:
         assert self.entropy is not None
-        assert self.quantizer is not None
         generator = torch.Generator().manual_seed(hash((self.seed, self.current_epoch, batch_idx, self.global_rank)))
-        lmbda = draw_lambdas(self.entropy.basis, self.quantizer.scale, len(batch.lengths), generator)
-        codes, distortion = self._search(batch, lmbda, self.phase())
+        codes, lmbda, distortion = self._drawn(batch, generator)
         if self.current_epoch < self.joint_until():
             self._follow(batch, codes)
         valid = torch.arange(codes.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
@@ -218,37 +216,61 @@ class CodecTraining(CodecRun):
     @torch.no_grad()
     def _follow(self, batch: Batch, codes: Tensor) -> None:
         """Move the codebooks towards the vectors that codes of the search stand for; dead codewords stay dead."""
-        assert self.quantizer is not None
-        components, valid = self.quantizer.transform(batch.features), codes[..., 0] >= 0
-        inputs = training.inputs_of(self.quantizer, components, codes.clamp(min=0))
-        training.update(self.quantizer, codes[valid], (inputs[0][valid], inputs[1][valid]), None)
+        quantizer = self._made()
+        components, valid = quantizer.transform(batch.features), codes[..., 0] >= 0
+        inputs = training.inputs_of(quantizer, components, codes.clamp(min=0))
+        training.update(quantizer, codes[valid], (inputs[0][valid], inputs[1][valid]), None)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Bound the norm of the gradients, here where the loss scaling of fp16 is undone."""
         self.clip_gradients(optimizer, 10.0, "norm")
 
+    def on_train_batch_end(self, outputs: Any, batch: Batch, batch_idx: int) -> None:  # noqa: ANN401 - Lightning's hook
+        """After the last batch of the training, fit the decoder's smoothing to codes of the search."""
+        last = self.trainer.current_epoch + 1 == self.trainer.max_epochs
+        if not last or batch_idx + 1 < self.trainer.num_training_batches or self.phase() == "codebooks":
+            return
+        data = labelled_frames_of(self.trainer)
+        loader = data.reference_dataloader() if data else self.trainer.train_dataloader
+        assert loader is not None
+        batches = (self.trainer.strategy.batch_to_device(each) for each in loader)
+        generator = torch.Generator().manual_seed(hash((self.seed, self.global_rank)))
+        with full_float32(self.device):
+            fit_smoothing(self._made(), batches, lambda each: self._drawn(each, generator)[0], self.trainer.strategy)
+
+    def _made(self) -> GroupedResidualVQ:
+        assert self.quantizer is not None
+        return self.quantizer
+
     def _optimizer(self) -> Any:  # noqa: ANN401 - Lightning's wrapper
         return self.optimizers()
+
+    def _drawn(self, batch: Batch, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Search a batch at drawn lambdas; return the codes, the lambdas and what :meth:`_search` says."""
+        assert self.entropy is not None
+        lmbda = draw_lambdas(self.entropy.basis, self._made().scale, len(batch.lengths), generator)
+        codes, distortion = self._search(batch, lmbda, self.phase())
+        return codes, lmbda, distortion
 
     @torch.no_grad()
     def _search(self, batch: Batch, lmbda: Tensor, phase: Phase) -> tuple[Tensor, Tensor]:
         """Codes ``(B, T, P)`` of a batch, -1 at padding, and the summed distortion relative to the variance."""
-        assert self.quantizer is not None
+        quantizer = self._made()
         assert self.entropy is not None
         if phase == "search":
             model, beam, survivors = self.entropy, self.beam, self.survivors
         else:
-            model, beam, survivors = gate(layout_of(self.quantizer)).to(self.device), 1, 1
-        rows = rows_that_fit(self.quantizer, model, self.device, batch.features.shape[1])
-        search = Search(self.quantizer, model, beam, survivors, rows)
-        components = self.quantizer.transform(batch.features)
+            model, beam, survivors = gate(layout_of(quantizer)).to(self.device), 1, 1
+        rows = rows_that_fit(quantizer, model, self.device, batch.features.shape[1])
+        search = Search(quantizer, model, beam, survivors, rows)
+        components = quantizer.transform(batch.features)
         order = batch.lengths.argsort(descending=True, stable=True)
         found = search(components[order], batch.lengths[order], lmbda[order])
         codes = torch.empty_like(found.codes, dtype=torch.int64)
         codes[order] = found.codes.long()
         valid = codes[..., :1].index_select(0, order) >= 0
         error = ((found.components - components[order]).square() * valid).sum()
-        return codes, error / (self.quantizer.dim * self.quantizer.scale)
+        return codes, error / (quantizer.dim * quantizer.scale)
 
     def _rate(self, batch_idx: int) -> float:
         """Learning rate: a short warm-up, then cosine to 1 % over the epochs that train the entropy model."""
@@ -263,17 +285,16 @@ class CodecTraining(CodecRun):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Add up bits and distortion over a grid of lambdas; nothing before the codebooks are initialised."""
-        assert self.quantizer is not None
-        if not bool(self.quantizer.ready):
+        quantizer = self._made()
+        if not bool(quantizer.ready):
             return
         model = self.entropy if self.phase() == "search" or not self._fits() else None
         if model is None:
-            model = gate(layout_of(self.quantizer)).to(self.device)
+            model = gate(layout_of(quantizer)).to(self.device)
         with full_float32(self.device):
-            self._grid.add(self.quantizer, model, batch)
+            self._grid.add(quantizer, model, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
-        assert self.quantizer is not None
-        for name, value in self._grid.figures(self.quantizer, self.device).items():
+        for name, value in self._grid.figures(self._made(), self.device).items():
             self.log(name, value, prog_bar=name == "val/lagrangian")

@@ -182,13 +182,14 @@ class TransformTask(CodecRun):
         if not bool(codec.transform.ready):
             return
         coded = codec(batch.features, batch.lengths, [ratio * codec.variance for ratio in RATIOS])
-        valid = torch.arange(batch.features.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
-        error = ((coded.features - batch.features).square().sum(3) * valid).sum((1, 2))
+        error = torch.zeros(len(RATIOS))
+        for before, after in zip(_utterances(batch), coded.features.unbind(1), strict=True):
+            error += codec.transform.errors(before, after[:, : len(before)], codec.form).cpu()
         frames = batch.lengths.sum().expand(len(RATIOS))
-        self._sums += torch.stack([coded.bits.sum((1, 2)), error, frames], 1).cpu()
+        self._sums += torch.stack([coded.bits.sum((1, 2)).cpu(), error, frames.cpu()], 1)
 
     def on_validation_epoch_end(self) -> None:
-        """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance of the features."""
+        """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance, all weighted."""
         bits, error, frames = self._over_processes(self._sums).double().T
         if not float(frames[0]):
             return

@@ -54,6 +54,10 @@ def test_the_squared_error_of_coefficients_is_the_weighted_error(aimed, form):
     left = error.view(len(means), -1, DIM) - means
     expected = left.square().sum() + (32 / len(means)) * (means @ forth).square().sum()
     assert float(spent) == pytest.approx(float(expected), rel=1e-3)
+    plain = fitted(None).transform
+    assert float(codec.errors(before, after.unsqueeze(0), form)) == pytest.approx(float(expected), rel=1e-3)
+    squared = float((before - after).square().sum())
+    assert float(plain.errors(before, after.unsqueeze(0), form)) == pytest.approx(squared, rel=1e-3)
 
 
 def test_bits_go_where_the_head_looks(aimed):

@@ -72,8 +72,8 @@ def fit(task, folder, epochs, resume=None, data=None, **settings):
     return trainer
 
 
-def make_task(**settings):
-    quantizer = GroupedResidualVQ(3, 2, 8, coarse=1)
+def make_task(smoothing=0, **settings):
+    quantizer = GroupedResidualVQ(3, 2, 8, coarse=1, prediction=smoothing > 0, smoothing=smoothing)
     return CodecTask(
         quantizer, LightModel(16, knots=4), codebook_epochs=2, gate_epochs=2, sample_frames=200, **settings
     )
@@ -93,6 +93,23 @@ def test_one_run_gives_a_codec_whose_rate_obeys_lambda(tmp_path):
     constant = ((codec.mean - data.features[18:]).square() * mask).sum()
     assert error[0] < 0.5 * constant
     assert error[-1] < 1.01 * constant
+
+
+def test_smoothing_is_fitted_at_the_end_and_lies_in_the_checkpoint(tmp_path):
+    fit(make_task(smoothing=5), tmp_path, epochs=6)
+    data, codec = Features(), load_codec(tmp_path / "last.ckpt", points=(1, 10, 100))
+    features, lengths = data.features[:18], data.lengths[:18]
+    coded, errors = codec(features, lengths), []
+    mask = coded.codes[0, ..., :1] >= 0
+    assert torch.allclose(codec.decode(coded.codes[1].long()), coded.features[1], atol=1e-4)
+    name = codec.fingerprint()
+    data = codec.compress(features[0, : lengths[0]], 10.0)
+    assert torch.allclose(codec.decompress(data), coded.features[1, 0, : lengths[0]], atol=1e-4)
+    for _ in range(2):
+        errors.append(((codec(features, lengths).features - features) * mask).square().sum((1, 2, 3)))
+        codec.quantizer.smoother.weights.zero_()
+    assert (errors[0] < 0.99 * errors[1]).all()
+    assert codec.fingerprint() != name
 
 
 def test_look_ahead_can_be_trained_for(tmp_path):

@@ -5,8 +5,9 @@ import torch
 from test_codec_training import Features, fit
 
 from emoquant.codecs import TransformCodec, load_codec
+from emoquant.encoders.heads import LinearHead
 from emoquant.metrics import SweepMetrics
-from emoquant.tasks import TransformTask
+from emoquant.tasks import HeadWeight, TransformTask
 from emoquant.types import Batch
 
 pytestmark = [
@@ -47,6 +48,22 @@ def test_training_fits_learns_and_validates(trained):
     features, lengths = data.features[18:], data.lengths[18:]
     mine = task.codec(features, lengths, [0.0, 3.0])
     assert all(torch.equal(a, b) for a, b in zip(codec(features, lengths, [0.0, 3.0]), mine, strict=True))
+
+
+def test_the_validation_of_a_weighted_codec_weighs_errors(tmp_path):
+    head = LinearHead(torch.eye(12)[[9, 11]], torch.zeros(2), ["happy", "sad"])
+    torch.manual_seed(0)
+    trainer = fit(TransformTask(splits=1, weight=HeadWeight(head, 100.0)), tmp_path, 1, data=InOrder())
+    codec, data = trainer.lightning_module.codec, Features()
+    coded = codec(data.features[18:], data.lengths[18:], [0.5 * codec.variance])
+    first, rest = codec.transform.weighting.forth.double()
+    total = 0.0
+    for row, length in enumerate(data.lengths[18:].tolist()):
+        error = (coded.features[0, row, :length] - data.features[18 + row, :length]).double()
+        mean = error.mean(0)
+        total += float(length * (mean @ first).square().sum() + ((error - mean) @ rest).square().sum())
+    expected = total / float(data.lengths[18:].sum()) / 12 / codec.variance
+    assert float(trainer.callback_metrics["val/distortion/lambda_0.5"]) == pytest.approx(expected, rel=1e-3)
 
 
 def test_learning_saves_bits_against_the_first_tables(trained):

@@ -101,6 +101,13 @@ class BandTransform(nn.Module):
         spectrum[:, _on(made.order, rows)] = rows
         return (_over_time(spectrum, form, back=True) + self.mean).view(shape)
 
+    def errors(self, before: Tensor, after: Tensor, form: Form) -> Tensor:
+        """Return squared, weighted errors ``(O,)`` of codings ``(O, T, D)`` of frames ``(T, D)``."""
+        if self.weighting is None:
+            return (after - before).square().sum((1, 2))
+        aim = self(before, form)
+        return torch.stack([(self(each, form) - aim).square().sum() for each in after])
+
     def _rotate(self, rows: Tensor, bands: np.ndarray, matrices: Tensor, weights: Tensor | None = None) -> Tensor:
         """Rotate rows ``(n, T, D)``, each by the matrix of its band, after weighting them."""
         if weights is not None:
