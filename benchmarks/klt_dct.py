@@ -58,6 +58,11 @@ class PlainTransform:
 
 def plain_codec(train: list[Array], test: list[Array], steps: Array) -> Array:
     """Return bits and squared error a frame of the plain codec at each step, trained and measured on utterances."""
+    return utterance_points(train, test, steps).sum(1) / sum(map(len, test))
+
+
+def utterance_points(train: list[Array], test: list[Array], steps: Array) -> Array:
+    """Return bits and squared error of every test utterance at each step, ``(steps, N, 2)``."""
     transform = PlainTransform(train)
     known, asked = ([transform.forward(each) for each in part] for part in (train, test))
     return np.array([_at_step(transform, known, asked, step) for step in steps])
@@ -101,14 +106,13 @@ def _tables(transform: PlainTransform, known: list[Array], step: float) -> tuple
     return (p / p.sum(-1, keepdims=True)).reshape(270, -1), shift
 
 
-def _at_step(transform: PlainTransform, known: list[Array], asked: list[Array], step: float) -> tuple[float, float]:
+def _at_step(transform: PlainTransform, known: list[Array], asked: list[Array], step: float) -> Array:
     probabilities, shift = _tables(transform, known, step)
-    bits = error = frames = 0.0
+    found = []
     for each in asked:
         q = _quantize(each, step)
         cost = -np.log2(probabilities[_contexts(transform, q, step), np.clip(q, -MOST, MOST) + MOST])
-        bits += (cost + (np.abs(q) > MOST) * (2 * np.log2(np.maximum(np.abs(q), 1)) + 1)).sum()
+        bits = (cost + (np.abs(q) > MOST) * (2 * np.log2(np.maximum(np.abs(q), 1)) + 1)).sum()
         value = np.sign(q) * (np.abs(q) + shift[np.minimum(np.abs(q), 3)]) * step
-        error += ((value - each) ** 2).sum()  # the transform is orthonormal
-        frames += len(each)
-    return bits / frames, error / frames
+        found.append((bits, ((value - each) ** 2).sum()))  # the transform is orthonormal
+    return np.array(found)

@@ -2,10 +2,11 @@
 
 Train codecs first (``emoquant fit transform``, ``emoquant fit transform_for_head``), then run
 ``python benchmarks/task_bits.py --source YAML --codecs runs/A runs/B``. Bits are written ones, whole bytes, without
-header. Decisions are those of the encoder's own head, which a codec may be aimed at, and of probes that no codec saw:
-discriminant analysis (LDA) and a linear support vector machine, trained on the time means of the training split.
-Agreement: share of test utterances whose decision is that before coding; KL: of the probabilities from those before, in
-bits. Speakers are told apart by a LDA of half of the test utterances, words by one of the training split.
+header. A share is chosen on ``--split validation``. Decisions are those of the encoder's own head, which a codec may be
+aimed at, and of probes that no codec saw: discriminant analysis (LDA) and a linear support vector machine, trained on
+the time means of the training split. Agreement: share of utterances whose decision is that before coding; KL: of the
+probabilities from those before, in bits. Speakers are told apart by a LDA of half of the measured utterances, words by
+one of the training split.
 """
 
 import argparse
@@ -43,8 +44,8 @@ class Split(NamedTuple):
         return torch.stack([each.mean(0) for each in self.features]).numpy()
 
 
-def read_splits(path: Path) -> tuple[LightningDataModule, Split, Split]:
-    """Return the data module of a YAML, its training split and its test split."""
+def read_splits(path: Path, measured: str) -> tuple[LightningDataModule, Split, Split]:
+    """Return the data module of a YAML, its training split and the one that is measured, by name."""
     parser = ArgumentParser()
     parser.add_subclass_arguments(LightningDataModule, "data")
     module = parser.instantiate(parser.parse_args([f"--data={path}"])).data
@@ -52,7 +53,8 @@ def read_splits(path: Path) -> tuple[LightningDataModule, Split, Split]:
     module.setup("fit")
     module.setup("test")
     texts: dict[str, int] = {}
-    loaders = (("train", module.train_dataloader()), ("test", module.test_dataloader()))
+    asked = module.test_dataloader() if measured == "test" else module.val_dataloader()
+    loaders = (("train", module.train_dataloader()), (measured, asked))
     splits = []
     for name, loader in loaders:
         utterances, rows = module.dataset(name).utterances, []
@@ -79,8 +81,10 @@ class Judges:
         self.lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(known, train.emotions)
         self.svm = SVC(kernel="linear", C=0.01).fit(known, train.emotions)
         self.half = np.arange(len(self.before)) % 2 == 0
-        self.speaker = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
-        self.speaker.fit(self.before[self.half], test.speakers[self.half])
+        several = len(np.unique(test.speakers)) > 1
+        self.speaker = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto") if several else None
+        if self.speaker is not None:
+            self.speaker.fit(self.before[self.half], test.speakers[self.half])
         told = len(np.unique(train.words)) > 1 and set(test.words) <= set(train.words)
         self.words = (
             LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto").fit(known, train.words) if told else None
@@ -98,8 +102,8 @@ class Judges:
         for one, other in pairs:
             found += [float((one.argmax(1) == other.argmax(1)).mean()), divergence(one, other)]
         found.append(float((self.svm.predict(self.before) == self.svm.predict(after)).mean()))
-        other_half = ~self.half
-        found.append(float(self.speaker.score(after[other_half], self.test.speakers[other_half])))
+        other, told = ~self.half, self.speaker
+        found.append(float(told.score(after[other], self.test.speakers[other])) if told is not None else float("nan"))
         found.append(float(self.words.score(after, self.test.words)) if self.words is not None else float("nan"))
         return found
 
@@ -138,13 +142,14 @@ def main() -> None:
     """Print a table for each codec, and the bits for agreement of 0.9."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, type=Path, help="YAML of a data module")
+    parser.add_argument("--split", default="test", choices=("test", "validation"), help="what is measured")
     parser.add_argument("--codecs", required=True, nargs="+", help="runs or checkpoints of codecs that write bits")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
-    module, train, test = read_splits(arguments.source)
+    module, train, test = read_splits(arguments.source, arguments.split)
     judges = Judges(module.encoder.head(), train, test)
-    print(f"{arguments.source}: {len(test.features)} test utterances; bits a second\n")
+    print(f"{arguments.source}: {len(test.features)} {arguments.split} utterances; bits a second\n")
     whole = judges.measure(judges.before)
     print("uncoded: " + ", ".join(f"{name} {value:.2f}" for name, value in zip(HEADS, whole, strict=True)) + "\n")
     print("| codec | bits/s | " + " | ".join(HEADS) + " |\n" + "|---" * 9 + "|")

@@ -22,6 +22,7 @@ class CodecTask(CodecTraining):
         survivors: Paths of coarse codes that the training's own search keeps over time: with 16 the entropy model
             learns the codes of a search that looks ahead, which pays where such a search is used; 1 for frame by frame.
         beam: Paths that it keeps in a frame; as with ``survivors``, what is learnt should be what will be used.
+        weight_decay: Of the entropy model but for its biases (AdamW): against fitting too closely to few utterances.
     """
 
     def __init__(
@@ -37,8 +38,9 @@ class CodecTask(CodecTraining):
         seed: int = 0,
         survivors: int = 1,
         beam: int = 1,
+        weight_decay: float = 0.0,
     ) -> None:
-        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed, survivors, beam)
+        super().__init__(quantizer, entropy, learning_rate, splits, sample_frames, seed, survivors, beam, weight_decay)
         self.codebook_epochs, self.gate_epochs, self.joint_epochs = codebook_epochs, gate_epochs, joint_epochs
 
     def phase(self) -> Phase:

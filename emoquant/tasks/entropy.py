@@ -27,6 +27,7 @@ class EntropyTask(CodecTraining):
         any_encoder: Whether the codebooks may have been trained on features of another encoder than the data's.
         survivors: Paths of coarse codes that the search keeps over time; as in :class:`CodecTask`.
         beam: Paths that it keeps in a frame; as in :class:`CodecTask`.
+        weight_decay: Of the entropy model; as in :class:`CodecTask`.
         allow_class: Modules outside the project whose quantizer the codebooks' checkpoint may name; as in
             :func:`~emoquant.codecs.load_codec`.
         folder: Folder of the runs that the codebooks are named in; ``runs`` by default.
@@ -43,10 +44,11 @@ class EntropyTask(CodecTraining):
         any_encoder: bool = False,
         survivors: int = 1,
         beam: int = 1,
+        weight_decay: float = 0.0,
         allow_class: str | Sequence[str] = (),
         folder: str | None = None,
     ) -> None:
-        super().__init__(None, entropy, learning_rate, splits, 2, seed, survivors, beam)
+        super().__init__(None, entropy, learning_rate, splits, 2, seed, survivors, beam, weight_decay)
         self.codebooks, self.gate_epochs, self.any_encoder = codebooks, gate_epochs, any_encoder
         self.folder = folder or RUNS
         self.allow_class = allow_class

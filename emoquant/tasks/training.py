@@ -15,7 +15,7 @@ from emoquant.codecs.storable import require_loadable, require_storable
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel, frames_before
 from emoquant.entropy.factorized import gate
-from emoquant.interfaces.access import frames_of, labelled_frames_of
+from emoquant.interfaces.access import frames_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.tasks.codec_run import CodecRun
@@ -47,6 +47,7 @@ class CodecTraining(CodecRun):
         seed: Seed of the initialisation, of the lambdas and of the order of frames.
         survivors: Look-ahead of the search whose codes are learnt (:class:`Search`); 1 for frame by frame.
         beam: Paths that this search keeps in a frame; 1 for greedy search.
+        weight_decay: Of the entropy model but for its biases (AdamW).
     """
 
     def __init__(
@@ -59,13 +60,16 @@ class CodecTraining(CodecRun):
         seed: int,
         survivors: int = 1,
         beam: int = 1,
+        weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
-        if splits < 1 or sample_frames < 2 or not learning_rate > 0:
-            raise ValueError("splits must be at least 1, sample_frames at least 2 and learning_rate above 0")
+        if splits < 1 or sample_frames < 2 or not learning_rate > 0 or not weight_decay >= 0:
+            names = "splits must be at least 1, sample_frames at least 2, learning_rate above 0"
+            raise ValueError(f"{names} and weight_decay at least 0")
         if min(survivors, beam) < 1:
             raise ValueError(f"survivors and beam must be at least 1, not {survivors} and {beam}")
         self.quantizer, self.entropy, self.survivors, self.beam = quantizer, entropy, survivors, beam
+        self.weight_decay = weight_decay
         self.learning_rate, self.splits, self.sample_frames, self.seed = learning_rate, splits, sample_frames, seed
         self.automatic_optimization = False
         self.anchor = torch.nn.Parameter(torch.zeros(())) if entropy is None else None  # DDP wants a parameter
@@ -123,7 +127,7 @@ class CodecTraining(CodecRun):
             require_loadable(quantizer, self.entropy)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Return Adam over the entropy model, and over a counter: steps of codebooks have no gradient but count."""
+        """Return AdamW over the entropy model, and over a counter: steps of codebooks have no gradient but count."""
         self._counter = torch.zeros((), device=self.device, requires_grad=True)
         if self.entropy is None:
             return torch.optim.SGD([self._counter], lr=0.0)
@@ -132,9 +136,9 @@ class CodecTraining(CodecRun):
         tables = {name for name, parameter in named.items() if name.endswith("bias") and parameter.ndim > 1}
         biases = [parameter for name, parameter in named.items() if name in tables]
         others = [parameter for name, parameter in named.items() if name not in tables]
-        paces = ((others, 1.0), (biases, BIAS_PACE), ([self._counter], 0.0))
-        groups = [{"params": parameters, "pace": pace} for parameters, pace in paces if parameters]
-        return torch.optim.Adam(groups, lr=self.learning_rate, betas=(0.9, 0.98))
+        kinds = ((others, 1.0, self.weight_decay), (biases, BIAS_PACE, 0.0), ([self._counter], 0.0, 0.0))
+        groups = [{"params": each, "pace": pace, "weight_decay": decay} for each, pace, decay in kinds if each]
+        return torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.98))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
@@ -230,13 +234,9 @@ class CodecTraining(CodecRun):
         last = self.trainer.current_epoch + 1 == self.trainer.max_epochs
         if not last or batch_idx + 1 < self.trainer.num_training_batches or self.phase() == "codebooks":
             return
-        data = labelled_frames_of(self.trainer)
-        loader = data.reference_dataloader() if data else self.trainer.train_dataloader
-        assert loader is not None
-        batches = (self.trainer.strategy.batch_to_device(each) for each in loader)
         generator = torch.Generator().manual_seed(hash((self.seed, self.global_rank)))
         with full_float32(self.device):
-            fit_smoothing(self._made(), batches, lambda each: self._drawn(each, generator)[0], self.trainer.strategy)
+            fit_smoothing(self.trainer, self._made(), lambda each: self._drawn(each, generator)[0])
 
     def _made(self) -> GroupedResidualVQ:
         assert self.quantizer is not None
