@@ -32,6 +32,7 @@ def test_extraction_training_and_sweep_at_the_base_size(tmp_path, monkeypatch):
     begin = time.perf_counter()
     finished = run([
         "fit", f"--config={ROOT / 'configs/train/codec.yaml'}", *data, "--trainer.max_epochs=4",
+        "--model.codebook_epochs=2",
         "--trainer.callbacks=[]",
         "--trainer.callbacks+=lightning.pytorch.callbacks.ModelCheckpoint",
         "--trainer.callbacks.init_args.filename=last",
