@@ -1,12 +1,27 @@
 """How much of a codec's bit rate is redundant: the bits of its codes under an entropy model trained on them."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from emoquant.entropy.base import Layout, frames_before
 from emoquant.entropy.light import LightModel
+
+T = TypeVar("T")
+
+
+def evenly(utterances: Sequence[T], count: int) -> list[T]:
+    """Return so many utterances from all over a split, evenly spaced; all where there are fewer.
+
+    Example:
+        >>> evenly("abcdefg", 3)
+        ['a', 'd', 'g']
+    """
+    rows = np.linspace(0, len(utterances) - 1, min(count, len(utterances))).astype(int)
+    return [utterances[row] for row in rows.tolist()]
 
 
 class CodeEntropy:
@@ -33,6 +48,14 @@ class CodeEntropy:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.model = LightModel(width, 1, False, 1, self.layout)
+
+    @classmethod
+    @torch.inference_mode(False)  # a test runs in that mode, where nothing can be trained
+    def trained(cls, codewords: int, utterances: Sequence[Tensor]) -> "CodeEntropy":
+        """Return a model of the shape of codes ``(T, P)`` of utterances, trained on them; errors as of :meth:`fit`."""
+        model = cls(codewords, utterances[0].shape[1] if utterances else 1)
+        model.fit(utterances)
+        return model
 
     def fit(self, utterances: Sequence[Tensor]) -> None:
         """Train on the codes of utterances, of which the last tenth decides how long.

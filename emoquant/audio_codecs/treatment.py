@@ -126,8 +126,7 @@ class Recoded(Codec):
         found = {}
         for point in self.points:
             codes = [c.codes for part in _parts(clips) for c in codec.recode(part, point) if c.codes is not None]
-            found[point] = CodeEntropy(codec.codewords, codes[0].shape[1])
-            found[point].fit(codes)
+            found[point] = CodeEntropy.trained(codec.codewords, codes)
         self._entropy, self.learnt = found, len(utterances)
 
     def _point(self, batch: Batch, clips: Sequence[Clip], point: float) -> tuple[Tensor, Tensor, Tensor]:

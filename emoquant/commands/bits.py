@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from emoquant.audio_codecs import AudioCodec
+from emoquant.audio_codecs import AudioCodec, Tokenizer
 from emoquant.codecs.specs import Place, open_codecs
 from emoquant.commands.bits_inquiry import Inquiry
 from emoquant.encoders.base import FrameEncoder
@@ -25,10 +25,12 @@ def bits(
     encoder: str | None = None,
     codecs: list[Any] | None = None,
     audio_codecs: list[AudioCodec] | None = None,
+    tokenizers: list[Tokenizer] | None = None,
     speaker_encoder: FrameEncoder | None = None,
     recognizer: Recognizer | None = None,
     melody: bool = True,
     emotions: list[str] | None = None,
+    code_utterances: int = 0,
     folder: Path = Path(RUNS) / "bits",
     replicates: int = 1000,
 ) -> Path:
@@ -43,10 +45,13 @@ def bits(
         codecs: Codecs of features, as the YAML of an evaluation spells them; the shipped one by default where no
             encoder is named.
         audio_codecs: Codecs of audio.
+        tokenizers: Tokenizers, which have codes and no audio: probes read the codes.
         speaker_encoder: Encoder whose time means say who speaks, for codecs of audio; nobody by default.
         recognizer: Recogniser of speech, for codecs of audio; none by default.
         melody: Whether the F0 of decoded audio is compared with that of the recordings.
         emotions: Emotions that are kept.
+        code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for every
+            codec of audio and tokenizer with codes: how much of its rate is redundant; 0 for none.
         folder: Folder of results.csv and of the reports.
         replicates: Bootstrap replicates behind the intervals.
 
@@ -59,24 +64,28 @@ def bits(
         ValueError: An argument is wrong, or no codec is named.
     """
     specs = codecs if codecs is not None else [] if encoder else [CODEC]
-    rivals = audio_codecs or []
-    if not specs and not rivals:
-        raise ValueError("no codec is named: expected --codecs or --audio_codecs")
+    rivals, coders = audio_codecs or [], tokenizers or []
+    if not (specs or rivals or coders):
+        raise ValueError("no codec is named: expected --codecs, --audio_codecs or --tokenizers")
     module = open_data(Begun(data, encoder, emotions))
     opened = open_codecs(specs, module.emotions, Place())
     module.prepare_data()
     module.setup()
     for codec in opened:
         require_origin(f"codec {codec.name!r}", codec.origin, module.origin)
-    inquiry = Inquiry(module, Listener(speaker_encoder, recognizer, melody), replicates)
+    inquiry = Inquiry(
+        module, Listener(speaker_encoder, recognizer, melody), replicates, code_utterances=code_utterances
+    )
     rows = inquiry.unquantized(audio=bool(rivals))
     for codec in opened:
         rows += inquiry.features(codec)
     for rival in rivals:
         rows += inquiry.audio(rival)
+    for coder in coders:
+        rows += inquiry.tokens(coder)
     write_results(folder / RESULTS, rows)
     present = list(dict.fromkeys(row.metric for row in rows))
-    shown = [metric for metric in present if metric != RATE and not metric.startswith("probe_chance")]
+    shown = [name for name in present if not name.endswith(RATE) and not name.startswith("probe_chance")]
     for path in BitrateCurves(shown, name="bits", title="Bits spent on what").write(rows, folder / FOLDER):
         print(path)
     return folder / FOLDER
