@@ -93,10 +93,12 @@ class AudioCodec(ABC):
             sample_rate: Samples a second of the utterances and of the result.
 
         Raises:
-            ValueError: The point is none of the codec's, or what comes out is not finite.
+            ValueError: The point is none of the codec's, an utterance is empty, or what comes out is not finite.
         """
         if point not in self.points:
             raise ValueError(f"codec {self.name!r} has no operating point {point:g}; it has {_listed(self.points)}")
+        if empty := [clip.name for clip in clips if not len(clip.waveform)]:
+            raise ValueError(f"utterance {empty[0]!r} has no samples, which codec {self.name!r} needs: leave it out")
         inner = [clip._replace(waveform=resampled(clip.waveform, sample_rate, self.sample_rate)) for clip in clips]
         found = []
         for clip, coded in zip(clips, self.code(inner, point), strict=True):

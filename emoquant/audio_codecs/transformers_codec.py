@@ -13,6 +13,7 @@ from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
 from emoquant.audio_codecs.families import FAMILIES, Family
 from emoquant.devices.precision import full_float32
 from emoquant.encoders.pretrained import (
+    CONFIG,
     files_digest,
     find_pretrained,
     load_front_end,
@@ -52,8 +53,17 @@ class TransformersCodec(AudioCodec):
 
     @cached_property
     def settings(self) -> Any:  # noqa: ANN401 - a configuration of transformers
-        """The model's configuration."""
-        return read_settings(self.folder)
+        """The model's configuration.
+
+        Raises:
+            ValueError: It is damaged, or a rate in it is not positive.
+        """
+        settings = read_settings(self.folder)
+        if not all(number > 0 for number in self.family.rates(settings)):
+            raise ValueError(
+                f"{self.folder / CONFIG} has a sampling rate, a hop or a codebook size of 0: copy it again"
+            )
+        return settings
 
     @property
     def name(self) -> str:  # type: ignore[override]  # a property where the base has an attribute
@@ -84,13 +94,13 @@ class TransformersCodec(AudioCodec):
         """
         offered = self.family.offered(self.settings)
         chosen = offered if self.codebooks is None else self.codebooks
-        wrong = [
-            count for count in chosen if count not in offered and (self.family.fixed or not 1 <= count <= offered[-1])
-        ]
+        most = offered[-1] if offered else 0
+        right = [count for count in offered if count > 0] if self.family.fixed else range(1, most + 1)
+        wrong = [count for count in chosen if count not in right]
         if wrong or not chosen:
             raise ValueError(
                 f"{self.model} has no {', '.join(map(str, wrong)) or 'zero'} codebooks: expected numbers among "
-                f"{', '.join(map(str, offered))}{'' if self.family.fixed else f', or others up to {offered[-1]}'}"
+                f"{', '.join(map(str, offered)) or 'none'}{'' if self.family.fixed else f', or others up to {most}'}"
             )
         return {count * self.bits_per_codebook: count for count in chosen}
 
