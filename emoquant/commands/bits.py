@@ -13,6 +13,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.results import write_results
 from emoquant.storage.runs import RESULTS, RUNS, Begun
 from emoquant.study.corpus import open_data
+from emoquant.voice.metrics.quality import overall_quality
 from emoquant.voice.metrics.recoded import Listener
 from emoquant.voice.text.recognition import Recognizer
 
@@ -29,15 +30,17 @@ def bits(
     speaker_encoder: FrameEncoder | None = None,
     recognizer: Recognizer | None = None,
     melody: bool = True,
+    quality: bool = False,
     emotions: list[str] | None = None,
     code_utterances: int = 0,
     folder: Path = Path(RUNS) / "bits",
     replicates: int = 1000,
 ) -> Path:
-    """Measure what else than emotion is in the bits: speaker, text and melody, over bits a second.
+    """Measure what else than emotion is in the bits: speaker, text, F0 and quality, over bits a second.
 
-    Linear probes on time means (and on histograms of codes, where a codec has codes) tell emotions, speakers and texts
-    apart, cross-validated on the test split. Of codecs of audio, a speaker encoder, a recogniser and F0 say more.
+    Linear probes classify emotion, speaker and text: from time means of the features, and from histograms of codes
+    where a codec has codes. They are cross-validated on the test split. Decoded audio is measured by a speaker encoder,
+    a recogniser, its F0 and DNSMOS, too.
 
     Args:
         data: The corpus: a shipped name, a YAML or a CSV.
@@ -46,9 +49,10 @@ def bits(
             encoder is named.
         audio_codecs: Codecs of audio.
         tokenizers: Tokenizers, which have codes and no audio: probes read the codes.
-        speaker_encoder: Encoder whose time means say who speaks, for codecs of audio; nobody by default.
+        speaker_encoder: Encoder whose time means are speaker vectors, for codecs of audio; none by default.
         recognizer: Recogniser of speech, for codecs of audio; none by default.
-        melody: Whether the F0 of decoded audio is compared with that of the recordings.
+        melody: Whether the F0 of decoded audio is compared with that of the recordings (extra ``speech``).
+        quality: Whether DNSMOS predicts the quality of recordings and decoded audio (extra ``speech``).
         emotions: Emotions that are kept.
         code_utterances: Training utterances, evenly spaced, whose codes an entropy model is trained on for every
             codec of audio and tokenizer with codes: how much of its rate is redundant; 0 for none.
@@ -73,9 +77,8 @@ def bits(
     module.setup()
     for codec in opened:
         require_origin(f"codec {codec.name!r}", codec.origin, module.origin)
-    inquiry = Inquiry(
-        module, Listener(speaker_encoder, recognizer, melody), replicates, code_utterances=code_utterances
-    )
+    listener = Listener(speaker_encoder, recognizer, melody, overall_quality if quality else None)
+    inquiry = Inquiry(module, listener, replicates, code_utterances=code_utterances)
     rows = inquiry.unquantized(audio=bool(rivals))
     for codec in opened:
         rows += inquiry.features(codec)

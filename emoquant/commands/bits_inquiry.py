@@ -24,7 +24,7 @@ from emoquant.voice.metrics.recoded import Heard, Listener, Said
 
 #: Metrics of the rows, a probed property in place of P.
 METRICS = ("bits_per_second", "entropy_coded_bits_per_second", "probe/P", "probe_chance/P", "code_probe/P",
-           "equal_error_rate", "character_error_rate", "f0_correlation")  # fmt: skip
+           "equal_error_rate", "character_error_rate", "f0_correlation", "quality")  # fmt: skip
 #: Utterances that are coded at once.
 _BATCH = 16
 
@@ -50,8 +50,8 @@ class Seen(NamedTuple):
 
 
 def _joined(parts: Sequence[tuple[Tensor, ...]], heard: Sequence[Heard] = ()) -> Seen:
-    vectors, histograms, *counts = (torch.cat(each) for each in zip(*parts, strict=True))
-    return Seen(vectors, histograms, *counts, heard)
+    vectors, histograms, bits, seconds, coded = (torch.cat(each) for each in zip(*parts, strict=True))
+    return Seen(vectors, histograms, bits, seconds, coded, heard)
 
 
 class Inquiry:
@@ -173,8 +173,8 @@ class Inquiry:
         rate, most, found = self.encoder.sample_rate, max(tokenizer.codewords), []
         entropy = None
         if self._training:
-            codes = [each for _, clips in self._parts(self._training) for each in tokenizer.tokens(clips, rate)]
-            entropy = CodeEntropy.trained(most, codes)
+            learnt = [each for _, clips in self._parts(self._training) for each in tokenizer.tokens(clips, rate)]
+            entropy = CodeEntropy.trained(most, learnt)
         with progress(len(self.utterances), tokenizer.name) as bar:
             for _, clips in self._parts(self.utterances):
                 for clip, codes in zip(clips, tokenizer.tokens(clips, rate), strict=True):
@@ -229,15 +229,17 @@ class Inquiry:
             recorded = torch.stack([each.speaker for each in self._recorded])
             compared = trials(torch.stack(speakers), recorded, self.speakers)
             yield self.estimates.row(codec, point, "equal_error_rate", lambda w: equal_error_rates(compared, w))
-        errors, letters, melody = (
+        errors, letters, melody, quality = (
             torch.tensor([getattr(each, name) for each in heard], dtype=torch.float64)
-            for name in ("errors", "letters", "correlation")
+            for name in ("errors", "letters", "correlation", "quality")
         )
         if counted := int((~letters.isnan()).sum()):
             share = mean(errors, letters.nan_to_num(0.0))
             yield self.estimates.row(codec, point, "character_error_rate", share, counted)
         if counted := int((~melody.isnan()).sum()):
             yield self.estimates.row(codec, point, "f0_correlation", mean(melody), counted)
+        if not bool(quality.isnan().any()):
+            yield self.estimates.row(codec, point, "quality", mean(quality))
 
 
 def _counted(

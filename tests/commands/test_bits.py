@@ -87,6 +87,11 @@ class ByBand(Recognizer):
         return "by band"
 
 
+def loudness(waveform):
+    """Rate a waveform by its level."""
+    return float(waveform.square().mean().sqrt())
+
+
 @pytest.fixture(scope="module")
 def table(tmp_path_factory):
     """Write utterances whose speaker is a pitch, whose text a band, whose emotion a level; return their table."""
@@ -118,7 +123,7 @@ def rows(table):
                              str(table.parent / "cache"))  # fmt: skip
     data.prepare_data()
     data.setup()
-    inquiry = Inquiry(data, Listener(BandEncoder(), ByBand()), replicates=50, code_utterances=6)
+    inquiry = Inquiry(data, Listener(BandEncoder(), ByBand(), quality=loudness), replicates=50, code_utterances=6)
     found = inquiry.unquantized(audio=True) + inquiry.features(Blind())
     found += inquiry.audio(Transparent()) + inquiry.audio(Humming()) + inquiry.tokens(ByTone())
     return {(row.codec, row.metric): row for row in found}
@@ -152,6 +157,8 @@ def test_speakers_and_melodies_are_heard_in_decoded_audio(rows):
     assert rows["transparent", "f0_correlation"].value == pytest.approx(1.0)
     assert rows["humming", "f0_correlation"].value < 0.5
     assert ("none", "f0_correlation") not in rows
+    assert rows["transparent", "quality"].value == pytest.approx(rows["none", "quality"].value)
+    assert rows["humming", "quality"].value > 2 * rows["none", "quality"].value
     assert ("blind", "equal_error_rate") not in rows
 
 
