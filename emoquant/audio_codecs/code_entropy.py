@@ -1,4 +1,4 @@
-"""How much of a codec's bit rate is redundant: the bits of its codes under an entropy model trained on them."""
+"""The bits of a codec's codes under an entropy model: what is less than the codec's rate is redundant in it."""
 
 from collections.abc import Sequence
 from typing import TypeVar
@@ -25,7 +25,7 @@ def evenly(utterances: Sequence[T], count: int) -> list[T]:
 
 
 class CodeEntropy:
-    """The light entropy model of this project on the codes of an audio codec.
+    """Estimates the bits of an audio codec's codes with the light entropy model of this project.
 
     A frame's codes are predicted one after the other from those before them in the frame and from all codes of the
     frame before (:class:`~emoquant.entropy.LightModel`). The bits are estimates, ``-log2 q`` summed, which a range
@@ -58,7 +58,7 @@ class CodeEntropy:
         return model
 
     def fit(self, utterances: Sequence[Tensor]) -> None:
-        """Train on the codes of utterances, of which the last tenth decides how long.
+        """Train on the codes of utterances; the last tenth of them decides which step is kept.
 
         Args:
             utterances: Codes ``(T, P)`` in ``[0, K)`` of each; at least two utterances.

@@ -24,7 +24,9 @@ _FEATURES = 64
 
 
 class Lyra(AudioCodec):
-    """Lyra V2 (https://github.com/google/lyra): SoundStream's encoder, 46 stages of 4 bits, a generator, 50 frames/s.
+    """Codes with Lyra V2 (https://github.com/google/lyra), 50 frames a second.
+
+    Lyra V2 is SoundStream's encoder, a residual quantizer of 46 stages of 4 bits, and a generator (LyraGAN).
 
     It needs the extra ``lyra`` (``pip install emoquant[lyra]``) and the folder ``lyra_v2`` of its release
     (``soundstream_encoder.tflite``, ``quantizer.tflite``, ``lyragan.tflite``).

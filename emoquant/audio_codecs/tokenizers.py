@@ -1,4 +1,4 @@
-"""Tokenizers of speech: codes alone, nothing is decoded."""
+"""Tokenizers of speech: they give codes, and nothing is decoded."""
 
 import json
 import os
@@ -21,7 +21,7 @@ _TOLERANCE = 0.1
 
 
 class Tokenizer(ABC):
-    """Turns speech into frames of codes. What the codes keep is measured by probes (``emoquant bits``).
+    """Turns speech into frames of codes. Probes measure what the codes keep (``emoquant bits``).
 
     Attributes:
         name: Name in the tables.
@@ -52,11 +52,11 @@ class Tokenizer(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a hex digest of everything that shapes the codes."""
+        """Return a hex digest of everything that the codes depend on."""
 
 
 class TokenFolder(Tokenizer):
-    """A folder of tokens that another program wrote: S3 tokens of CosyVoice, semantic tokens, units.
+    """Reads tokens that another program wrote into a folder: S3 tokens of CosyVoice, semantic tokens, units.
 
     Three formats are read, and may be mixed:
 

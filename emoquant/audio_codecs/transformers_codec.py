@@ -24,10 +24,10 @@ from emoquant.encoders.pretrained import (
 
 
 class TransformersCodec(AudioCodec):
-    """A neural codec from a folder in transformers' format, or by its name on the hub (``facebook/encodec_24khz``).
+    """Codes with a neural codec of transformers: a folder, or a name on the hub (``facebook/encodec_24khz``).
 
-    The stream is its codes, each of ``log2 K`` bits; no entropy coder is assumed. Utterances of equal length share a
-    batch: padding would change the codes of most of these models.
+    Bits are those of its codes, ``log2 K`` each, without an entropy coder. Utterances of equal length share a batch:
+    padding would change the codes of most of these models.
 
     Args:
         model: Folder or public name.

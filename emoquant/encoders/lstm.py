@@ -62,22 +62,25 @@ def window_starts(frames: int) -> list[int]:
 
 
 class LSTMEncoder(FrameEncoder):
-    """A recurrent network over mel frames of 10 ms: windows of 1.6 s are frames, or 50 a second are.
+    """Encodes speech with a recurrent network (LSTM) over mel frames of 10 ms.
+
+    What a frame of its features is depends on ``output``:
+
+    - ``hidden``: the last state of the network over a window of 1.6 s; windows overlap by half;
+    - ``embedding``: the unit vector that GE2E compares, of such a window;
+    - ``states``: the mean state of two mel frames, 50 frames a second; the network runs over the whole utterance.
 
     Trained with :class:`~emoquant.tasks.ge2e.GE2ETask` on emotions it is the emotion encoder of GenerSpeech, whose
-    vector is the time mean of these frames, made unit length (``emotion_norm: l2`` of the voice). With the weights of
-    Resemblyzer (``weights: checkpoints/speaker-lstm``, or ``resemblyzer`` where that package is installed) and
-    ``output: embedding`` it is a speaker encoder. Unlike these two it does not cut silences out. ``output: states``
-    makes a frame encoder of it, which has never seen a label of emotion: the network runs over the whole utterance,
-    and the states of two mel frames are averaged to a frame, 50 a second.
+    vector is the time mean of the windows, made unit length (``emotion_norm: l2`` of the voice). With the weights of
+    Resemblyzer (``weights: checkpoints/speaker-lstm``, or ``resemblyzer`` where that package is installed) it is a
+    speaker encoder, trained without labels of emotion. Unlike these two it does not cut silences out.
 
     Args:
         weights: ``resemblyzer``, a checkpoint of ``GE2ETask``, or a file of weights; empty for random ones.
-        output: What a frame is: the ``hidden`` state of the last layer, or the ``embedding`` that GE2E compares (unit
-            length, not negative), each of a window; or the ``states``, 50 a second.
+        output: What a frame is: ``hidden``, ``embedding`` or ``states``, as above.
         hidden: Width of the layers and of the output.
         layers: Layers.
-        logarithm: Whether the network hears the logarithm of mel powers. The published ones hear powers, which are so
+        logarithm: Whether the network reads the logarithm of mel powers. The published ones read powers, which are so
             small that a training of minutes learns nothing from them.
         scale: What ``states`` are multiplied by, so that lambdas mean the same as with other encoders.
 
