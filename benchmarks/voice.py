@@ -84,7 +84,8 @@ def measure_batch(
     forced = model(batch, vectors)
     frames, voiced = float(batch.mel_lengths.sum()), float(batch.voiced.sum())
     totals.add("mel_l1", float(mel_l1(forced.mels, batch.mels, batch.mel_lengths)), frames)
-    totals.add("f0_error_hz", float(f0_error(model.hertz(forced.melody.f0), batch.f0, batch.voiced)), voiced)
+    hertz = model.hertz(forced.melody.f0, batch.speaker_vectors)
+    totals.add("f0_error_hz", float(f0_error(hertz, batch.f0, batch.voiced)), voiced)
     for level in LEVELS:
         codes[level].append(forced.styles[level].coded.codes.flatten())
     free = say(model, batch, vectors, batch.style, given=False)
