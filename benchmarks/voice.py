@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", help="folder of a voice, of a training run, or a checkpoint")
     parser.add_argument("--data", help="YAML of a TTSDataModule; the rendered corpus by default")
-    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny-v1", help="emotion encoder without --data")
+    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="emotion encoder without --data")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     parser.add_argument("--split", default="validation", choices=["validation", "test"])
     parser.add_argument("--frames", type=int, default=4000, help="bound of a batch in mel frames")

@@ -123,10 +123,9 @@ class TTSDataModule(SpeechDataModule):
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
         self.min_frames, self.precision, self.extraction_seconds = min_frames, precision, extraction_seconds
         self.phones, self.f0_mean, self.f0_std, self.log_f0_std = list[str](), 0.0, 1.0, 1.0
-        self.speaker_log_f0 = torch.zeros(0)
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
-        self.speaker_centroids = torch.zeros(0, self.speaker_dim)
+        self.speaker_centroids, self.speaker_log_f0 = torch.zeros(0, self.speaker_dim), torch.zeros(0)
         self._items, self._cache = dict[Path, VoiceItem](), ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
@@ -216,9 +215,7 @@ class TTSDataModule(SpeechDataModule):
             return named_vectors(self.speakers, self.speaker_dim)[torch.from_numpy(speakers)]
         return torch.nn.functional.normalize(Frames(self._speaker_store, utterances).means(), dim=-1)
 
-    def _measure(
-        self, items: Sequence[VoiceItem], frames: Frames, emotions: np.ndarray, speakers: np.ndarray
-    ) -> None:
+    def _measure(self, items: Sequence[VoiceItem], frames: Frames, emotions: np.ndarray, speakers: np.ndarray) -> None:
         """Compute the statistics of the training split."""
         if not items:
             raise ValueError(f"corpus {self.name!r} has no training utterance of at least {self.min_frames} frames")
