@@ -30,8 +30,8 @@ class Architecture:
         attention_band: Standard deviation, in segments of the reference, of a prior of that attention around the
             diagonal, which it need not find by itself then; 0 for none, as published.
         pitch_bins: Rows of the pitch embedding, of which the first 256 are used.
-        log_f0: Whether the melody is predicted as the logarithm of F0 relative to the speaker's mean, so that an interval
-            counts the same at any pitch; in Hz around the mean of all speakers as published.
+        log_f0: Whether the logarithm of F0 relative to the speaker's mean is predicted, so that an interval counts the
+            same at any pitch; else Hz around the mean of all speakers, as published.
         flow_blocks: Blocks of the post-net flow; 0 for a model without post-net.
         flow_channels: Channels inside its couplings.
         flow_layers: Gated convolutions of a coupling.
