@@ -45,7 +45,7 @@ def app(
         points: Lambdas of the slider, for codecs that name none.
         voice: Folder or checkpoint of a voice; without one, nothing is spoken.
         folder: Folder of runs that the codecs are named in.
-        vocoder: The vocoder; the shipped one where it reads the voice's mels, else one without weights.
+        vocoder: The vocoder; one without weights by default.
         host: Network interface; this machine alone by default.
         port: Port; a free one from 7860 on by default.
         wait: Whether to serve until it is stopped.

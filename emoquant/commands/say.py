@@ -62,7 +62,7 @@ def say(
         style: Recording whose local style (rhythm, melody of words) is imitated, too; none by default.
         encoder: The emotion encoder that the voice was trained with; found among the shipped ones by default.
         speaker_encoder: The speaker encoder that the voice was trained with.
-        vocoder: The vocoder; the shipped one where it reads the voice's mels, else one without weights.
+        vocoder: The vocoder; one without weights by default.
         folder: Folder of runs that the codec is named in.
         seed: Seed of the noise; follows the text by default.
         trim: How many dB below its loudest 20 ms the recording of the emotion is cut at both ends; null cuts nothing.

@@ -39,7 +39,7 @@ SHORT = {"emotions": ["neutral", "sad"], "conditions": ["A"], "calibration": Fal
 def listening(world, out, emotions=None, **settings):
     """Return task, writer and data module."""
     data = speech_data(world, corpora=corpus(world), **({"emotions": emotions} if emotions else {}))
-    chosen = {"codecs": [pull_codec()], "classifier": LoudestHead(), "vocoder": SourceFilter(), **settings}
+    chosen = {"codecs": [pull_codec()], "classifier": LoudestHead(), **settings}
     return ListeningTask(str(world / "voice"), **chosen), ListeningWriter(str(out)), data
 
 

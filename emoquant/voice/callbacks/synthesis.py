@@ -12,8 +12,7 @@ from emoquant.types import StyleReference, TTSBatch
 from emoquant.voice.callbacks.voice_figures import attention_figure, duration_figure, mel_figure, melody_figure
 from emoquant.voice.tts.model import GenerSpeech
 from emoquant.voice.tts.outputs import Output, Synthesis
-from emoquant.voice.tts.vocoder_checkpoint import default_vocoder
-from emoquant.voice.tts.vocoders import Vocoder
+from emoquant.voice.tts.vocoders import SourceFilter, Vocoder
 from emoquant.voice.tts.voice import Voice
 
 
@@ -35,7 +34,7 @@ class SynthesisSamples(Callback):
     Args:
         items: How many utterances of the first validation batch.
         every_n_validations: Validations from one look to the next.
-        vocoder: Vocoder; that of :func:`~emoquant.voice.tts.vocoder_checkpoint.default_vocoder` by default.
+        vocoder: Vocoder; the one without weights by default.
         noise: Standard deviation of the post-net's noise, where the voice uses its post-net.
 
     Raises:
@@ -84,7 +83,7 @@ class SynthesisSamples(Callback):
         given, free = self._say(voice, batch, vectors)
         true = Synthesis(batch.mels, batch.mel_lengths, batch.f0, batch.voiced, batch.durations)
         versions = {"true mel": true, "true durations and melody": given, "predicted": free}
-        vocoder = self.vocoder or default_vocoder(voice.facts.mel)
+        vocoder = self.vocoder or SourceFilter(voice.facts.mel)
         voice.facts.mel.require(vocoder.mel, "the vocoder", "the voice")
         for name, said in versions.items():
             waves = vocoder(said.mels.float(), said.mel_lengths, said.f0, said.voiced)

@@ -25,8 +25,8 @@ from emoquant.voice.tasks.rendering import Renderer
 from emoquant.voice.text.recognition import Recognizer
 from emoquant.voice.tts.references import Reference, hear_style
 from emoquant.voice.tts.synthesis import Delivery, Synthesizer
-from emoquant.voice.tts.vocoder_checkpoint import default_vocoder
 from emoquant.voice.tts.vocoders.base import Vocoder
+from emoquant.voice.tts.vocoders.source_filter import SourceFilter
 from emoquant.voice.tts.voice import load_voice
 
 
@@ -50,7 +50,7 @@ class ListeningTask(pl.LightningModule):
     Args:
         voice: Folder or checkpoint of a voice.
         codecs: Codecs, as :mod:`emoquant.codecs.specs` spells them, or ready ones; opened once the data stand.
-        vocoder: The vocoder; that of :func:`~emoquant.voice.tts.vocoder_checkpoint.default_vocoder` by default.
+        vocoder: The vocoder; one without weights by default.
         classifier: Hears emotions in the clips by the encoder's time means. By default the encoder's own head or the
             folder's probe; none, with a warning, where there is neither.
         points: Lambdas of every codec that names none.
@@ -115,7 +115,7 @@ class ListeningTask(pl.LightningModule):
             raise ValueError(f"expected per_cell >= 1 and conditions of A and B, not {per_cell} and {conditions}")
         self.voice = load_voice(voice, postnet)
         self.model, mel = self.voice.model, self.voice.facts.mel
-        self.vocoder = vocoder if vocoder is not None else default_vocoder(mel)
+        self.vocoder = vocoder if vocoder is not None else SourceFilter(mel)
         mel.require(self.vocoder.mel, "the vocoder", "the voice")
         self.specs, self.place = list(codecs), Place(folder or RUNS, points, allow_class or ())
         self.codecs, self.classifier = nn.ModuleList(), classifier

@@ -16,8 +16,8 @@ from emoquant.types import StyleReference
 from emoquant.voice.text.text import FrontEnd, encode_phones, front_end
 from emoquant.voice.tts.recipe import Audio, Emotion, EmotionRecipe
 from emoquant.voice.tts.references import Reference, hear_style, repeated
-from emoquant.voice.tts.vocoder_checkpoint import default_vocoder
 from emoquant.voice.tts.vocoders.base import Vocoder
+from emoquant.voice.tts.vocoders.source_filter import SourceFilter
 from emoquant.voice.tts.voice import Voice, load_voice
 
 
@@ -70,7 +70,7 @@ class Synthesizer:
     Args:
         voice: The voice.
         encoder: Encoder of reference recordings; without one, references must come as frames.
-        vocoder: The vocoder; that of :func:`~emoquant.voice.tts.vocoder_checkpoint.default_vocoder` by default.
+        vocoder: The vocoder; :class:`SourceFilter`, which needs no weights, by default.
 
     Raises:
         ValueError: Vocoder or encoder were made for something else than the voice.
@@ -79,7 +79,7 @@ class Synthesizer:
     def __init__(self, voice: Voice, encoder: FrameEncoder | None = None, vocoder: Vocoder | None = None) -> None:
         facts = voice.facts
         self.voice, self.encoder = voice, None if encoder is None else encoder.eval()
-        self.vocoder = (vocoder if vocoder is not None else default_vocoder(facts.mel)).eval()
+        self.vocoder = (vocoder if vocoder is not None else SourceFilter(facts.mel)).eval()
         facts.mel.require(self.vocoder.mel, "the vocoder", "the voice")
         if encoder is not None and (name := encoder_name(encoder)) != facts.encoder:
             raise ValueError(

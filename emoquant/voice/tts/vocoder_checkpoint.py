@@ -11,14 +11,11 @@ from emoquant.storage.artefacts import description_file, read_artefact, write_ar
 from emoquant.storage.files import is_zip, read_tensors
 from emoquant.storage.hub import is_hub_name
 from emoquant.storage.rebuilding import build, fill, require_weights
-from emoquant.storage.shipped import shipped_path
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
 from emoquant.voice.tts.files import find_checkpoint, read_checkpoint
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
 from emoquant.voice.tts.public_vocoders import fetch_vocoder, find_files, read_public
-from emoquant.voice.tts.vocoders.base import Vocoder
 from emoquant.voice.tts.vocoders.learned import Learned
-from emoquant.voice.tts.vocoders.source_filter import SourceFilter
 from emoquant.voice.tts.vocos import VocosGenerator
 
 #: Key of the description in a training checkpoint, its version, and the name of a saved vocoder's files.
@@ -27,17 +24,6 @@ SECTION, VERSION, KIND = "emoquant_vocoder", 1, "vocoder"
 GENERATORS: dict[str, type[nn.Module]] = {
     kind.__name__: kind for kind in (VocosGenerator, HiFiGANGenerator, BigVGANGenerator)
 }
-
-
-#: The vocoder of every voice with the default mel settings.
-SHIPPED = "checkpoints/vocoder-22k"
-
-
-def default_vocoder(mel: MelSettings) -> Vocoder:
-    """Return the shipped vocoder where it reads mels of these settings, else the one without weights."""
-    if mel == MelSettings() and shipped_path(SHIPPED).is_dir():
-        return load_vocoder(SHIPPED)
-    return SourceFilter(mel)
 
 
 def describe_vocoder(generator: nn.Module, mel: MelSettings) -> dict[str, Any]:
