@@ -1,18 +1,22 @@
-"""Frame features of a split, as batches are made of them."""
+"""Frame features and waveforms of a split, as batches are made of them."""
 
 import hashlib
 from collections.abc import Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from emoquant.audio.loading import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.sampling import Rows
 from emoquant.data.speech import SplitDataset
 from emoquant.data.store import FeatureStore
 from emoquant.data.table import Names
-from emoquant.types import Batch
+from emoquant.types import AudioBatch, Batch
+
+SAMPLE_RATE = 16_000
 
 
 class FeatureDataset(SplitDataset):
@@ -39,6 +43,11 @@ class FeatureDataset(SplitDataset):
         super().__init__(utterances, store.frames(rows), emotions, speakers)
         self._rows, self._store, self._votes = rows, store, votes
 
+    def select(self, rows: np.ndarray) -> "FeatureDataset":
+        """Return the features of some rows, ``(M,)`` int64; rows of its batches count within them."""
+        labels = self.emotions[rows], self.speakers[rows], self._votes.select(rows)
+        return FeatureDataset(self.utterances.select(rows), self._rows[rows], self._store, *labels)
+
     @property
     def content(self) -> bytes:
         """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
@@ -52,3 +61,55 @@ class FeatureDataset(SplitDataset):
         table = self.utterances.dimensions
         rated = None if table is None else torch.from_numpy(table[index.rows])
         return Batch(pad_sequence(features, batch_first=True), lengths, *self._labels(index.rows), votes, rated)
+
+
+class AudioDataset(SplitDataset):
+    """Waveforms of a split; see :class:`~emoquant.data.module.AudioDataModule`.
+
+    Args:
+        utterances: The utterances.
+        lengths: Samples of each (after cropping), ``(N,)``.
+        emotions: Their emotions.
+        speakers: Their speakers.
+        crop: Most samples of an utterance; a longer one gives a random part of this length. None leaves them whole.
+        seed: Seeds the crops, together with epoch and row.
+        in_memory: Whether decoded waveforms are kept, 4 bytes a sample, for the next epochs.
+        sample_rate: Samples a second.
+    """
+
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        lengths: np.ndarray,
+        emotions: np.ndarray,
+        speakers: np.ndarray,
+        crop: int | None = None,
+        seed: int = 0,
+        in_memory: bool = False,
+        sample_rate: int = SAMPLE_RATE,
+    ) -> None:
+        super().__init__(utterances, lengths, emotions, speakers)
+        self.crop, self.seed, self.sample_rate = crop, seed, sample_rate
+        self._kept: dict[int, Tensor] | None = {} if in_memory else None
+
+    def __getitem__(self, index: Rows) -> AudioBatch:
+        """Return the waveforms of a batch."""
+        waveforms = []
+        for row in index.rows:
+            waveform = self._waveform(int(row))
+            if self.crop is not None and len(waveform) > self.crop:
+                random = np.random.default_rng([self.seed, index.epoch, int(row)])
+                begin = int(random.integers(len(waveform) - self.crop + 1))
+                waveform = waveform[begin : begin + self.crop]
+            waveforms.append(waveform)
+        lengths = torch.tensor([len(waveform) for waveform in waveforms])
+        return AudioBatch(pad_sequence(waveforms, batch_first=True), lengths, *self._labels(index.rows))
+
+    def _waveform(self, row: int) -> Tensor:
+        if self._kept is not None and row in self._kept:
+            return self._kept[row]
+        utterance = self.utterances[row]
+        waveform = read_audio(utterance.path, utterance.start, utterance.end, self.sample_rate)
+        if self._kept is not None:
+            self._kept[row] = waveform
+        return waveform

@@ -1,20 +1,11 @@
 """Training that goes on within an epoch with the batch after the last one."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-
-@runtime_checkable
-class GoOn(Protocol):
-    """A sampler of batches that can begin within an epoch."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; one that was chosen before keeps its place."""
-
-    def go_on(self, epoch: int, batches: int) -> None:
-        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
+from emoquant.data.sampling import TrainingSampler
 
 
 class TrainingLoader(DataLoader[Any]):
@@ -24,7 +15,8 @@ class TrainingLoader(DataLoader[Any]):
     workers load ahead the order of the first epoch.
 
     Args:
-        loader: A loader of whole batches (``batch_size=None``) with a sampler that can :class:`GoOn`.
+        loader: A loader of whole batches (``batch_size=None``) with a
+            :class:`~emoquant.data.sampling.TrainingSampler`.
         trainer: Knows how many batches were trained on; None leaves the loader at the beginning.
     """
 
@@ -53,11 +45,11 @@ class TrainingLoader(DataLoader[Any]):
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on from there."""
-        assert isinstance(self.sampler, GoOn)
+        assert isinstance(self.sampler, TrainingSampler)
         self.sampler.go_on(state["epoch"], state["batches"])
 
     def __iter__(self) -> Any:  # noqa: ANN401 - torch's iterator, whose class is private
         """Iterate over the batches of the trainer's epoch, which workers that load ahead must know from the start."""
-        if self._trainer is not None and isinstance(self.sampler, GoOn):
+        if self._trainer is not None and isinstance(self.sampler, TrainingSampler):
             self.sampler.set_epoch(self._trainer.current_epoch)
         return super().__iter__()

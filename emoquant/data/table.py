@@ -69,15 +69,19 @@ class Names:
         """Return whether each row's value is one of some, ``(N,)`` bool."""
         return np.array([kind in kinds for kind in self.kinds], bool)[self.codes]
 
+    def numbers(self, names: Sequence[Any]) -> np.ndarray:
+        """Return the position of each row's value among names, ``(N,)`` int64; -1 for one that is not among them."""
+        position = {name: index for index, name in enumerate(names)}
+        return np.array([position.get(kind, -1) for kind in self.kinds], np.int64)[self.codes]
+
     def select(self, rows: np.ndarray) -> "Names":
         """Return the values of some rows."""
         return Names(self.kinds, self.codes[rows])
 
     def join(self, other: "Names") -> "Names":
         """Return these values and then others."""
-        number = {kind: code for code, kind in enumerate(self.kinds)}
-        kinds = self.kinds + [kind for kind in other.kinds if kind not in number]
-        number = {kind: code for code, kind in enumerate(kinds)}
+        number = {kind: code for code, kind in enumerate(dict.fromkeys([*self.kinds, *other.kinds]))}
+        kinds = list(number)
         moved = np.array([number[kind] for kind in other.kinds], np.int32)
         return Names(kinds, np.concatenate([self.codes, moved[other.codes] if len(moved) else other.codes]))
 
@@ -274,9 +278,3 @@ def _known(ratings: np.ndarray) -> dict[str, float]:
 def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
     """Return the utterances of a corpus with its own splits, or with those of a fold."""
     return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))
-
-
-def label_numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
-    position = {name: index for index, name in enumerate(names)}
-    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]
