@@ -1,6 +1,5 @@
 """Rows of an evaluation to ``results.csv``, then the reports that its YAML lists."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,7 @@ from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.reports.rows import Results, classifiers_in
-from emoquant.storage.csv_files import csv_cell
-from emoquant.storage.files import whole_file
+from emoquant.storage.csv_files import write_csv
 from emoquant.storage.frames import SOURCES
 from emoquant.storage.results import Row, write_results
 
@@ -89,20 +87,16 @@ def write_sources(path: Path, module: nn.Module) -> None:
         path: The CSV file.
         module: The task.
     """
-    found = sources_of(module)
-    if not found:
-        return
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["codec", "checkpoint", "sha256", *History._fields, "encoder"])
-        for name, source in found:
-            training: dict[str, Any] = {}
-            if source.history is not None:
-                training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
-            cells = [training.get(field, "") for field in History._fields]
-            encoder = source.encoder.name if source.encoder.fingerprint else ""
-            named = [csv_cell(cell) if isinstance(cell, str) else cell for cell in (*cells, encoder)]
-            writer.writerow([csv_cell(name), source.checkpoint, source.sha256, *named])
+    rows: list[list[Any]] = []
+    for name, source in sources_of(module):
+        training: dict[str, Any] = {}
+        if source.history is not None:
+            training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
+        cells = ("" if (cell := training.get(field)) is None else cell for field in History._fields)
+        encoder = source.encoder.name if source.encoder.fingerprint else ""
+        rows.append([name, str(source.checkpoint), source.sha256, *cells, encoder])
+    if rows:
+        write_csv(path, ["codec", "checkpoint", "sha256", *History._fields, "encoder"], rows)
 
 
 def summary(rows: list[Row]) -> str:

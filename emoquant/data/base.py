@@ -1,44 +1,14 @@
 """What every corpus of emotional speech offers."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from emoquant.data.folds import Fold, split_in_fold
+from emoquant.types import Utterance
+
+__all__ = ["SPLITS", "Corpus", "Utterance"]
 
 SPLITS = ("train", "validation", "test")
-
-
-class Utterance(NamedTuple):
-    """One labelled utterance.
-
-    Attributes:
-        id: Name that is unique in its corpus; it never holds a path separator.
-        path: Audio file.
-        emotion: Canonical name (:mod:`emoquant.labels`).
-        speaker: Name of the speaker, unique in the corpus; empty where unknown.
-        split: ``"train"``, ``"validation"`` or ``"test"``.
-        text: What is said; empty where unknown.
-        language: BCP 47 tag; empty where unknown.
-        start: Where the utterance begins in the file, in seconds.
-        end: Where it ends, in seconds; None for the end of the file.
-        votes: Annotators' votes per canonical emotion (counts or shares); empty where nobody voted.
-        dimensions: Annotators' mean ratings of arousal, valence and dominance, on the corpus's scale; those that there
-            are.
-    """
-
-    id: str
-    path: Path
-    emotion: str
-    speaker: str
-    split: str
-    text: str = ""
-    language: str = ""
-    start: float = 0.0
-    end: float | None = None
-    votes: Mapping[str, float] = {}
-    dimensions: Mapping[str, float] = {}
 
 
 class Corpus(ABC):

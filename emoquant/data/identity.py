@@ -1,9 +1,7 @@
 """Whether every utterance of a corpus is there once, under one label, and as many of them as were published."""
 
 import logging
-from collections.abc import Iterator, Sequence
-
-import numpy as np
+from collections.abc import Sequence
 
 from emoquant.data.base import Utterance
 from emoquant.data.table import UtteranceTable
@@ -23,24 +21,13 @@ def check_ids(corpus: str, utterances: Sequence[Utterance]) -> None:
             other.
     """
     table = UtteranceTable.of(utterances)
-    for first, second in _repeated(table):
+    for first, second in table.repeated("id"):
         one, other = table[first], table[second]
         labels = "" if one.emotion == other.emotion else f", labelled {one.emotion} here and {other.emotion} there"
         raise ValueError(
             f"corpus {corpus!r}: {one.path} and {other.path} are one utterance by their id {one.id!r}{labels}: a copy, "
             "or one recording in two formats; keep one of them"
         )
-
-
-def _repeated(table: UtteranceTable) -> Iterator[tuple[int, int]]:
-    """Yield pairs of rows with one id, in the order of the second."""
-    ids = table.strings("id")
-    hashes = np.fromiter((hash(name) for name in ids), np.int64, len(table))
-    order = np.argsort(hashes, kind="stable")
-    alike = np.flatnonzero(np.diff(hashes[order]) == 0)
-    for first, second in sorted(zip(order[alike].tolist(), order[alike + 1].tolist(), strict=True), key=lambda p: p[1]):
-        if ids[first] == ids[second]:
-            yield first, second
 
 
 def compare_count(place: object, found: int, published: int, what: str) -> None:

@@ -207,6 +207,12 @@ class UtteranceTable(Sequence[Utterance]):
         assert isinstance(found, Strings)
         return found
 
+    def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
+        """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
+        texts = self.strings(column)
+        hashes = np.fromiter(map(hash, texts), np.int64, len(self))
+        return [(first, second) for first, second in repeated_rows(hashes, *others) if texts[first] == texts[second]]
+
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
         columns = {name: column.select(rows) for name, column in self._columns.items()}
@@ -273,6 +279,19 @@ class UtteranceTable(Sequence[Utterance]):
 def _known(ratings: np.ndarray) -> dict[str, float]:
     """Return the ratings that there are, by dimension."""
     return {name: value for name, value in zip(DIMENSIONS, ratings.tolist(), strict=True) if not math.isnan(value)}
+
+
+def repeated_rows(*columns: np.ndarray) -> list[tuple[int, int]]:
+    """Return the rows that equal an earlier one in all columns, each after the last such one, in their order.
+
+    Example:
+        >>> repeated_rows(np.array([3, 5, 3, 3]))
+        [(0, 2), (2, 3)]
+    """
+    order = np.lexsort(columns)  # stable
+    alike = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    pairs = [(int(order[row]), int(order[row + 1])) for row in np.flatnonzero(alike)]
+    return sorted(pairs, key=lambda pair: pair[1])
 
 
 def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
