@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due
+from emoquant.callbacks.live import at_points, checked_batch, codec_of, due
 from emoquant.callbacks.media import Media, media_of
 from emoquant.encoders.heads import head_or_none
 from emoquant.interfaces.access import data_of
@@ -91,7 +91,7 @@ class LambdaSweep(Callback):
                 vectors.update(move_data_to_device(batch, pl_module.device))
             self._references = vectors.compute()
         self._sweep = SweepMetrics(
-            [AtPoints(codec, self.points)],
+            [at_points(codec, self.points)],
             data.emotions,
             self._references,
             cast(Classifier | None, self.classifier),
@@ -101,13 +101,7 @@ class LambdaSweep(Callback):
         ).to(pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's hook
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
         """Code and measure a batch."""
         if self._sweep is not None:

@@ -1,4 +1,4 @@
-"""How far long work is: a bar in a terminal, a line every tenth in a file or a pipe."""
+"""Progress of long work: a bar in a terminal, a line every tenth in a file or a pipe."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """A progress bar that is told how many items are done."""
+    """The protocol of a progress bar."""
 
     def update(self, n: int = 1, /) -> object:
         """Count ``n`` more."""
@@ -42,7 +42,7 @@ def progress(total: int, what: str, unit: str = "utt", shown: bool = True) -> It
         shown: Whether anything is shown.
 
     Yields:
-        What is told how many more are done.
+        The bar.
     """
     if shown and total and not sys.stderr.isatty():
         yield _Lines(total, what, unit)

@@ -8,9 +8,9 @@ import numpy as np
 from torch.utils.data import DataLoader
 
 from emoquant.data.base import Corpus
+from emoquant.data.features import SplitDataset
 from emoquant.data.module import AudioDataModule
 from emoquant.data.sampling import Rows, TrainingSampler
-from emoquant.data.speech import SplitDataset
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
 
 

@@ -1,4 +1,4 @@
-"""What every corpus of emotional speech offers."""
+"""The interface of a corpus of emotional speech: labelled utterances, splits and folds."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ class Corpus(ABC):
     name: str
 
     def prepare(self) -> None:  # noqa: B027 (most corpora have nothing to make)
-        """Make what can be made (a rendered corpus); called once, on one process, before :meth:`utterances`."""
+        """Create files that the corpus needs (rendered speech), once, on one process, before :meth:`utterances`."""
 
     def own_folds(self) -> int:
         """Return the number of folds that the corpus is published with; 0 where it is divided here."""
         return 0
 
     def fold_group(self, utterance: Utterance) -> str:
-        """Return what of an utterance is in one split of a fold only: its speaker."""
+        """Return the group of an utterance, which no fold divides: its speaker."""
         return utterance.speaker
 
     def utterances_in(self, fold: Fold) -> Sequence[Utterance]:

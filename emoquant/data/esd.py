@@ -14,8 +14,7 @@ from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.esd_text import Line, read_corrections, read_transcript
-from emoquant.data.folders import audio_files, required_folder, subfolders
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import audio_files, check_ids, compare_count, required_folder, subfolders
 from emoquant.data.splits import split_by_group
 
 _log = logging.getLogger(__name__)

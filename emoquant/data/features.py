@@ -1,22 +1,63 @@
 """Frame features and waveforms of a split, as batches are made of them."""
 
 import hashlib
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import Dataset
 
 from emoquant.audio.loading import read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.sampling import Rows
-from emoquant.data.speech import SplitDataset
 from emoquant.data.store import FeatureStore
-from emoquant.data.table import Names
+from emoquant.data.table import Names, UtteranceTable
 from emoquant.types import AudioBatch, Batch
 
 SAMPLE_RATE = 16_000
+
+
+class SplitDataset(Dataset[Any], ABC):
+    """The utterances of a split as a map from :class:`Rows` to a collated batch.
+
+    Attributes:
+        utterances: The utterances of the split, a sequence; row ``i`` of a batch is ``utterances[i]``.
+        lengths: Length of each in the unit that batches are bounded by, ``(N,)`` int64.
+        emotions: Index of each utterance's emotion, ``(N,)`` int64.
+        speakers: Index of each utterance's speaker, ``(N,)`` int64.
+    """
+
+    def __init__(
+        self, utterances: Sequence[Utterance], lengths: np.ndarray, emotions: np.ndarray, speakers: np.ndarray
+    ) -> None:
+        self.utterances = UtteranceTable.of(utterances)
+        self.lengths = lengths
+        self.emotions = emotions
+        self.speakers = speakers
+
+    def __len__(self) -> int:
+        """Utterances of the split."""
+        return len(self.lengths)
+
+    def ids(self) -> Iterable[str]:
+        """Return the ids of the utterances in order."""
+        return self.utterances.strings("id")
+
+    @abstractmethod
+    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
+        """Return a collated batch."""
+
+    def _labels(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        """Return emotions, speakers and rows of a batch, ``(B,)`` int64 each."""
+        return (
+            torch.from_numpy(self.emotions[rows]),
+            torch.from_numpy(self.speakers[rows]),
+            torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)),
+        )
 
 
 class FeatureDataset(SplitDataset):
@@ -50,7 +91,7 @@ class FeatureDataset(SplitDataset):
 
     @property
     def content(self) -> bytes:
-        """What tells these features from others of the same names and lengths: a digest of their entries' keys."""
+        """Digest of the keys of all entries: it differs where features of the same names and lengths differ."""
         return hashlib.sha256(self._store.index.keys(self._rows)).digest()
 
     def __getitem__(self, index: Rows) -> Batch:

@@ -10,15 +10,15 @@ from torch.utils.data import DataLoader
 
 from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
-from emoquant.data.features import SAMPLE_RATE, AudioDataset, FeatureDataset
+from emoquant.data.extraction import find_entries, open_store
+from emoquant.data.features import SAMPLE_RATE, AudioDataset, FeatureDataset, SplitDataset
 from emoquant.data.folds import parse_fold
 from emoquant.data.pairing import PairedDataset, partner_rows
 from emoquant.data.selection import rows_by_share
-from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
-from emoquant.devices.ranks import any_rank, from_first, together
+from emoquant.devices.ranks import any_rank
 from emoquant.encoders.base import FrameEncoder
 from emoquant.interfaces.protocols import AudioData, EmotionData
 from emoquant.labels import STUDY_EMOTIONS, opposite_emotions
@@ -137,12 +137,7 @@ class EmotionDataModule(SpeechDataModule):
         self._rows = {split: find_entries(store, table) for split, table in found.items()}
         lacking = [t[row] for split, t in found.items() for row in np.flatnonzero(self._rows[split] < 0).tolist()]
         if any_rank(bool(lacking)):  # and no rank begins to write before all have counted
-            (rank, world), trainer = self._ranks(), self.trainer
-            device = trainer.strategy.root_device if trainer is not None else "cpu"
-            settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-            together(lambda: extract(lacking, self.encoder, store, rank, world, settings), AudioError)
-            from_first(store.merge)
-            store.refresh()
+            self._fill(store, self.encoder, lacking, self.extraction_seconds)
             self._rows = {split: find_entries(store, table) for split, table in found.items()}
         store.index.release_sources()
 

@@ -1,4 +1,4 @@
-"""Training that goes on within an epoch with the batch after the last one."""
+"""The loader of training batches, which resumes within an epoch."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from emoquant.data.sampling import TrainingSampler
 
 
 class TrainingLoader(DataLoader[Any]):
-    """A loader whose place in the epoch is part of the checkpoint (Lightning asks for it and gives it back).
+    """Loads training batches and stores its position in the epoch in checkpoints, as Lightning asks for it.
 
     Without it a run that goes on in the middle of an epoch would see the epoch's first batches again, and one whose
     workers load ahead the order of the first epoch.
@@ -32,7 +32,7 @@ class TrainingLoader(DataLoader[Any]):
         self._trainer = trainer
 
     def state_dict(self) -> dict[str, int]:
-        """Return epoch and batches that a run would have to go on from."""
+        """Return the epoch and the number of its batches that were trained on."""
         if self._trainer is None:
             return {"epoch": 0, "batches": 0}
         loop = self._trainer.fit_loop
@@ -44,7 +44,7 @@ class TrainingLoader(DataLoader[Any]):
         return {"epoch": max(0, epochs.started - 1), "batches": done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
+        """Resume at a position that :meth:`state_dict` returned."""
         assert isinstance(self.sampler, TrainingSampler)
         self.sampler.go_on(state["epoch"], state["batches"])
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -10,60 +10,33 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
+from emoquant.audio.loading import AudioError
 from emoquant.console.trainer_flags import is_overfitting
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.extraction import ExtractionSettings, extract
+from emoquant.data.features import SplitDataset
+from emoquant.data.folders import check_ids
 from emoquant.data.folds import Fold
-from emoquant.data.identity import check_ids
 from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows, TrainingSampler
+from emoquant.data.store import FeatureStore
 from emoquant.data.table import Names, UtteranceTable, read_table
-from emoquant.devices.ranks import Attempt, own_rank, require_plain_strategy, require_share, world_size
+from emoquant.devices.ranks import (
+    Attempt,
+    from_first,
+    own_rank,
+    require_plain_strategy,
+    require_share,
+    together,
+    world_size,
+)
+from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
 #: Split that a stage of the trainer evaluates.
 EVALUATED = {"fit": "validation", "validate": "validation", "test": "test", "predict": "test"}
-
-
-class SplitDataset(Dataset[Any], ABC):
-    """The utterances of a split as a map from :class:`Rows` to a collated batch.
-
-    Attributes:
-        utterances: The utterances of the split, a sequence; row ``i`` of a batch is ``utterances[i]``.
-        lengths: Length of each in the unit that batches are bounded by, ``(N,)`` int64.
-        emotions: Index of each utterance's emotion, ``(N,)`` int64.
-        speakers: Index of each utterance's speaker, ``(N,)`` int64.
-    """
-
-    def __init__(
-        self, utterances: Sequence[Utterance], lengths: np.ndarray, emotions: np.ndarray, speakers: np.ndarray
-    ) -> None:
-        self.utterances = UtteranceTable.of(utterances)
-        self.lengths = lengths
-        self.emotions = emotions
-        self.speakers = speakers
-
-    def __len__(self) -> int:
-        """Utterances of the split."""
-        return len(self.lengths)
-
-    def ids(self) -> Iterable[str]:
-        """Return the ids of the utterances in order."""
-        return self.utterances.strings("id")
-
-    @abstractmethod
-    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
-        """Return a collated batch."""
-
-    def _labels(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Return emotions, speakers and rows of a batch, ``(B,)`` int64 each."""
-        return (
-            torch.from_numpy(self.emotions[rows]),
-            torch.from_numpy(self.speakers[rows]),
-            torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)),
-        )
 
 
 class SpeechDataModule(LightningDataModule, ABC):
@@ -171,11 +144,7 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Return the test split or a share of it, every utterance once over all ranks (and shares)."""
-        dataset, rank, world = self._some("test"), *self._ranks()
-        number, count, done = self._test_share
-        return self._loader(
-            dataset, ExactSampler(dataset.lengths, self.budget, number * world + rank, count * world, done)
-        )
+        return self._exact("test", *self._test_share)
 
     def share_test(self, number: int, count: int, done: int = 0) -> None:
         """Restrict the test loader to a share of the split, for a job of an array or a run that goes on.
@@ -222,9 +191,10 @@ class SpeechDataModule(LightningDataModule, ABC):
             )
         return dataset
 
-    def _exact(self, split: str) -> DataLoader[Any]:
+    def _exact(self, split: str, number: int = 0, count: int = 1, done: int = 0) -> DataLoader[Any]:
         dataset, rank, world = self._some(split), *self._ranks()
-        return self._loader(dataset, ExactSampler(dataset.lengths, self.budget, rank, world))
+        sampler = ExactSampler(dataset.lengths, self.budget, number * world + rank, count * world, done)
+        return self._loader(dataset, sampler)
 
     def _loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
@@ -232,6 +202,17 @@ class SpeechDataModule(LightningDataModule, ABC):
             return DataLoader(dataset, batch_size=None, sampler=OverfitSampler(sampler))
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
+
+    def _fill(
+        self, store: FeatureStore, encoder: FrameEncoder, utterances: Sequence[Utterance], seconds: float
+    ) -> None:
+        """Encode what a store lacks of utterances, every rank its share, in batches of so many seconds."""
+        (rank, world), trainer = self._ranks(), self.trainer
+        device = trainer.strategy.root_device if trainer is not None else "cpu"
+        settings = ExtractionSettings(device, seconds, max(2, self.num_workers))
+        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
+        from_first(store.merge)
+        store.refresh()
 
     def _bucketed(self, dataset: SplitDataset) -> DataLoader[Any]:
         """Return training batches of similar lengths; this process's part of a batch where they share one."""

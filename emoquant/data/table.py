@@ -4,7 +4,8 @@ import math
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, islice
+from dataclasses import dataclass, replace
+from itertools import chain
 from operator import eq
 from pathlib import Path
 from typing import Any, overload
@@ -15,36 +16,10 @@ from emoquant.data.base import Corpus, Utterance
 from emoquant.data.folds import Fold
 from emoquant.labels import DIMENSIONS
 
-#: Rows that an iteration turns into Python's own numbers at a time.
-_CHUNK = 1 << 16
 #: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
 _ROWS = 256
-
-
-class Strings:
-    """Strings one after the other in one buffer."""
-
-    def __init__(self, buffer: bytes | bytearray, begins: np.ndarray, ends: np.ndarray) -> None:
-        self._buffer, self._begins, self._ends = buffer, begins, ends
-
-    def __getitem__(self, index: int) -> str:
-        return self._buffer[self._begins[index] : self._ends[index]].decode()
-
-    def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self._begins), _CHUNK):  # lists of the whole would take 40 bytes a row
-            begins, ends = (edges[first : first + _CHUNK].tolist() for edges in (self._begins, self._ends))
-            for begin, end in zip(begins, ends, strict=True):
-                yield self._buffer[begin:end].decode()
-
-    def select(self, rows: np.ndarray) -> "Strings":
-        """Return the strings of some rows."""
-        return Strings(self._buffer, self._begins[rows], self._ends[rows])
-
-    def join(self, other: "Strings") -> "Strings":
-        """Return these strings and then others."""
-        shift = len(self._buffer)
-        begins = np.concatenate([self._begins, other._begins + shift])
-        return Strings(self._buffer + other._buffer, begins, np.concatenate([self._ends, other._ends + shift]))
+#: Columns of texts that are kept one by one, and how numpy keeps them.
+_TEXTS, _TEXT = ("id", "name", "text"), np.dtypes.StringDType()
 
 
 class Names:
@@ -62,8 +37,7 @@ class Names:
         return self.kinds[self.codes[index]]
 
     def __iter__(self) -> Iterator[Any]:
-        for first in range(0, len(self.codes), _CHUNK):
-            yield from (self.kinds[code] for code in self.codes[first : first + _CHUNK].tolist())
+        return (self.kinds[code] for code in self.codes)
 
     def among(self, kinds: Sequence[Any]) -> np.ndarray:
         """Return whether each row's value is one of some, ``(N,)`` bool."""
@@ -90,10 +64,9 @@ class Builder:
     """Collects utterances for a table, one after the other."""
 
     def __init__(self) -> None:
-        self._strings = {name: (bytearray(), array("q", [0])) for name in ("id", "name", "text")}
+        self._strings: dict[str, list[np.ndarray]] = {name: [np.empty(0, _TEXT)] for name in _TEXTS}
         names = ("folder", "emotion", "speaker", "split", "language", "votes")
         self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
-        self._buffers, self._numbers = list(self._strings.values()), list(self._codes.values())
         self._times, self._dimensions, self._flushed = array("d"), array("d"), 0
         self._rows: list[tuple[Any, ...]] = []
 
@@ -137,15 +110,10 @@ class Builder:
         names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes, rated = zip(
             *self._rows, strict=True
         )
-        for (buffer, edges), values in zip(self._buffers, (names, files, texts), strict=True):
-            text = "".join(values)
-            data = text.encode()
-            plain = len(data) == len(text)  # a byte a character
-            sizes = map(len, values) if plain else (len(value.encode()) for value in values)
-            buffer += data
-            edges.extend(islice(accumulate(sizes, initial=edges[-1]), 1, None))
+        for chunks, values in zip(self._strings.values(), (names, files, texts), strict=True):
+            chunks.append(np.array(values, _TEXT))
         kinds = (folders, emotions, speakers, splits, languages, votes)
-        for (numbers, codes), column in zip(self._numbers, kinds, strict=True):
+        for (numbers, codes), column in zip(self._codes.values(), kinds, strict=True):
             for kind in dict.fromkeys(column):
                 numbers.setdefault(kind, len(numbers))
             codes.extend(map(numbers.__getitem__, column))
@@ -160,17 +128,16 @@ class Builder:
     def table(self) -> "UtteranceTable":
         """Return the table."""
         self._flush()
-        columns: dict[str, Strings | Names] = {}
-        for column, (buffer, lengths) in self._strings.items():
-            edges = np.frombuffer(lengths, np.int64)
-            columns[column] = Strings(buffer, edges[:-1], edges[1:])
-        for column, (numbers, codes) in self._codes.items():
-            columns[column] = Names(list(numbers), np.frombuffer(codes, np.int32))
+        strings = {column: np.concatenate(chunks) for column, chunks in self._strings.items()}
+        names = {
+            name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
+        }
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
         rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS)) if self._dimensions else None
-        return UtteranceTable(columns, times, rated)
+        return UtteranceTable(strings, names, times, rated)
 
 
+@dataclass(eq=False)
 class UtteranceTable(Sequence[Utterance]):
     """A sequence of utterances that is kept in columns.
 
@@ -180,10 +147,10 @@ class UtteranceTable(Sequence[Utterance]):
             where no utterance has any.
     """
 
-    def __init__(
-        self, columns: Mapping[str, Strings | Names], times: np.ndarray, dimensions: np.ndarray | None = None
-    ) -> None:
-        self._columns, self.times, self.dimensions = dict(columns), times, dimensions
+    _strings: Mapping[str, np.ndarray]
+    _names: Mapping[str, Names]
+    times: np.ndarray
+    dimensions: np.ndarray | None = None
 
     @staticmethod
     def of(utterances: Iterable[Utterance]) -> "UtteranceTable":
@@ -197,15 +164,11 @@ class UtteranceTable(Sequence[Utterance]):
 
     def names(self, column: str) -> Names:
         """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
-        found = self._columns[column]
-        assert isinstance(found, Names)
-        return found
+        return self._names[column]
 
-    def strings(self, column: str) -> Strings:
-        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
-        found = self._columns[column]
-        assert isinstance(found, Strings)
-        return found
+    def strings(self, column: str) -> np.ndarray:
+        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``, ``(N,)`` of numpy's strings."""
+        return self._strings[column]
 
     def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
         """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
@@ -215,19 +178,19 @@ class UtteranceTable(Sequence[Utterance]):
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        columns = {name: column.select(rows) for name, column in self._columns.items()}
-        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
+        strings = {name: column[rows] for name, column in self._strings.items()}
+        names = {name: column.select(rows) for name, column in self._names.items()}
+        rated = None if self.dimensions is None else self.dimensions[rows]
+        return UtteranceTable(strings, names, self.times[rows], rated)
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
-        columns: dict[str, Strings | Names] = {
-            **{name: self.strings(name).join(other.strings(name)) for name in ("id", "name", "text")},
-            **{name: self.names(name).join(other.names(name)) for name in set(self._columns) - {"id", "name", "text"}},
-        }
+        strings = {name: np.concatenate([column, other.strings(name)]) for name, column in self._strings.items()}
+        names = {name: column.join(other.names(name)) for name, column in self._names.items()}
         rated = None
         if self.dimensions is not None or other.dimensions is not None:
             rated = np.concatenate([self._rated(), other._rated()])
-        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
+        return UtteranceTable(strings, names, np.concatenate([self.times, other.times]), rated)
 
     def _rated(self) -> np.ndarray:
         return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
@@ -236,11 +199,11 @@ class UtteranceTable(Sequence[Utterance]):
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times, self.dimensions)
+        return replace(self, _names={**self._names, "split": Names(list(numbers), codes)})
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
-        return UtteranceTable(self._columns, times, self.dimensions)
+        return replace(self, times=times)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -254,19 +217,20 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        columns = self._columns
+        strings = {name: column[index] for name, column in self._strings.items()}
+        names = {name: column[index] for name, column in self._names.items()}
         return Utterance(
-            columns["id"][index],
-            Path(columns["folder"][index], columns["name"][index]),
-            columns["emotion"][index],
-            columns["speaker"][index],
-            columns["split"][index],
-            columns["text"][index],
-            columns["language"][index],
-            start,
-            None if np.isnan(end) else end,
-            dict(self.names("votes")[index]),
-            {} if self.dimensions is None else _known(self.dimensions[index]),
+            id=strings["id"],
+            path=Path(names["folder"], strings["name"]),
+            emotion=names["emotion"],
+            speaker=names["speaker"],
+            split=names["split"],
+            text=strings["text"],
+            language=names["language"],
+            start=start,
+            end=None if np.isnan(end) else end,
+            votes=dict(names["votes"]),
+            dimensions={} if self.dimensions is None else _known(self.dimensions[index]),
         )
 
     def __eq__(self, other: object) -> bool:

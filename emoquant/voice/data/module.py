@@ -13,12 +13,13 @@ from torch import Tensor
 from emoquant.audio.loading import AudioError, audio_seconds, read_audio
 from emoquant.audio.mel import MelSettings
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.extraction import ExtractionSettings, extract, open_store
+from emoquant.data.extraction import open_store
+from emoquant.data.features import SplitDataset
 from emoquant.data.pairing import partner_rows
 from emoquant.data.rendered import RenderedCorpus
-from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
-from emoquant.devices.ranks import from_first, together
+from emoquant.devices.ranks import together
 from emoquant.encoders.base import FrameEncoder
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import STUDY_EMOTIONS
@@ -171,12 +172,7 @@ class TTSDataModule(SpeechDataModule):
 
     def _frames_of(self, encoder: FrameEncoder, utterances: Sequence[Utterance]) -> FeatureStore:
         store = open_store(encoder, self.cache_dir, self.precision)
-        (rank, world), trainer = self._ranks(), self.trainer
-        device = trainer.strategy.root_device if trainer is not None else "cpu"
-        settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
-        from_first(store.merge)
-        store.refresh()
+        self._fill(store, encoder, utterances, self.extraction_seconds)
         return store
 
     def _is_long(self, utterance: Utterance) -> bool:
