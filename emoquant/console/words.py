@@ -58,23 +58,18 @@ def parse_line(command: str, args: Sequence[str]) -> Line:
     found: dict[str, str] = {}
     rest: list[str] = []
     begun = False  # configurations come before all flags but --config
-    index = 0
-    while index < len(words):
-        word, _, value = words[index].partition("=")
-        index += 1
-        takes = word in ("-c", "--config", "--data", "--folder", "--encoder", "--emotions", *SHORT)
+    given = iter(words)
+    for each in given:
+        word, _, value = each.partition("=")
         if not word.startswith("-") and not begun:
-            configs.append(find_config(words[index - 1], KINDS[command]))
+            configs.append(find_config(each, KINDS[command]))
             continue
         begun = begun or word not in ("-c", "--config")
-        if not takes:
-            rest.append(words[index - 1])
+        if word not in ("-c", "--config", "--data", "--folder", "--encoder", "--emotions", *SHORT):
+            rest.append(each)
             continue
-        if not value:
-            if index == len(words):
-                raise ValueError(f"{word} lacks its value")
-            value = words[index]
-            index += 1
+        if not (value := value or next(given, "")):
+            raise ValueError(f"{word} lacks its value")
         if word in ("-c", "--config"):
             configs.append(find_config(value, KINDS[command]))
         elif word in SHORT:

@@ -90,12 +90,10 @@ class ESD(Corpus):
 
     def _corrected(self, found: list[Utterance], path: Path) -> list[Utterance]:
         texts = read_corrections(path)
-        if unknown := sorted(name for name in set(texts) - {u.id for u in found} if int(name[:4]) in self._numbers()):
+        speakers = {f"{number:04d}" for language in self.languages for number in _LANGUAGES[language]}
+        if unknown := sorted(name for name in set(texts) - {u.id for u in found} if name[:4] in speakers):
             raise ValueError(f"{path}: no utterance {', '.join(unknown[:5])} in {self.root}; correct the ids")
         return [u._replace(text=texts.get(u.id, u.text)) for u in found]
-
-    def _numbers(self) -> set[int]:
-        return {number for language in self.languages for number in _LANGUAGES[language]}
 
     def _split(self, utterances: list[Utterance]) -> list[Utterance]:
         if self.split == "official":

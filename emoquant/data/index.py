@@ -87,6 +87,9 @@ class Index:
         shards: Sizes and times of change (ns) at which a shard was known to be sound, by its name.
     """
 
+    entries: np.ndarray
+    _sources: np.ndarray
+
     def __init__(self, lines: Iterable[bytes] = (), base: "Index | None" = None) -> None:
         self._names: list[str] = list(base._names) if base else []
         self.shards: dict[str, set[tuple[int, int]]] = {k: set(v) for k, v in base.shards.items()} if base else {}

@@ -20,6 +20,7 @@ from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.devices.ranks import any_rank
 from emoquant.encoders.base import FrameEncoder
+from emoquant.encoders.emotion2vec import Emotion2Vec
 from emoquant.interfaces.protocols import AudioData, EmotionData
 from emoquant.labels import STUDY_EMOTIONS, opposite_emotions
 from emoquant.storage.origin import Origin
@@ -85,7 +86,7 @@ class EmotionDataModule(SpeechDataModule):
             raise ValueError(
                 f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"
             )
-        self.encoder = encoder if encoder is not None else _default_encoder()
+        self.encoder = encoder if encoder is not None else Emotion2Vec()
         self.precision, self.extraction_seconds = precision, extraction_seconds
         self._store: FeatureStore | None = None
         self._rows: dict[str, np.ndarray] = {}
@@ -232,9 +233,3 @@ def _shares(votes: Mapping[str, float], emotions: Sequence[str]) -> list[float]:
     """Return the share of all votes for each emotion; zeros where nobody voted."""
     total = sum(votes.values())
     return [votes.get(emotion, 0.0) / total if total else 0.0 for emotion in emotions]
-
-
-def _default_encoder() -> FrameEncoder:
-    from emoquant.encoders.emotion2vec import Emotion2Vec
-
-    return Emotion2Vec("checkpoints/emotion2vec-tiny")

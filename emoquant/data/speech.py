@@ -243,17 +243,13 @@ class SpeechDataModule(LightningDataModule, ABC):
         if left_out:
             text = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
             rank_zero_info(f"{self.name}: utterances of other emotions are left out: {text}")
-        return self._labelled(reduce(UtteranceTable.join, tables), reduce(Names.join, speakers))
-
-    def _labelled(self, whole: UtteranceTable, speakers: Names) -> dict[str, SplitDataset]:
-        """Return the datasets of the splits of all utterances, whose speakers' names are unique over the corpora."""
-        self.speakers = sorted({speakers.kinds[code] for code in np.unique(speakers.codes)})
-        labels = {
-            "emotions": whole.names("emotion").numbers(self.emotions),
-            "speakers": speakers.numbers(self.speakers),
-        }
+        whole, voices = reduce(UtteranceTable.join, tables), reduce(Names.join, speakers)
+        self.speakers = sorted({voices.kinds[code] for code in np.unique(voices.codes)})
+        emotions = whole.names("emotion").numbers(self.emotions)
+        labels = {"emotions": emotions, "speakers": voices.numbers(self.speakers)}
         rows = {split: np.flatnonzero(whole.names("split").among([split])) for split in SPLITS}
         found = {split: whole.select(rows[split]) for split in SPLITS}
+        del tables, whole  # copies of what the splits hold now
         self._prepare_splits(found)
         return {
             split: self._dataset(split, table, {name: numbers[rows[split]] for name, numbers in labels.items()})

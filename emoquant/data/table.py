@@ -18,8 +18,10 @@ from emoquant.labels import DIMENSIONS
 
 #: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
 _ROWS = 256
-#: Columns of texts that are kept one by one, and how numpy keeps them.
-_TEXTS, _TEXT = ("id", "name", "text"), np.dtypes.StringDType()
+#: Columns of texts that are kept one by one, those of few values, and how numpy keeps texts.
+_TEXTS, _KINDS = ("id", "name", "text"), ("folder", "emotion", "speaker", "split", "language", "votes")
+_UNRATED = (math.nan,) * len(DIMENSIONS)
+_COLUMNS, _TEXT = (*_TEXTS, *_KINDS), np.dtypes.StringDType()
 
 
 class Names:
@@ -65,9 +67,8 @@ class Builder:
 
     def __init__(self) -> None:
         self._strings: dict[str, list[np.ndarray]] = {name: [np.empty(0, _TEXT)] for name in _TEXTS}
-        names = ("folder", "emotion", "speaker", "split", "language", "votes")
-        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
-        self._times, self._dimensions, self._flushed = array("d"), array("d"), 0
+        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in _KINDS}
+        self._times, self._dimensions = array("d"), array("d")
         self._rows: list[tuple[Any, ...]] = []
 
     def append(self, utterance: Utterance) -> None:
@@ -99,7 +100,7 @@ class Builder:
 
         ``rated`` are the ratings of the dimensions, NaN for those that there are not, or nothing at all.
         """
-        self._rows.append((name, folder, file, emotion, speaker, split, text, language, start, end, votes, rated))
+        self._rows.append((name, file, text, folder, emotion, speaker, split, language, votes, start, end, rated))
         if len(self._rows) == _ROWS:
             self._flush()
 
@@ -107,22 +108,16 @@ class Builder:
         """Move the rows that were collected into the columns, which is faster for many at once."""
         if not self._rows:
             return
-        names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes, rated = zip(
-            *self._rows, strict=True
-        )
-        for chunks, values in zip(self._strings.values(), (names, files, texts), strict=True):
-            chunks.append(np.array(values, _TEXT))
-        kinds = (folders, emotions, speakers, splits, languages, votes)
-        for (numbers, codes), column in zip(self._codes.values(), kinds, strict=True):
-            for kind in dict.fromkeys(column):
+        *columns, starts, ends, rated = zip(*self._rows, strict=True)
+        values = dict(zip(_COLUMNS, columns, strict=True))
+        for name, chunks in self._strings.items():
+            chunks.append(np.array(values[name], _TEXT))
+        for name, (numbers, codes) in self._codes.items():
+            for kind in dict.fromkeys(values[name]):
                 numbers.setdefault(kind, len(numbers))
-            codes.extend(map(numbers.__getitem__, column))
+            codes.extend(map(numbers.__getitem__, values[name]))
         self._times.extend(chain.from_iterable(zip(starts, ends, strict=True)))
-        if self._dimensions or any(rated):
-            nothing = (math.nan,) * len(DIMENSIONS)
-            before = self._flushed - len(self._dimensions) // len(DIMENSIONS)
-            self._dimensions.extend(chain.from_iterable([*[nothing] * before, *(each or nothing for each in rated)]))
-        self._flushed += len(self._rows)
+        self._dimensions.extend(chain.from_iterable(each or _UNRATED for each in rated))
         self._rows.clear()
 
     def table(self) -> "UtteranceTable":
@@ -133,8 +128,8 @@ class Builder:
             name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
         }
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
-        rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS)) if self._dimensions else None
-        return UtteranceTable(strings, names, times, rated)
+        rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS))
+        return UtteranceTable(strings, names, times, None if np.isnan(rated).all() else rated)
 
 
 @dataclass(eq=False)
@@ -217,21 +212,12 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        strings = {name: column[index] for name, column in self._strings.items()}
-        names = {name: column[index] for name, column in self._names.items()}
-        return Utterance(
-            id=strings["id"],
-            path=Path(names["folder"], strings["name"]),
-            emotion=names["emotion"],
-            speaker=names["speaker"],
-            split=names["split"],
-            text=strings["text"],
-            language=names["language"],
-            start=start,
-            end=None if np.isnan(end) else end,
-            votes=dict(names["votes"]),
-            dimensions={} if self.dimensions is None else _known(self.dimensions[index]),
-        )
+        values: dict[str, Any] = {name: column[index] for name, column in self._strings.items()}
+        values |= {name: column[index] for name, column in self._names.items()}
+        path, votes = Path(values.pop("folder"), values.pop("name")), dict(values.pop("votes"))
+        rated = {} if self.dimensions is None else _known(self.dimensions[index])
+        end = None if math.isnan(end) else end
+        return Utterance(path=path, start=start, end=end, votes=votes, dimensions=rated, **values)
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence has the same utterances."""

@@ -21,6 +21,7 @@ from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.devices.ranks import together
 from emoquant.encoders.base import FrameEncoder
+from emoquant.encoders.emotion2vec import Emotion2Vec
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.storage.origin import Origin
@@ -113,7 +114,7 @@ class TTSDataModule(SpeechDataModule):
         if reference not in ("same", "other", "both") or speaker_vectors not in ("utterance", "centroid"):
             raise ValueError(f"reference {reference!r} or speaker_vectors {speaker_vectors!r} is unknown")
         self.aligner = aligner if aligner is not None else self._default_aligner()
-        self.encoder = encoder if encoder is not None else _default_encoder()
+        self.encoder = encoder if encoder is not None else Emotion2Vec()
         self.speaker_encoder, self.speaker_vectors, self.reference = speaker_encoder, speaker_vectors, reference
         self.analysis = Analysis(mel if mel is not None else MelSettings(), f0_floor, f0_ceiling)
         self.mel, self.boundaries = self.analysis.mel, boundaries
@@ -272,12 +273,6 @@ def _require_own_ids(found: Mapping[str, Sequence[Utterance]]) -> None:
                 "named: give the utterances of joined corpora ids of their own (the column id of a manifest)"
             )
         seen[utterance.id] = utterance.path
-
-
-def _default_encoder() -> FrameEncoder:
-    from emoquant.encoders.emotion2vec import Emotion2Vec
-
-    return Emotion2Vec("checkpoints/emotion2vec-tiny")
 
 
 def _require_sizes(frames_per_batch: int, min_frames: int, extraction_seconds: float) -> None:
