@@ -121,9 +121,9 @@ class Builder:
         self._rows.clear()
 
     def table(self) -> "UtteranceTable":
-        """Return the table."""
+        """Return the table; nothing can be added afterwards."""
         self._flush()
-        strings = {column: np.concatenate(chunks) for column, chunks in self._strings.items()}
+        strings = {column: np.concatenate(self._strings.pop(column)) for column in _TEXTS}  # frees the parts at once
         names = {
             name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
         }
