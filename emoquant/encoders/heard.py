@@ -41,7 +41,6 @@ KNOWN: dict[str, Heard] = {
     "emotion2vec_plus_base": Heard(pseudo_labels=EMOBOX, audio=_PRETRAINING),
     "emotion2vec_plus_large": Heard(pseudo_labels=EMOBOX, audio=_PRETRAINING),
     "emotion2vec-tiny": _TINY,
-    "emotion2vec-tiny-v1": _TINY,
     "wav2vec2-large-robust-12-ft-emotion-msp-dim": Heard(labels=("msp_podcast",)),
     "wav2vec2-base-superb-er": Heard(labels=("iemocap",)),
     "wav2vec2-large-superb-er": Heard(labels=("iemocap",)),

@@ -11,6 +11,7 @@ from emoquant.tasks.lda import LDATask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.transform import TransformTask
+from emoquant.tasks.utterance import UtteranceTask
 
 __all__ = [
     "AcousticTask",
@@ -24,4 +25,5 @@ __all__ = [
     "LDATask",
     "ProbeTask",
     "TransformTask",
+    "UtteranceTask",
 ]
