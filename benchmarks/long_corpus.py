@@ -170,7 +170,7 @@ def start(folder: Path, dim: int) -> None:
     data.num_workers = 2
     # The store has an index and no features: zeros take their place.
     # It is there since `setup`, and a method of an object is replaced on purpose.
-    data._store.read = lambda row: torch.zeros(int(data._store.index.frames[row]), dim)  # type: ignore[union-attr,method-assign]
+    data._store.read = lambda row: torch.zeros(int(data._store.index.entries["frames"][row]), dim)  # type: ignore[union-attr,method-assign]
     batches = iter(data.train_dataloader())
     for _ in range(20):
         next(batches)

@@ -6,10 +6,42 @@ mel frames of the style reference, ``F`` frames of the emotion encoder, ``M`` me
 vector.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
 from torch import Tensor
+
+
+class Utterance(NamedTuple):
+    """One labelled utterance.
+
+    Attributes:
+        id: Name that is unique in its corpus; it never holds a path separator.
+        path: Audio file.
+        emotion: Canonical name (:mod:`emoquant.labels`).
+        speaker: Name of the speaker, unique in the corpus; empty where unknown.
+        split: ``"train"``, ``"validation"`` or ``"test"``.
+        text: What is said; empty where unknown.
+        language: BCP 47 tag; empty where unknown.
+        start: Where the utterance begins in the file, in seconds.
+        end: Where it ends, in seconds; None for the end of the file.
+        votes: Annotators' votes per canonical emotion (counts or shares); empty where nobody voted.
+        dimensions: Annotators' mean ratings of arousal, valence and dominance, on the corpus's scale; those that there
+            are.
+    """
+
+    id: str
+    path: Path
+    emotion: str
+    speaker: str
+    split: str
+    text: str = ""
+    language: str = ""
+    start: float = 0.0
+    end: float | None = None
+    votes: Mapping[str, float] = {}
+    dimensions: Mapping[str, float] = {}
 
 
 class Batch(NamedTuple):

@@ -40,7 +40,7 @@ class Atlas(NamedTuple):
 
 
 def chart(emotions: tuple[str, ...], vectors: Tensor, labels: Tensor) -> Atlas:
-    """Return the map of utterance vectors.
+    """Fit the map: centroids and the two principal directions of utterance vectors.
 
     Args:
         emotions: Names of the emotions.

@@ -1,4 +1,4 @@
-"""What the page does with a recording: code it at every lambda, place it among the emotions, say something with it."""
+"""Processing behind the page: quantize a recording at every lambda, and synthesise a text with its emotion."""
 
 import hashlib
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ class Hearing(NamedTuple):
     Attributes:
         points: Lambdas of the codec.
         before: The recording's frames, not quantized.
-        after: What the codec makes of them at each point.
+        after: The quantized frames at each point.
     """
 
     points: tuple[float, ...]
@@ -44,7 +44,7 @@ class Workbench:
         encoder: Encoder of recordings.
         codecs: Codecs to choose from.
         atlas: Map of emotions.
-        head: Hears emotions in vectors; none by default.
+        head: Classifier of emotion vectors; none by default.
         synthesizer: A voice; none by default.
         trim: How many dB below its loudest 20 ms a recording is cut at both ends; None to cut nothing.
 
@@ -73,7 +73,7 @@ class Workbench:
         self._heard: dict[tuple[str, str], Hearing] = {}
 
     def hear(self, recording: Path, codec: str) -> Hearing:
-        """Return what a codec makes of a recording at all its points.
+        """Encode a recording and quantize it at every operating point of a codec; recent results are kept.
 
         Raises:
             AudioError: The recording cannot be used or is too long.
@@ -99,7 +99,7 @@ class Workbench:
         return found
 
     def heard_as(self, emotion: Emotion) -> str:
-        """Return the class that the head hears, by its canonical name; empty without a head."""
+        """Return the emotion that the head predicts, by its canonical name; empty without a head."""
         if self.head is None:
             return ""
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""What the headers of audio files claim, held against what is there: libsndfile reads many a cut file in silence."""
+"""Sizes in the headers of audio files, checked against the files: libsndfile reads truncated files without error."""
 
 import io
 import os
@@ -19,7 +19,7 @@ _LIMITS, _NEAR = (2**31, 2**32, 2**63, 2**64), 2**16
 
 
 class Claim(NamedTuple):
-    """What a header says of the samples.
+    """Position and size of the samples, by the header of a file.
 
     Attributes:
         begin: Where the samples begin, in bytes.
@@ -37,7 +37,7 @@ class Claim(NamedTuple):
 
 
 def check_size(path: Path) -> BinaryIO | None:
-    """Hold the size that a file's header claims against the file.
+    """Compare the size of the samples in a file's header with the file.
 
     A size that its writer could not know (a stream's) is no claim: it is 0, near a power of two that ends its number
     format, or beyond two gigabytes with less than an eighth of them there. Such files hold samples up to their end.

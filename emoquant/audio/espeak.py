@@ -163,7 +163,7 @@ class Espeak:
         return Speech(samples, self.rate, self._phonemes(len(samples)), self._words(text, len(samples)))
 
     def choose(self, voice: str) -> None:
-        """Take a voice by its name, or by a language that it speaks (``"fr-fr"``, ``"en-gb"``, ``"zh"``).
+        """Select a voice by its name, or by a language that it speaks (``"fr-fr"``, ``"en-gb"``, ``"zh"``).
 
         Raises:
             EspeakError: There is none; the message names some that there are.

@@ -1,4 +1,4 @@
-"""Melody: the fundamental frequency at the frames of a mel spectrogram, by WORLD."""
+"""The fundamental frequency (F0) at the frames of a mel spectrogram, by WORLD."""
 
 from types import ModuleType
 from typing import Literal, NamedTuple
@@ -32,7 +32,7 @@ def melody(
     ceiling: float = 750.0,
     method: Literal["dio", "harvest"] = "dio",
 ) -> Melody:
-    """Return the melody of an utterance at the centres of its mel frames, refined by StoneMask.
+    """Estimate the F0 of an utterance at the centres of its mel frames, refined by StoneMask.
 
     Args:
         waveform: Samples at the mel's rate, ``(N,)``.
@@ -64,7 +64,7 @@ def melody(
 
 
 def interpolated(f0: Tensor) -> Melody:
-    """Return a melody from F0 with zeros at unvoiced frames.
+    """Interpolate F0 through unvoiced frames, where it is 0.
 
     Args:
         f0: Hz, ``(T,)``; 0 where a frame is unvoiced.

@@ -1,4 +1,4 @@
-"""What watches a run: results and reports on disk, curves, figures, embeddings and audio in the logger."""
+"""Callbacks of the trainer: results and reports on disk; curves, figures, embeddings and audio in the logger."""
 
 from emoquant.callbacks.audio import AudioSamples
 from emoquant.callbacks.codebooks import CodebookMonitor

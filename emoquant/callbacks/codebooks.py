@@ -1,6 +1,4 @@
-"""Health of the codebooks in training: perplexity, usage and dead codes of every position."""
-
-from typing import Any
+"""Use of the codebooks in training: perplexity, usage and dead codes of every position."""
 
 import numpy as np
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -22,7 +20,7 @@ class CodebookMonitor(Callback):
 
     Args:
         point: Operating point at which codes are chosen; at lambda 0 they are the nearest codewords.
-        every_n_epochs: Epochs from one look to the next.
+        every_n_epochs: Epochs from one count to the next.
 
     Raises:
         ValueError: ``every_n_epochs`` is below 1.
@@ -43,13 +41,7 @@ class CodebookMonitor(Callback):
             self._codes = CodeHistogram(self._codec.positions, self._codec.codewords).to(pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's hook
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
         """Count the codes of a batch."""
         if self._codes is not None and self._codec is not None:

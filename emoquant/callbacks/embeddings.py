@@ -1,7 +1,6 @@
 """Utterance embeddings before and after coding in the logger: TensorBoard's projector, or a table."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
@@ -26,7 +25,7 @@ class EmbeddingProjector(Callback):
     Args:
         points: Operating points.
         max_utterances: Utterances shown, each of them once more for every point.
-        every_n_epochs: Epochs from one look to the next in training.
+        every_n_epochs: Epochs from one projection to the next in training.
 
     Raises:
         ValueError: A number is below 1 or there are no points.
@@ -52,24 +51,18 @@ class EmbeddingProjector(Callback):
         self._begin(trainer, codec_of(pl_module))
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        *rest: Any,  # noqa: ANN401 - Lightning's hook
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
-        """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
+        """Collect the utterances of a batch."""
         if self._codec is not None:
-            self._collect(trainer, checked_batch(rest[1]), "validation")
+            self._collect(trainer, checked_batch(batch), "validation")
 
     def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        *rest: Any,  # noqa: ANN401 - Lightning's hook
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
-        """Collect the utterances of a batch (``rest`` is outputs, batch and its indices)."""
+        """Collect the utterances of a batch."""
         if self._codec is not None:
-            self._collect(trainer, checked_batch(rest[1]), "test")
+            self._collect(trainer, checked_batch(batch), "test")
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write what was collected."""

@@ -22,7 +22,7 @@ class FailTogether(Callback):
     a thread in each of the others looks for it and ends its process with the error of the first.
 
     Args:
-        seconds: Time between two looks.
+        seconds: Time between two checks.
         patience: Seconds that a failed process has to end by itself, before it is ended, too.
     """
 
@@ -32,7 +32,7 @@ class FailTogether(Callback):
         self._over = threading.Event()
 
     def watch_ranks(self) -> None:
-        """Begin to look for notes of other processes; a second call does nothing."""
+        """Start the thread that watches for errors of other processes; a second call does nothing."""
         if world_size() == 1 or self._store is not None:
             return
         # A connection of its own: that of the process group is blocked while something waits through it.
@@ -44,7 +44,7 @@ class FailTogether(Callback):
         threading.Thread(target=self._watch, args=(self._store, own_rank()), daemon=True).start()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Begin to look, unless the data module did before it encoded anything."""
+        """Start to watch, unless the data module did so before the extraction."""
         self.watch_ranks()
 
     def _watch(self, store: Any, rank: int) -> None:  # noqa: ANN401 - a store of torch.distributed
@@ -59,7 +59,7 @@ class FailTogether(Callback):
                 os._exit(1)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Leave the note, and see to it that this process ends."""
+        """Publish the error to the other processes, and make sure that this process ends."""
         self._over.set()
         if self._store is None or isinstance(exception, KeyboardInterrupt):
             return
@@ -83,6 +83,6 @@ class FailTogether(Callback):
         os._exit(1)
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Look no more."""
+        """Stop watching."""
         self._over.set()
         self._store = None

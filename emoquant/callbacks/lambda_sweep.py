@@ -2,14 +2,14 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
 from lightning.pytorch import Callback, LightningModule, Trainer
 from torch import nn
 
-from emoquant.callbacks.live import AtPoints, checked_batch, codec_of, due
+from emoquant.callbacks.live import at_points, checked_batch, codec_of, due
 from emoquant.callbacks.media import Media, media_of
 from emoquant.encoders.heads import head_or_none
 from emoquant.interfaces.access import data_of
@@ -38,7 +38,6 @@ class LambdaSweep(Callback):
         classifier: Frozen classifier of utterance vectors (a probe, say), with its ``labels`` and ``dim``; by default
             the head of the data's own encoder, and no recognition where that has none for the data's emotions.
         every_n_epochs: Epochs from one sweep to the next.
-        max_batches: Validation batches of a sweep on each process; all of them if None.
         references: Whether drift is measured; that reads the training split once.
         reports: What is drawn; recall (where there is recognition), similarity and rate by default.
         replicates: Bootstrap replicates behind the intervals of the curves.
@@ -52,17 +51,15 @@ class LambdaSweep(Callback):
         points: Sequence[float] = (0.0, 0.1, 1.0, 5.0, 20.0, 100.0, 500.0),
         classifier: nn.Module | None = None,
         every_n_epochs: int = 5,
-        max_batches: int | None = None,
         references: bool = True,
         reports: list[Drawing] | None = None,
         replicates: int = 200,
     ) -> None:
-        if min(every_n_epochs, replicates, 1 if max_batches is None else max_batches) < 1:
-            raise ValueError("every_n_epochs, max_batches and replicates must be at least 1")
+        if min(every_n_epochs, replicates) < 1:
+            raise ValueError("every_n_epochs and replicates must be at least 1")
         self.points, self.classifier = tuple(points), classifier
-        self.every_n_epochs, self.max_batches = every_n_epochs, max_batches
-        self.with_references, self.replicates = references, replicates
-        self.reports = reports
+        self.every_n_epochs, self.replicates = every_n_epochs, replicates
+        self.with_references, self.reports = references, reports
         self._references: References | None = None
         self._sweep: SweepMetrics | None = None
 
@@ -94,7 +91,7 @@ class LambdaSweep(Callback):
                 vectors.update(move_data_to_device(batch, pl_module.device))
             self._references = vectors.compute()
         self._sweep = SweepMetrics(
-            [AtPoints(codec, self.points)],
+            [at_points(codec, self.points)],
             data.emotions,
             self._references,
             cast(Classifier | None, self.classifier),
@@ -104,16 +101,10 @@ class LambdaSweep(Callback):
         ).to(pl_module.device)
 
     def on_validation_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's hook
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
         """Code and measure a batch."""
-        if self._sweep is not None and (self.max_batches is None or batch_idx < self.max_batches):
+        if self._sweep is not None:
             self._sweep.update(checked_batch(batch))
 
     def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

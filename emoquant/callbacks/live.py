@@ -1,35 +1,20 @@
-"""What the callbacks that watch a codec in training share: the codec, its batches, when to look."""
+"""Helpers of the callbacks that watch a codec in training: the codec, its batches, the epochs that are due."""
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any, cast
 
 from lightning.pytorch import LightningModule, Trainer
-from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.types import Batch, Coded
+from emoquant.types import Batch
 
 
-class AtPoints(Codec):
-    """A codec seen at other operating points than its own.
-
-    Args:
-        codec: The codec.
-        points: Operating points; its own if empty.
-    """
-
-    def __init__(self, codec: Codec, points: Sequence[float] = ()) -> None:
-        super().__init__()
-        self.codec = codec
-        self.name, self.dim, self.positions, self.codewords = codec.name, codec.dim, codec.positions, codec.codewords
-        self.points, self.origin = tuple(points) or codec.points, codec.origin
-        if hasattr(codec, "skip_vector"):
-            self.skip_vector = codec.skip_vector
-
-    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
-        """Code a batch at these points; see :meth:`Codec.forward`."""
-        coded: Coded = self.codec(features, lengths, self.points if points is None else points)
-        return coded
+def at_points(codec: Codec, points: Sequence[float]) -> Codec:
+    """Return a codec that shares the weights of another and runs at other operating points; its own if empty."""
+    seen = copy(codec)
+    seen.points = tuple(points) or codec.points
+    return seen
 
 
 def codec_of(module: LightningModule) -> Codec | None:
@@ -44,13 +29,13 @@ def codec_of(module: LightningModule) -> Codec | None:
 
 
 def due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Return whether this validation is to be looked at: every so many epochs of a training, never its sanity check.
+    """Return whether a callback runs in this validation: every so many epochs of a training, never its sanity check.
 
     A validation outside of a training, of a checkpoint, always is.
 
     Args:
         trainer: The trainer.
-        every_n_epochs: Epochs from one look to the next, at least 1.
+        every_n_epochs: Epochs from one run of the callback to the next, at least 1.
     """
     if trainer.state.fn != "fit":
         return True

@@ -15,10 +15,11 @@ import csv
 import io
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import soundfile
@@ -74,7 +75,7 @@ class TensorBoardMedia(Media):
 
     def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
         """Write samples."""
-        self._writer.add_audio(tag, samples[None], step, rate)
+        self._writer.add_audio(tag, samples.float()[None], step, rate)
 
     def text(self, tag: str, markdown: str, step: int) -> None:
         """Write a text."""
@@ -108,7 +109,7 @@ class WandbMedia(Media):
 
     def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
         """Write samples."""
-        self._logger.log_audio(tag, [samples.numpy()], step, sample_rate=[rate])
+        self._logger.log_audio(tag, [samples.detach().float().cpu().numpy()], step, sample_rate=[rate])
 
     def text(self, tag: str, markdown: str, step: int) -> None:
         """Write a text as a table of one cell."""
@@ -144,7 +145,7 @@ class FileMedia(Media):
     def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
         """Write a WAV file of 16 bits."""
         with self._file(f"{tag}-{step}.wav") as path:
-            soundfile.write(path, samples.numpy(), rate, subtype="PCM_16")
+            soundfile.write(path, samples.detach().float().cpu().numpy(), rate, subtype="PCM_16")
 
     def text(self, tag: str, markdown: str, step: int) -> None:
         """Write a Markdown file."""
@@ -173,43 +174,18 @@ class MLflowMedia(FileMedia):
             self._client.log_artifact(self._run, str(path), folder or None)
 
 
-class AllMedia(Media):
-    """Writes to several places."""
+class _Several:
+    """Passes every call on to several places."""
 
     def __init__(self, places: Sequence[Media]) -> None:
         self._places = places
 
-    def figure(self, tag: str, figure: Figure, step: int) -> None:
-        """Write a figure."""
-        for place in self._places:
-            place.figure(tag, figure, step)
+    def __getattr__(self, method: str) -> Callable[..., None]:
+        def write(*args: Any) -> None:  # noqa: ANN401 - those of the method
+            for place in self._places:
+                getattr(place, method)(*args)
 
-    def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
-        """Write samples."""
-        for place in self._places:
-            place.audio(tag, samples.detach().float().cpu(), rate, step)
-
-    def text(self, tag: str, markdown: str, step: int) -> None:
-        """Write a text."""
-        for place in self._places:
-            place.text(tag, markdown, step)
-
-    def table(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[str | float]], step: int) -> None:
-        """Write a table."""
-        for place in self._places:
-            place.table(tag, header, rows, step)
-
-    def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
-        """Write a histogram."""
-        for place in self._places:
-            place.histogram(tag, values, step)
-
-    def embedding(
-        self, tag: str, vectors: Tensor, labels: Sequence[Sequence[str]], header: Sequence[str], step: int
-    ) -> None:
-        """Write vectors."""
-        for place in self._places:
-            place.embedding(tag, vectors, labels, header, step)
+        return write
 
 
 def media_of(trainer: Trainer) -> Media | None:
@@ -220,7 +196,7 @@ def media_of(trainer: Trainer) -> Media | None:
     if not trainer.is_global_zero:
         return None
     places = [place for place in map(_media, trainer.loggers) if place is not None]
-    return AllMedia(places) if places else None
+    return cast(Media, _Several(places)) if places else None
 
 
 def _media(logger: Logger) -> Media | None:

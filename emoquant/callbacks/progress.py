@@ -1,7 +1,6 @@
 """Figures in the progress bar of a sweep."""
 
 import time
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
@@ -26,13 +25,7 @@ class SweepProgress(Callback):
         self._start = time.monotonic()
 
     def on_test_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's hook
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
-        dataloader_idx: int = 0,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
         """Show what was counted."""
         lengths = checked_batch(batch).lengths

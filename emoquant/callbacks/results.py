@@ -1,6 +1,5 @@
 """Rows of an evaluation to ``results.csv``, then the reports that its YAML lists."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +13,20 @@ from emoquant.reports import MissingRowsError, Report, default_reports
 from emoquant.reports.chance import ADVICE, classifier_doubt
 from emoquant.reports.redraw import FOLDER, RESULTS
 from emoquant.reports.rows import Results, classifiers_in
-from emoquant.storage.csv_files import csv_cell
-from emoquant.storage.files import whole_file
+from emoquant.storage.csv_files import write_csv
 from emoquant.storage.frames import SOURCES
 from emoquant.storage.results import Row, write_results
 
 PREVIOUS = "results.previous.csv"
+#: Measures that a terminal shows: title, width and form of each.
+_SHOWN = {
+    "bits_per_frame": ("bits/frame", 12, ".2f"),
+    "uar": ("UAR", 8, ".3f"),
+    "f1": ("macro-F1", 10, ".3f"),
+    "agreement": ("agreement", 11, ".3f"),
+    "kl": ("KL", 8, ".3f"),
+    "utterance_similarity": ("similarity", 12, ".4f"),
+}
 
 
 class ResultsWriter(Callback):
@@ -89,20 +96,16 @@ def write_sources(path: Path, module: nn.Module) -> None:
         path: The CSV file.
         module: The task.
     """
-    found = sources_of(module)
-    if not found:
-        return
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["codec", "checkpoint", "sha256", *History._fields, "encoder"])
-        for name, source in found:
-            training: dict[str, Any] = {}
-            if source.history is not None:
-                training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
-            cells = [training.get(field, "") for field in History._fields]
-            encoder = source.encoder.name if source.encoder.fingerprint else ""
-            named = [csv_cell(cell) if isinstance(cell, str) else cell for cell in (*cells, encoder)]
-            writer.writerow([csv_cell(name), source.checkpoint, source.sha256, *named])
+    rows: list[list[Any]] = []
+    for name, source in sources_of(module):
+        training: dict[str, Any] = {}
+        if source.history is not None:
+            training = source.history.stored() | {"emotions": shares_text(source.history.emotions)}
+        cells = ("" if (cell := training.get(field)) is None else cell for field in History._fields)
+        encoder = source.encoder.name if source.encoder.fingerprint else ""
+        rows.append([name, str(source.checkpoint), source.sha256, *cells, encoder])
+    if rows:
+        write_csv(path, ["codec", "checkpoint", "sha256", *History._fields, "encoder"], rows)
 
 
 def summary(rows: list[Row]) -> str:
@@ -112,23 +115,16 @@ def summary(rows: list[Row]) -> str:
         rows: Rows of an evaluation.
     """
     first = next(iter(classifiers_in(rows)), "")
-    metrics = ("bits_per_frame", "uar", "f1", "agreement", "kl", "utterance_similarity")
     found: dict[tuple[str, str], dict[str, float]] = {}
     for row in rows:
-        if row.emotion == row.stratum == "all" and row.metric in metrics:
+        if row.emotion == row.stratum == "all" and row.metric in _SHOWN:
             codec = row.codec if row.classifier in ("", first) else f"{row.codec} by {row.classifier}"
             found.setdefault((codec, f"{row.lmbda:g}"), {})[row.metric] = row.value
-    names = ("codec", "lmbda", "bits/frame", "UAR", "macro-F1", "agreement", "KL", "similarity")
-    widths, forms = (8, 12, 8, 10, 11, 8, 12), (".2f", ".3f", ".3f", ".3f", ".3f", ".4f")
     wide = max([16, *(len(codec) + 1 for codec, _ in found)])
-    lines = [f"{names[0]:<{wide}}" + "".join(f"{name:>{width}}" for name, width in zip(names[1:], widths, strict=True))]
+    lines = [f"{'codec':<{wide}}{'lmbda':>8}" + "".join(f"{name:>{width}}" for name, width, _ in _SHOWN.values())]
     for (codec, point), values in found.items():
-        cells = [point.replace("nan", "-"), *(_cell(values.get(m), f) for m, f in zip(metrics, forms, strict=True))]
-        lines.append(
-            f"{codec:<{wide}}" + "".join(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))
+        cells = (
+            f"{format(values[m], form) if m in values else '-':>{width}}" for m, (_, width, form) in _SHOWN.items()
         )
+        lines.append(f"{codec:<{wide}}{point.replace('nan', '-'):>8}" + "".join(cells))
     return "\n".join(lines)
-
-
-def _cell(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

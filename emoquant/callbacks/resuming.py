@@ -32,13 +32,7 @@ class SeededSteps(Callback):
     def __init__(self, seed: int | None = None) -> None:
         self.seed = seed
 
-    def on_train_batch_start(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
-    ) -> None:
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: object, batch_idx: int) -> None:
         """Seed torch (all devices), numpy and Python."""
         seed = int(os.environ.get("PL_GLOBAL_SEED", 0)) if self.seed is None else self.seed
         place = [seed, trainer.global_rank, trainer.current_epoch, batch_idx]
@@ -162,12 +156,7 @@ class Preemption(Callback):
         self._noted = True
 
     def on_train_batch_end(
-        self,
-        trainer: Trainer,
-        pl_module: LightningModule,
-        outputs: Any,  # noqa: ANN401 - Lightning's hook
-        batch: Any,  # noqa: ANN401 - Lightning's hook
-        batch_idx: int,
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
     ) -> None:
         """Answer the signal if any process was given it."""
         if self._answer is None:
@@ -198,10 +187,7 @@ class WholeCheckpoints(TorchCheckpointIO):
     """
 
     def load_checkpoint(
-        self,
-        path: Any,  # noqa: ANN401 - Lightning's hook
-        map_location: Any = None,  # noqa: ANN401 - Lightning's hook
-        weights_only: bool | None = None,
+        self, path: str | Path, map_location: object = None, weights_only: bool | None = None
     ) -> dict[str, Any]:
         """Return the content of a checkpoint, on CPU.
 
@@ -222,12 +208,7 @@ class WholeCheckpoints(TorchCheckpointIO):
             raise ValueError(f"{path} is no checkpoint of a training; name the last.ckpt that it wrote")
         return {"callbacks": {}, **content}  # without it Lightning asks no callback about a checkpoint of weights alone
 
-    def save_checkpoint(
-        self,
-        checkpoint: dict[str, Any],
-        path: Any,  # noqa: ANN401 - Lightning's hook
-        storage_options: Any | None = None,  # noqa: ANN401 - Lightning's hook
-    ) -> None:
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: object = None) -> None:
         """Save a checkpoint.
 
         Args:

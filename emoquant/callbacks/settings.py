@@ -11,7 +11,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 from torch.utils.tensorboard.summary import hparams
 
 from emoquant.console.trainer_flags import is_trial, run_folder, runs_folder
-from emoquant.storage.files import clean, whole_file
+from emoquant.storage.files import clean, write_whole
 from emoquant.storage.runs import versions
 
 Flat = dict[str, str | int | float | bool]
@@ -20,8 +20,8 @@ Flat = dict[str, str | int | float | bool]
 class RunSettings(SaveConfigCallback):
     """Writes ``config.yaml`` into the run's folder, and the settings as hyperparameters to every logger.
 
-    TensorBoard shows hyperparameters beside
-    figures whose names it must be told: the validation's figures of the progress bar, or the training's.
+    TensorBoard shows hyperparameters beside metrics, whose names it needs: those of the progress bar that the
+    validation logs, or those of the training.
 
     Args:
         parser: The command line's parser.
@@ -33,7 +33,7 @@ class RunSettings(SaveConfigCallback):
         self._announced = False
 
     def save_config(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Write the YAML, on rank zero; tell loggers other than TensorBoard's."""
+        """Log the settings as hyperparameters to loggers other than TensorBoard's."""
         flat = self._flat()
         for logger in trainer.loggers:
             if not isinstance(logger, TensorBoardLogger):
@@ -47,19 +47,18 @@ class RunSettings(SaveConfigCallback):
             for run in versions(runs_folder(trainer)):  # what killed runs of the name left half-written
                 clean(run.folder)
                 clean(run.checkpoint.parent)
-            with whole_file(folder / self.config_filename) as partial:
-                partial.write_text(self._text(), encoding="utf-8")
+            write_whole(folder / self.config_filename, self._text().encode())
         super().setup(trainer, pl_module, stage)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell TensorBoard settings and figures, once there are figures."""
+        """Log settings and the names of metrics to TensorBoard, once there are metrics."""
         if self._announced:
             return
         names = sorted(name for name in trainer.progress_bar_metrics if "/" in name)
         self._announce(trainer, [name for name in names if name.startswith("val/")] or names)
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Tell TensorBoard the settings of an evaluation."""
+        """Log the settings of an evaluation to TensorBoard."""
         self._announce(trainer, [])
 
     def _announce(self, trainer: Trainer, names: Sequence[str]) -> None:

@@ -10,14 +10,7 @@ _COLUMNS = ("Name", "Type", "Params", "Mode")
 
 
 class PartsSummary(ModelSummary):
-    """Names the parts of a model with their classes and parameters.
-
-    Args:
-        max_depth: How deep parts are told apart; 0 for no summary.
-    """
-
-    def __init__(self, max_depth: int = 1) -> None:
-        super().__init__(max_depth)
+    """Lists the parts of a model with their classes and parameters, ``max_depth`` levels deep (1 by default)."""
 
     @staticmethod
     def summarize(

@@ -27,11 +27,28 @@ from emoquant.console.trainer_flags import callbacks_left, last_saved_last, runs
 from emoquant.console.words import Setting, parse_line, settle
 from emoquant.reports import Report
 from emoquant.storage.documents import inlined
-from emoquant.storage.runs import begin
+from emoquant.storage.runs import RUNS, begin
 from emoquant.storage.shipped import CONFIGS, did_you_mean
 
 TRAINER_DEFAULTS = CONFIGS / "trainer.yaml"
 COMMANDS = ("fit", "validate", "test", "predict")
+#: Words that every command has, beside the folder of the runs: type and help.
+WORDS: dict[str, tuple[Any, str]] = {
+    "name": (str, "Name of the run; the YAML's by default."),
+    "encoder": (str | dict[str, Any], "Encoder of the data: a name on a hub, a folder, or a YAML."),
+    "emotions": (list[str], "Emotions that are kept, in their order."),
+    "train_emotions": (
+        str | dict[str, float], "Emotions of the training split with their shares: happy, or happy=0.5,sad=0.5."
+    ),
+    "allow_class": (
+        str | list[str], "Module outside the project whose classes a checkpoint may name; its code is run."
+    ),
+    "needs": (list[str], "What an experiment needs of the data: votes, pairs, or emotions; for emoquant study."),
+    "partners": (
+        str | dict[str, str], "Emotion of a second reference by emotion, or opposite: test items become pairs."
+    ),
+    "reports": (list[Report], "Tables and figures that an evaluation draws; all that its rows allow by default."),
+}  # fmt: skip
 
 
 class _Parser(LightningArgumentParser):
@@ -81,36 +98,9 @@ class EmoquantCLI(LightningCLI):
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the words that every command has."""
         group = parser.add_argument_group("words")
-        group.add_argument("--folder", type=str, default="runs", help="Folder of the runs.")
-        group.add_argument("--name", type=str | None, default=None, help="Name of the run; the YAML's by default.")
-        group.add_argument(
-            "--encoder", type=str | dict[str, Any] | None, default=None,
-            help="Encoder of the data: a name on a hub, a folder, or a YAML.",
-        )  # fmt: skip
-        group.add_argument(
-            "--emotions", type=list[str] | None, default=None, help="Emotions that are kept, in their order."
-        )
-        group.add_argument(
-            "--train_emotions", type=str | dict[str, float] | None, default=None,
-            help="Emotions of the training split with their shares: happy, or happy=0.5,sad=0.5.",
-        )  # fmt: skip
-
-        group.add_argument(
-            "--allow_class", type=str | list[str] | None, default=None,
-            help="Module outside the project whose classes a checkpoint may name; its code is run.",
-        )  # fmt: skip
-        group.add_argument(
-            "--needs", type=list[str] | None, default=None,
-            help="What an experiment needs of the data: votes, pairs, or emotions; for emoquant study.",
-        )  # fmt: skip
-        group.add_argument(
-            "--partners", type=str | dict[str, str] | None, default=None,
-            help="Emotion of a second reference by emotion, or opposite: test items become pairs.",
-        )  # fmt: skip
-        group.add_argument(
-            "--reports", type=list[Report] | None, default=None,
-            help="Tables and figures that an evaluation draws; all that its rows allow by default.",
-        )  # fmt: skip
+        group.add_argument("--folder", type=str, default=RUNS, help="Folder of the runs.")
+        for word, (kind, text) in WORDS.items():
+            group.add_argument(f"--{word}", type=kind | None, default=None, help=text)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse the words without a warning that the process has arguments of its own, which DDP starts it again by."""

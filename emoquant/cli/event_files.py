@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def named_event_files(folder: str) -> Iterator[None]:
-    """Make one error of what writers say that cannot go on with a file, and name no file.
+    """Name the folder of runs in errors of event files that could not be written.
 
     TensorBoard's writes in a thread of its own, which shows a traceback when it fails, and passes its error on.
 

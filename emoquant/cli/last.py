@@ -47,7 +47,7 @@ def last_checkpoint(trainer: Trainer, required: bool) -> str | None:
 
 
 def agreed(trainer: Trainer, find: Callable[[], str | None]) -> str | None:
-    """Return what a function finds on the first process of a run that is about to begin; all processes call this.
+    """Search on the first process of a run and return the result on all; called before the processes are connected.
 
     Each would see a shared folder as its own machine has it in memory, and they might disagree.
 

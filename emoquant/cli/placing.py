@@ -1,4 +1,4 @@
-"""Where a run keeps what it makes: loggers, checkpoints and the options that follow from the words."""
+"""Options of data, model, loggers and checkpoints that follow from the words of a command."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,7 +17,7 @@ _VERSIONED = ("TensorBoardLogger", "CSVLogger")
 
 
 def apply_words(config: Namespace, command: str, name: str, folder: str) -> None:
-    """Carry the words of a command into the options of its classes.
+    """Set the options of data, model and trainer from the words of a command.
 
     Args:
         config: Parsed options of the subcommand; changed in place.

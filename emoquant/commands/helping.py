@@ -50,7 +50,7 @@ def task_help(words: Sequence[str]) -> str:
     content: dict[str, Any] = {}
     for path in line.configs:
         content |= _resolved(read_config(path), path.parent)
-    data = content.get("data") or read_config(find_config(line.data or DEFAULT_DATA, ("data",)))
+    data = content.get("data") or read_config(find_config(line.said.data or DEFAULT_DATA, ("data",)))
     lines += ["", _WORDS, "", "options, with what they are without:"]
     lines += _class_lines("model", content["model"])
     lines += _class_lines("data", data) if isinstance(data, Mapping) else []

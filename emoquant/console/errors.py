@@ -10,7 +10,7 @@ _WIDTH, _LINES = 110, 6
 
 
 def error_block(command: str, error: BaseException) -> str:
-    """Return what a command says when it ends with an error.
+    """Return the text that a command prints when it ends with an error.
 
     Args:
         command: The command as it was typed, without its options: ``emoquant fit codec``.
@@ -31,7 +31,7 @@ def error_block(command: str, error: BaseException) -> str:
 
 
 def debugging() -> bool:
-    """Whether the user asked for tracebacks."""
+    """Return whether the user asked for tracebacks (:data:`DEBUG`)."""
     return os.environ.get(DEBUG, "0") not in ("", "0")
 
 

@@ -1,4 +1,4 @@
-"""How far long work is: a bar in a terminal, a line every tenth in a file or a pipe."""
+"""Progress of long work: a bar in a terminal, a line every tenth in a file or a pipe."""
 
 import sys
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ Item = TypeVar("Item")
 
 
 class Bar(Protocol):
-    """A progress bar that is told how many items are done."""
+    """The protocol of a progress bar."""
 
     def update(self, n: int = 1, /) -> object:
         """Count ``n`` more."""
@@ -31,11 +31,6 @@ class _Lines:
             print(f"{self._what}: {self._done} of {self._total} {self._unit} ({share} %)", file=sys.stderr, flush=True)
 
 
-class _Nothing:
-    def update(self, n: int = 1, /) -> None:
-        """Count nothing."""
-
-
 @contextmanager
 def progress(total: int, what: str, unit: str = "utt", shown: bool = True) -> Iterator[Bar]:
     """Show how much of some work is done.
@@ -47,15 +42,13 @@ def progress(total: int, what: str, unit: str = "utt", shown: bool = True) -> It
         shown: Whether anything is shown.
 
     Yields:
-        What is told how many more are done.
+        The bar.
     """
-    if not shown or not total:
-        yield _Nothing()
-    elif sys.stderr.isatty():
-        with tqdm(total=total, desc=what, unit=unit) as bar:
-            yield bar
-    else:
+    if shown and total and not sys.stderr.isatty():
         yield _Lines(total, what, unit)
+        return
+    with tqdm(total=total, desc=what, unit=unit, disable=not shown or not total) as bar:
+        yield bar
 
 
 def tracked(items: Iterable[Item], total: int, what: str, shown: bool = True) -> Iterator[Item]:

@@ -1,4 +1,4 @@
-"""What other packages say in every run and nobody can act on is left out of the log, one exact message at a time."""
+"""Filters for messages of other packages that come in every run and need no action, one exact message each."""
 
 import logging
 import re
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Noise(NamedTuple):
-    """A message that is left out.
+    """A message that is suppressed.
 
     Attributes:
         message: Pattern of its beginning.
@@ -65,7 +65,7 @@ _WITHOUT = _Without()
 
 
 def leave_out_noise() -> None:
-    """Leave :data:`NOISE` out of the log of this process; everything else is said as before."""
+    """Suppress :data:`NOISE` in this process; all other messages stay."""
     for noise in NOISE:
         if noise.category is not None:
             warnings.filterwarnings("ignore", message=noise.message, category=noise.category)

@@ -97,18 +97,20 @@ def run_folder(trainer: Trainer) -> Path:
 
     It is the one that TensorBoard and CSV loggers write to; with any other logger or none the trainer's root folder.
     """
-    logger = trainer.loggers[0] if trainer.loggers else None
-    versioned = isinstance(logger, TensorBoardLogger | CSVLogger)
-    folder = logger.log_dir if versioned else trainer.default_root_dir  # type: ignore[union-attr]  # if versioned
-    return Path(trainer.strategy.broadcast(str(folder)))
+    logger = _versioned(trainer)
+    return Path(trainer.strategy.broadcast(str(logger.log_dir if logger else trainer.default_root_dir)))
 
 
 def runs_folder(trainer: Trainer) -> Path:
     """Return the folder that is the same for all runs of one name: what outlives a run lies there."""
+    logger = _versioned(trainer)
+    return Path(logger.root_dir) if logger else place_of(trainer.default_root_dir)
+
+
+def _versioned(trainer: Trainer) -> TensorBoardLogger | CSVLogger | None:
+    """Return the logger whose folder is that of the run."""
     logger = trainer.loggers[0] if trainer.loggers else None
-    if isinstance(logger, TensorBoardLogger | CSVLogger):
-        return Path(logger.root_dir)
-    return place_of(trainer.default_root_dir)
+    return logger if isinstance(logger, TensorBoardLogger | CSVLogger) else None
 
 
 def is_trial(trainer: Trainer) -> bool:

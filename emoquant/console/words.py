@@ -1,4 +1,4 @@
-"""The words of the command line, turned into what LightningCLI reads.
+"""Translation of the words of the command line into arguments of LightningCLI.
 
 ``emoquant fit codec --data esd --encoder iic/emotion2vec_plus_base --folder runs/esd --seed 1`` names a shipped
 configuration, a corpus, an encoder, the folder of the runs and the seed once each; LightningCLI wants paths of YAMLs
@@ -30,19 +30,15 @@ class Line(NamedTuple):
     Attributes:
         command: ``"fit"``, ``"validate"``, ``"test"`` or ``"predict"``.
         configs: The YAMLs that it names, in their order.
-        data: Value of ``--data``; None if it is not said.
         folder: Value of ``--folder``.
-        encoder: Value of ``--encoder``; None if it is not said.
-        emotions: Value of ``--emotions``; None if it is not said.
+        said: Values of ``--data``, ``--encoder`` and ``--emotions``; None for those that are not there.
         rest: All other words.
     """
 
     command: str
     configs: list[Path]
-    data: str | None
     folder: str
-    encoder: str | None
-    emotions: list[str] | None
+    said: Begun
     rest: list[str]
 
 
@@ -62,23 +58,18 @@ def parse_line(command: str, args: Sequence[str]) -> Line:
     found: dict[str, str] = {}
     rest: list[str] = []
     begun = False  # configurations come before all flags but --config
-    index = 0
-    while index < len(words):
-        word, _, value = words[index].partition("=")
-        index += 1
-        takes = word in ("-c", "--config", "--data", "--folder", "--encoder", "--emotions", *SHORT)
+    given = iter(words)
+    for each in given:
+        word, _, value = each.partition("=")
         if not word.startswith("-") and not begun:
-            configs.append(find_config(words[index - 1], KINDS[command]))
+            configs.append(find_config(each, KINDS[command]))
             continue
         begun = begun or word not in ("-c", "--config")
-        if not takes:
-            rest.append(words[index - 1])
+        if word not in ("-c", "--config", "--data", "--folder", "--encoder", "--emotions", *SHORT):
+            rest.append(each)
             continue
-        if not value:
-            if index == len(words):
-                raise ValueError(f"{word} lacks its value")
-            value = words[index]
-            index += 1
+        if not (value := value or next(given, "")):
+            raise ValueError(f"{word} lacks its value")
         if word in ("-c", "--config"):
             configs.append(find_config(value, KINDS[command]))
         elif word in SHORT:
@@ -86,8 +77,8 @@ def parse_line(command: str, args: Sequence[str]) -> Line:
         else:
             found[word] = value
     emotions = json.loads(found["--emotions"]) if "--emotions" in found else None
-    folder = found.get("--folder", RUNS)
-    return Line(command, configs, found.get("--data"), folder, found.get("--encoder"), emotions, rest)
+    said = Begun(found.get("--data"), found.get("--encoder"), emotions)
+    return Line(command, configs, found.get("--folder", RUNS), said, rest)
 
 
 def gather_lists(args: Sequence[str]) -> list[str]:
@@ -107,14 +98,10 @@ def gather_lists(args: Sequence[str]) -> list[str]:
         else:
             words.append(arg)
     for place, word in enumerate(words[:-1]):
-        if word in LISTS and words[place + 1].startswith("{"):
-            continue  # a mapping: what names of emotions mean
-        if word not in LISTS:
-            continue
-        if not words[place + 1].startswith("["):
-            words[place + 1] = json.dumps([part.strip() for part in words[place + 1].split(",") if part.strip()])
-        else:
-            words[place + 1] = json.dumps(parse_yaml(words[place + 1], word))
+        value = words[place + 1]
+        if word in LISTS and not value.startswith("{"):  # a mapping says what names of emotions mean
+            parts = [part.strip() for part in value.split(",") if part.strip()]
+            words[place + 1] = json.dumps(parse_yaml(value, word) if value.startswith("[") else parts)
     return words
 
 
@@ -142,7 +129,7 @@ def data_argument(word: str) -> str:
 
 
 def is_of_features(config: Mapping[str, Any], beside: Path = Path()) -> bool:
-    """Whether a configuration works on frame features, and so on the data that a folder of runs remembers.
+    """Return whether a configuration uses frame features, and so the data that its folder of runs was started with.
 
     It does if it names no data of its own, or an ``EmotionDataModule``.
 
@@ -159,13 +146,13 @@ def is_of_features(config: Mapping[str, Any], beside: Path = Path()) -> bool:
 
 
 class Setting(NamedTuple):
-    """What a command line comes to beside its folder.
+    """The arguments of LightningCLI for a command line, and the name and folder of its run.
 
     Attributes:
         args: Arguments for LightningCLI.
         name: Name of the run, which may hold ``{train_emotions}``.
         folder: Folder of the runs.
-        begins: What the folder is begun with by this command; None if it was begun before or is not begun by it.
+        begins: Settings that this command starts the folder with; None if it was started before or is not by this one.
     """
 
     args: list[str]
@@ -175,7 +162,7 @@ class Setting(NamedTuple):
 
 
 def settle(line: Line) -> Setting:
-    """Return what LightningCLI reads for a command line, with what its folder of runs remembers.
+    """Return the arguments of LightningCLI for a command line, completed by the settings of its folder of runs.
 
     Raises:
         ValueError: The folder was begun with other data, another encoder or other emotions.
@@ -186,7 +173,7 @@ def settle(line: Line) -> Setting:
     featured = is_of_features(merged, beside)
     name = str(merged.get("name") or (line.configs[0].stem if line.configs else "run"))
     before = begun_in(Path(line.folder)) if featured else None
-    said = Begun(line.data, line.encoder, line.emotions)
+    said = line.said
     if line.command == "fit" and before is not None:
         require_same(line.folder, before, said)
     elif before is not None and _other_data(before, said):
@@ -225,7 +212,7 @@ def _other_data(before: Begun, said: Begun) -> bool:
 
 
 def require_same(folder: str, before: Begun, said: Begun) -> None:
-    """Refuse a training with other data, encoder or emotions than those of the folder's first one.
+    """Check that a training has the data, encoder and emotions of the first one in its folder.
 
     Args:
         folder: Folder of runs.

@@ -1,19 +1,20 @@
 """Training batches in which corpora and emotions have chosen shares, however many utterances they have."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from emoquant.data.base import Corpus
+from emoquant.data.features import SplitDataset
 from emoquant.data.module import AudioDataModule
-from emoquant.data.sampling import Rows
-from emoquant.data.speech import SplitDataset
+from emoquant.data.sampling import Rows, TrainingSampler
 from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
 
 
-class BalancedSampler(Sampler[Rows]):
+class BalancedSampler(TrainingSampler):
     """Draws utterances by weight, with repetition; seeded per epoch, equally many batches on every rank.
 
     Args:
@@ -37,18 +38,8 @@ class BalancedSampler(Sampler[Rows]):
                 f"not {batches} batches of {batch_size} and weights that sum to {weights.sum()}"
             )
         self._shares = weights / weights.sum()
-        self._batches, self._size, self.seed = batches // world_size, batch_size, seed
-        self.epoch, self._begin = 0, 0
-        self._rank, self._ranks = rank, world_size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (Lightning calls it)."""
-        if epoch != self.epoch:
-            self.epoch, self._begin = epoch, 0
-
-    def go_on(self, epoch: int, batches: int) -> None:
-        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
-        self.epoch, self._begin = epoch, batches
+        self._batches, self._size = batches // world_size, batch_size
+        super().__init__(seed, rank, world_size)
 
     def __len__(self) -> int:
         """Batches of this rank in an epoch."""
@@ -57,8 +48,8 @@ class BalancedSampler(Sampler[Rows]):
     def __iter__(self) -> Iterator[Rows]:
         """Yield the batches of this rank."""
         random = np.random.default_rng([self.seed, self.epoch])
-        drawn = random.choice(len(self._shares), (self._batches, self._ranks, self._size), p=self._shares)
-        for rows in drawn[self._begin :, self._rank]:
+        drawn = random.choice(len(self._shares), (self._batches, self.world_size, self._size), p=self._shares)
+        for rows in drawn[self._begin :, self.rank]:
             yield Rows(rows, self.epoch)
 
 
@@ -144,15 +135,9 @@ class BalancedAudioDataModule(AudioDataModule):
         if len(self.corpora) == 1:
             corpora = [self.corpora[0].name] * len(corpora)
         cells = list(zip(corpora, [self.emotions[emotion] for emotion in dataset.emotions], strict=True))
-        sizes: dict[tuple[str, str], int] = {}
-        for cell in cells:
-            sizes[cell] = sizes.get(cell, 0) + 1
-        within = {corpus: sum(self.emotion_shares.get(e, 1.0) for c, e in sizes if c == corpus) for corpus, _ in sizes}
-        weights = {
-            (corpus, emotion): self.corpus_shares.get(corpus, 1.0)
-            * self.emotion_shares.get(emotion, 1.0)
-            / max(within[corpus], 1e-12)
-            / size
-            for (corpus, emotion), size in sizes.items()
-        }
+        sizes, within = Counter(cells), defaultdict[str, float](float)
+        for corpus, emotion in sizes:
+            within[corpus] += self.emotion_shares.get(emotion, 1.0)
+        shares = {cell: self.corpus_shares.get(cell[0], 1.0) * self.emotion_shares.get(cell[1], 1.0) for cell in sizes}
+        weights = {cell: shares[cell] / max(within[cell[0]], 1e-12) / size for cell, size in sizes.items()}
         return np.array([weights[cell] for cell in cells])

@@ -1,44 +1,14 @@
-"""What every corpus of emotional speech offers."""
+"""The interface of a corpus of emotional speech: labelled utterances, splits and folds."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from emoquant.data.folds import Fold, split_in_fold
+from emoquant.types import Utterance
+
+__all__ = ["SPLITS", "Corpus", "Utterance"]
 
 SPLITS = ("train", "validation", "test")
-
-
-class Utterance(NamedTuple):
-    """One labelled utterance.
-
-    Attributes:
-        id: Name that is unique in its corpus; it never holds a path separator.
-        path: Audio file.
-        emotion: Canonical name (:mod:`emoquant.labels`).
-        speaker: Name of the speaker, unique in the corpus; empty where unknown.
-        split: ``"train"``, ``"validation"`` or ``"test"``.
-        text: What is said; empty where unknown.
-        language: BCP 47 tag; empty where unknown.
-        start: Where the utterance begins in the file, in seconds.
-        end: Where it ends, in seconds; None for the end of the file.
-        votes: Annotators' votes per canonical emotion (counts or shares); empty where nobody voted.
-        dimensions: Annotators' mean ratings of arousal, valence and dominance, on the corpus's scale; those that there
-            are.
-    """
-
-    id: str
-    path: Path
-    emotion: str
-    speaker: str
-    split: str
-    text: str = ""
-    language: str = ""
-    start: float = 0.0
-    end: float | None = None
-    votes: Mapping[str, float] = {}
-    dimensions: Mapping[str, float] = {}
 
 
 class Corpus(ABC):
@@ -51,14 +21,14 @@ class Corpus(ABC):
     name: str
 
     def prepare(self) -> None:  # noqa: B027 (most corpora have nothing to make)
-        """Make what can be made (a rendered corpus); called once, on one process, before :meth:`utterances`."""
+        """Create files that the corpus needs (rendered speech), once, on one process, before :meth:`utterances`."""
 
     def own_folds(self) -> int:
         """Return the number of folds that the corpus is published with; 0 where it is divided here."""
         return 0
 
     def fold_group(self, utterance: Utterance) -> str:
-        """Return what of an utterance is in one split of a fold only: its speaker."""
+        """Return the group of an utterance, which no fold divides: its speaker."""
         return utterance.speaker
 
     def utterances_in(self, fold: Fold) -> Sequence[Utterance]:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folders import audio_files, required_folder
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import audio_files, check_ids, compare_count, required_folder
 from emoquant.data.splits import split_by_group
 from emoquant.storage.csv_files import read_csv
 from emoquant.storage.files import say_left_out

@@ -198,11 +198,8 @@ def _class_names(stored: bytes) -> dict[str, Sequence[str]]:
         found = {name: feature.get("names") for name, feature in features.items() if isinstance(feature, dict)}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
-    return {name: names for name, names in found.items() if isinstance(names, list) and all(map(_is_text, names))}
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str)
+    lists = {name: names for name, names in found.items() if isinstance(names, list)}
+    return {name: names for name, names in lists.items() if all(isinstance(each, str) for each in names)}
 
 
 def _write_audio(path: Path, column: str, folder: Path) -> None:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folders import audio_files, required_folder
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import audio_files, check_ids, compare_count, required_folder
 from emoquant.data.splits import split_by_policy
 
 _SOURCE = "get it from http://emodb.bilderbar.info/download/ and unpack it there"

@@ -14,8 +14,7 @@ from typing import Literal
 
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.esd_text import Line, read_corrections, read_transcript
-from emoquant.data.folders import audio_files, required_folder, subfolders
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import audio_files, check_ids, compare_count, required_folder, subfolders
 from emoquant.data.splits import split_by_group
 
 _log = logging.getLogger(__name__)
@@ -91,12 +90,10 @@ class ESD(Corpus):
 
     def _corrected(self, found: list[Utterance], path: Path) -> list[Utterance]:
         texts = read_corrections(path)
-        if unknown := sorted(name for name in set(texts) - {u.id for u in found} if int(name[:4]) in self._numbers()):
+        speakers = {f"{number:04d}" for language in self.languages for number in _LANGUAGES[language]}
+        if unknown := sorted(name for name in set(texts) - {u.id for u in found} if name[:4] in speakers):
             raise ValueError(f"{path}: no utterance {', '.join(unknown[:5])} in {self.root}; correct the ids")
         return [u._replace(text=texts.get(u.id, u.text)) for u in found]
-
-    def _numbers(self) -> set[int]:
-        return {number for language in self.languages for number in _LANGUAGES[language]}
 
     def _split(self, utterances: list[Utterance]) -> list[Utterance]:
         if self.split == "official":

@@ -21,7 +21,7 @@ from emoquant.data.sampling import padded_groups
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.data.writer import ShardWriter
-from emoquant.devices.sharding import parse_shard
+from emoquant.devices.sharding import parse_shard, share_of
 from emoquant.encoders.base import FrameEncoder
 
 #: Bad utterances that an error names before it only counts them.
@@ -106,7 +106,7 @@ def extract(
     settings = settings or ExtractionSettings()
     rows = find_entries(store, utterances)
     lacking = [utterance for utterance, row in zip(utterances, rows, strict=True) if row < 0]
-    lacking = [utterance for utterance in lacking if _share(utterance, world_size) == rank]
+    lacking = [u for u in lacking if share_of(f"{os.path.abspath(u.path)}|{u.start!r}", world_size) == rank]
     if not lacking:
         return 0
     failures: list[str] = []
@@ -208,11 +208,6 @@ def _stat(path: str) -> tuple[str, int, int]:
     except FileNotFoundError:
         raise FileNotFoundError(f"{path}: the audio file is gone; is the corpus folder still there?") from None
     return path, found.st_size, found.st_mtime_ns
-
-
-def _share(utterance: Utterance, world_size: int) -> int:
-    data = f"{os.path.abspath(utterance.path)}|{utterance.start!r}".encode()
-    return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") % world_size
 
 
 def _batches(

@@ -1,11 +1,14 @@
-"""What corpora that are read from their own folders share: checks, listings and texts in old encodings."""
+"""Folders of corpora: what must be there, listings, ids that must be unique, and texts in old encodings."""
 
 import logging
 import os
 import unicodedata
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from emoquant.data.base import Utterance
+from emoquant.data.table import UtteranceTable
 from emoquant.storage.files import refuse_pointer
 
 _log = logging.getLogger(__name__)
@@ -39,6 +42,40 @@ def subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
+def check_ids(corpus: str, utterances: Sequence[Utterance]) -> None:
+    """Check that no id occurs twice in a corpus, as it does with a copy, or one recording in two formats.
+
+    Args:
+        corpus: Name of the corpus, for the message.
+        utterances: All of its utterances.
+
+    Raises:
+        ValueError: Two utterances have one id; the message names both files, and both labels where they contradict each
+            other.
+    """
+    table = UtteranceTable.of(utterances)
+    for first, second in table.repeated("id"):
+        one, other = table[first], table[second]
+        labels = "" if one.emotion == other.emotion else f", labelled {one.emotion} here and {other.emotion} there"
+        raise ValueError(
+            f"corpus {corpus!r}: {one.path} and {other.path} are one utterance by their id {one.id!r}{labels}: a copy, "
+            "or one recording in two formats; keep one of them"
+        )
+
+
+def compare_count(place: object, found: int, published: int, what: str) -> None:
+    """Warn where a corpus has more or fewer files than were published.
+
+    Args:
+        place: Folder of the corpus, for the message.
+        found: How many are there.
+        published: How many there should be.
+        what: What is counted.
+    """
+    if found != published:
+        _log.warning("%s: %d %s where %d were published; is the copy whole?", place, found, what, published)
+
+
 def read_text(path: Path, encoding: str = "cp1252", words: str = "") -> str:
     """Return a text file whose encoding nobody wrote down.
 
@@ -60,7 +97,7 @@ def read_text(path: Path, encoding: str = "cp1252", words: str = "") -> str:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         text = data.decode("utf-16", errors="replace")
     elif b"\0" in data:
-        text = data.decode("utf-16-le" if _zeros(data[1::2]) >= _zeros(data[::2]) else "utf-16-be", errors="replace")
+        text = data.decode("utf-16-le" if data[1::2].count(0) >= data[::2].count(0) else "utf-16-be", errors="replace")
     else:
         text = "\n".join(_line(line, encoding, words) for line in data.removeprefix(b"\xef\xbb\xbf").split(b"\n"))
     if replaced := text.count("\ufffd"):
@@ -68,21 +105,12 @@ def read_text(path: Path, encoding: str = "cp1252", words: str = "") -> str:
     return unicodedata.normalize("NFC", text)
 
 
-def _zeros(data: bytes) -> int:
-    return data.count(0)
-
-
 def _line(data: bytes, encoding: str, words: str) -> str:
-    try:
+    with suppress(UnicodeDecodeError):
         return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
     if encoding != "gb18030":
-        try:
+        with suppress(UnicodeDecodeError):
             text = data.decode("gb18030")
-        except UnicodeDecodeError:
-            return data.decode(encoding, errors="replace")
-        if not all(each.isascii() or each in words or unicodedata.category(each)[0] in "PSZ" for each in text):
-            return data.decode(encoding, errors="replace")
-        return text
+            if all(each.isascii() or each in words or unicodedata.category(each)[0] in "PSZ" for each in text):
+                return text
     return data.decode(encoding, errors="replace")

@@ -4,6 +4,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from emoquant.devices.sharding import parse_shard
+
 
 class Fold(NamedTuple):
     """One of several divisions of a corpus.
@@ -27,10 +29,7 @@ def parse_fold(text: str) -> Fold:
         >>> parse_fold("0/5")
         Fold(number=0, total=5)
     """
-    number, _, count = text.partition("/")
-    if not (number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise ValueError(f"fold is {text!r}: expected NUMBER/COUNT with NUMBER from 0, such as 0/5")
-    return Fold(int(number), int(count))
+    return Fold(*parse_shard(text, "fold"))
 
 
 def split_in_fold(groups: Sequence[str], fold: Fold) -> list[str]:

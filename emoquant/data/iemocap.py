@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folders import read_text, required_folder
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import check_ids, compare_count, read_text, required_folder
 from emoquant.labels import canonical_emotion
 
 _SOURCE = "IEMOCAP is given for research on request: https://sail.usc.edu/iemocap/"

@@ -21,11 +21,14 @@ KEY_BYTES = 16
 #: Size in bytes from which a manifest gets a binary copy, which is read in a fraction of the time.
 _LONG_MANIFEST = 1 << 20
 
-_COLUMNS = ("keys", "shards", "offsets", "frames", "checksums", "source_hashes", "source_digests")
+#: An entry: its key, the number of its shard, its first byte there, its frames and the CRC-32 of its bytes.
+_ENTRY = np.dtype([("key", "u1", KEY_BYTES), ("shard", "i4"), ("offset", "i8"), ("frames", "i4"), ("checksum", "u4")])
+#: A state of an audio file and the digest of its content.
+_SOURCE = np.dtype([("state", "u8"), ("digest", "u1", KEY_BYTES)])
 
 
 class Part(NamedTuple):
-    """What an entry was made of, for people who read the manifest: id, audio file, and the cut in seconds."""
+    """The origin of an entry, for readers of the manifest: id, audio file, and the cut in seconds."""
 
     id: str
     path: str
@@ -34,9 +37,9 @@ class Part(NamedTuple):
 
 
 class Source(NamedTuple):
-    """What an audio file held when it had this size and time of change (ns): a digest of its content, in hex.
+    """The digest (hex) of an audio file's content when it had this size and time of change (ns).
 
-    The state is the number of path, size and time (:func:`source_hash`), kept so that it need not be computed again.
+    ``state`` is the hash of path, size and time (:func:`source_hash`), stored so that it need not be computed again.
     """
 
     path: str
@@ -63,7 +66,7 @@ def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int =
 
 
 def source_hash(path: str, size: int, changed: int) -> int:
-    """Return the number under which a state of an audio file is remembered."""
+    """Return a 64-bit hash of a state of an audio file: absolute path, size in bytes, time of change in ns."""
     return int.from_bytes(_digest(f"{path}\0{size}\0{changed}".encode(), 8), "big")
 
 
@@ -79,45 +82,37 @@ class Index:
         base: An index that the lines add to.
 
     Attributes:
-        frames: Frames of each entry, ``(N,)`` int32; 0 for one that was forgotten.
-        offsets: First byte of each entry in its shard, ``(N,)`` int64.
-        checksums: CRC-32 of each entry's bytes, ``(N,)`` uint32.
+        entries: Entries, ``(N,)``, with the fields ``key``, ``shard`` (a number), ``offset`` (first byte in the shard),
+            ``frames`` (0 for an entry that was forgotten) and ``checksum`` (CRC-32 of its bytes).
         shards: Sizes and times of change (ns) at which a shard was known to be sound, by its name.
     """
+
+    entries: np.ndarray
+    _sources: np.ndarray
 
     def __init__(self, lines: Iterable[bytes] = (), base: "Index | None" = None) -> None:
         self._names: list[str] = list(base._names) if base else []
         self.shards: dict[str, set[tuple[int, int]]] = {k: set(v) for k, v in base.shards.items()} if base else {}
-        entries: list[Any] = [base._entries()] if base else []
-        hashes: list[np.ndarray] = [base._source_hashes] if base else []
-        digests: list[np.ndarray] = [base._source_digests] if base else []
+        entries = [base.entries if base else np.empty(0, _ENTRY)]
+        sources = [base._sources if base else np.empty(0, _SOURCE)]
         struck: set[tuple[bytes, str]] = set()
-        for line in _parsed(lines):
-            hashes.append(line.hashes)
-            digests.append(line.digests)
-            if line.entries is not None:
-                self._names.append(line.shard)
-                keys, *others = line.entries
-                entries.append([keys, np.full(len(keys), len(self._names) - 1, np.int32), *others])
-            if line.stamp is not None:
-                self.shards.setdefault(line.shard, set()).add(line.stamp)
-            struck |= line.struck
-        self._sort_entries(entries, struck)
-        self._source_hashes: np.ndarray
-        self._source_digests: np.ndarray
-        all_hashes = np.concatenate([np.empty(0, np.uint64), *hashes])
-        order = np.argsort(all_hashes, kind="stable")
-        self._source_hashes = all_hashes[order]
-        self._source_digests = np.concatenate([np.empty((0, KEY_BYTES), np.uint8), *digests])[order]
-
-    def _entries(self) -> list[Any]:
-        return [self._all_keys, self._shards, self.offsets, self.frames, self.checksums]
+        for known, shard, listed, stamp, out in _parsed(lines):
+            sources.append(known)
+            if listed is not None:
+                listed["shard"] = len(self._names)
+                self._names.append(shard)
+                entries.append(listed)
+            if stamp is not None:
+                self.shards.setdefault(shard, set()).add(stamp)
+            struck |= out
+        self._sort_entries(np.concatenate(entries), struck)
+        every = np.concatenate(sources)
+        self._sources = every[np.argsort(every["state"], kind="stable")]
 
     def save(self, file: BinaryIO, stamp: tuple[int, int]) -> None:
         """Write the index in binary, with the size and time of change (ns) of the manifest that it was read from."""
         names = json.dumps([stamp, self._names, [[k, sorted(v)] for k, v in self.shards.items()]]).encode()
-        columns = dict(zip(_COLUMNS, [*self._entries(), self._source_hashes, self._source_digests], strict=True))
-        np.savez(file, names=np.frombuffer(names, np.uint8), **columns)
+        np.savez(file, names=np.frombuffer(names, np.uint8), entries=self.entries, sources=self._sources)
 
     @staticmethod
     def load(path: Path, stamp: tuple[int, int]) -> "Index | None":
@@ -129,44 +124,33 @@ class Index:
         columns = read_arrays(path)
         try:
             found, names, shards = json.loads(columns["names"].tobytes())
-            if tuple(found) != stamp:
+            if tuple(found) != stamp or "entries" not in columns:  # of another manifest, or of an earlier version
                 return None
             index = Index()
             index._names = names
             index.shards = {name: {tuple(sound) for sound in stamps} for name, stamps in shards}
-            index._all_keys, index._shards, index.offsets, index.frames, index.checksums = (
-                columns[name] for name in _COLUMNS[:5]
-            )
-            index._source_hashes, index._source_digests = (columns[name] for name in _COLUMNS[5:])
-            index._prefixes = _prefixes(index._all_keys)
+            index.entries, index._sources = columns["entries"].astype(_ENTRY), columns["sources"].astype(_SOURCE)
+            index._prefixes = _prefixes(index.entries["key"])
         except (LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"{path} is no copy of a manifest: {error}") from error
         return index
 
-    def _sort_entries(self, entries: list[list[Any]], struck: set[tuple[bytes, str]]) -> None:
-        empty: list[Any] = [np.empty((0, KEY_BYTES), np.uint8)]
-        empty += [np.empty(0, kind) for kind in (np.int32, np.int64, np.int32, np.uint32)]
-        keys, shards, offsets, frames, checksums = (
-            np.concatenate(column) for column in zip(empty, *entries, strict=True)
-        )
+    def _sort_entries(self, entries: np.ndarray, struck: set[tuple[bytes, str]]) -> None:
         if struck:
             numbers = {name: number for number, name in enumerate(self._names)}
             out = {(key, numbers[name]) for key, name in struck if name in numbers}
-            keep = np.array(
-                [(key.tobytes(), int(shard)) not in out for key, shard in zip(keys, shards, strict=True)], bool
-            )
-            keys, shards, offsets, frames, checksums = (
-                column[keep] for column in (keys, shards, offsets, frames, checksums)
-            )
-        prefixes = _prefixes(keys)
-        _, first = np.unique(keys.view(f"S{KEY_BYTES}") if len(keys) else prefixes, return_index=True)
+            keep = [
+                (key.tobytes(), shard) not in out for key, shard in zip(entries["key"], entries["shard"], strict=True)
+            ]
+            entries = entries[np.array(keep, bool)]
+        prefixes = _prefixes(entries["key"])
+        _, first = np.unique(np.ascontiguousarray(entries["key"]).view(f"S{KEY_BYTES}"), return_index=True)
         order = first[np.argsort(prefixes[first], kind="stable")]
-        self._prefixes, self._all_keys, self._shards = prefixes[order], keys[order], shards[order]
-        self.offsets, self.frames, self.checksums = offsets[order], frames[order], checksums[order]
+        self._prefixes, self.entries = prefixes[order], entries[order]
 
     def __len__(self) -> int:
         """Entries that are not forgotten."""
-        return int((self.frames > 0).sum())
+        return int((self.entries["frames"] > 0).sum())
 
     def rows(self, keys: bytes) -> np.ndarray:
         """Return the row of each of the keys, which follow each other, ``(N,)`` int64; -1 for one that is not there."""
@@ -174,43 +158,45 @@ class Index:
         if not len(self._prefixes):
             return np.full(len(wanted), -1, np.int64)
         rows = np.searchsorted(self._prefixes, _prefixes(wanted)).clip(max=len(self._prefixes) - 1)
-        found = (self._all_keys[rows] == wanted).all(axis=1) & (self.frames[rows] > 0)
+        entries = self.entries[rows]
+        found = (entries["key"] == wanted).all(axis=1) & (entries["frames"] > 0)
         return np.where(found, rows, -1)
 
     def digests(self, hashes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return whether each state of a file is known, ``(N,)`` bool, and its content's digest, ``(N, 16)`` uint8."""
         wanted = np.asarray(hashes, np.uint64)
-        if not len(self._source_hashes):
+        if not len(self._sources):
             return np.zeros(len(wanted), bool), np.zeros((len(wanted), KEY_BYTES), np.uint8)
-        rows = np.searchsorted(self._source_hashes, wanted).clip(max=len(self._source_hashes) - 1)
-        return self._source_hashes[rows] == wanted, self._source_digests[rows]
+        found = self._sources[np.searchsorted(self._sources["state"], wanted).clip(max=len(self._sources) - 1)]
+        return found["state"] == wanted, found["digest"]
 
     def key(self, row: int) -> bytes:
         """Return the key of a row."""
-        return self._all_keys[row].tobytes()
+        return self.entries["key"][row].tobytes()
 
     def keys(self, rows: np.ndarray) -> bytes:
         """Return the keys of rows, ``(N,)`` int64, one after the other."""
-        return self._all_keys[rows].tobytes()
+        return self.entries["key"][rows].tobytes()
 
     def shard(self, row: int) -> str:
         """Return the name of the shard that holds a row."""
-        return self._names[int(self._shards[row])]
+        return self._names[int(self.entries["shard"][row])]
 
     def rows_of(self, shard: str | None = None) -> np.ndarray:
         """Return the rows of a shard, or of all of them, ``(N,)`` int64, without those forgotten."""
-        if shard is None:
-            return np.flatnonzero(self.frames > 0)
-        numbers = [number for number, name in enumerate(self._names) if name == shard]
-        return np.flatnonzero((self.frames > 0) & np.isin(self._shards, numbers))
+        present = self.entries["frames"] > 0
+        if shard is not None:
+            numbers = [number for number, name in enumerate(self._names) if name == shard]
+            present &= np.isin(self.entries["shard"], numbers)
+        return np.flatnonzero(present)
 
     def forget(self, rows: np.ndarray) -> None:
-        """Treat entries as missing."""
-        self.frames[rows] = 0
+        """Mark entries as missing."""
+        self.entries["frames"][rows] = 0
 
     def release_sources(self) -> None:
-        """Drop what is only needed to find utterances, 24 bytes an audio file."""
-        self._source_hashes, self._source_digests = self._source_hashes[:0], self._source_digests[:0]
+        """Free the states of audio files, 24 bytes each, once all utterances are found."""
+        self._sources = self._sources[:0].copy()
 
 
 def read_manifest(folder: Path) -> Index:
@@ -241,15 +227,9 @@ def write_copy(folder: Path, index: Index) -> None:
             write_whole(folder / "manifest.npz", data.getvalue())
 
 
-class _Line(NamedTuple):
-    """What a line of a manifest says: contents of audio files, entries of a shard, its state, entries struck out."""
-
-    hashes: np.ndarray
-    digests: np.ndarray
-    shard: str
-    entries: list[np.ndarray] | None
-    stamp: tuple[int, int] | None
-    struck: set[tuple[bytes, str]]
+#: What a line of a manifest says: contents of audio files, name of a shard, its entries, size and time of change when
+#: it was sound, and entries that are struck out.
+_Line = tuple[np.ndarray, str, np.ndarray | None, tuple[int, int] | None, set[tuple[bytes, str]]]
 
 
 def _parsed(lines: Iterable[bytes]) -> Iterator[_Line]:
@@ -267,21 +247,19 @@ def _line(line: dict[str, Any]) -> _Line:
     shard = line.get("shard") or line.get("checked") or ""
     if "/" in shard or shard.startswith("."):
         raise ValueError(f"{shard!r} is no name of a shard")
+    known = np.empty(len(sources), _SOURCE)
+    known["state"], known["digest"] = [source[4] for source in sources], _keys([source[3] for source in sources])
     entries = None
     if "shard" in line:
-        keys, *numbers = list(zip(*line["entries"], strict=True))[:4]
-        columns = [np.array(n, kind) for n, kind in zip(numbers, (np.int64, np.int32, np.uint32), strict=True)]
-        if columns[0].min() < 0 or columns[1].min() < 1:
+        keys, offsets, frames, checksums = list(zip(*line["entries"], strict=True))[:4]
+        entries = np.zeros(len(keys), _ENTRY)
+        entries["key"] = _keys(keys)
+        entries["offset"], entries["frames"], entries["checksum"] = offsets, frames, checksums
+        if entries["offset"].min() < 0 or entries["frames"].min() < 1:
             raise ValueError("an entry begins before its shard or has no frame")
-        entries = [_keys(keys), *columns]
-    return _Line(
-        np.array([source[4] for source in sources], np.uint64),
-        _keys([source[3] for source in sources]),
-        shard,
-        entries,
-        (int(line["size"]), int(line["changed"])) if shard else None,
-        {(bytes.fromhex(key), str(name)) for key, name in line.get("struck", ())},
-    )
+    stamp = (int(line["size"]), int(line["changed"])) if shard else None
+    struck = {(bytes.fromhex(key), str(name)) for key, name in line.get("struck", ())}
+    return known, shard, entries, stamp, struck
 
 
 def _keys(names: Sequence[str]) -> np.ndarray:

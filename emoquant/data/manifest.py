@@ -200,14 +200,8 @@ class ManifestCorpus(Corpus):
 
     def _check_parts(self, found: UtteranceTable, places: Places) -> None:
         """See that no part of a file is listed twice, first of all not with two emotions."""
-        names = found.strings("name")
-        hashes = np.fromiter(map(hash, names), np.int64, len(found))
         times = np.nan_to_num(found.times, nan=-1.0)
-        repeated = [
-            (first, second)
-            for first, second in _repeated(hashes, found.names("folder").codes, times[:, 0], times[:, 1])
-            if names[first] == names[second]
-        ]
+        repeated = found.repeated("name", found.names("folder").codes, times[:, 0], times[:, 1])
         if not repeated:
             return
         emotions = found.names("emotion")
@@ -223,13 +217,11 @@ class ManifestCorpus(Corpus):
         raise ValueError(f"{listed}, {said}{count}")
 
     def _check_ids(self, found: UtteranceTable, places: Places) -> None:
-        ids = found.strings("id")
-        for first, second in _repeated(np.fromiter(map(hash, ids), np.int64, len(found))):
-            if ids[first] == ids[second]:
-                raise ValueError(
-                    f"{places.of(second)}: id {ids[second]!r} is that of {places.beside(first, second)} too; "
-                    "give every utterance its own in a column id"
-                )
+        for first, second in found.repeated("id"):
+            raise ValueError(
+                f"{places.of(second)}: id {found[second].id!r} is that of {places.beside(first, second)} too; "
+                "give every utterance its own in a column id"
+            )
 
     def _check_files(self, found: UtteranceTable, places: Places) -> None:
         folders, names = found.names("folder"), found.strings("name")
@@ -263,11 +255,3 @@ class ManifestCorpus(Corpus):
             if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
                 return set()
             raise
-
-
-def _repeated(*columns: np.ndarray) -> list[tuple[int, int]]:
-    """Return the rows that equal an earlier one in all columns, each after the last such one, in their order."""
-    order = np.lexsort(columns)  # stable
-    alike = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
-    pairs = [(int(order[row]), int(order[row + 1])) for row in np.flatnonzero(alike)]
-    return sorted(pairs, key=lambda pair: pair[1])

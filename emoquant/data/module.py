@@ -2,34 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Literal, cast
+from typing import Any, Literal
 
 import numpy as np
-import torch
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
+from lightning.pytorch.utilities import rank_zero_info
+from torch.utils.data import DataLoader
 
-from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds, read_audio
-from emoquant.data.arrangement import ArrangedDataModule
+from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.extraction import ExtractionSettings, extract, find_entries, open_store
-from emoquant.data.features import FeatureDataset
+from emoquant.data.extraction import find_entries, open_store
+from emoquant.data.features import SAMPLE_RATE, AudioDataset, FeatureDataset, SplitDataset
 from emoquant.data.folds import parse_fold
-from emoquant.data.sampling import Rows
-from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.data.pairing import PairedDataset, partner_rows
+from emoquant.data.selection import rows_by_share
+from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
-from emoquant.devices.ranks import any_rank, from_first, together
+from emoquant.devices.ranks import any_rank
 from emoquant.encoders.base import FrameEncoder
+from emoquant.encoders.emotion2vec import Emotion2Vec
 from emoquant.interfaces.protocols import AudioData, EmotionData
-from emoquant.labels import STUDY_EMOTIONS
+from emoquant.labels import STUDY_EMOTIONS, opposite_emotions
 from emoquant.storage.origin import Origin
 from emoquant.types import AudioBatch, Batch
 
-SAMPLE_RATE = 16_000
 
-
-class EmotionDataModule(ArrangedDataModule):
+class EmotionDataModule(SpeechDataModule):
     """Frame features with their emotions, for codecs; yields :class:`~emoquant.types.Batch`.
 
     What the feature store lacks is encoded in :meth:`setup`, by every rank its share; the encoder's weights are needed
@@ -45,9 +43,15 @@ class EmotionDataModule(ArrangedDataModule):
         extraction_seconds: Bound of a batch of the encoder, in seconds of audio.
         num_workers: Processes that load batches (and threads that read audio); 0 loads in the training process.
         seed: Seeds the order of the training batches and the choice of utterances by ``train_emotions``.
-        train_emotions: See :class:`ArrangedDataModule`, also for the two that follow.
-        train_utterances: Most training utterances under it.
-        partners: Second reference of test items.
+        train_emotions: Share of each emotion of the training split, of which only the ratios count: ``{angry: 1}`` for
+            a codebook of one emotion, ``{happy: 1, sad: 1}`` for a mixed one. Validation and test keep every emotion.
+            None trains on all utterances.
+        train_utterances: Most training utterances under ``train_emotions``, to give every codebook equally many; as
+            many as the proportions allow by default.
+        partners: Makes every test item two references, one after the other: an utterance and its partner, of the same
+            speaker and another emotion. The emotion of the partner by emotion (``{happy: sad, sad: happy}``; emotions
+            that are not named are left out), or ``"opposite"`` (:func:`~emoquant.labels.opposite_emotions`). None for
+            single utterances.
         batch_per_process: Whether every process trains on batches of this size; by default they share one between
             them, so that a step sees as many frames on any number of devices.
         fold: Fold (``0/5``) that divides the corpora in place of their own splits.
@@ -76,16 +80,17 @@ class EmotionDataModule(ArrangedDataModule):
         fold: str | None = None,
     ) -> None:
         self.fold = parse_fold(fold) if fold is not None else None
-        loading = frames_per_batch, num_workers, seed
-        chosen = train_emotions, train_utterances, partners
-        super().__init__(corpora, emotions, cache_dir, *loading, *chosen, batch_per_process)
+        super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed, batch_per_process)
+        self.train_emotions, self.train_utterances, self.partners = train_emotions, train_utterances, partners
         if frames_per_batch < 1 or extraction_seconds <= 0:
             raise ValueError(
                 f"frames_per_batch is {frames_per_batch}, extraction_seconds {extraction_seconds}: expected more than 0"
             )
-        self.encoder = encoder if encoder is not None else _default_encoder()
+        self.encoder = encoder if encoder is not None else Emotion2Vec()
         self.precision, self.extraction_seconds = precision, extraction_seconds
-        self._store, self._rows = cast(FeatureStore | None, None), dict[str, np.ndarray]()
+        self._store: FeatureStore | None = None
+        self._rows: dict[str, np.ndarray] = {}
+        self._training: SplitDataset | None = None
 
     @property
     def dim(self) -> int:
@@ -97,18 +102,43 @@ class EmotionDataModule(ArrangedDataModule):
         """What codecs and classifiers that are trained on the features remember of the encoder."""
         return self.encoder.identify()
 
+    @property
+    def training_shares(self) -> dict[str, float]:
+        """Share of each emotion among the training utterances; emotions without any are left out.
+
+        Raises:
+            RuntimeError: :meth:`setup` was not called.
+        """
+        dataset = self.dataset("train") if self._training is None else self._training
+        counts = np.bincount(dataset.emotions, minlength=len(self.emotions)).tolist()
+        return {name: count / len(dataset) for name, count in zip(self.emotions, counts, strict=True) if count}
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Return shuffled batches of the training split, or of the part that ``train_emotions`` leaves of it."""
+        return self._bucketed(self._some("train") if self._training is None else self._training)
+
+    def _open(self) -> dict[str, SplitDataset]:
+        """Open the splits, restrict the training split and pair the test split."""
+        datasets = super()._open()
+        train, test = datasets["train"], datasets["test"]
+        if self.train_emotions is not None:
+            shares = dict(self.train_emotions)
+            rows = rows_by_share(train.emotions, self.emotions, shares, self.train_utterances, self.seed)
+            assert isinstance(train, FeatureDataset)
+            self._training = train.select(rows)
+            rank_zero_info(f"training on {len(rows)} utterances of {', '.join(shares)}")
+        if self.partners is not None:
+            wanted = opposite_emotions(self.emotions) if self.partners == "opposite" else self.partners
+            datasets["test"] = PairedDataset(test, *partner_rows(test.emotions, test.speakers, self.emotions, wanted))
+        return datasets
+
     def _prepare_splits(self, found: Mapping[str, UtteranceTable]) -> None:
         """Find every utterance in the store and fill what it lacks, every rank its share."""
         self._store = store = open_store(self.encoder, self.cache_dir, self.precision)
         self._rows = {split: find_entries(store, table) for split, table in found.items()}
         lacking = [t[row] for split, t in found.items() for row in np.flatnonzero(self._rows[split] < 0).tolist()]
         if any_rank(bool(lacking)):  # and no rank begins to write before all have counted
-            (rank, world), trainer = self._ranks(), self.trainer
-            device = trainer.strategy.root_device if trainer is not None else "cpu"
-            settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-            together(lambda: extract(lacking, self.encoder, store, rank, world, settings), AudioError)
-            from_first(store.merge)
-            store.refresh()
+            self._fill(store, self.encoder, lacking, self.extraction_seconds)
             self._rows = {split: find_entries(store, table) for split, table in found.items()}
         store.index.release_sources()
 
@@ -125,58 +155,6 @@ class EmotionDataModule(ArrangedDataModule):
         shares = np.array([_shares(dict(kind), self.emotions) for kind in votes.kinds], np.float32)
         votes = Names(list(shares), votes.codes)
         return FeatureDataset(utterances, rows, self._store, labels["emotions"], labels["speakers"], votes)
-
-
-class AudioDataset(SplitDataset):
-    """Waveforms of a split; see :class:`AudioDataModule`.
-
-    Args:
-        utterances: The utterances.
-        lengths: Samples of each (after cropping), ``(N,)``.
-        emotions: Their emotions.
-        speakers: Their speakers.
-        crop: Most samples of an utterance; a longer one gives a random part of this length. None leaves them whole.
-        seed: Seeds the crops, together with epoch and row.
-        in_memory: Whether decoded waveforms are kept, 4 bytes a sample, for the next epochs.
-        sample_rate: Samples a second.
-    """
-
-    def __init__(
-        self,
-        utterances: Sequence[Utterance],
-        lengths: np.ndarray,
-        emotions: np.ndarray,
-        speakers: np.ndarray,
-        crop: int | None = None,
-        seed: int = 0,
-        in_memory: bool = False,
-        sample_rate: int = SAMPLE_RATE,
-    ) -> None:
-        super().__init__(utterances, lengths, emotions, speakers)
-        self.crop, self.seed, self.sample_rate = crop, seed, sample_rate
-        self._kept: dict[int, Tensor] | None = {} if in_memory else None
-
-    def __getitem__(self, index: Rows) -> AudioBatch:
-        """Return the waveforms of a batch."""
-        waveforms = []
-        for row in index.rows:
-            waveform = self._waveform(int(row))
-            if self.crop is not None and len(waveform) > self.crop:
-                random = np.random.default_rng([self.seed, index.epoch, int(row)])
-                begin = int(random.integers(len(waveform) - self.crop + 1))
-                waveform = waveform[begin : begin + self.crop]
-            waveforms.append(waveform)
-        lengths = torch.tensor([len(waveform) for waveform in waveforms])
-        return AudioBatch(pad_sequence(waveforms, batch_first=True), lengths, *self._labels(index.rows))
-
-    def _waveform(self, row: int) -> Tensor:
-        if self._kept is not None and row in self._kept:
-            return self._kept[row]
-        utterance = self.utterances[row]
-        waveform = read_audio(utterance.path, utterance.start, utterance.end, self.sample_rate)
-        if self._kept is not None:
-            self._kept[row] = waveform
-        return waveform
 
 
 class AudioDataModule(SpeechDataModule):
@@ -255,9 +233,3 @@ def _shares(votes: Mapping[str, float], emotions: Sequence[str]) -> list[float]:
     """Return the share of all votes for each emotion; zeros where nobody voted."""
     total = sum(votes.values())
     return [votes.get(emotion, 0.0) / total if total else 0.0 for emotion in emotions]
-
-
-def _default_encoder() -> FrameEncoder:
-    from emoquant.encoders.emotion2vec import Emotion2Vec
-
-    return Emotion2Vec("checkpoints/emotion2vec-tiny")

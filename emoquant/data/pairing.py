@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 
+from emoquant.data.features import SplitDataset
 from emoquant.data.sampling import Rows
-from emoquant.data.speech import SplitDataset
 from emoquant.labels import canonical_emotion
 from emoquant.types import Batch
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.table import Builder, UtteranceTable
+from emoquant.data.table import Builder
 from emoquant.storage.csv_files import read_csv
 
 
@@ -66,7 +66,7 @@ class RatedCorpus(Corpus):
             raise ValueError(
                 f"{self.ratings} rates none of the utterances of {self.name!r}: check the column {self.key!r}"
             )
-        return UtteranceTable.of(found.table())
+        return found.table()
 
     def _rates(self) -> dict[str, float]:
         if not self.ratings.is_file():

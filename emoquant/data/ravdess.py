@@ -10,8 +10,7 @@ from pathlib import Path
 from emoquant.audio.trimming import TRIM, require_threshold
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.cutting import cut_to_speech
-from emoquant.data.folders import audio_files, required_folder, subfolders
-from emoquant.data.identity import check_ids, compare_count
+from emoquant.data.folders import audio_files, check_ids, compare_count, required_folder, subfolders
 from emoquant.data.splits import split_by_group
 from emoquant.storage.files import say_left_out
 

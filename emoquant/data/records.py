@@ -89,7 +89,7 @@ class RecordReader:
         if ends <= begins:
             raise ValueError(f"end {ends} s is not after start {begins} s")
         if not name:
-            name = (prefix + _stem(file)).lstrip(".~")
+            name = (prefix + os.path.splitext(file)[0]).lstrip(".~")
             name = f"{name}@{begins:g}" if begins or ends == ends else name
         if "/" in name or "\\" in name or "\0" in name or name in (".", ".."):
             raise ValueError(f"id {name!r} has a path separator")
@@ -176,12 +176,6 @@ class RecordReader:
                 if share:
                     votes[emotion] = votes.get(emotion, 0.0) + share
         return tuple(votes.items())
-
-
-def _stem(file: str) -> str:
-    """Return a file's name without its suffix; a leading dot begins none."""
-    dot = file.rfind(".")
-    return file[:dot] if file[: max(dot, 0)].strip(".") else file
 
 
 def _meaning(name: object, meant: str) -> str:

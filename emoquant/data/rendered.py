@@ -27,12 +27,9 @@ neutral   (the synthesizer's own defaults, with a flatter melody)
 * M. Schröder: Emotional speech synthesis: a review. Eurospeech, Aalborg, 2001, 561-564.
 """
 
-import csv
 import hashlib
 import json
-import os
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,6 +44,9 @@ from emoquant.data.base import Corpus, Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sentences import SENTENCES
 from emoquant.data.splits import split_by_group
+from emoquant.storage.csv_files import write_csv
+from emoquant.storage.files import write_whole
+from emoquant.storage.folders import whole_folder
 
 
 class Prosody(NamedTuple):
@@ -132,19 +132,9 @@ class RenderedCorpus(Corpus):
         folder = self.folder
         if (folder / "corpus.json").exists():
             return
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
-        try:
+        with whole_folder(folder.absolute()) as partial:
             self._render(partial)
             self._describe(partial)
-            if folder.exists() and not (folder / "corpus.json").exists():
-                shutil.rmtree(folder)  # a damaged one
-            partial.rename(folder)
-        except OSError:
-            if not (folder / "corpus.json").exists():  # another process may have finished the same rendering first
-                raise
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
     def utterances(self) -> Sequence[Utterance]:
         """Return the utterances in the order of rendering; see the base class."""
@@ -198,17 +188,15 @@ class RenderedCorpus(Corpus):
 
     def _describe(self, folder: Path) -> None:
         """Write the manifest and, last, the description with the digest over every file."""
-        with (folder / "manifest.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(["path", "id", "emotion", "speaker", "text", "language", "split"])
-            for (name, voice, emotion, sentence), split in zip(self._cells(), self._splits(), strict=True):
-                writer.writerow([f"wav/{name}.wav", name, emotion, voice, SENTENCES[sentence], "en-US", split])
+        rows = [
+            (f"wav/{name}.wav", name, emotion, voice, SENTENCES[sentence], "en-US", split)
+            for (name, voice, emotion, sentence), split in zip(self._cells(), self._splits(), strict=True)
+        ]
+        columns = ["path", "id", "emotion", "speaker", "text", "language", "split"]
+        write_csv(folder / "manifest.csv", columns, rows)
         settings = {"voices": self.voices, "sentences": self.sentences, "takes": self.takes, "seed": self.seed}
         description = {**settings, "espeak": _espeak_version(), "sha256": folder_digest(folder)}
-        with (folder / "corpus.json").open("w", encoding="utf-8") as file:
-            json.dump(description, file, indent=1)
-            file.flush()
-            os.fsync(file.fileno())
+        write_whole(folder / "corpus.json", json.dumps(description, indent=1).encode())
 
 
 def folder_digest(folder: Path) -> str:

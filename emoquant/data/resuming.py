@@ -1,30 +1,22 @@
-"""Training that goes on within an epoch with the batch after the last one."""
+"""The loader of training batches, which resumes within an epoch."""
 
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from lightning.pytorch import Trainer
 from torch.utils.data import DataLoader
 
-
-@runtime_checkable
-class GoOn(Protocol):
-    """A sampler of batches that can begin within an epoch."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch; one that was chosen before keeps its place."""
-
-    def go_on(self, epoch: int, batches: int) -> None:
-        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
+from emoquant.data.sampling import TrainingSampler
 
 
 class TrainingLoader(DataLoader[Any]):
-    """A loader whose place in the epoch is part of the checkpoint (Lightning asks for it and gives it back).
+    """Loads training batches and stores its position in the epoch in checkpoints, as Lightning asks for it.
 
     Without it a run that goes on in the middle of an epoch would see the epoch's first batches again, and one whose
     workers load ahead the order of the first epoch.
 
     Args:
-        loader: A loader of whole batches (``batch_size=None``) with a sampler that can :class:`GoOn`.
+        loader: A loader of whole batches (``batch_size=None``) with a
+            :class:`~emoquant.data.sampling.TrainingSampler`.
         trainer: Knows how many batches were trained on; None leaves the loader at the beginning.
     """
 
@@ -40,7 +32,7 @@ class TrainingLoader(DataLoader[Any]):
         self._trainer = trainer
 
     def state_dict(self) -> dict[str, int]:
-        """Return epoch and batches that a run would have to go on from."""
+        """Return the epoch and the number of its batches that were trained on."""
         if self._trainer is None:
             return {"epoch": 0, "batches": 0}
         loop = self._trainer.fit_loop
@@ -52,12 +44,12 @@ class TrainingLoader(DataLoader[Any]):
         return {"epoch": max(0, epochs.started - 1), "batches": done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on from there."""
-        assert isinstance(self.sampler, GoOn)
+        """Resume at a position that :meth:`state_dict` returned."""
+        assert isinstance(self.sampler, TrainingSampler)
         self.sampler.go_on(state["epoch"], state["batches"])
 
     def __iter__(self) -> Any:  # noqa: ANN401 - torch's iterator, whose class is private
         """Iterate over the batches of the trainer's epoch, which workers that load ahead must know from the start."""
-        if self._trainer is not None and isinstance(self.sampler, GoOn):
+        if self._trainer is not None and isinstance(self.sampler, TrainingSampler):
             self.sampler.set_epoch(self._trainer.current_epoch)
         return super().__iter__()

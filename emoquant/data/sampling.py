@@ -23,7 +23,30 @@ class Rows(NamedTuple):
     epoch: int
 
 
-class BucketSampler(Sampler[Rows]):
+class TrainingSampler(Sampler[Rows]):
+    """A sampler whose order depends on seed and epoch alone, and that can begin within an epoch.
+
+    Args:
+        seed: Seeds the order, together with the epoch.
+        rank: This process.
+        world_size: Number of processes.
+    """
+
+    def __init__(self, seed: int, rank: int, world_size: int) -> None:
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.epoch, self._begin = 0, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch (Lightning calls it); one that was chosen before keeps its place."""
+        if epoch != self.epoch:
+            self.epoch, self._begin = epoch, 0
+
+    def go_on(self, epoch: int, batches: int) -> None:
+        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
+        self.epoch, self._begin = epoch, batches
+
+
+class BucketSampler(TrainingSampler):
     """Training batches: shuffled, of similar lengths, equally many for every rank.
 
     Utterances are sorted by length into buckets once; in every epoch each bucket is shuffled and cut into batches, and
@@ -50,21 +73,11 @@ class BucketSampler(Sampler[Rows]):
         self._lengths = _checked(lengths, budget, rank, world_size)
         if not len(self._lengths):
             raise ValueError("there is no utterance to train on")
-        self.seed, self.epoch, self._begin = seed, 0, 0
-        self.rank, self.world_size = rank, world_size
+        super().__init__(seed, rank, world_size)
         order = np.argsort(self._lengths, kind="stable")
         self._buckets = [order[begin:end] for begin, end in _bucket_edges(self._lengths[order], budget)]
         counts = [-(-len(bucket) // max(1, budget // self._lengths[bucket[-1]])) for bucket in self._buckets]
         self._counts = _rounded(counts, [len(bucket) for bucket in self._buckets], world_size)
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch (Lightning calls it)."""
-        if epoch != self.epoch:
-            self.epoch, self._begin = epoch, 0
-
-    def go_on(self, epoch: int, batches: int) -> None:
-        """Leave out the first batches of an epoch, for a run that was interrupted after them."""
-        self.epoch, self._begin = epoch, batches
 
     def __len__(self) -> int:
         """Batches of this rank in an epoch."""

@@ -1,31 +1,10 @@
 """A part of the training split: emotions in given proportions, for codebooks of one emotion or of several."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
-from emoquant.data.sampling import Rows
-from emoquant.data.speech import SplitDataset
 from emoquant.labels import canonical_emotion
-
-
-class SelectedDataset(SplitDataset):
-    """Some utterances of a split; rows count within the selection.
-
-    Args:
-        whole: The split.
-        rows: Rows of the split that are kept, ``(M,)`` int64.
-    """
-
-    def __init__(self, whole: SplitDataset, rows: np.ndarray) -> None:
-        super().__init__(whole.utterances.select(rows), whole.lengths[rows], whole.emotions[rows], whole.speakers[rows])
-        self._whole, self._rows = whole, rows
-
-    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
-        """Return a collated batch."""
-        batch = self._whole[Rows(self._rows[index.rows], index.epoch)]
-        return batch._replace(utterances=self._labels(index.rows)[2])
 
 
 def rows_by_share(

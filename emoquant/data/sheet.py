@@ -1,4 +1,4 @@
-"""Tables of text as people have them: CSV of any spreadsheet, JSON lines; places of lines; values that YAML read."""
+"""Readers of tables: CSV with any separator, JSON lines; locations of rows; cells compared with values of YAML."""
 
 import csv
 import json
@@ -31,18 +31,18 @@ class Sheet(NamedTuple):
 
 
 class Places:
-    """Where the rows of a table stand in its files."""
+    """Locations of the rows of a table, file and line, for messages."""
 
     def __init__(self) -> None:
         self._begins, self._files, self._lines = list[int](), list[Path](), array("i")
 
     def begin(self, file: Path) -> None:
-        """Say that the rows that follow are of a file."""
+        """Start a file: rows that are added from now on are of it."""
         self._begins.append(len(self._lines))
         self._files.append(file)
 
     def add(self, line: int) -> None:
-        """Add a row, which stands in this line."""
+        """Add a row by the number of its line."""
         self._lines.append(line)
 
     def __len__(self) -> int:
@@ -53,7 +53,7 @@ class Places:
         return f"{self._file(row)}, line {self._lines[row]}"
 
     def beside(self, row: int, other: int) -> str:
-        """Return where a row stands for a message that has named another's file."""
+        """Return the line of a row, and its file where that is not the file of another row."""
         return f"line {self._lines[row]}" if self._file(row) == self._file(other) else self.of(row)
 
     def _file(self, row: int) -> Path:
@@ -65,7 +65,7 @@ def csv_sheet(path: Path, wanted: Collection[str]) -> Sheet:
 
     Args:
         path: The file: UTF-8, or UTF-16 with its mark.
-        wanted: Names that are looked for in the header, where it is found what stands between the cells.
+        wanted: Names of columns by which the separator is recognised.
 
     Raises:
         ValueError: It is not CSV, or not text; also while the lines are read.
@@ -130,7 +130,7 @@ def encoding_of(path: Path) -> str:
 
 
 def separator_of(path: Path, wanted: Collection[str]) -> str:
-    """Return what stands between the cells: what gives most of the wanted columns, or else most columns.
+    """Return the separator of a CSV file: the one that yields most of the wanted columns, or else most columns.
 
     Args:
         path: The file.
@@ -171,7 +171,7 @@ def column_named(header: Sequence[str], name: str) -> str | None:
 
 
 def stands_for(value: object, cell: str) -> bool:
-    """Return whether a value of a configuration means a cell: YAML reads ``0``, ``05``, ``1.5`` and ``yes`` as no text.
+    """Return whether a value of a configuration equals a cell, though YAML reads ``05`` and ``yes`` as no text.
 
     Args:
         value: Text, number or truth value of a configuration.

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -10,60 +10,33 @@ import numpy as np
 import torch
 from lightning.pytorch import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_info
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Sampler
 
+from emoquant.audio.loading import AudioError
 from emoquant.console.trainer_flags import is_overfitting
 from emoquant.data.base import SPLITS, Corpus, Utterance
+from emoquant.data.extraction import ExtractionSettings, extract
+from emoquant.data.features import SplitDataset
+from emoquant.data.folders import check_ids
 from emoquant.data.folds import Fold
-from emoquant.data.identity import check_ids
-from emoquant.data.resuming import GoOn, TrainingLoader
-from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows
-from emoquant.data.table import UtteranceTable, label_numbers, read_table
-from emoquant.devices.ranks import Attempt, require_plain_strategy, require_share
+from emoquant.data.resuming import TrainingLoader
+from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows, TrainingSampler
+from emoquant.data.store import FeatureStore
+from emoquant.data.table import Names, UtteranceTable, read_table
+from emoquant.devices.ranks import (
+    Attempt,
+    from_first,
+    own_rank,
+    require_plain_strategy,
+    require_share,
+    together,
+    world_size,
+)
+from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
 #: Split that a stage of the trainer evaluates.
 EVALUATED = {"fit": "validation", "validate": "validation", "test": "test", "predict": "test"}
-
-
-class SplitDataset(Dataset[Any], ABC):
-    """The utterances of a split as a map from :class:`Rows` to a collated batch.
-
-    Attributes:
-        utterances: The utterances of the split, a sequence; row ``i`` of a batch is ``utterances[i]``.
-        lengths: Length of each in the unit that batches are bounded by, ``(N,)`` int64.
-        emotions: Index of each utterance's emotion, ``(N,)`` int64.
-        speakers: Index of each utterance's speaker, ``(N,)`` int64.
-    """
-
-    def __init__(
-        self, utterances: Sequence[Utterance], lengths: np.ndarray, emotions: np.ndarray, speakers: np.ndarray
-    ) -> None:
-        self.utterances = UtteranceTable.of(utterances)
-        self.lengths = lengths
-        self.emotions = emotions
-        self.speakers = speakers
-
-    def __len__(self) -> int:
-        """Utterances of the split."""
-        return len(self.lengths)
-
-    def ids(self) -> Iterable[str]:
-        """Return the ids of the utterances in order."""
-        return self.utterances.strings("id")
-
-    @abstractmethod
-    def __getitem__(self, index: Rows) -> Any:  # noqa: ANN401 (Batch or AudioBatch)
-        """Return a collated batch."""
-
-    def _labels(self, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        """Return emotions, speakers and rows of a batch, ``(B,)`` int64 each."""
-        return (
-            torch.from_numpy(self.emotions[rows]),
-            torch.from_numpy(self.speakers[rows]),
-            torch.from_numpy(np.ascontiguousarray(rows, dtype=np.int64)),
-        )
 
 
 class SpeechDataModule(LightningDataModule, ABC):
@@ -163,9 +136,7 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return the training split, shuffled in buckets of similar length, equally many batches on every rank."""
-        dataset, rank, world = self._some("train"), *self._ranks()
-        budget = self._training_budget()
-        return self._training_loader(dataset, BucketSampler(dataset.lengths, budget, self.seed, rank, world))
+        return self._bucketed(self._some("train"))
 
     def val_dataloader(self) -> DataLoader[Any]:
         """Return the validation split, every utterance once over all ranks."""
@@ -173,11 +144,7 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     def test_dataloader(self) -> DataLoader[Any]:
         """Return the test split or a share of it, every utterance once over all ranks (and shares)."""
-        dataset, rank, world = self._some("test"), *self._ranks()
-        number, count, done = self._test_share
-        return self._loader(
-            dataset, ExactSampler(dataset.lengths, self.budget, number * world + rank, count * world, done)
-        )
+        return self._exact("test", *self._test_share)
 
     def share_test(self, number: int, count: int, done: int = 0) -> None:
         """Restrict the test loader to a share of the split, for a job of an array or a run that goes on.
@@ -211,17 +178,10 @@ class SpeechDataModule(LightningDataModule, ABC):
     def _dataset(self, split: str, utterances: Sequence[Utterance], labels: Mapping[str, np.ndarray]) -> SplitDataset:
         """Make the dataset of a split."""
 
-    def _training_budget(self) -> int:
-        """Return this process's part of a training batch, so that a step sees as much on any number of processes."""
-        return max(1, self.budget // (1 if self.batch_per_process else self._ranks()[1]))
-
     def _ranks(self) -> tuple[int, int]:
         if self.trainer is not None:
             return self.trainer.global_rank, self.trainer.world_size
-        distributed = torch.distributed
-        if distributed.is_available() and distributed.is_initialized():
-            return distributed.get_rank(), distributed.get_world_size()
-        return 0, 1
+        return own_rank(), world_size()
 
     def _some(self, split: str) -> SplitDataset:
         dataset = self.dataset(split)
@@ -231,9 +191,10 @@ class SpeechDataModule(LightningDataModule, ABC):
             )
         return dataset
 
-    def _exact(self, split: str) -> DataLoader[Any]:
+    def _exact(self, split: str, number: int = 0, count: int = 1, done: int = 0) -> DataLoader[Any]:
         dataset, rank, world = self._some(split), *self._ranks()
-        return self._loader(dataset, ExactSampler(dataset.lengths, self.budget, rank, world))
+        sampler = ExactSampler(dataset.lengths, self.budget, number * world + rank, count * world, done)
+        return self._loader(dataset, sampler)
 
     def _loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         # The dataset collates whole batches: batch_size=None hands it what the sampler yields.
@@ -242,56 +203,55 @@ class SpeechDataModule(LightningDataModule, ABC):
         workers: dict[str, Any] = {"num_workers": self.num_workers, "persistent_workers": self.num_workers > 0}
         return DataLoader(dataset, batch_size=None, sampler=sampler, pin_memory=torch.cuda.is_available(), **workers)
 
+    def _fill(
+        self, store: FeatureStore, encoder: FrameEncoder, utterances: Sequence[Utterance], seconds: float
+    ) -> None:
+        """Encode what a store lacks of utterances, every rank its share, in batches of so many seconds."""
+        (rank, world), trainer = self._ranks(), self.trainer
+        device = trainer.strategy.root_device if trainer is not None else "cpu"
+        settings = ExtractionSettings(device, seconds, max(2, self.num_workers))
+        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
+        from_first(store.merge)
+        store.refresh()
+
+    def _bucketed(self, dataset: SplitDataset) -> DataLoader[Any]:
+        """Return training batches of similar lengths; this process's part of a batch where they share one."""
+        rank, world = self._ranks()
+        budget = max(1, self.budget // (1 if self.batch_per_process else world))
+        return self._training_loader(dataset, BucketSampler(dataset.lengths, budget, self.seed, rank, world))
+
     def _training_loader(self, dataset: SplitDataset, sampler: Sampler[Rows]) -> DataLoader[Any]:
         loader = self._loader(dataset, sampler)
-        return TrainingLoader(loader, self.trainer) if isinstance(loader.sampler, GoOn) else loader
+        return TrainingLoader(loader, self.trainer) if isinstance(loader.sampler, TrainingSampler) else loader
 
     def _open(self) -> dict[str, SplitDataset]:
-        found: dict[str, list[tuple[UtteranceTable, str]]] = {split: [] for split in SPLITS}
-        left_out: Counter[str] = Counter()
         tables = [read_table(corpus, self.fold) for corpus in self.corpora]
         if not self.emotions:
             present = {kind for table in tables for kind in table.names("emotion").kinds}
             self.emotions = [emotion for emotion in SPELLINGS if emotion in present]
-        for corpus, table in zip(self.corpora, tables, strict=True):
-            prefix = f"{corpus.name}/" if len(self.corpora) > 1 else ""
-            check_ids(corpus.name, table)
-            kept = table.names("emotion").among(self.emotions)
-            left_out.update(table.select(np.flatnonzero(~kept)).names("emotion"))
-            for split in SPLITS:
-                rows = np.flatnonzero(kept & table.names("split").among([split]))
-                found[split].append((table.select(rows), prefix))
-        if not any(len(table) for parts in found.values() for table, _ in parts):
+        speakers: list[Names] = []
+        left_out: Counter[str] = Counter()
+        for place, corpus in enumerate(self.corpora):
+            check_ids(corpus.name, tables[place])
+            kept = tables[place].names("emotion").among(self.emotions)
+            left_out.update(tables[place].select(np.flatnonzero(~kept)).names("emotion"))
+            tables[place] = tables[place].select(np.flatnonzero(kept))
+            prefix, names = f"{corpus.name}/" if len(self.corpora) > 1 else "", tables[place].names("speaker")
+            speakers.append(Names([prefix + (kind or "unknown") for kind in names.kinds], names.codes))
+        if not any(map(len, tables)):
             raise ValueError(f"corpus {self.name!r} has no utterance with one of the emotions {self.emotions}")
         if left_out:
             text = ", ".join(f"{count} {emotion}" for emotion, count in sorted(left_out.items()))
             rank_zero_info(f"{self.name}: utterances of other emotions are left out: {text}")
-        del table, tables
-        return self._labelled(found)
-
-    def _labelled(self, found: Mapping[str, Sequence[tuple[UtteranceTable, str]]]) -> dict[str, SplitDataset]:
-        """Return the datasets of the parts (of each corpus, with the prefix of its speakers' names) of each split."""
-        speakers = {
-            split: [[prefix + (kind or "unknown") for kind in t.names("speaker").kinds] for t, prefix in parts]
-            for split, parts in found.items()
+        whole, voices = reduce(UtteranceTable.join, tables), reduce(Names.join, speakers)
+        self.speakers = sorted({voices.kinds[code] for code in np.unique(voices.codes)})
+        emotions = whole.names("emotion").numbers(self.emotions)
+        labels = {"emotions": emotions, "speakers": voices.numbers(self.speakers)}
+        rows = {split: np.flatnonzero(whole.names("split").among([split])) for split in SPLITS}
+        found = {split: whole.select(rows[split]) for split in SPLITS}
+        del tables, whole  # copies of what the splits hold now
+        self._prepare_splits(found)
+        return {
+            split: self._dataset(split, table, {name: numbers[rows[split]] for name, numbers in labels.items()})
+            for split, table in found.items()
         }
-        used: set[str] = set()
-        for split, parts in found.items():
-            for (table, _), names in zip(parts, speakers[split], strict=True):
-                used |= {names[code] for code in np.unique(table.names("speaker").codes)}
-        self.speakers = sorted(used)
-        joined = {split: reduce(UtteranceTable.join, [table for table, _ in parts]) for split, parts in found.items()}
-        self._prepare_splits(joined)
-        datasets = {}
-        for split, parts in found.items():
-            columns = [
-                (table.names("speaker").codes, names) for (table, _), names in zip(parts, speakers[split], strict=True)
-            ]
-            labels = {
-                "emotions": label_numbers(
-                    joined[split].names("emotion").codes, joined[split].names("emotion").kinds, self.emotions
-                ),
-                "speakers": np.concatenate([label_numbers(codes, names, self.speakers) for codes, names in columns]),
-            }
-            datasets[split] = self._dataset(split, joined[split], labels)
-        return datasets

@@ -61,31 +61,26 @@ def split_by_both(
     test: float = 0.2,
     validation: float = 0.1,
     seed: int = 0,
-    held_out_speakers: int = 1,
 ) -> list[str]:
-    """Return a split with unseen speakers and unseen sentences.
+    """Return a split with an unseen speaker and unseen sentences.
 
-    The test split has every utterance of the held-out speakers and, of the other speakers, every utterance of the
-    held-out sentences. The two parts are told apart by the speaker: one who is in the training split is of the second.
-    Validation has further sentences of the training speakers. The held-out speakers say held-out sentences too.
+    The test split has every utterance of one held-out speaker and, of the other speakers, every utterance of the
+    held-out sentences: two parts, which the speaker distinguishes. Validation has further sentences of the training
+    speakers.
 
     Args:
         speakers: Speaker of each utterance.
         texts: Sentence of each utterance.
         test: Share of the sentences held out for the test.
         validation: Share of the remaining sentences held out for validation.
-        seed: Chooses speakers and sentences.
-        held_out_speakers: Speakers that are wholly in the test split.
+        seed: Chooses speaker and sentences.
 
     Raises:
         ValueError: There are too few speakers or sentences, or an utterance has none.
     """
     _check_groups(speakers, "speaker", 2)
     by_text = split_by_group(texts, test, validation, seed, "sentence")
-    count = len(set(speakers))
-    if not 0 < held_out_speakers < count:
-        raise ValueError(f"cannot hold out {held_out_speakers} of {count} speakers: expected 1 to {count - 1}")
-    out = held_out(speakers, (held_out_speakers + 0.01) / count, seed)
+    out = held_out(speakers, 1 / len(set(speakers)), seed)
     return ["test" if speaker in out else split for speaker, split in zip(speakers, by_text, strict=True)]
 
 

@@ -125,7 +125,7 @@ class FeatureStore:
 
     def frames(self, rows: np.ndarray) -> np.ndarray:
         """Return the frames of the entries in these rows, ``(N,)`` int64."""
-        return self.index.frames[rows].astype(np.int64)
+        return self.index.entries["frames"][rows].astype(np.int64)
 
     def read(self, row: int) -> Tensor:
         """Return the features of an entry, ``(T, D)`` float32.
@@ -135,7 +135,7 @@ class FeatureStore:
                 computes it again.
         """
         data = self._bytes(row)
-        if data is None or zlib.crc32(data) != int(self.index.checksums[row]):
+        if data is None:
             shard = self.index.shard(row)
             with contextlib.suppress(OSError):  # a store that cannot be written
                 self._strike(np.array([row]), {})
@@ -179,20 +179,17 @@ class FeatureStore:
 
     def _damaged(self, shard: str | None = None) -> np.ndarray:
         """Return the rows of a shard, or of all, whose bytes are not those that were written."""
-        return np.array([row for row in self.index.rows_of(shard) if not self._is_sound(row)], np.int64)
-
-    def _is_sound(self, row: int) -> bool:
-        data = self._bytes(row)
-        return data is not None and zlib.crc32(data) == int(self.index.checksums[row])
+        return np.array([row for row in self.index.rows_of(shard) if self._bytes(row) is None], np.int64)
 
     def _bytes(self, row: int) -> bytes | None:
-        """Return the bytes of an entry, None where the file ends before."""
-        size = int(self.index.frames[row]) * self.dim * _NUMBERS[self.precision].itemsize
-        file, begin = self._file(self.index.shard(row)), int(self.index.offsets[row])
+        """Return the bytes of an entry, None where they are not those that were written."""
+        entry = self.index.entries[row]
+        size = int(entry["frames"]) * self.dim * _NUMBERS[self.precision].itemsize
+        file, begin = self._file(self.index.shard(row)), int(entry["offset"])
         if begin + size > os.fstat(file).st_size:
             return None
         data = os.pread(file, size, begin)
-        return data if len(data) == size else None
+        return data if zlib.crc32(data) == int(entry["checksum"]) else None
 
     def _file(self, name: str) -> int:
         if name in self._files:

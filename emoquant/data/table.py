@@ -4,7 +4,8 @@ import math
 import os
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import accumulate, chain, islice
+from dataclasses import dataclass, replace
+from itertools import chain
 from operator import eq
 from pathlib import Path
 from typing import Any, overload
@@ -15,36 +16,12 @@ from emoquant.data.base import Corpus, Utterance
 from emoquant.data.folds import Fold
 from emoquant.labels import DIMENSIONS
 
-#: Rows that an iteration turns into Python's own numbers at a time.
-_CHUNK = 1 << 16
 #: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
 _ROWS = 256
-
-
-class Strings:
-    """Strings one after the other in one buffer."""
-
-    def __init__(self, buffer: bytes | bytearray, begins: np.ndarray, ends: np.ndarray) -> None:
-        self._buffer, self._begins, self._ends = buffer, begins, ends
-
-    def __getitem__(self, index: int) -> str:
-        return self._buffer[self._begins[index] : self._ends[index]].decode()
-
-    def __iter__(self) -> Iterator[str]:
-        for first in range(0, len(self._begins), _CHUNK):  # lists of the whole would take 40 bytes a row
-            begins, ends = (edges[first : first + _CHUNK].tolist() for edges in (self._begins, self._ends))
-            for begin, end in zip(begins, ends, strict=True):
-                yield self._buffer[begin:end].decode()
-
-    def select(self, rows: np.ndarray) -> "Strings":
-        """Return the strings of some rows."""
-        return Strings(self._buffer, self._begins[rows], self._ends[rows])
-
-    def join(self, other: "Strings") -> "Strings":
-        """Return these strings and then others."""
-        shift = len(self._buffer)
-        begins = np.concatenate([self._begins, other._begins + shift])
-        return Strings(self._buffer + other._buffer, begins, np.concatenate([self._ends, other._ends + shift]))
+#: Columns of texts that are kept one by one, those of few values, and how numpy keeps texts.
+_TEXTS, _KINDS = ("id", "name", "text"), ("folder", "emotion", "speaker", "split", "language", "votes")
+_UNRATED = (math.nan,) * len(DIMENSIONS)
+_COLUMNS, _TEXT = (*_TEXTS, *_KINDS), np.dtypes.StringDType()
 
 
 class Names:
@@ -62,12 +39,16 @@ class Names:
         return self.kinds[self.codes[index]]
 
     def __iter__(self) -> Iterator[Any]:
-        for first in range(0, len(self.codes), _CHUNK):
-            yield from (self.kinds[code] for code in self.codes[first : first + _CHUNK].tolist())
+        return (self.kinds[code] for code in self.codes)
 
     def among(self, kinds: Sequence[Any]) -> np.ndarray:
         """Return whether each row's value is one of some, ``(N,)`` bool."""
         return np.array([kind in kinds for kind in self.kinds], bool)[self.codes]
+
+    def numbers(self, names: Sequence[Any]) -> np.ndarray:
+        """Return the position of each row's value among names, ``(N,)`` int64; -1 for one that is not among them."""
+        position = {name: index for index, name in enumerate(names)}
+        return np.array([position.get(kind, -1) for kind in self.kinds], np.int64)[self.codes]
 
     def select(self, rows: np.ndarray) -> "Names":
         """Return the values of some rows."""
@@ -75,9 +56,8 @@ class Names:
 
     def join(self, other: "Names") -> "Names":
         """Return these values and then others."""
-        number = {kind: code for code, kind in enumerate(self.kinds)}
-        kinds = self.kinds + [kind for kind in other.kinds if kind not in number]
-        number = {kind: code for code, kind in enumerate(kinds)}
+        number = {kind: code for code, kind in enumerate(dict.fromkeys([*self.kinds, *other.kinds]))}
+        kinds = list(number)
         moved = np.array([number[kind] for kind in other.kinds], np.int32)
         return Names(kinds, np.concatenate([self.codes, moved[other.codes] if len(moved) else other.codes]))
 
@@ -86,11 +66,9 @@ class Builder:
     """Collects utterances for a table, one after the other."""
 
     def __init__(self) -> None:
-        self._strings = {name: (bytearray(), array("q", [0])) for name in ("id", "name", "text")}
-        names = ("folder", "emotion", "speaker", "split", "language", "votes")
-        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in names}
-        self._buffers, self._numbers = list(self._strings.values()), list(self._codes.values())
-        self._times, self._dimensions, self._flushed = array("d"), array("d"), 0
+        self._strings: dict[str, list[np.ndarray]] = {name: [np.empty(0, _TEXT)] for name in _TEXTS}
+        self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in _KINDS}
+        self._times, self._dimensions = array("d"), array("d")
         self._rows: list[tuple[Any, ...]] = []
 
     def append(self, utterance: Utterance) -> None:
@@ -122,7 +100,7 @@ class Builder:
 
         ``rated`` are the ratings of the dimensions, NaN for those that there are not, or nothing at all.
         """
-        self._rows.append((name, folder, file, emotion, speaker, split, text, language, start, end, votes, rated))
+        self._rows.append((name, file, text, folder, emotion, speaker, split, language, votes, start, end, rated))
         if len(self._rows) == _ROWS:
             self._flush()
 
@@ -130,43 +108,31 @@ class Builder:
         """Move the rows that were collected into the columns, which is faster for many at once."""
         if not self._rows:
             return
-        names, folders, files, emotions, speakers, splits, texts, languages, starts, ends, votes, rated = zip(
-            *self._rows, strict=True
-        )
-        for (buffer, edges), values in zip(self._buffers, (names, files, texts), strict=True):
-            text = "".join(values)
-            data = text.encode()
-            plain = len(data) == len(text)  # a byte a character
-            sizes = map(len, values) if plain else (len(value.encode()) for value in values)
-            buffer += data
-            edges.extend(islice(accumulate(sizes, initial=edges[-1]), 1, None))
-        kinds = (folders, emotions, speakers, splits, languages, votes)
-        for (numbers, codes), column in zip(self._numbers, kinds, strict=True):
-            for kind in dict.fromkeys(column):
+        *columns, starts, ends, rated = zip(*self._rows, strict=True)
+        values = dict(zip(_COLUMNS, columns, strict=True))
+        for name, chunks in self._strings.items():
+            chunks.append(np.array(values[name], _TEXT))
+        for name, (numbers, codes) in self._codes.items():
+            for kind in dict.fromkeys(values[name]):
                 numbers.setdefault(kind, len(numbers))
-            codes.extend(map(numbers.__getitem__, column))
+            codes.extend(map(numbers.__getitem__, values[name]))
         self._times.extend(chain.from_iterable(zip(starts, ends, strict=True)))
-        if self._dimensions or any(rated):
-            nothing = (math.nan,) * len(DIMENSIONS)
-            before = self._flushed - len(self._dimensions) // len(DIMENSIONS)
-            self._dimensions.extend(chain.from_iterable([*[nothing] * before, *(each or nothing for each in rated)]))
-        self._flushed += len(self._rows)
+        self._dimensions.extend(chain.from_iterable(each or _UNRATED for each in rated))
         self._rows.clear()
 
     def table(self) -> "UtteranceTable":
-        """Return the table."""
+        """Return the table; nothing can be added afterwards."""
         self._flush()
-        columns: dict[str, Strings | Names] = {}
-        for column, (buffer, lengths) in self._strings.items():
-            edges = np.frombuffer(lengths, np.int64)
-            columns[column] = Strings(buffer, edges[:-1], edges[1:])
-        for column, (numbers, codes) in self._codes.items():
-            columns[column] = Names(list(numbers), np.frombuffer(codes, np.int32))
+        strings = {column: np.concatenate(self._strings.pop(column)) for column in _TEXTS}  # frees the parts at once
+        names = {
+            name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
+        }
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
-        rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS)) if self._dimensions else None
-        return UtteranceTable(columns, times, rated)
+        rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS))
+        return UtteranceTable(strings, names, times, None if np.isnan(rated).all() else rated)
 
 
+@dataclass(eq=False)
 class UtteranceTable(Sequence[Utterance]):
     """A sequence of utterances that is kept in columns.
 
@@ -176,10 +142,10 @@ class UtteranceTable(Sequence[Utterance]):
             where no utterance has any.
     """
 
-    def __init__(
-        self, columns: Mapping[str, Strings | Names], times: np.ndarray, dimensions: np.ndarray | None = None
-    ) -> None:
-        self._columns, self.times, self.dimensions = dict(columns), times, dimensions
+    _strings: Mapping[str, np.ndarray]
+    _names: Mapping[str, Names]
+    times: np.ndarray
+    dimensions: np.ndarray | None = None
 
     @staticmethod
     def of(utterances: Iterable[Utterance]) -> "UtteranceTable":
@@ -193,31 +159,33 @@ class UtteranceTable(Sequence[Utterance]):
 
     def names(self, column: str) -> Names:
         """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
-        found = self._columns[column]
-        assert isinstance(found, Names)
-        return found
+        return self._names[column]
 
-    def strings(self, column: str) -> Strings:
-        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
-        found = self._columns[column]
-        assert isinstance(found, Strings)
-        return found
+    def strings(self, column: str) -> np.ndarray:
+        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``, ``(N,)`` of numpy's strings."""
+        return self._strings[column]
+
+    def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
+        """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
+        texts = self.strings(column)
+        hashes = np.fromiter(map(hash, texts), np.int64, len(self))
+        return [(first, second) for first, second in repeated_rows(hashes, *others) if texts[first] == texts[second]]
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        columns = {name: column.select(rows) for name, column in self._columns.items()}
-        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
+        strings = {name: column[rows] for name, column in self._strings.items()}
+        names = {name: column.select(rows) for name, column in self._names.items()}
+        rated = None if self.dimensions is None else self.dimensions[rows]
+        return UtteranceTable(strings, names, self.times[rows], rated)
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
-        columns: dict[str, Strings | Names] = {
-            **{name: self.strings(name).join(other.strings(name)) for name in ("id", "name", "text")},
-            **{name: self.names(name).join(other.names(name)) for name in set(self._columns) - {"id", "name", "text"}},
-        }
+        strings = {name: np.concatenate([column, other.strings(name)]) for name, column in self._strings.items()}
+        names = {name: column.join(other.names(name)) for name, column in self._names.items()}
         rated = None
         if self.dimensions is not None or other.dimensions is not None:
             rated = np.concatenate([self._rated(), other._rated()])
-        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
+        return UtteranceTable(strings, names, np.concatenate([self.times, other.times]), rated)
 
     def _rated(self) -> np.ndarray:
         return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
@@ -226,11 +194,11 @@ class UtteranceTable(Sequence[Utterance]):
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return UtteranceTable({**self._columns, "split": Names(list(numbers), codes)}, self.times, self.dimensions)
+        return replace(self, _names={**self._names, "split": Names(list(numbers), codes)})
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
-        return UtteranceTable(self._columns, times, self.dimensions)
+        return replace(self, times=times)
 
     def __len__(self) -> int:
         return len(self.times)
@@ -244,20 +212,12 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        columns = self._columns
-        return Utterance(
-            columns["id"][index],
-            Path(columns["folder"][index], columns["name"][index]),
-            columns["emotion"][index],
-            columns["speaker"][index],
-            columns["split"][index],
-            columns["text"][index],
-            columns["language"][index],
-            start,
-            None if np.isnan(end) else end,
-            dict(self.names("votes")[index]),
-            {} if self.dimensions is None else _known(self.dimensions[index]),
-        )
+        values: dict[str, Any] = {name: column[index] for name, column in self._strings.items()}
+        values |= {name: column[index] for name, column in self._names.items()}
+        path, votes = Path(values.pop("folder"), values.pop("name")), dict(values.pop("votes"))
+        rated = {} if self.dimensions is None else _known(self.dimensions[index])
+        end = None if math.isnan(end) else end
+        return Utterance(path=path, start=start, end=end, votes=votes, dimensions=rated, **values)
 
     def __eq__(self, other: object) -> bool:
         """Whether another sequence has the same utterances."""
@@ -271,12 +231,19 @@ def _known(ratings: np.ndarray) -> dict[str, float]:
     return {name: value for name, value in zip(DIMENSIONS, ratings.tolist(), strict=True) if not math.isnan(value)}
 
 
+def repeated_rows(*columns: np.ndarray) -> list[tuple[int, int]]:
+    """Return the rows that equal an earlier one in all columns, each after the last such one, in their order.
+
+    Example:
+        >>> repeated_rows(np.array([3, 5, 3, 3]))
+        [(0, 2), (2, 3)]
+    """
+    order = np.lexsort(columns)  # stable
+    alike = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in columns])
+    pairs = [(int(order[row]), int(order[row + 1])) for row in np.flatnonzero(alike)]
+    return sorted(pairs, key=lambda pair: pair[1])
+
+
 def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
     """Return the utterances of a corpus with its own splits, or with those of a fold."""
     return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))
-
-
-def label_numbers(codes: np.ndarray, kinds: Sequence[str], names: Sequence[str]) -> np.ndarray:
-    """Return the position among the names of what each code stands for, ``(N,)`` int64."""
-    position = {name: index for index, name in enumerate(names)}
-    return np.array([position.get(kind, -1) for kind in kinds], np.int64)[codes]

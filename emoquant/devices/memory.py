@@ -1,4 +1,4 @@
-"""How much is held at once on a device: a fixed amount on a CPU, by free memory on a GPU."""
+"""Number of items that are held at once on a device: fixed on a CPU, by free memory on a GPU."""
 
 import torch
 

@@ -23,16 +23,12 @@ def full_float32(device: torch.device) -> Iterator[None]:
     try:
         for kind in kinds:
             kind.fp32_precision = "ieee"
-        with torch.autocast(device.type, enabled=False) if _has_autocast(device.type) else nullcontext():
+        known = torch.amp.is_autocast_available(device.type)
+        with torch.autocast(device.type, enabled=False) if known else nullcontext():
             yield
     finally:
         for kind, precision in zip(kinds, before, strict=True):
             kind.fp32_precision = precision
-
-
-def _has_autocast(device: str) -> bool:
-    available: bool = torch.amp.is_autocast_available(device)
-    return available
 
 
 def running_sums(values: torch.Tensor, dim: int) -> torch.Tensor:

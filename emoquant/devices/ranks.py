@@ -1,4 +1,4 @@
-"""What the processes (ranks) of a distributed run agree on; outside of one each function does the obvious thing."""
+"""Collective operations of the processes (ranks) of a distributed run; outside of one they act on this process."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -59,7 +59,7 @@ def require_share(split: str, utterances: int, processes: int) -> None:
 
 
 class Attempt:
-    """Keeps an error of its block, where there are several processes, until they can be told of it."""
+    """Stores the error of a block in a distributed run, so that all processes can be told before it is raised."""
 
     error: Exception | None = None
 
@@ -71,10 +71,6 @@ class Attempt:
             self.error = error
         return error is not None and error is self.error
 
-    def told(self) -> str | None:
-        """Return what the other processes are told."""
-        return None if self.error is None else f"{type(self.error).__name__}: {self.error}"
-
     def settle(self) -> None:
         """Raise the error on the process that has it, and a :class:`RankError` on the others; a collective call."""
         together(self._raise, Exception)
@@ -85,35 +81,19 @@ class Attempt:
 
 
 def from_first(make: Callable[[], T]) -> T:
-    """Return what a function gives on the first process, where alone it is called; a collective call.
+    """Call a function on the first process alone and return its result on all; a collective call.
 
     Raises:
         RankError: It failed there (on the other processes; the first one raises the error itself).
     """
-    if world_size() == 1:
-        return make()
-    result: list[Any] = [None]
-    attempt = Attempt()
-    if own_rank() == 0:
-        with attempt:
-            result = [make()]
-    sent = [attempt.told(), *result]
-    distributed.broadcast_object_list(sent, 0)
-    if attempt.error is not None:
-        raise attempt.error
-    if sent[0] is not None:
-        raise RankError(f"rank 0: {sent[0]}")
-    found: T = sent[1]
-    return found
+    found = together(lambda: make() if own_rank() == 0 else None, Exception)
+    first: T = gathered(found)[0]  # type: ignore[assignment]  # of the process that made it
+    return first
 
 
 def any_rank(flag: bool) -> bool:
     """Return whether a flag is set on any process; a collective call."""
-    if world_size() == 1:
-        return flag
-    found = [False] * world_size()
-    distributed.all_gather_object(found, flag)
-    return any(found)
+    return any(gathered(flag))
 
 
 def gathered(own: T) -> list[T]:
@@ -150,7 +130,8 @@ def together(work: Callable[[], T], complaints: type[Exception] | tuple[type[Exc
         if attempt.error is not None and not isinstance(attempt.error, complaints):
             raise attempt.error
         told: list[str | None] = [None] * world_size()
-        distributed.all_gather_object(told, attempt.told(), group=group)
+        own = None if attempt.error is None else f"{type(attempt.error).__name__}: {attempt.error}"
+        distributed.all_gather_object(told, own, group=group)
     finally:
         distributed.destroy_process_group(group)  # whoever waits for a process that failed hears of it here
     if attempt.error is not None:

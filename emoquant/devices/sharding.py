@@ -3,11 +3,12 @@
 import hashlib
 
 
-def parse_shard(shard: str) -> tuple[int, int]:
-    """Return number and count of a part of the work.
+def parse_shard(shard: str, what: str = "shard") -> tuple[int, int]:
+    """Return number and count of a part of the work, or of a fold.
 
     Args:
         shard: ``NUMBER/COUNT``, numbers from 0: the jobs of an array of eight take ``0/8`` to ``7/8``.
+        what: What it is a part of, for the message.
 
     Raises:
         ValueError: It is something else.
@@ -18,7 +19,7 @@ def parse_shard(shard: str) -> tuple[int, int]:
     """
     number, slash, count = shard.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
-        raise ValueError(f"shard must be NUMBER/COUNT with NUMBER from 0 to COUNT - 1, got {shard!r}")
+        raise ValueError(f"{what} is {shard!r}: expected NUMBER/COUNT with NUMBER from 0 to COUNT - 1, such as 0/5")
     return int(number), int(count)
 
 

@@ -1,1 +1,1 @@
-"""What tasks may ask of data modules: protocols, and the data module of a trainer as one of them."""
+"""Protocols of data modules for tasks and callbacks, and the data module of a trainer as one of them."""

@@ -35,7 +35,7 @@ def frames_of(trainer: Trainer) -> FrameData:
 
 
 def labelled_frames_of(trainer: Trainer) -> EmotionData | None:
-    """Return the data module of a run that trains a codec; None where it tells nothing of utterances and emotions.
+    """Return the data module of a run that trains a codec; None where it has no utterances and emotions.
 
     Raises:
         DataModuleError: There is none, or it is of another kind.

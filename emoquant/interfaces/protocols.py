@@ -15,7 +15,6 @@ protocol               a data module of the project that fits   batches
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,7 +23,7 @@ from torch import Tensor
 from emoquant.audio.mel import MelSettings
 from emoquant.encoders.base import FrameEncoder
 from emoquant.storage.origin import Origin
-from emoquant.types import StyleReference
+from emoquant.types import StyleReference, Utterance
 
 
 class Batches(Protocol):
@@ -37,43 +36,11 @@ class Batches(Protocol):
         """Return their number."""
 
 
-class LabelledUtterance(Protocol):
-    """One utterance of a split; :class:`emoquant.data.base.Utterance` says more of each attribute."""
-
-    @property
-    def id(self) -> str:
-        """Name that is unique in its corpus."""
-
-    @property
-    def path(self) -> Path:
-        """Audio file."""
-
-    @property
-    def emotion(self) -> str:
-        """Canonical name of the emotion."""
-
-    @property
-    def text(self) -> str:
-        """What is said; empty where unknown."""
-
-    @property
-    def start(self) -> float:
-        """Where it begins in the file, in seconds."""
-
-    @property
-    def end(self) -> float | None:
-        """Where it ends, in seconds; None for the end of the file."""
-
-    @property
-    def votes(self) -> Mapping[str, float]:
-        """Annotators' votes per emotion; empty where nobody voted."""
-
-
 class LabelledSplit(Protocol):
     """The utterances of a split; row ``i`` of a batch is ``utterances[i]``."""
 
     @property
-    def utterances(self) -> Sequence[LabelledUtterance]:
+    def utterances(self) -> Sequence[Utterance]:
         """The utterances."""
 
     @property
@@ -157,20 +124,12 @@ class LabelledData(Protocol):
         """Return the training split unshuffled, every utterance once over all ranks."""
 
 
-class FeatureData(LabelledData, Protocol):
+class FeatureData(LabelledData, FrameData, Protocol):
     """Labelled utterances with frames of an emotion encoder."""
-
-    @property
-    def dim(self) -> int:
-        """Dimensions ``D`` of a frame."""
 
     @property
     def encoder(self) -> FrameEncoder | None:
         """The encoder; None where the frames come from elsewhere."""
-
-    @property
-    def origin(self) -> Origin | None:
-        """What codecs and classifiers remember of the encoder; None where nobody knows it."""
 
 
 class EmotionData(FeatureData, Protocol):

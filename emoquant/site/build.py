@@ -21,7 +21,7 @@ ASSETS = Path(__file__).parent / "assets"
 
 
 class Sources(NamedTuple):
-    """What a site is made of.
+    """Runs and sections that a site is made of.
 
     Attributes:
         sweep: Folders of listening runs over lambda.

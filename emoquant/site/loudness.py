@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.signal import lfilter
 
 #: Length of a block and its step, in seconds; blocks below the gate, in LUFS, are taken for silence.
 BLOCK, STEP, GATE = 0.4, 0.1, -70.0
@@ -12,7 +13,7 @@ BLOCK, STEP, GATE = 0.4, 0.1, -70.0
 def loudness(samples: npt.NDArray[np.float32], sample_rate: int) -> float:
     """Return the integrated loudness of a mono recording, in LUFS; minus infinity for silence.
 
-    The samples are K-weighted (a high shelf and a high-pass filter, here by their frequency response), and the power of
+    The samples are K-weighted (a high shelf, then a high-pass filter), and the power of
     overlapping blocks is averaged over those that are not silence and not 10 LU below the average of the others. A
     recording shorter than a block is one block.
 
@@ -33,11 +34,8 @@ def loudness(samples: npt.NDArray[np.float32], sample_rate: int) -> float:
     """
     if samples.ndim != 1 or not len(samples):
         raise ValueError(f"expected the samples (N,) of a mono recording, got an array of shape {samples.shape}")
-    size = 2 ** (len(samples) + sample_rate // 2).bit_length()  # a power of two: other sizes take far longer
-    spectrum = np.fft.rfft(samples.astype(np.float64), size)
-    weighted = np.fft.irfft(spectrum * _weighting(size, sample_rate), size)[: len(samples)]
     block, step = min(round(BLOCK * sample_rate), len(samples)), max(1, round(STEP * sample_rate))
-    total = np.concatenate([[0.0], np.cumsum(weighted**2)])
+    total = np.concatenate([[0.0], np.cumsum(_weighted(samples, sample_rate) ** 2)])
     starts = np.arange(0, len(samples) - block + 1, step)
     power = (total[starts + block] - total[starts]) / block
     power = power[power > _power(GATE)]
@@ -51,25 +49,16 @@ def _power(level: float) -> float:
     return float(10 ** ((level + 0.691) / 10))
 
 
-def _weighting(size: int, sample_rate: int) -> npt.NDArray[np.complex128]:
-    """Return the frequency response of the K-weighting at the bins of a real FFT."""
-    z = np.exp(-2j * np.pi * np.fft.rfftfreq(size))
+def _weighted(samples: npt.NDArray[np.float32], sample_rate: int) -> npt.NDArray[np.float64]:
+    """Return the K-weighted samples."""
     turn, quality, gain = math.tan(math.pi * 1681.974450955533 / sample_rate), 0.7071752369554196, 3.999843853973347
     high, middle = 10 ** (gain / 20), 10 ** (gain / 20 * 0.4996667741545416)
-    shelf = _response(
-        z,
-        (high + middle * turn / quality + turn**2, 2 * (turn**2 - high), high - middle * turn / quality + turn**2),
-        (1 + turn / quality + turn**2, 2 * (turn**2 - 1), 1 - turn / quality + turn**2),
-    )
-    turn, quality = math.tan(math.pi * 38.13547087602444 / sample_rate), 0.5003270373238773
-    below = (1 + turn / quality + turn**2, 2 * (turn**2 - 1), 1 - turn / quality + turn**2)
-    passed = _response(z, (below[0], -2 * below[0], below[0]), below)
-    return shelf * passed
+    above = high + middle * turn / quality + turn**2, 2 * (turn**2 - high), high - middle * turn / quality + turn**2
+    shelved = lfilter(above, _poles(turn, quality), samples.astype(np.float64))
+    below = _poles(math.tan(math.pi * 38.13547087602444 / sample_rate), 0.5003270373238773)
+    passed: npt.NDArray[np.float64] = lfilter((below[0], -2 * below[0], below[0]), below, shelved)
+    return passed
 
 
-def _response(
-    z: npt.NDArray[np.complex128], above: tuple[float, float, float], below: tuple[float, float, float]
-) -> npt.NDArray[np.complex128]:
-    top = above[0] + above[1] * z + above[2] * z**2
-    found: npt.NDArray[np.complex128] = top / (below[0] + below[1] * z + below[2] * z**2)
-    return found
+def _poles(turn: float, quality: float) -> tuple[float, float, float]:
+    return 1 + turn / quality + turn**2, 2 * (turn**2 - 1), 1 - turn / quality + turn**2

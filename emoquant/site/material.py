@@ -1,4 +1,4 @@
-"""Listening runs read from their folders, and what a page needs to know of them."""
+"""Listening runs read from their folders, as the data of pages."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ WORDS = ("kind", "condition", "lmbda", "predicted", "seed", "seconds", "style", 
 
 
 class ListeningRun(NamedTuple):
-    """What a listening run left.
+    """Clips and figures of a listening run.
 
     Attributes:
         folder: Its folder.
@@ -71,7 +71,7 @@ def read_run(folder: Path) -> ListeningRun:
 
 
 def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict[str, Any]:
-    """Return what a listening page shows, ready for JSON but for its sounds (:func:`with_sounds`).
+    """Return the data of a listening page, ready for JSON but for its sounds (:func:`with_sounds`).
 
     Args:
         kind: Which page.
@@ -107,7 +107,7 @@ def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict
 
 
 def with_sounds(data: dict[str, Any], sounds: dict[str, Sound], ending: str) -> dict[str, Any]:
-    """Return a page's data with what is known of its sounds.
+    """Return a page's data with length, loudness and F0 of its sounds.
 
     Args:
         data: Of :func:`page_data`.
@@ -132,7 +132,7 @@ def figures(run: int, rows: Iterable[Row]) -> list[list[Any]]:
 
 
 def attractions(rows: Iterable[Row], codecs: Sequence[str], corpora: Sequence[str]) -> list[list[Any]]:
-    """Return how far each codebook draws each emotion: codec, lambda, emotion, value, low, high, n, corpus.
+    """Return the attraction of each emotion to each codebook: codec, lambda, emotion, value, low, high, n, corpus.
 
     Attraction is the change of the angle to the centroid of the codebook's emotion, in degrees, negative: drawn there.
 

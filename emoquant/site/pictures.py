@@ -1,4 +1,4 @@
-"""What is drawn of a sound: its mel spectrogram as a small PNG, and its fundamental frequency."""
+"""The mel spectrogram of a sound as a small PNG, and its fundamental frequency."""
 
 import io
 
@@ -57,14 +57,12 @@ def picture(levels: npt.NDArray[np.float64]) -> bytes:
     return whole.getvalue()
 
 
-def melody(samples: npt.NDArray[np.float32], sample_rate: int) -> list[int]:
-    """Return the fundamental frequency every ``F0_STEP`` seconds, in Hz; 0 where nothing is voiced.
-
-    Raises:
-        ImportError: WORLD is not installed.
-    """
-    import pyworld
-
+def f0_contour(samples: npt.NDArray[np.float32], sample_rate: int) -> list[int] | None:
+    """Return the fundamental frequency every ``F0_STEP`` seconds, in Hz, 0 where unvoiced; None without WORLD."""
+    try:
+        import pyworld
+    except ImportError:
+        return None
     whole = samples.astype(np.float64)
     rough, times = pyworld.dio(whole, sample_rate, f0_floor=60.0, f0_ceil=750.0, frame_period=1000 * F0_STEP)
     return [round(float(value)) for value in pyworld.stonemask(whole, rough, times, sample_rate)]

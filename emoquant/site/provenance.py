@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import emoquant
 from emoquant.storage.documents import parse_yaml
 from emoquant.storage.files import read_text
+from emoquant.storage.runs import CONFIG, LAST, newest
 
 #: Packages whose versions decide what runs compute.
 PACKAGES = ("torch", "lightning", "torchmetrics", "funasr", "vector-quantize-pytorch", "numpy", "soundfile")
@@ -36,11 +37,8 @@ class Weights(NamedTuple):
 
 def run_config(folder: Path) -> str:
     """Return the configuration of a run's folder or of its newest version; empty where there is none."""
-    versions = sorted(folder.glob("version_*/config.yaml"), key=lambda path: _number(path.parent))
-    for path in (folder / "config.yaml", *reversed(versions)):
-        if path.is_file():
-            return read_text(path)
-    return ""
+    run = newest(folder, CONFIG)
+    return "" if run is None else read_text(run.config)
 
 
 def weights_of(configs: Sequence[str]) -> list[Weights]:
@@ -98,15 +96,8 @@ def _weight_files(path: Path) -> list[Path]:
         return [path] if path.suffix in WEIGHTS else []
     if not path.is_dir():
         return []
-    versions = sorted(path.glob("version_*/checkpoints/last.ckpt"), key=lambda found: _number(found.parent.parent))
-    if versions:
-        return versions[-1:]
-    return sorted(each for each in path.iterdir() if each.suffix in WEIGHTS)
-
-
-def _number(folder: Path) -> int:
-    digits = folder.name.rpartition("_")[2]
-    return int(digits) if digits.isdigit() else -1
+    run = newest(path, LAST)
+    return [run.checkpoint] if run else sorted(each for each in path.iterdir() if each.suffix in WEIGHTS)
 
 
 def size_text(size: int) -> str:

@@ -15,7 +15,7 @@ import soxr
 from emoquant.audio.decoding import AudioError, decode_audio
 from emoquant.site.loudness import loudness
 from emoquant.site.ogg import with_serial
-from emoquant.site.pictures import melody, picture, spectrogram
+from emoquant.site.pictures import f0_contour, picture, spectrogram
 
 Format = Literal["opus", "mp3", "flac"]
 
@@ -117,7 +117,7 @@ class Soundbank:
             (folder / "sounds" / f"{name}.{self.ending}").write_bytes(sound)
             (folder / "spectra" / f"{name}.png").write_bytes(picture(spectrogram(samples, rate)))
             own = math.nan if math.isinf(level) else level - self.target
-            found[name] = Sound(name, len(samples) / rate, own, _melody(samples, rate))
+            found[name] = Sound(name, len(samples) / rate, own, f0_contour(samples, rate))
         return found
 
     def _encoded(self, name: str, samples: npt.NDArray[np.float32], rate: int) -> bytes:
@@ -164,10 +164,3 @@ def _measured(path: Path) -> tuple[float, float]:
     samples, rate = read(path)
     peak = float(np.abs(samples).max())
     return loudness(samples, rate), 20 * math.log10(peak) if peak > 0 else -math.inf
-
-
-def _melody(samples: npt.NDArray[np.float32], rate: int) -> list[int] | None:
-    try:
-        return melody(samples, rate)
-    except ImportError:
-        return None

@@ -1,4 +1,4 @@
-"""What the pages of a site say."""
+"""Texts of the pages of a site."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -39,7 +39,7 @@ KEYS = (
 
 
 class Page(NamedTuple):
-    """Words of a listening page.
+    """Texts of a listening page.
 
     Attributes:
         short: In the navigation.
@@ -100,7 +100,7 @@ PAGES: dict[str, Page] = {
 
 
 def listening(kind: Kind, data: Mapping[str, Any], runs: Sequence[ListeningRun]) -> dict[str, Any]:
-    """Return what the template of a listening page shows.
+    """Return the texts and settings of the template of a listening page.
 
     Args:
         kind: Which page.
@@ -164,7 +164,7 @@ def leaderboard_card(entries: Sequence[Entry]) -> dict[str, str]:
 
 
 def sound_facts(sounds: Mapping[str, Sound], bank: Soundbank) -> dict[str, str]:
-    """Return what the provenance says of the sounds."""
+    """Return number, compression and loudness of the sounds, for the page of provenance."""
     forms = {"opus": "Ogg Opus, 32 kbit/s", "mp3": "MP3", "flac": "FLAC, without loss"}
     return {
         "unique sounds": str(len(sounds)),

@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from emoquant.storage.documents import read_json
-from emoquant.storage.files import refuse_pointer, whole_file
+from emoquant.storage.files import refuse_pointer, write_whole
 from emoquant.storage.hub import download_model, is_hub_name
 
 CARD = "README.md"
@@ -34,21 +34,18 @@ def write_artefact(
     Args:
         folder: Folder to write into; made if it is not there.
         kind: What it is; the name of its files.
-        description: What makes the module again, in primitives.
+        description: Class and arguments of the module, as primitives.
         weights: Its state dict.
         card: Text of a model card; written where there is none yet.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     whole = {name: value.detach().cpu().contiguous().clone() for name, value in weights.items()}
-    with whole_file(weights_file(folder, kind)) as partial:
-        partial.write_bytes(save(whole))
+    write_whole(weights_file(folder, kind), save(whole))
     if card and not (folder / CARD).exists():
-        with whole_file(folder / CARD) as partial:
-            partial.write_text(card, encoding="utf-8")
+        write_whole(folder / CARD, card.encode())
     text = json.dumps(dict(description), indent=1, ensure_ascii=False) + "\n"
-    with whole_file(description_file(folder, kind)) as partial:
-        partial.write_text(text, encoding="utf-8")
+    write_whole(description_file(folder, kind), text.encode())
 
 
 def read_artefact(folder: Path, kind: str) -> tuple[Any, dict[str, Tensor]]:
@@ -73,7 +70,7 @@ def read_artefact(folder: Path, kind: str) -> tuple[Any, dict[str, Tensor]]:
 
 
 def fetched(path: str | Path, kind: str) -> Path:
-    """Return a path as it is, or the folder of an artefact that is fetched from Hugging Face.
+    """Return a local path, or download an artefact from Hugging Face and return its folder.
 
     Args:
         path: A path, or a name ``owner/name`` on the hub.

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, and files of tensors that bring no code along."""
+"""Files that are written atomically, and files of tensors that are read without running code."""
 
 import hashlib
 import logging
@@ -26,13 +26,13 @@ _OLD = 3 * 24 * 3600
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Give another name in the same folder to write to; what is written there gets its name when the block ends well.
+    """Write a file atomically: yield a temporary path beside it, which is renamed to it when the block succeeds.
 
     Args:
         path: File to write; its folder must exist.
 
     Yields:
-        The temporary name. It is flushed to the disk, then renamed; after an error it is removed.
+        The temporary path. The file is flushed to the disk, then renamed; after an error it is removed.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; the message says what to do. A file that was there
@@ -63,7 +63,7 @@ def _machine() -> str:
 
 @cache
 def clean(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder, once a process: of this machine, or of days ago."""
+    """Remove temporary files of killed processes from a folder, once per process: of this machine, or days old."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith(".") and is_left_over(entry.name, entry.stat().st_mtime) and entry.is_file():
@@ -72,7 +72,7 @@ def clean(folder: Path) -> None:
 
 
 def partial_name(name: str, token: str) -> str:
-    """Return the name of a file or folder while this process writes it.
+    """Return the temporary name of a file or folder that this process writes.
 
     Args:
         name: What it will be called.
@@ -82,7 +82,7 @@ def partial_name(name: str, token: str) -> str:
 
 
 def is_left_over(name: str, changed: float) -> bool:
-    """Return whether a :func:`partial_name` is of a process that is gone: of this machine, or of another days ago.
+    """Return whether a temporary name is of a process that has ended, or is days old and of another machine.
 
     Args:
         name: A name.

@@ -1,4 +1,4 @@
-"""Folders that are there whole or not at all, also where the process is killed or another builds the same."""
+"""Folders that are written atomically, also where the process is killed or another builds the same."""
 
 import ctypes
 import glob
@@ -17,7 +17,7 @@ _HERE, _EXCHANGE = -100, 2
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """Give another folder beside a folder to fill; it takes its name and place when the block ends well.
+    """Build a folder atomically: yield an empty one beside it, which takes its name when the block succeeds.
 
     An older folder of the name is replaced by one step where the system can exchange two names (Linux), else it is
     first renamed aside, and back again where that fails or the process was killed in between. Processes that build the

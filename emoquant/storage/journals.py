@@ -15,7 +15,7 @@ def append_lines(journal: BinaryIO, records: Iterable[Mapping[str, Any]]) -> Non
 
     Args:
         journal: A file that is open for appending.
-        records: What was done.
+        records: The records, one line each.
     """
     for record in records:
         journal.write((json.dumps(record, ensure_ascii=False) + "\n").encode())
@@ -31,12 +31,12 @@ def whole_lines(path: Path) -> Iterator[bytes]:
 
 
 def hold(journal: BinaryIO) -> None:
-    """Mark a journal as being written; the mark ends with the file object or with the process."""
+    """Lock a journal while it is written; the lock ends with the file object or with the process."""
     fcntl.flock(journal, fcntl.LOCK_EX)
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a process is writing a journal, or it is gone already."""
+    """Return whether a process has locked a journal, or has removed it already."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

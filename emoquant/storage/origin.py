@@ -1,4 +1,4 @@
-"""Which encoder features come from: what codecs and classifiers remember of their training, compared before use."""
+"""Identity of the encoder of features, stored with codecs and classifiers and compared before they are used."""
 
 import warnings
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class Origin(NamedTuple):
         return bool(self.weights) and self.weights == other.weights
 
     def stored(self) -> dict[str, str]:
-        """Return what a checkpoint holds of it."""
+        """Return the fields as a dictionary, for a checkpoint."""
         return self._asdict()
 
 
@@ -59,7 +59,7 @@ def read_origin(stored: Any) -> Origin:  # noqa: ANN401 - whatever a file holds
 
 
 def require_origin(what: str, trained: Origin | None, features: Origin | None) -> None:
-    """Check that something meets features of the encoder that it was trained on.
+    """Check that a trained model is used on features of the encoder that it was trained on.
 
     Args:
         what: What was trained, for the message: ``"codec 'happy'"``.

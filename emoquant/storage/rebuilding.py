@@ -1,4 +1,4 @@
-"""Modules built again from files: never larger than the file that describes them, and with finite weights only."""
+"""Reconstruction of modules from files: never larger than the file, and with finite weights only."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -25,7 +25,7 @@ _WRONG = (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, Lookup
 
 
 class Budget(TorchFunctionMode):
-    """Context that refuses to make more tensors, or larger ones, than a file can fill: a ValueError says so.
+    """Limits the tensors that are created in a context to what a file can fill; beyond that a ValueError is raised.
 
     Args:
         state: The weights that the file has.

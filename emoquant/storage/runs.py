@@ -1,4 +1,4 @@
-"""Runs on the disk: where a training or an evaluation keeps what it makes, and which one is the newest."""
+"""Folders of runs: checkpoints, results and configurations of trainings and evaluations, and the newest version."""
 
 import json
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ class Run:
 
     @property
     def state(self) -> dict[str, Any]:
-        """What ``emoquant study`` noted of the run's name: digest, whether it is finished; empty without a note."""
+        """State that ``emoquant study`` stored for the run's name: digest, whether it is finished; or empty."""
         return read_state(self.folder.parent)
 
 
@@ -130,7 +130,7 @@ def find_checkpoint(path: str | Path, root: str | Path = ".", best: bool = False
 
 
 def read_state(place: Path) -> dict[str, Any]:
-    """Return the note of a run (:func:`write_state`); empty where there is none.
+    """Return the stored state of a run (:func:`write_state`); empty where there is none.
 
     Raises:
         ValueError: It is damaged.
@@ -146,13 +146,13 @@ def read_state(place: Path) -> dict[str, Any]:
 
 
 def write_state(place: Path, state: Mapping[str, Any]) -> None:
-    """Note how far a run is, whole or not at all."""
+    """Store the state of a run, atomically."""
     place.mkdir(parents=True, exist_ok=True)
     write_whole(place / _STATE, json.dumps(dict(state), indent=1).encode())
 
 
 class Begun(NamedTuple):
-    """What the first training in a folder of runs was given; later commands in the folder need not say it again.
+    """Data, encoder and emotions of the first training in a folder of runs: the defaults of later commands there.
 
     Attributes:
         data: Word after ``--data``.
@@ -166,7 +166,7 @@ class Begun(NamedTuple):
 
 
 def begun_in(folder: Path) -> Begun | None:
-    """Return what a folder of runs was begun with, None for one that no training has begun.
+    """Return the settings that a folder of runs was started with, None for one without a training.
 
     Raises:
         ValueError: The note is damaged.
@@ -191,6 +191,6 @@ def _check_begun(begun: Begun) -> None:
 
 
 def begin(folder: Path, begun: Begun) -> None:
-    """Note what a folder of runs is begun with."""
+    """Store the settings that a folder of runs is started with."""
     folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / _BEGUN, yaml.safe_dump(begun._asdict(), sort_keys=False).encode())

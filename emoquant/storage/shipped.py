@@ -1,4 +1,4 @@
-"""What the project ships beside its code: configurations and weights, in a source tree and in an installed wheel."""
+"""Configurations and weights that are shipped with the code, in a source tree and in an installed wheel."""
 
 import difflib
 import os
@@ -28,7 +28,7 @@ def shipped_path(path: str | Path) -> Path:
 
 @cache
 def say_licence(folder: Path) -> None:
-    """Say the licence of shipped weights on their first use in a process; nothing for other folders.
+    """Print the licence of shipped weights on their first use in a process; nothing for other folders.
 
     Args:
         folder: Folder of the weights.

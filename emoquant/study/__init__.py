@@ -1,1 +1,1 @@
-"""Many trainings and evaluations from one command: what the data allow, in which order, what is done already."""
+"""Plan and execution of many trainings and evaluations: what the data allow, in which order, what is finished."""

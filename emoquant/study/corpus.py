@@ -1,4 +1,4 @@
-"""What a corpus offers to experiments, read before anything is trained."""
+"""Properties of a corpus that decide which experiments are possible, read before anything is trained."""
 
 import json
 from collections import Counter
@@ -20,7 +20,7 @@ _SAMPLE = 64
 
 
 class Offer(NamedTuple):
-    """What a corpus offers.
+    """Properties of a corpus that decide which experiments are possible.
 
     Attributes:
         name: Its name.
@@ -31,7 +31,7 @@ class Offer(NamedTuple):
         pairs: Whether every test speaker has two emotions that can be paired.
         speakers: Test speakers.
         seconds: Mean length of an utterance, estimated.
-        probe: Why the encoder's own head will not do; empty if it will.
+        probe: Why the encoder's own head cannot classify the emotions, so that a probe is trained; empty if it can.
     """
 
     name: str
@@ -103,7 +103,7 @@ def open_data(begun: Begun) -> EmotionDataModule:
 
 
 def look_at(data: EmotionDataModule) -> Offer:
-    """Return what a corpus offers; nothing is encoded.
+    """Read a corpus and return its emotions, votes, pairs and sizes; nothing is encoded.
 
     Raises:
         FileNotFoundError: A corpus is not where it should be.

@@ -25,8 +25,10 @@ def minutes(step: Step, offer: Offer) -> float:
     content = inlined(step.config)
     if step.trains:
         epochs = (content.get("trainer") or {}).get("max_epochs") or 1
-        shares = step.args[step.args.index("--train_emotions") + 1].count(",") + 1 if _restricted(step) else 0
-        part = shares / len(offer.emotions) if shares else 1.0
+        part = 1.0
+        if "--train_emotions" in step.args:
+            shares = step.args[step.args.index("--train_emotions") + 1].count(",") + 1
+            part = shares / len(offer.emotions)
         return (_START + epochs * part * offer.counts["train"] * offer.seconds * _EPOCH) / 60
     return (_START + _operating_points(content, offer) * offer.counts["test"] * offer.seconds * _POINT) / 60
 
@@ -34,10 +36,6 @@ def minutes(step: Step, offer: Offer) -> float:
 def extraction_minutes(offer: Offer) -> float:
     """Return the estimated minutes that the shipped encoder takes for a whole corpus on one CPU core."""
     return sum(offer.counts.values()) * offer.seconds * _ENCODE / 60
-
-
-def _restricted(step: Step) -> bool:
-    return "--train_emotions" in step.args
 
 
 def _operating_points(content: Mapping[str, Any], offer: Offer) -> int:

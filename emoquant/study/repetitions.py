@@ -1,4 +1,4 @@
-"""What a study repeats: all trainings and evaluations, for each seed and in each fold."""
+"""Repetitions of a study: all trainings and evaluations, for each seed and in each fold."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,7 +12,7 @@ TOGETHER = "folds"
 
 
 class Repetition(NamedTuple):
-    """One run through all steps.
+    """All steps of a study with one seed and in one fold.
 
     Attributes:
         place: Folder of its runs.
@@ -47,7 +47,7 @@ class Repetition(NamedTuple):
 
 
 def repetitions(folder: Path, seeds: Sequence[int] | None, folds: int) -> Iterator[Repetition]:
-    """Yield what is repeated, each in a folder of its own.
+    """Yield the repetitions, each with a folder of its own.
 
     Args:
         folder: Folder of all runs.

@@ -20,7 +20,7 @@ LOG = "log.txt"
 
 
 class Outcome(NamedTuple):
-    """What became of a step.
+    """The outcome of a step.
 
     Attributes:
         step: The step.

@@ -84,7 +84,7 @@ class TestTrainEmotions:
 
     def test_what_is_trained_on_is_said(self, opened, monkeypatch):
         said = []
-        monkeypatch.setattr("emoquant.data.arrangement.rank_zero_info", said.append)
+        monkeypatch.setattr("emoquant.data.module.rank_zero_info", said.append)
         data = opened(train_emotions={"happy": 2, "sad": 1}, train_utterances=3)
         data.setup()
         assert said == ["training on 3 utterances of happy, sad"]

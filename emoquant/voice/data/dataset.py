@@ -10,8 +10,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from emoquant.audio.loading import read_audio
 from emoquant.data.base import Utterance
+from emoquant.data.features import SplitDataset
 from emoquant.data.sampling import Rows
-from emoquant.data.speech import SplitDataset
 from emoquant.types import StyleReference, TTSBatch
 from emoquant.voice.alignment.alignment import segments_of_frames
 from emoquant.voice.data.items import VoiceItem

@@ -13,13 +13,15 @@ from torch import Tensor
 from emoquant.audio.loading import AudioError, audio_seconds, read_audio
 from emoquant.audio.mel import MelSettings
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.extraction import ExtractionSettings, extract, open_store
+from emoquant.data.extraction import open_store
+from emoquant.data.features import SplitDataset
 from emoquant.data.pairing import partner_rows
 from emoquant.data.rendered import RenderedCorpus
-from emoquant.data.speech import SpeechDataModule, SplitDataset
+from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
-from emoquant.devices.ranks import from_first, together
+from emoquant.devices.ranks import together
 from emoquant.encoders.base import FrameEncoder
+from emoquant.encoders.emotion2vec import Emotion2Vec
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.storage.origin import Origin
@@ -115,7 +117,7 @@ class TTSDataModule(SpeechDataModule):
         if reference not in ("same", "other", "both") or speaker_vectors not in ("utterance", "centroid"):
             raise ValueError(f"reference {reference!r} or speaker_vectors {speaker_vectors!r} is unknown")
         self.aligner = aligner if aligner is not None else self._default_aligner()
-        self.encoder = encoder if encoder is not None else _default_encoder()
+        self.encoder = encoder if encoder is not None else Emotion2Vec()
         self.speaker_encoder, self.speaker_vectors, self.reference = speaker_encoder, speaker_vectors, reference
         self.analysis = Analysis(mel if mel is not None else MelSettings(), f0_floor, f0_ceiling)
         self.mel, self.boundaries = self.analysis.mel, boundaries
@@ -174,12 +176,7 @@ class TTSDataModule(SpeechDataModule):
 
     def _frames_of(self, encoder: FrameEncoder, utterances: Sequence[Utterance]) -> FeatureStore:
         store = open_store(encoder, self.cache_dir, self.precision)
-        (rank, world), trainer = self._ranks(), self.trainer
-        device = trainer.strategy.root_device if trainer is not None else "cpu"
-        settings = ExtractionSettings(device, self.extraction_seconds, max(2, self.num_workers))
-        together(lambda: extract(utterances, encoder, store, rank, world, settings), AudioError)
-        from_first(store.merge)
-        store.refresh()
+        self._fill(store, encoder, utterances, self.extraction_seconds)
         return store
 
     def _is_long(self, utterance: Utterance) -> bool:
@@ -281,12 +278,6 @@ def _require_own_ids(found: Mapping[str, Sequence[Utterance]]) -> None:
                 "named: give the utterances of joined corpora ids of their own (the column id of a manifest)"
             )
         seen[utterance.id] = utterance.path
-
-
-def _default_encoder() -> FrameEncoder:
-    from emoquant.encoders.emotion2vec import Emotion2Vec
-
-    return Emotion2Vec("checkpoints/emotion2vec-tiny")
 
 
 def _require_sizes(frames_per_batch: int, min_frames: int, extraction_seconds: float) -> None:
