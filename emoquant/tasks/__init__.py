@@ -8,6 +8,7 @@ from emoquant.tasks.evaluation import CodecEvaluationTask
 from emoquant.tasks.ge2e import GE2ETask
 from emoquant.tasks.head_weight import HeadWeight
 from emoquant.tasks.lda import LDATask
+from emoquant.tasks.method_comparison import MethodComparisonTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.transform import TransformTask
@@ -22,6 +23,7 @@ __all__ = [
     "GE2ETask",
     "HeadWeight",
     "LDATask",
+    "MethodComparisonTask",
     "ProbeTask",
     "TransformTask",
 ]

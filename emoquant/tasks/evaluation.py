@@ -227,8 +227,12 @@ class CodecEvaluationTask(LightningModule):
             crossed=crossed_vectors(data),
         ).to(self.device)
         calibrate(self.sweep, self.calibration_batches, data, self.device)
+        self.extend(self.sweep, data)
         if states := self._done or self._begun[1]:
             restore_sums(self.sweep, states)
+
+    def extend(self, sweep: SweepMetrics, data: EmotionData) -> None:
+        """Add to a sweep what a kind of evaluation measures beside it; nothing by default."""
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""

@@ -17,6 +17,7 @@ from emoquant.metrics.decisions import ClassifierMeasure, Decisions, Recognition
 from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.dimensions import Concordance, Regression
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
+from emoquant.metrics.methods import Way, method_rows
 from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.spaces import Space, SpaceDirections
 from emoquant.metrics.triplets import TripletMeans
@@ -76,6 +77,8 @@ def test_every_measure_of_a_sweep_is_explained():
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
+    one, ways = [torch.ones(2, 1, 2, 2, dtype=torch.int64)] * 2, [Way("none", (1.0,), "ab"), Way("a", (1.0,), "ab")]
+    written |= {re.sub(r"/.*", "/REFERENCE", row.metric) for row in method_rows("c", ways, one, one, ["none"])}
     written |= {decision_row("tiny", 4, 60, 9.0).metric, "heard_corpus/HOW"}
     assert sorted(named(SWEEP)) == sorted(written)
 
