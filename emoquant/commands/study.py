@@ -45,6 +45,7 @@ def study(
     devices: int = 1,
     jobs: int = 1,
     launch: str = "",
+    classifiers: list[str] | None = None,
     fit: str = "",
     test: str = "",
     again: bool = False,
@@ -72,6 +73,8 @@ def study(
         devices: Devices of every run; above 1 each runs in processes of its own.
         jobs: Runs at a time.
         launch: Launcher of every run, such as 'torchrun --nproc-per-node 4'.
+        classifiers: Classifiers of every evaluation, trained where they are runs: 'head', 'probe', 'probe_lda'; the
+            encoder's head by default, or a probe where it will not do. Findings say under which of them they hold.
         fit: Further options of every training, as one argument.
         test: Further options of every evaluation, as one argument.
         again: Run what is finished, too.
@@ -93,7 +96,7 @@ def study(
     wanted = [each for name in experiments or () for each in experiments_named(name)] or shipped_experiments()
     offer = look_at(open_data(said))
     words = _words(said, offer, devices, bool(launch))
-    plan = make_plan(wanted, offer, words)
+    plan = make_plan(wanted, offer, words, classifiers or ())
     print(_table(wanted, plan, offer), flush=True)
     if dry_run:
         return None

@@ -63,6 +63,7 @@ class SweepMetrics(nn.Module):
         frame_rate: Frames a second; None leaves out bits a second.
         clusters: Speakers that a second kind of interval is clustered by; none by default.
         crossed: Keeps the vectors before coding, for triplets; nothing by default.
+        measures_of: Further measures of a codec, where each has its own; none by default.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -86,6 +87,7 @@ class SweepMetrics(nn.Module):
         frame_rate: float | None = None,
         clusters: Blocks | None = None,
         crossed: CrossedVectors | None = None,
+        measures_of: Callable[[Codec], list[Measure]] | None = None,
     ) -> None:
         super().__init__()
         self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
@@ -102,6 +104,7 @@ class SweepMetrics(nn.Module):
         for codec in codecs:
             settings = closed_set, seed, coded_bits, frame_rate, name
             chosen = standard_measures(codec, self.emotions, references, labels, *settings)
+            chosen += measures_of(codec) if measures_of is not None else []
             self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:

@@ -92,7 +92,7 @@ def write_across(folder: Path, made: Sequence[Cell]) -> list[Path]:
     if not made:
         raise ValueError("no figure is there at the points that are asked for: name other rates or metrics")
     head = ["trained", "tested", "codec", "where", *Row._fields[2:]]
-    lines = [[c.trained, c.tested, c.codec, c.where, *c.row[2:]] for c in made]
+    lines: list[list[str | float | int]] = [[c.trained, c.tested, c.codec, c.where, *c.row[2:]] for c in made]
     folder.mkdir(parents=True, exist_ok=True)
     write_csv(folder / "across.csv", head, lines)
     trained, tested = ([*dict.fromkeys(each)] for each in zip(*((c.trained, c.tested) for c in made), strict=True))

@@ -102,6 +102,8 @@ _QUANTITIES = {
     "file_bits_per_second": Quantity("Bit rate of the files", "bits/s", decimals=0),
     "entropy_coded_bits_per_second": Quantity("Entropy-coded bit rate", "bits/s", decimals=0),
     "decision_bits_per_second": Quantity("Bit rate of the decision alone", "bits/s", decimals=2),
+    "presence_accuracy": _share("Presence accuracy"),
+    "salience_accuracy": _share("Salience accuracy"),
     "token_entropy": Quantity("Entropy of the codes", "bits/frame", decimals=1),
     "skip_rate": _share("Skipped codes"),
     "distortion": Quantity("Distortion", "squared error/frame", decimals=2),

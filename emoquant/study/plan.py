@@ -110,13 +110,17 @@ def experiments_named(word: str) -> list[Experiment]:
     return [read_experiment(find_config(word, ("eval", *GROUPS)))]
 
 
-def make_plan(experiments: Sequence[Experiment], offer: Offer, words: Sequence[str]) -> Plan:
+def make_plan(
+    experiments: Sequence[Experiment], offer: Offer, words: Sequence[str], classifiers: Sequence[str] = ()
+) -> Plan:
     """Return the trainings and evaluations that the data allow.
 
     Args:
         experiments: The experiments that are asked for.
         offer: What the corpus offers.
         words: Words of every command (``--data``, ``--folder``, ``--seed`` ...).
+        classifiers: Classifiers of every evaluation, as ``--model.classifiers`` names them; those that are bare names
+            are trained. By default the encoder's head, or a probe where it will not do.
 
     Raises:
         FileNotFoundError: A run that an experiment builds on has no configuration to train it with.
@@ -124,7 +128,10 @@ def make_plan(experiments: Sequence[Experiment], offer: Offer, words: Sequence[s
     trainings: dict[str, Step] = {}
     evaluations: list[Step] = []
     left_out: dict[str, str] = {}
-    probe = (_training("probe", CONFIGS / "eval", words)[0],) if offer.probe else ()
+    named = [word for word in classifiers if word != "head" and len(Path(word).parts) == 1 and "=" not in word]
+    wanted = named if classifiers else ["probe"] if offer.probe else []
+    probes = [_training(name, CONFIGS / "eval", words)[0] for name in wanted]
+    asked = ("--model.classifiers", json.dumps([*classifiers])) if classifiers else ()
     for experiment in experiments:
         found = [_training(name, experiment.config.parent, words) for name in _named(experiment, offer.emotions)]
         emotions = [emotion for _, trained in found for emotion in trained]
@@ -132,9 +139,9 @@ def make_plan(experiments: Sequence[Experiment], offer: Offer, words: Sequence[s
         if reason:
             left_out[experiment.name] = reason
             continue
-        needed = [*(step for step, _ in found), *probe]
+        needed = [*(step for step, _ in found), *probes]
         trainings |= {step.name: step for step in needed}
-        args = ("test", str(experiment.config), *words)
+        args = ("test", str(experiment.config), *words, *asked)
         names = tuple(dict.fromkeys(step.name for step in needed))
         evaluations.append(Step(experiment.name, args, experiment.config, names))
     return Plan([*trainings.values(), *evaluations], left_out)

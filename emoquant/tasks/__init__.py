@@ -1,6 +1,7 @@
 """What is trained and what is evaluated: the LightningModules that a YAML names."""
 
 from emoquant.tasks.acoustics import AcousticTask
+from emoquant.tasks.blends import BlendTask
 from emoquant.tasks.classification import ClassificationTask
 from emoquant.tasks.codec import CodecTask
 from emoquant.tasks.entropy import EntropyTask
@@ -15,6 +16,7 @@ from emoquant.tasks.transform import TransformTask
 
 __all__ = [
     "AcousticTask",
+    "BlendTask",
     "ClassificationTask",
     "CodebookTask",
     "CodecEvaluationTask",
