@@ -51,8 +51,8 @@ def results_page(
     blocks = [
         "# The findings of the study, held against corpora, encoders and classifiers",
         f"This page is written by `{command}` from the `findings.csv` and `results.csv` of its runs, on {tried}. Where "
-        f"a run is missing, the page says *{NOT_RUN}*. The development data are acted and read speech only: spontaneous "
-        "speech was never tested.",
+        f"a run is missing, the page says *{NOT_RUN}*. The development data are acted and read speech only: "
+        "spontaneous speech was never tested.",
         f"Verdicts. {verdicts}. Cases, rules and figures of every verdict are in `findings.csv`; a finding is tested "
         "under each classifier (`head`: the encoder's own; `probe`: linear, `probe_lda`: linear discriminant analysis, "
         "both trained on the corpus's training speakers).",
@@ -164,8 +164,9 @@ def _over_all(told: Sequence[str]) -> str:
     partly = sum(verdict == "in part" for verdict in told)
     if holds == len(told):
         return "holds under all"
-    if holds or partly:
-        return f"holds under {holds} of {len(told)}" + (f", in part under {partly}" if partly else "")
+    said = [f"{word} under {count}" for word, count in (("holds", holds), ("in part", partly)) if count]
+    if said:
+        return f"{', '.join(said)} of {len(told)}"
     return "holds under none"
 
 
