@@ -109,10 +109,10 @@ def results(
                   classifiers=_classifiers(cell))  # fmt: skip
         except (ValueError, OSError) as error:
             print(f"{' x '.join(cell.names)}, {cell.kind}: {error}", flush=True)
-    names = [[*dict.fromkeys(each)] for each in zip(*(cell.names for cell in cells), strict=True)]
+    shown = [*dict.fromkeys(cell.names[0] for cell in cells)], [*dict.fromkeys(cell.names[1] for cell in cells)]
     parts = [_part(cell, folder) for cell in cells]
     command = shlex.join(["emoquant", "results", *_said("--corpora", corpora), *_said("--encoders", encoders)])
-    written = write_file(page, results_page([part for part in parts if part.rows], *names, command, RATES))
+    written = write_file(page, results_page([part for part in parts if part.rows], *shown, command, RATES))
     print(written)
     return written
 
