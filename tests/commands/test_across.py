@@ -8,6 +8,7 @@ from emoquant.commands import across as command
 from emoquant.reports.across import cells
 from emoquant.storage.results import Row, write_results
 from emoquant.storage.runs import Begun, begin
+from emoquant.study import across as runs
 
 
 def row(codec, point, metric, value, corpus="c"):
@@ -54,7 +55,7 @@ def world(tmp_path, monkeypatch):
         place.mkdir(parents=True)
         write_results(place / "results.csv", sweep(0.8, 0.6, 4.0))
 
-    monkeypatch.setattr(command, "run", fake)
+    monkeypatch.setattr(runs, "run", fake)
     return called
 
 
