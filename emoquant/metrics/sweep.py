@@ -94,23 +94,22 @@ class SweepMetrics(nn.Module):
         self.methods: Methods | None = None
         require_points_and_names(codecs, choices)
         self.codecs, self.classifier = nn.ModuleList(codecs), classifier
-        self.emotions, self.corpus = list(emotions), corpus
-        self.blocks = Blocks() if blocks is None else blocks
+        self.emotions, self.corpus, self.blocks = list(emotions), corpus, Blocks() if blocks is None else blocks
         self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
         labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
+        settings = closed_set, seed, coded_bits, frame_rate, name
         for codec in codecs:
-            settings = closed_set, seed, coded_bits, frame_rate, name
-            chosen = standard_measures(codec, self.emotions, references, labels, *settings)
-            chosen += measures_of(codec) if measures_of is not None else []
-            self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
+            own = measures_of(codec) if measures_of is not None else []
+            chosen = [*standard_measures(codec, self.emotions, references, labels, *settings), *own, *measures]
+            self.sums.append(CodecSums(codec, len(self.emotions), chosen, parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
             choice.prepare({codec.name: codec.points for codec in codecs}, self.emotions, labels)
-            measure = Recognition(self.emotions, choice.emotions)
-            self.choice_sums.append(MeasureSums(len(choice.points), len(self.emotions), [measure], parts))
+            decided = [Recognition(self.emotions, choice.emotions)]
+            self.choice_sums.append(MeasureSums(len(choice.points), len(self.emotions), decided, parts))
 
     @torch.no_grad()
     def update(self, batch: Batch) -> None:
