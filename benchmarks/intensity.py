@@ -120,7 +120,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", help="folder of a voice, of a training run, or a checkpoint")
     parser.add_argument("--data", help="YAML of a TTSDataModule; the rendered corpus by default")
-    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny-v1", help="emotion encoder without --data")
+    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="emotion encoder without --data")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     parser.add_argument("--per_cell", type=int, default=4, help="references of each speaker and emotion")
     options = parser.parse_args()

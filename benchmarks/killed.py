@@ -23,9 +23,6 @@ init_args:
   corpora:
     class_path: emoquant.data.RenderedCorpus
     init_args: {{sentences: {sentences}, voices: {voices}, cache_dir: {corpus}}}
-  encoder:
-    class_path: emoquant.encoders.Emotion2Vec
-    init_args: {{model: checkpoints/emotion2vec-tiny-v1}}
   emotions: [angry, happy, neutral, sad, surprise]
   frames_per_batch: 600
 """
@@ -88,7 +85,7 @@ def all_commands(corpus: Path) -> list[Command]:
         Command("fit classifier", ["fit", *CLASSIFIER, shared, GO_ON], _training("classifier")),
         Command("fit ge2e", ["fit", *GE2E, shared, GO_ON], _training("ge2e")),
         Command("fit voice", ["fit", *VOICE, *EPOCHS, shared, GO_ON], _training("tts_toy")),
-        Command("fit vocoder", ["fit", *VOCODER, "--trainer.max_steps=20", shared, GO_ON], _training("vocoder_toy")),
+        Command("fit vocoder", ["fit", *VOCODER, "--trainer.max_steps=20", shared, GO_ON], _training("vocoder")),
         Command("test", ["test", "sweep.yaml", *data], _evaluation("sweep"), few, ("fit codec",)),
         Command("predict", ["predict", "lambda", *listen], _under("runs/listen/lambda"), few, ("fit codec",)),
         Command("extract", ["extract", *data], _features, _data(corpus, 20, "[en-us, en-us+f3]")),

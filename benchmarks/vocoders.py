@@ -1,6 +1,6 @@
 """How near vocoders come to recordings whose mel they are given (copy synthesis), and at what speed.
 
-    python benchmarks/vocoders.py --trained checkpoints/vocoder-toy
+    python benchmarks/vocoders.py --trained checkpoints/vocoder-22k
     python benchmarks/vocoders.py --trained runs/vocoder_22k --manifest ../shared/data/metadata.csv --corpus nemo \
       --per-cell 4 --recognizer .cache/whisper-base --language pl
 

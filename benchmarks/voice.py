@@ -84,7 +84,8 @@ def measure_batch(
     forced = model(batch, vectors)
     frames, voiced = float(batch.mel_lengths.sum()), float(batch.voiced.sum())
     totals.add("mel_l1", float(mel_l1(forced.mels, batch.mels, batch.mel_lengths)), frames)
-    totals.add("f0_error_hz", float(f0_error(model.hertz(forced.melody.f0), batch.f0, batch.voiced)), voiced)
+    hertz = model.hertz(forced.melody.f0, batch.speaker_vectors)
+    totals.add("f0_error_hz", float(f0_error(hertz, batch.f0, batch.voiced)), voiced)
     for level in LEVELS:
         codes[level].append(forced.styles[level].coded.codes.flatten())
     free = say(model, batch, vectors, batch.style, given=False)
@@ -164,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("voice", help="folder of a voice, of a training run, or a checkpoint")
     parser.add_argument("--data", help="YAML of a TTSDataModule; the rendered corpus by default")
-    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny-v1", help="emotion encoder without --data")
+    parser.add_argument("--encoder", default="checkpoints/emotion2vec-tiny", help="emotion encoder without --data")
     parser.add_argument("--cache", default=".cache/emoquant", help="cache folder")
     parser.add_argument("--split", default="validation", choices=["validation", "test"])
     parser.add_argument("--frames", type=int, default=4000, help="bound of a batch in mel frames")

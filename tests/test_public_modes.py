@@ -94,7 +94,6 @@ def test_heads_probes_and_recurrent_encoders(tmp_path):
 
 SHIPPED = {
     "codec": load_codec,
-    "vocoder-toy": load_vocoder,
     "vocoder-22k": load_vocoder,
     "tts-nemo": lambda path: load_voice(path).model,
 }

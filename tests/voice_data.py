@@ -20,6 +20,7 @@ class VoiceData(PlainData):
         self.phones = [f"p{index}" for index in range(phones)]
         self.front_end, self.mel, self.encoder_name = "test", MelSettings(mels=8), "random"
         self.dim, self.speaker_dim, self.f0_mean, self.f0_std = 6, 5, 140.0, 20.0
+        self.speaker_log_f0, self.log_f0_std = torch.tensor([4.7, 5.3]), 0.2
         self.emotion_mean, self.emotion_std = torch.zeros(6), torch.ones(6)
         self.emotions, self.speakers = ["angry", "happy", "neutral", "sad", "surprise"], ["one", "two"]
         self.speaker_centroids = torch.nn.functional.normalize(torch.randn(2, 5), dim=1)

@@ -1,4 +1,4 @@
-"""What every audio codec offers: speech in, speech out, at bits a second, and codes where there are any."""
+"""The base class of audio codecs: waveforms in, waveforms out, with their bits, and codes where a codec has codes."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -29,7 +29,7 @@ class Clip(NamedTuple):
 
 
 class CodedClip(NamedTuple):
-    """What a codec made of an utterance.
+    """A decoded utterance with the bits that were spent on it.
 
     Attributes:
         waveform: Decoded samples, ``(N,)`` float32.
@@ -45,10 +45,10 @@ class CodedClip(NamedTuple):
 
 
 class AudioCodec(ABC):
-    """A codec of waveforms at some bit rates.
+    """Codes and decodes waveforms at some bit rates.
 
-    A subclass writes :meth:`code` at its own sampling rate. Resampling there and back, the delay and the length of what
-    comes out are dealt with here. The constructor reads no weights.
+    A subclass writes :meth:`code` at its own sampling rate. :meth:`recode` resamples to that rate and back, takes the
+    delay away and restores the length. The constructor reads no weights; they are read on first use.
 
     Attributes:
         name: Name in the tables.
@@ -70,7 +70,7 @@ class AudioCodec(ABC):
 
     @abstractmethod
     def code(self, clips: Sequence[Clip], point: float) -> list[CodedClip]:
-        """Code and decode utterances at one operating point; what comes of one does not depend on the others.
+        """Code and decode utterances at one operating point. The result for one does not depend on the others.
 
         Args:
             clips: Utterances at the codec's sampling rate.
@@ -82,10 +82,10 @@ class AudioCodec(ABC):
 
     @abstractmethod
     def fingerprint(self) -> str:
-        """Return a hex digest of everything that shapes what comes out."""
+        """Return a hex digest of everything that the decoded audio depends on: settings and weights."""
 
     def recode(self, clips: Sequence[Clip], point: float, sample_rate: int = 16_000) -> list[CodedClip]:
-        """Return utterances after coding at the rate, the length and the place in time that they came with.
+        """Code and decode utterances, and return them with the sampling rate, length and delay of the input.
 
         Args:
             clips: Utterances, at least one sample each.
@@ -93,10 +93,12 @@ class AudioCodec(ABC):
             sample_rate: Samples a second of the utterances and of the result.
 
         Raises:
-            ValueError: The point is none of the codec's, or what comes out is not finite.
+            ValueError: The point is none of the codec's, an utterance is empty, or what comes out is not finite.
         """
         if point not in self.points:
             raise ValueError(f"codec {self.name!r} has no operating point {point:g}; it has {_listed(self.points)}")
+        if empty := [clip.name for clip in clips if not len(clip.waveform)]:
+            raise ValueError(f"utterance {empty[0]!r} has no samples, which codec {self.name!r} needs: leave it out")
         inner = [clip._replace(waveform=resampled(clip.waveform, sample_rate, self.sample_rate)) for clip in clips]
         found = []
         for clip, coded in zip(clips, self.code(inner, point), strict=True):
@@ -125,7 +127,7 @@ def digest(*parts: object) -> str:
 
 
 def checked_points(points: Sequence[float], low: float, high: float, what: str) -> tuple[float, ...]:
-    """Return bit rates in their order, if they are within what a codec can do.
+    """Return bit rates as floats in their order, after a check that the codec has them.
 
     Args:
         points: Bits a second.

@@ -1,16 +1,31 @@
-"""How much of a codec's bit rate is redundant: the bits of its codes under an entropy model trained on them."""
+"""The bits of a codec's codes under an entropy model: what is less than the codec's rate is redundant in it."""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from emoquant.entropy.base import Layout, frames_before
 from emoquant.entropy.light import LightModel
 
+T = TypeVar("T")
+
+
+def evenly(utterances: Sequence[T], count: int) -> list[T]:
+    """Return so many utterances from all over a split, evenly spaced; all where there are fewer.
+
+    Example:
+        >>> evenly("abcdefg", 3)
+        ['a', 'd', 'g']
+    """
+    rows = np.linspace(0, len(utterances) - 1, min(count, len(utterances))).astype(int)
+    return [utterances[row] for row in rows.tolist()]
+
 
 class CodeEntropy:
-    """The light entropy model of this project on the codes of an audio codec.
+    """Estimates the bits of an audio codec's codes with the light entropy model of this project.
 
     A frame's codes are predicted one after the other from those before them in the frame and from all codes of the
     frame before (:class:`~emoquant.entropy.LightModel`). The bits are estimates, ``-log2 q`` summed, which a range
@@ -34,8 +49,16 @@ class CodeEntropy:
             torch.manual_seed(seed)
             self.model = LightModel(width, 1, False, 1, self.layout)
 
+    @classmethod
+    @torch.inference_mode(False)  # a test runs in that mode, where nothing can be trained
+    def trained(cls, codewords: int, utterances: Sequence[Tensor]) -> "CodeEntropy":
+        """Return a model of the shape of codes ``(T, P)`` of utterances, trained on them; errors as of :meth:`fit`."""
+        model = cls(codewords, utterances[0].shape[1] if utterances else 1)
+        model.fit(utterances)
+        return model
+
     def fit(self, utterances: Sequence[Tensor]) -> None:
-        """Train on the codes of utterances, of which the last tenth decides how long.
+        """Train on the codes of utterances; the last tenth of them decides which step is kept.
 
         Args:
             utterances: Codes ``(T, P)`` in ``[0, K)`` of each; at least two utterances.

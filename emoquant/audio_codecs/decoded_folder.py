@@ -1,4 +1,4 @@
-"""Files that a codec of one's own made: nothing is coded here, what was decoded is read."""
+"""Decoded files of any other codec, read from a folder."""
 
 import os
 from collections.abc import Sequence
@@ -17,14 +17,14 @@ _TOLERANCE = 0.1
 
 
 class DecodedFolder(AudioCodec):
-    """A folder of decoded utterances, one file each, named after the utterance's id or its audio file.
+    """Reads utterances that another program coded and decoded: one audio file each, in a folder.
 
-    ``FOLDER/<id>.wav``, or ``FOLDER/<stem of the audio file>.wav``, in any format and sampling rate that is read. A
-    file holds an utterance, or all of the file that the corpus cuts it out of.
+    A file is ``FOLDER/<id>.wav`` or ``FOLDER/<stem of the audio file>.wav``, in any audio format and sampling rate. It
+    holds the utterance, or the whole recording that the corpus cuts the utterance out of.
 
     Args:
         folder: The folder.
-        bits_per_second: What the codec spent.
+        bits_per_second: Bits a second that the codec spent.
         name: Name in the tables; the folder's by default.
         delay_seconds: By how much the files lag behind the originals.
 
@@ -67,7 +67,7 @@ class DecodedFolder(AudioCodec):
         return found
 
     def code(self, clips: Sequence[Clip], point: float) -> list[CodedClip]:
-        """Read what was decoded; see :meth:`AudioCodec.code`.
+        """Read the decoded files of utterances; see :meth:`AudioCodec.code`.
 
         Raises:
             FileNotFoundError: Files are missing; the message names them.

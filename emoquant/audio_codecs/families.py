@@ -27,7 +27,13 @@ class Family:
 
     def input_rate(self, settings: Settings) -> int:
         """Return the samples a second that a model reads."""
-        return int(getattr(settings, "sampling_rate", None) or settings.sample_rate)
+        return int(settings.sampling_rate if hasattr(settings, "sampling_rate") else settings.sample_rate)
+
+    def rates(self, settings: Settings) -> tuple[float, ...]:
+        """Return what must be positive: samples a second, frames of codes a second, and values of a code less one."""
+        if self.input_rate(settings) < 1 or getattr(settings, "hop_length", 1) < 1:
+            return (0.0,)
+        return self.input_rate(settings), self.frame_rate(settings), self.codewords(settings) - 1
 
     def frame_rate(self, settings: Settings) -> float:
         """Return the frames of codes a second."""

@@ -19,10 +19,14 @@ _HOP = 320
 #: Stages of the quantizer, of four bits each, that each bit rate uses.
 _STAGES = {3200.0: 16, 6000.0: 30, 9200.0: 46}
 _MOST = 46
+#: Features of a frame, which the quantizer codes.
+_FEATURES = 64
 
 
 class Lyra(AudioCodec):
-    """Lyra V2 (https://github.com/google/lyra): SoundStream's encoder, 46 stages of 4 bits, a generator, 50 frames/s.
+    """Codes with Lyra V2 (https://github.com/google/lyra), 50 frames a second.
+
+    Lyra V2 is SoundStream's encoder, a residual quantizer of 46 stages of 4 bits, and a generator (LyraGAN).
 
     It needs the extra ``lyra`` (``pip install emoquant[lyra]``) and the folder ``lyra_v2`` of its release
     (``soundstream_encoder.tflite``, ``quantizer.tflite``, ``lyragan.tflite``).
@@ -68,7 +72,20 @@ class Lyra(AudioCodec):
     @cached_property
     def _quantizer(self) -> tuple[Any, Any]:
         interpreter = self._interpreter(_QUANTIZER)
-        return interpreter.get_signature_runner("encode"), interpreter.get_signature_runner("decode")
+        try:
+            return interpreter.get_signature_runner("encode"), interpreter.get_signature_runner("decode")
+        except ValueError as error:
+            raise self._other(_QUANTIZER) from error
+
+    def _other(self, name: str) -> ValueError:
+        return ValueError(f"{self._files[name]} is not Lyra V2's {name}: copy the file of its release again")
+
+    def _stateful(self, name: str, size: int) -> "_Stateful":
+        """Return a network in a fresh state that reads so many values at once."""
+        made = _Stateful(self._interpreter(name))
+        if math.prod(made.shape) != size:
+            raise self._other(name)
+        return made
 
     def code(self, clips: Sequence[Clip], point: float) -> list[CodedClip]:
         """Code and decode utterances, each from a fresh state; see :meth:`AudioCodec.code`."""
@@ -80,7 +97,7 @@ class Lyra(AudioCodec):
         padded = np.zeros(frames * _HOP, np.float32)
         padded[: len(samples)] = samples
         encode, decode = self._quantizer
-        encoder, decoder = _Stateful(self._interpreter(_ENCODER)), _Stateful(self._interpreter(_DECODER))
+        encoder, decoder = self._stateful(_ENCODER, _HOP), self._stateful(_DECODER, _FEATURES)
         codes, sound = [], []
         for frame in padded.reshape(frames, _HOP):
             latent = encoder(frame.reshape(encoder.shape))

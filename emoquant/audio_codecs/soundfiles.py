@@ -21,7 +21,7 @@ _RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 
 
 
 class FileCodec(AudioCodec):
-    """A codec of audio files: written to memory and read back, the utterances of a batch in threads."""
+    """Writes audio files to memory and reads them back, the utterances of a batch in parallel threads."""
 
     writes_files = True
 
@@ -49,11 +49,12 @@ class FileCodec(AudioCodec):
 
 
 class Opus(FileCodec):
-    """Opus (RFC 6716) in Ogg, 16 kHz mono.
+    """Codes with Opus (RFC 6716) in Ogg files, 16 kHz mono.
 
     Args:
         bits_per_second: Target rates, 6,000 to 256,000. Opus codes at a variable rate: what it really spends is
-            measured, packets alone (the headers of an Ogg file of two seconds are nearly 1 kbit/s).
+            measured as the bytes of its packets. Headers are not counted: in an Ogg file of two seconds they would
+            be nearly 1 kbit/s.
         name: Name in the tables.
 
     Raises:
@@ -83,7 +84,7 @@ class Opus(FileCodec):
 
 
 class MP3(FileCodec):
-    """MPEG-2 Layer III (MP3) at a constant bit rate, 16 kHz mono.
+    """Codes with MP3 (MPEG-2 Layer III) at a constant bit rate, 16 kHz mono.
 
     Args:
         bits_per_second: Rates, 8,000 to 160,000; the nearest one that the format has is taken.

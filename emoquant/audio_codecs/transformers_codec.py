@@ -13,6 +13,7 @@ from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip
 from emoquant.audio_codecs.families import FAMILIES, Family
 from emoquant.devices.precision import full_float32
 from emoquant.encoders.pretrained import (
+    CONFIG,
     files_digest,
     find_pretrained,
     load_front_end,
@@ -23,10 +24,10 @@ from emoquant.encoders.pretrained import (
 
 
 class TransformersCodec(AudioCodec):
-    """A neural codec from a folder in transformers' format, or by its name on the hub (``facebook/encodec_24khz``).
+    """Codes with a neural codec of transformers: a folder, or a name on the hub (``facebook/encodec_24khz``).
 
-    The stream is its codes, each of ``log2 K`` bits; no entropy coder is assumed. Utterances of equal length share a
-    batch: padding would change the codes of most of these models.
+    Bits are those of its codes, ``log2 K`` each, without an entropy coder. Utterances of equal length share a batch:
+    padding would change the codes of most of these models.
 
     Args:
         model: Folder or public name.
@@ -52,8 +53,17 @@ class TransformersCodec(AudioCodec):
 
     @cached_property
     def settings(self) -> Any:  # noqa: ANN401 - a configuration of transformers
-        """The model's configuration."""
-        return read_settings(self.folder)
+        """The model's configuration.
+
+        Raises:
+            ValueError: It is damaged, or a rate in it is not positive.
+        """
+        settings = read_settings(self.folder)
+        if not all(number > 0 for number in self.family.rates(settings)):
+            raise ValueError(
+                f"{self.folder / CONFIG} has a sampling rate, a hop or a codebook size of 0: copy it again"
+            )
+        return settings
 
     @property
     def name(self) -> str:  # type: ignore[override]  # a property where the base has an attribute
@@ -84,13 +94,13 @@ class TransformersCodec(AudioCodec):
         """
         offered = self.family.offered(self.settings)
         chosen = offered if self.codebooks is None else self.codebooks
-        wrong = [
-            count for count in chosen if count not in offered and (self.family.fixed or not 1 <= count <= offered[-1])
-        ]
+        most = offered[-1] if offered else 0
+        right = [count for count in offered if count > 0] if self.family.fixed else range(1, most + 1)
+        wrong = [count for count in chosen if count not in right]
         if wrong or not chosen:
             raise ValueError(
                 f"{self.model} has no {', '.join(map(str, wrong)) or 'zero'} codebooks: expected numbers among "
-                f"{', '.join(map(str, offered))}{'' if self.family.fixed else f', or others up to {offered[-1]}'}"
+                f"{', '.join(map(str, offered)) or 'none'}{'' if self.family.fixed else f', or others up to {most}'}"
             )
         return {count * self.bits_per_codebook: count for count in chosen}
 

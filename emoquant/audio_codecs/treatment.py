@@ -1,4 +1,4 @@
-"""An audio codec as a codec of features: speech is coded, decoded and encoded again."""
+"""An audio codec as a codec of features: audio is coded and decoded, and the encoder makes features of the result."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -37,15 +37,14 @@ class Recording(Protocol):
 
 
 class Recoded(Codec):
-    """Features of speech after an audio codec, for the same sweeps and measures as codecs of features.
+    """Makes a codec of features of an audio codec, so that the same sweeps and measures apply to both.
 
     It reads the audio of a batch's utterances, codes and decodes it at every operating point, and encodes the result
-    with the encoder that the features before coding come from. Operating points are nominal bits a second. What the
-    codec spends on an utterance is spread evenly over its frames, such that bits a frame times frames a second are bits
-    a second of audio.
+    with the encoder of the uncoded features. Operating points are nominal bits a second. An utterance's bits are spread
+    evenly over its frames: bits a frame times frames a second are bits a second of audio.
 
-    Further rates, in bits like :attr:`Coded.bits` (:attr:`extra`): ``file``, with the container, where it writes files,
-    and ``entropy_coded`` once :meth:`learn_codes` was called.
+    Bits are also counted in other ways (:attr:`extra`): ``file``, with the container, for a codec that writes files,
+    and ``entropy_coded``, for a codec with codes once :meth:`learn_codes` was called.
 
     Args:
         codec: The codec.
@@ -126,8 +125,7 @@ class Recoded(Codec):
         found = {}
         for point in self.points:
             codes = [c.codes for part in _parts(clips) for c in codec.recode(part, point) if c.codes is not None]
-            found[point] = CodeEntropy(codec.codewords, codes[0].shape[1])
-            found[point].fit(codes)
+            found[point] = CodeEntropy.trained(codec.codewords, codes)
         self._entropy, self.learnt = found, len(utterances)
 
     def _point(self, batch: Batch, clips: Sequence[Clip], point: float) -> tuple[Tensor, Tensor, Tensor]:

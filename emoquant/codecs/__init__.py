@@ -12,6 +12,7 @@ from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
 from emoquant.codecs.pretrained import save_pretrained
 from emoquant.codecs.transform.codec import TransformCodec
+from emoquant.codecs.utterance import UtteranceVQ
 
 __all__ = [
     "ECVQ",
@@ -26,6 +27,7 @@ __all__ = [
     "Mixture",
     "Nearest",
     "TransformCodec",
+    "UtteranceVQ",
     "load_codec",
     "read_archive",
     "save_codec",

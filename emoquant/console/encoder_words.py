@@ -41,6 +41,8 @@ def encoder_spec(word: str | Mapping[str, Any] | None) -> Mapping[str, Any] | No
         settings = require_mapping(read_json(saved), saved, *_SETTINGS)
         init = {"weights": word} | {name: settings[name] for name in _SETTINGS}
         return {"class_path": "emoquant.encoders.LSTMEncoder", "init_args": init}
+    if (shipped_path(word) / "encoder.safetensors").is_file():
+        raise FileNotFoundError(f"{word} has no encoder.json: expected it beside encoder.safetensors; copy both")
     model, _, layer = word.partition("@")
     if _is_of_transformers(model):
         init = {"model": model} | ({"layer": _layer(layer, word)} if layer else {})

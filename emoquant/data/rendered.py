@@ -91,7 +91,7 @@ class RenderedCorpus(Corpus):
 
     Args:
         voices: Voices of espeak-ng; each counts as a speaker.
-        sentences: How many of the project's sentences to use, 3 to 40.
+        sentences: How many of the project's sentences to use, 3 to 300.
         takes: Renderings of each sentence, emotion and voice, each with other variations of the prosody.
         seed: Decides variations and split.
         cache_dir: The corpus lies in ``CACHE_DIR/rendered/KEY``.

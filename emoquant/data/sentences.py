@@ -1,44 +1,6 @@
 """Sentences for rendered speech: written for this project, plain in content, 1.5 to 4 seconds when spoken."""
 
-SENTENCES = (
-    "The boat came back before the rain.",
-    "She put the blue cup on the wooden shelf.",
-    "My brother walks to the station every morning.",
-    "They will open the new bridge in October.",
-    "The letter on the table is from your cousin.",
-    "We moved the chairs into the other room.",
-    "He told me about it when we met at lunch.",
-    "There are eleven apples left in the basket.",
-    "The train to the coast leaves from platform four.",
-    "I found your jacket behind the kitchen door.",
-    "The children are playing in the yard again.",
-    "You said that you would call her on Friday.",
-    "The neighbours have painted their fence green.",
-    "It takes an hour to reach the village by bus.",
-    "Somebody has changed the lock on the front gate.",
-    "The teacher is going to read the answers aloud.",
-    "Our dog has been sleeping under the stairs.",
-    "This is the third time that it has happened.",
-    "The museum closes earlier on Sunday evening.",
-    "He brought a box of old pictures with him.",
-    "The water in the lake is warmer than last year.",
-    "I did not know that you were coming today.",
-    "They gave the first prize to the youngest singer.",
-    "The keys were in my pocket the whole time.",
-    "A man with a grey hat is waiting outside.",
-    "She has finished the book that you gave her.",
-    "The road over the hill was closed this morning.",
-    "We are having soup and fresh bread for dinner.",
-    "The phone rang twice while you were away.",
-    "His sister works in the office across the street.",
-    "The snow began to fall just after midnight.",
-    "You can see the whole town from this window.",
-    "The doctor wants to speak with you tomorrow.",
-    "I have never been on a ship that size before.",
-    "The lights went out in the middle of the game.",
-    "Please take the long ladder back to the barn.",
-    "The shop on the corner sells paper and thread.",
-    "Her name was at the very top of the list.",
-    "The plane had landed before we reached the gate.",
-    "All of them are staying here until Wednesday.",
-)
+from pathlib import Path
+
+#: The first 40 are those of the default corpus; a voice may be trained on all.
+SENTENCES = tuple(Path(__file__).with_name("sentences.txt").read_text(encoding="utf-8").splitlines())

@@ -42,7 +42,6 @@ KNOWN: dict[str, Heard] = {
     "emotion2vec_plus_base": Heard(pseudo_labels=EMOBOX, audio=_PRETRAINING),
     "emotion2vec_plus_large": Heard(pseudo_labels=EMOBOX, audio=_PRETRAINING),
     "emotion2vec-tiny": _TINY,
-    "emotion2vec-tiny-v1": _TINY,
     "wav2vec2-large-robust-12-ft-emotion-msp-dim": Heard(labels=("msp_podcast",)),
     "wav2vec2-base-superb-er": Heard(labels=("iemocap",)),
     "wav2vec2-large-superb-er": Heard(labels=("iemocap",)),
@@ -64,7 +63,7 @@ _TINY_SPEAKERS = {
     ),
 }  # fmt: skip
 #: What is known of single speakers, by the last part of a model's name and by corpus.
-KNOWN_SPEAKERS = {"emotion2vec-tiny": _TINY_SPEAKERS, "emotion2vec-tiny-v1": _TINY_SPEAKERS}
+KNOWN_SPEAKERS = {"emotion2vec-tiny": _TINY_SPEAKERS}
 
 
 def heard_speakers(model: str, corpus: str, speakers: Sequence[str]) -> list[bool] | None:

@@ -1,4 +1,4 @@
-"""Logarithmic mel spectra as frames: an encoder without weights, which has never seen anything."""
+"""Logarithmic mel spectra as frame features: an encoder without weights, which learned from no data."""
 
 import hashlib
 
@@ -10,7 +10,7 @@ from emoquant.encoders.base import EmotionHead, FrameEncoder
 
 
 class LogMelEncoder(FrameEncoder):
-    """Natural logarithms of mel magnitudes, 50 frames a second: what the other encoders are compared with.
+    """Computes natural logarithms of mel magnitudes, 50 frames a second: the baseline of learned encoders.
 
     Frames are windows of 25 ms every 20 ms, centred on the middle of their 320 samples; zeros lie outside the
     utterance. The level of the recording is heard.

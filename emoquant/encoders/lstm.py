@@ -3,7 +3,6 @@
 import hashlib
 import importlib.util
 import math
-import pickle
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,10 +13,11 @@ from torch.nn import functional
 from emoquant.audio.mel import MelSettings
 from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
-from emoquant.storage.artefacts import read_artefact, write_artefact
+from emoquant.storage.artefacts import description_file, read_artefact, weights_file, write_artefact
 from emoquant.storage.files import read_tensors
-from emoquant.storage.rebuilding import fill
+from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.runs import find_checkpoint
+from emoquant.storage.shipped import shipped_path
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
 _MEL = MelSettings.generspeech(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
@@ -62,22 +62,25 @@ def window_starts(frames: int) -> list[int]:
 
 
 class LSTMEncoder(FrameEncoder):
-    """A recurrent network over mel frames of 10 ms: windows of 1.6 s are frames, or 50 a second are.
+    """Encodes speech with a recurrent network (LSTM) over mel frames of 10 ms.
+
+    What a frame of its features is depends on ``output``:
+
+    - ``hidden``: the last state of the network over a window of 1.6 s; windows overlap by half;
+    - ``embedding``: the unit vector that GE2E compares, of such a window;
+    - ``states``: the mean state of two mel frames, 50 frames a second; the network runs over the whole utterance.
 
     Trained with :class:`~emoquant.tasks.ge2e.GE2ETask` on emotions it is the emotion encoder of GenerSpeech, whose
-    vector is the time mean of these frames, made unit length (``emotion_norm: l2`` of the voice). With the weights of
-    Resemblyzer (``weights: checkpoints/speaker-lstm``, or ``resemblyzer`` where that package is installed) and
-    ``output: embedding`` it is a speaker encoder. Unlike these two it does not cut silences out. ``output: states``
-    makes a frame encoder of it, which has never seen a label of emotion: the network runs over the whole utterance,
-    and the states of two mel frames are averaged to a frame, 50 a second.
+    vector is the time mean of the windows, made unit length (``emotion_norm: l2`` of the voice). With the weights of
+    Resemblyzer (``weights: checkpoints/speaker-lstm``, or ``resemblyzer`` where that package is installed) it is a
+    speaker encoder, trained without labels of emotion. Unlike these two it does not cut silences out.
 
     Args:
         weights: ``resemblyzer``, a checkpoint of ``GE2ETask``, or a file of weights; empty for random ones.
-        output: What a frame is: the ``hidden`` state of the last layer, or the ``embedding`` that GE2E compares (unit
-            length, not negative), each of a window; or the ``states``, 50 a second.
+        output: What a frame is: ``hidden``, ``embedding`` or ``states``, as above.
         hidden: Width of the layers and of the output.
         layers: Layers.
-        logarithm: Whether the network hears the logarithm of mel powers. The published ones hear powers, which are so
+        logarithm: Whether the network reads the logarithm of mel powers. The published ones read powers, which are so
             small that a training of minutes learns nothing from them.
         scale: What ``states`` are multiplied by, so that lambdas mean the same as with other encoders.
 
@@ -108,11 +111,13 @@ class LSTMEncoder(FrameEncoder):
             raise ValueError(f"scale is {scale}, expected a positive number, and 1 where output is not 'states'")
         self.dim, self.output, self.logarithm, self.scale = hidden, output, logarithm, scale
         self.frame_rate = _MEL.frame_rate / (_PAIR if output == "states" else STEP)
-        self.lstm = nn.LSTM(_MEL.mels, hidden, layers, batch_first=True)
-        self.linear = nn.Linear(hidden, hidden)
+        path, state = _read_weights(weights) if weights else (Path(), {})
+        parts = (lambda: nn.LSTM(_MEL.mels, hidden, layers, batch_first=True)), (lambda: nn.Linear(hidden, hidden))
+        made = [build(part, state, path) if weights else part() for part in parts]
+        self.lstm, self.linear = made
         self.register_buffer("logarithmic", torch.tensor(logarithm))
         if weights:
-            self._load(weights)
+            self._fill(state, path)
             self.eval()  # whoever trains it turns that on
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -219,26 +224,39 @@ class LSTMEncoder(FrameEncoder):
         if len(lengths) and not 0 < int(lengths.min()) <= int(lengths.max()) <= waveforms.shape[1]:
             raise ValueError(f"lengths must be in [1, {waveforms.shape[1]}] samples, not {lengths.tolist()}")
 
-    def _load(self, weights: str) -> None:
-        path = _resemblyzer() if weights == "resemblyzer" else find_checkpoint(weights)
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"no weights at {path}: expected a folder of an encoder, 'resemblyzer', a file, or a GE2E training"
-            )
+    def _fill(self, state: dict[str, Any], path: Path) -> None:
+        wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))
+        if kind != self.logarithm:
+            raise ValueError(f"{path} was trained with logarithm: {str(kind).lower()}; build the encoder so")
         try:
-            content: Any
-            if path.suffix == ".safetensors":
-                _, content = read_artefact(path.parent, "encoder")
-            else:
-                content = read_tensors(path, old=weights == "resemblyzer")
-            state = content.get("model_state", content.get("state_dict", content))
-            state = {name.removeprefix("encoder."): value for name, value in state.items()}
-            wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))
-            if kind != self.logarithm:
-                raise ValueError(f"it was trained with logarithm: {str(kind).lower()}; build it so")
             fill(self, {name: value for name, value in state.items() if name in wanted}, path)
-        except (pickle.UnpicklingError, EOFError, RuntimeError, AttributeError, TypeError, ValueError) as error:
+        except ValueError as error:
             raise ValueError(f"{path} holds no weights of this encoder: {error}") from error
+
+
+def _read_weights(weights: str) -> tuple[Path, dict[str, Any]]:
+    """Return the file that a word after ``weights`` stands for, and what it holds by names."""
+    folder = shipped_path(weights)
+    if weights == "resemblyzer":
+        path = _resemblyzer()
+    elif description_file(folder, "encoder").is_file():
+        path = weights_file(folder, "encoder")
+        return path, _plain_names(read_artefact(folder, "encoder")[1], path)
+    else:
+        path = find_checkpoint(weights)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path}: expected a folder of an encoder, 'resemblyzer', a file, or a GE2E training"
+        )
+    if path.suffix == ".safetensors":
+        return path, _plain_names(read_artefact(path.parent, "encoder")[1], path)
+    return path, _plain_names(read_tensors(path, old=weights == "resemblyzer"), path)
+
+
+def _plain_names(content: Any, path: Path) -> dict[str, Any]:  # noqa: ANN401 - whatever the file holds
+    """Return weights by the names that they have here, out of a checkpoint or a state dict."""
+    state = content.get("model_state", content.get("state_dict", content)) if isinstance(content, dict) else None
+    return {name.removeprefix("encoder."): value for name, value in require_weights(state, path).items()}
 
 
 def _resemblyzer() -> Path:

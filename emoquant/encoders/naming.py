@@ -24,6 +24,8 @@ def open_encoder(word: str) -> FrameEncoder:
     module, _, name = str(spec.get("class_path", "")).rpartition(".")
     try:
         found = getattr(import_module(module or "emoquant.encoders"), name)(**(spec.get("init_args") or {}))
+    except ValueError as error:
+        raise error if word in str(error) else ValueError(f"{word}: {error}") from error
     except (ImportError, AttributeError, TypeError) as error:
         raise ValueError(
             f"{word!r} names no encoder ({error}): expected a folder, a name on a hub, or a YAML"

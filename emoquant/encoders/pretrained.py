@@ -149,8 +149,14 @@ def load_pretrained(folder: Path, settings: Any) -> nn.Module:  # noqa: ANN401 -
     with _one_error(folder):
         model, info = AutoModel.from_pretrained(
             folder, config=settings, local_files_only=True, trust_remote_code=False, dtype=torch.float32,
-            output_loading_info=True,
+            output_loading_info=True, ignore_mismatched_sizes=True,
         )  # fmt: skip
+    if other := sorted(info["mismatched_keys"]):
+        name, found, wanted = other[0]
+        raise ValueError(
+            f"the weights of {folder} do not fit its {CONFIG}: {name} is {tuple(found)}, expected {tuple(wanted)}; "
+            "they are of another model: copy the model again"
+        )
     missing = sorted(name for name in info["missing_keys"] if not name.endswith(_UNUSED))
     if missing:
         raise ValueError(
@@ -182,6 +188,7 @@ def load_front_end(folder: Path) -> Any:  # noqa: ANN401 - a feature extractor o
 @contextmanager
 def _one_error(folder: Path) -> Iterator[None]:
     """Turn what transformers raises over a bad folder into one error, and leave out what it logs on the way."""
+    from huggingface_hub.errors import StrictDataclassError
     from safetensors import SafetensorError
     from transformers.utils import logging
 
@@ -190,7 +197,8 @@ def _one_error(folder: Path) -> Iterator[None]:
     logging.disable_progress_bar()
     try:
         yield
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError,
+            StrictDataclassError) as error:  # fmt: skip
         reason = " ".join(str(error).split())[:200]
         raise ValueError(f"{folder} cannot be loaded with transformers ({reason}); copy the model again") from error
     finally:

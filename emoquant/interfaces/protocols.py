@@ -210,6 +210,9 @@ class VoiceData(FeatureData, Protocol):
         speaker_dim: Dimensions of a speaker vector.
         f0_mean: Mean F0 of voiced training frames, Hz.
         f0_std: Its standard deviation, Hz.
+        speaker_log_f0: Mean ln F0 of each speaker's voiced training frames, ``(speakers,)``; the mean of all for
+            speakers without any.
+        log_f0_std: Standard deviation of ln F0 around its speaker's mean.
         emotion_mean: Mean of the training utterances' emotion vectors, ``(D,)``.
         emotion_std: Their standard deviation, ``(D,)``.
         speaker_centroids: Mean speaker vectors, ``(speakers, S)``.
@@ -220,6 +223,8 @@ class VoiceData(FeatureData, Protocol):
     speaker_dim: int
     f0_mean: float
     f0_std: float
+    speaker_log_f0: Tensor
+    log_f0_std: float
     emotion_mean: Tensor
     emotion_std: Tensor
     speaker_centroids: Tensor

@@ -98,7 +98,6 @@ class BitrateCurves(Drawing):
     def _references(self, results: Results, figure: Figure, panels: Sequence[Panel], metrics: Sequence[str]) -> str:
         """Draw the reference lines and return a sentence about them."""
         at = results.find(DECISION, UNQUANTIZED, math.nan)
-        emotions = len(results.emotions("recall")) if "recall" in results.metrics else 0
         drawn: set[str] = set()
         for axes, panel in zip(figure.axes, panels, strict=False):
             metric = panel.curves[0].rows[0].metric if panel.curves else metrics[0]
@@ -108,8 +107,9 @@ class BitrateCurves(Drawing):
             if metric != "agreement" and before is not None:
                 _line(axes, value * scale, (0, (5, 2)))
                 drawn.add("dashed: before quantization")
-            if metric == "uar" and emotions:
-                _line(axes, scale / emotions, (0, (1, 2)))
+            chance = self._chance(results, metric)
+            if chance is not None:
+                _line(axes, scale * chance, (0, (1, 2)))
                 drawn.add("dotted: chance")
             if at is not None and not math.isnan(value):
                 axes.plot(
@@ -118,6 +118,16 @@ class BitrateCurves(Drawing):
                 drawn.add(f"star: the decision alone, {at.value:.2g} bits/s")
         text = "; ".join(sorted(drawn))
         return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    def _chance(self, results: Results, metric: str) -> float | None:
+        """Return what guessing gives of a metric; None where that is not known."""
+        if metric == "uar":
+            return 1 / len(results.emotions("recall")) if "recall" in results.metrics else None
+        kind, _, asked = metric.partition("/")
+        if kind not in ("probe", "code_probe"):
+            return None
+        found = results.find(f"probe_chance/{asked}", UNQUANTIZED, math.nan, ALL, self.stratum)
+        return None if found is None else found.value
 
     def _table(self, results: Results, codecs: Sequence[str]) -> Artifact:
         further = {metric: heading for metric, heading in _FURTHER.items() if metric in results.metrics}

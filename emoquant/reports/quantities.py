@@ -151,6 +151,7 @@ _QUANTITIES = {
     "equal_error_rate": Quantity("Equal error rate of speakers", "%", 100.0, 1, (0.0, 50.0)),
     "character_error_rate": _share("Character error rate"),
     "f0_correlation": Quantity("Correlation of F0", limits=(0.0, 1.0), meaning="of log F0 with the recording's"),
+    "quality": Quantity("Predicted quality", limits=(1.0, 5.0), meaning="overall quality that DNSMOS predicts"),
     "triplet_accuracy": Quantity(
         "Triplet accuracy", "%", 100.0, 1, (0.0, 100.0), meaning="same emotion nearer than another one; chance 50 %"
     ),

@@ -206,6 +206,29 @@ def read_arrays(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} cannot be read as arrays of numpy: {error or type(error).__name__}") from error
 
 
+def read_array(path: Path) -> Any:  # noqa: ANN401 - an array of numpy, which is imported late
+    """Return the array of an ``.npy`` file; pickled objects are refused.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is damaged, cut off or of another kind.
+    """
+    from tokenize import TokenError  # what numpy lets through of a damaged header
+
+    import numpy as np
+
+    refuse_pointer(path)
+    try:
+        with path.open("rb") as file:
+            if file.read(6) != b"\x93NUMPY":
+                raise ValueError("it does not begin like an .npy file")
+        return np.array(np.load(path, mmap_mode="r", allow_pickle=False))  # a map asks for no memory
+    except FileNotFoundError:
+        raise
+    except (*_BROKEN, SyntaxError, TokenError) as error:
+        raise ValueError(f"{path} cannot be read as an array of numpy: {error or type(error).__name__}") from error
+
+
 def read_tensors(path: Path, mmap: bool = False, old: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
     """Return what a file of ``torch.save`` holds, on CPU: tensors and primitives; no code of the file is run.
 

@@ -13,6 +13,7 @@ from emoquant.tasks.method_comparison import MethodComparisonTask
 from emoquant.tasks.probe import ProbeTask
 from emoquant.tasks.quantization import CodebookTask
 from emoquant.tasks.transform import TransformTask
+from emoquant.tasks.utterance import UtteranceTask
 
 __all__ = [
     "AcousticTask",
@@ -28,4 +29,5 @@ __all__ = [
     "MethodComparisonTask",
     "ProbeTask",
     "TransformTask",
+    "UtteranceTask",
 ]

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
 from torch import nn
 
-from emoquant.audio_codecs import AudioCodec, Recoded
+from emoquant.audio_codecs import AudioCodec, Recoded, evenly
 from emoquant.interfaces.protocols import EmotionData
 
 
@@ -41,8 +40,7 @@ def learn_codes(codecs: Iterable[nn.Module], data: EmotionData, count: int) -> N
     """
     if not count:
         return
-    utterances = data.dataset("train").utterances
-    rows = np.linspace(0, len(utterances) - 1, min(count, len(utterances))).astype(int)
+    chosen = evenly(data.dataset("train").utterances, count)
     for codec in codecs:
         if isinstance(codec, Recoded):
-            codec.learn_codes([utterances[row] for row in rows.tolist()])
+            codec.learn_codes(chosen)

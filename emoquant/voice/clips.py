@@ -52,6 +52,7 @@ class Clip(NamedTuple):
         duration_error: Mean absolute difference of its phones' durations to that recording's, in ms.
         character_error_rate: Letters of that recogniser's text that are wrong, over those of the clip's, in [0, 1].
         heard: The recogniser's text; empty without recogniser.
+        predicted_second: Emotion that a second classifier, on another encoder, hears; empty without one.
     """
 
     file: str
@@ -91,6 +92,7 @@ class Clip(NamedTuple):
     duration_error: float = math.nan
     character_error_rate: float = math.nan
     heard: str = ""
+    predicted_second: str = ""
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:

@@ -23,6 +23,7 @@ class _Column(NamedTuple):
 
 #: Metric, heading and digits of the columns behind the recall of each emotion.
 _MEASURES = (
+    ("recall_second", "recall, second classifier", 2),
     ("predicted/neutral", "heard as neutral", 2),
     ("predicted/partner", "as the partner's emotion", 2),
     ("similarity_own", "cosine to own emotion", 2),

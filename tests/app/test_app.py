@@ -163,7 +163,7 @@ def test_the_shipped_configuration_fits_the_command():
 
     call(asked, "app", ["--config", "configs/app/rendered.yaml", "--port", "7861"])
     assert (given["host"], given["port"], given["voice"]) == ("127.0.0.1", 7861, "checkpoints/tts-toy")
-    assert (given["encoder"], given["folder"]) == ("checkpoints/emotion2vec-tiny-v1", Path("runs/voice"))
+    assert (given["encoder"], given["folder"]) == (None, Path("runs"))
     assert given["codecs"] is None, "the folder's codec, or the shipped one"
 
 

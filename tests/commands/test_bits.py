@@ -9,7 +9,7 @@ import torch
 from spoken_world import BandEncoder
 
 from emoquant.__main__ import main
-from emoquant.audio_codecs import AudioCodec, CodedClip
+from emoquant.audio_codecs import AudioCodec, CodedClip, Tokenizer
 from emoquant.codecs import Codec
 from emoquant.commands.bits_inquiry import METRICS, Inquiry
 from emoquant.data import EmotionDataModule, ManifestCorpus
@@ -51,6 +51,19 @@ class Humming(Transparent):
         return [CodedClip(hum[: len(clip.waveform)], 1000.0) for clip in clips]
 
 
+class ByTone(Tokenizer):
+    """Gives 2 codes a frame, 10 frames a second: one is the speaker, the other always the same."""
+
+    name, codewords, frame_rate = "tokens", (4, 8), 10.0
+
+    def tokens(self, clips, sample_rate=16_000):
+        speakers = [sorted(SPEAKERS).index(clip.path.stem.split("_")[1]) for clip in clips]
+        return [torch.tensor([speaker, 7]).expand(7, -1) for speaker in speakers]
+
+    def fingerprint(self):
+        return self.name
+
+
 class Blind(Codec):
     """Leaves nothing of the features but a code that is the emotion, for 2 bits a frame."""
 
@@ -72,6 +85,11 @@ class ByBand(Recognizer):
 
     def fingerprint(self):
         return "by band"
+
+
+def loudness(waveform):
+    """Rate a waveform by its level."""
+    return float(waveform.square().mean().sqrt())
 
 
 @pytest.fixture(scope="module")
@@ -105,9 +123,9 @@ def rows(table):
                              str(table.parent / "cache"))  # fmt: skip
     data.prepare_data()
     data.setup()
-    inquiry = Inquiry(data, Listener(BandEncoder(), ByBand()), replicates=50)
+    inquiry = Inquiry(data, Listener(BandEncoder(), ByBand(), quality=loudness), replicates=50, code_utterances=6)
     found = inquiry.unquantized(audio=True) + inquiry.features(Blind())
-    found += inquiry.audio(Transparent()) + inquiry.audio(Humming())
+    found += inquiry.audio(Transparent()) + inquiry.audio(Humming()) + inquiry.tokens(ByTone())
     return {(row.codec, row.metric): row for row in found}
 
 
@@ -139,7 +157,22 @@ def test_speakers_and_melodies_are_heard_in_decoded_audio(rows):
     assert rows["transparent", "f0_correlation"].value == pytest.approx(1.0)
     assert rows["humming", "f0_correlation"].value < 0.5
     assert ("none", "f0_correlation") not in rows
+    assert rows["transparent", "quality"].value == pytest.approx(rows["none", "quality"].value)
+    assert rows["humming", "quality"].value > 2 * rows["none", "quality"].value
     assert ("blind", "equal_error_rate") not in rows
+
+
+def test_tokens_are_probed_without_audio_and_their_redundancy_is_found(rows):
+    found = {metric: row.value for (codec, metric), row in rows.items() if codec == "tokens"}
+    assert set(found) == {"bits_per_second", "entropy_coded_bits_per_second", *(f"code_probe/{each}" for each in
+                          ("emotion", "speaker", "text"))}  # fmt: skip
+    assert found["code_probe/speaker"] == 1.0
+    assert found["code_probe/emotion"] == found["code_probe/text"] == 0.5
+    assert {row.lmbda for (codec, _), row in rows.items() if codec == "tokens"} == {50.0}
+    assert found["bits_per_second"] == pytest.approx(5 * 7 / 0.7)
+    assert found["entropy_coded_bits_per_second"] < 0.6 * found["bits_per_second"]
+    assert rows["transparent", "entropy_coded_bits_per_second"].value < 0.8 * 2 * 20 / 0.7
+    assert ("humming", "entropy_coded_bits_per_second") not in rows
 
 
 def test_every_metric_is_written(rows):
@@ -156,6 +189,14 @@ def test_the_command_writes_results_and_a_table(table, tmp_path, capsys):
     assert {row.lmbda for row in found if row.codec == "codec"} == {0.0, 500.0}
     text = (folder / "reports" / "bits_table.md").read_text(encoding="utf-8")
     assert "Probe of emotion (%)" in text.splitlines()[0]
+    for line in table.read_text().splitlines()[1:]:
+        np.save(tmp_path / f"{line.split('.wav')[0]}.npy", np.arange(18) % 5)
+    tokens = ["--tokenizers+", "emoquant.audio_codecs.TokenFolder", "--tokenizers.folder", str(tmp_path),
+              "--tokenizers.codewords", "5", "--tokenizers.frame_rate", "25"]  # fmt: skip
+    main(["bits", "--data", str(table), "--emotions", "angry", "sad", *tokens, "--codecs", "[]", "--folder",
+          str(folder), "--replicates", "20", "--code_utterances", "4"])  # fmt: skip
+    text = (folder / "reports" / "bits_table.md").read_text(encoding="utf-8")
+    assert text.splitlines()[0].startswith("| codec | point | bits/s | entropy coded | Probe of emotion (%) |")
     with pytest.raises(SystemExit):
         main(["bits", "--data", str(table), "--codecs", "[]"])
     assert "no codec is named" in capsys.readouterr().err

@@ -41,7 +41,7 @@ def pitch(samples: np.ndarray) -> float:
 
 
 def test_sentences_are_distinct_and_enough():
-    assert len(set(SENTENCES)) == len(SENTENCES) == 40
+    assert len(set(SENTENCES)) == len(SENTENCES) == 300
 
 
 def test_every_voice_says_every_sentence_in_every_emotion(corpus):
@@ -180,7 +180,7 @@ def test_without_espeak_the_remedy_is_named(tmp_path, monkeypatch):
         RenderedCorpus(["en-us"], 3, cache_dir=str(tmp_path)).prepare()
 
 
-@pytest.mark.parametrize("settings", [{"sentences": 2}, {"sentences": 41}, {"takes": 0}, {"voices": ["a", "a"]}])
+@pytest.mark.parametrize("settings", [{"sentences": 2}, {"sentences": 301}, {"takes": 0}, {"voices": ["a", "a"]}])
 def test_wrong_settings(settings):
     with pytest.raises(ValueError, match="expected"):
         RenderedCorpus(**settings)

@@ -19,7 +19,7 @@ from voice_data import VoiceData
 from emoquant.encoders import UntrainedEmotion2Vec
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
-from emoquant.tasks import ClassificationTask, CodecTask, ProbeTask, TransformTask
+from emoquant.tasks import ClassificationTask, CodecTask, ProbeTask, TransformTask, UtteranceTask
 from emoquant.types import AudioBatch, Batch
 from emoquant.voice.tasks import EmotionTTS, Schedule
 from emoquant.voice.tasks.vocoder import VocoderTask
@@ -122,8 +122,12 @@ def transform():
     return TransformTask(splits=2), TinyData(count=24), 2
 
 
+def utterance():
+    return UtteranceTask(2, 4), TinyData(count=24), 1
+
+
 TASKS = {"codec": codec, "voice": voice, "probe": probe, "vocoder": vocoder, "classifier": classifier,
-         "transform": transform}  # fmt: skip
+         "transform": transform, "utterance": utterance}  # fmt: skip
 
 
 def work(rank, folder, port, names):

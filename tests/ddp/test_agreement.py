@@ -6,7 +6,7 @@ from agreeing_ranks import work
 from forked import start
 from test_ddp import free_port
 
-LIGHT = ["codec", "probe", "vocoder", "classifier", "transform"]
+LIGHT = ["codec", "probe", "vocoder", "classifier", "transform", "utterance"]
 TASKS = [*LIGHT, pytest.param("voice", marks=pytest.mark.slow)]
 
 

@@ -100,7 +100,7 @@ def _(folder):
 
 @case("Configurations", "a vocoder made of two beginnings", ValueError, "either a generator or init_from")
 def _(folder):
-    VocoderTask(VocosGenerator(dim=16, layers=1), init_from="checkpoints/vocoder-toy")
+    VocoderTask(VocosGenerator(dim=16, layers=1), init_from="checkpoints/vocoder-22k")
 
 
 @case("Configurations", "a codec's training that counts steps only", ValueError, "go by epochs", "max_epochs")

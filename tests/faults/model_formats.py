@@ -18,6 +18,7 @@ from emoquant.codecs.pretrained import save_pretrained
 from emoquant.encoders import EncoderHead, LSTMEncoder, ProbeHead
 from emoquant.encoders.directory import read_directory
 from emoquant.encoders.heads import Probe
+from emoquant.encoders.naming import open_encoder
 from emoquant.storage.origin import UNKNOWN
 from emoquant.voice.tts.architecture import Architecture
 from emoquant.voice.tts.vocoder_checkpoint import describe_vocoder, load_vocoder, save_vocoder
@@ -107,6 +108,21 @@ def _(folder):
     state = {f"encoder.{name}": value for name, value in LSTMEncoder(hidden=8, layers=1).state_dict().items()}
     torch.save({"state_dict": state}, folder / "e.ckpt")
     return folder / "e.ckpt"
+
+
+def saved_encoder(folder):
+    LSTMEncoder(output="states", hidden=8, layers=1).save(folder / "saved")
+    return folder / "saved"
+
+
+@reads("encoder.json", "json", lambda path: open_encoder(str(path.parent)))
+def _(folder):
+    return saved_encoder(folder) / "encoder.json"
+
+
+@reads("encoder.safetensors", "binary", lambda path: open_encoder(str(path.parent)))
+def _(folder):
+    return saved_encoder(folder) / "encoder.safetensors"
 
 
 def random_voice():

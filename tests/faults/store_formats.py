@@ -10,6 +10,7 @@ from fake.encoder import FakeEncoder
 from format_table import reads
 from safetensors.torch import save_file
 
+from emoquant.audio_codecs import Clip, TokenFolder
 from emoquant.commands.compress import compress
 from emoquant.commands.contents import contents
 from emoquant.commands.decompress import decompress
@@ -150,3 +151,26 @@ def _(folder):
 def _(folder):
     torch.save({"a": torch.ones(2)}, folder / "ab-0-of-1.done")
     return folder / "ab-0-of-1.done"
+
+
+def tokens(path):
+    clip = Clip("a", path.with_name("a.wav"), torch.zeros(3200))
+    return TokenFolder(str(path.parent), 9, 25).tokens([clip])
+
+
+@reads("tokens (.npy)", "binary", tokens)
+def _(folder):
+    np.save(folder / "a.npy", np.arange(5))
+    return folder / "a.npy"
+
+
+@reads("tokens (.txt)", "text", tokens)
+def _(folder):
+    (folder / "a.txt").write_text("1\n2\n3\n4\n5\n")
+    return folder / "a.txt"
+
+
+@reads("tokens (.jsonl)", "text", tokens)
+def _(folder):
+    (folder / "all.jsonl").write_text('{"key": "a", "code": [1, 2, 3, 4, 5]}\n')
+    return folder / "all.jsonl"

@@ -11,11 +11,8 @@ from pathlib import Path
 import torch
 
 ROOT = Path(__file__).parent.parent.parent
-#: The encoder is that of the shipped voice, which one of the commands lets speak.
 CORPUS = [
     "--data.init_args.corpora.init_args.sentences=10",
-    "--data.init_args.encoder=emoquant.encoders.Emotion2Vec",
-    "--data.init_args.encoder.init_args.model=checkpoints/emotion2vec-tiny-v1",
     "--trainer.accelerator=cpu",
 ]
 CODEC = [

@@ -18,7 +18,7 @@ VOICE = [
 ]  # fmt: skip
 JUDGES = "--model.init_args.periods=[2] --model.init_args.resolutions=[512] --model.init_args.channels=2"
 VOCODER = [
-    config("train/vocoder_toy"), *SPEECH, *JUDGES.split(), "--model.init_args.judges_from=2",
+    config("train/vocoder"), *SPEECH, *JUDGES.split(), "--model.init_args.judges_from=2",
     "--model.init_args.generator.init_args.dim=16", "--model.init_args.generator.init_args.layers=1",
 ]  # fmt: skip
 GE2E = [config("train/ge2e"), *SPEECH, "--model.init_args.encoder.init_args.hidden=16", "--trainer.max_epochs=3"]

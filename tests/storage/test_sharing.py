@@ -78,10 +78,10 @@ def test_a_probe_comes_back(hub):
 
 
 def test_voices_and_vocoders_are_fetched_by_name(hub):
-    for name in ("tts-toy", "vocoder-toy"):
+    for name in ("tts-toy", "vocoder-22k"):
         shutil.copytree(ROOT / "checkpoints" / name, hub / "me" / name)
     assert load_voice("me/tts-toy").facts == load_voice(ROOT / "checkpoints/tts-toy").facts
-    assert load_vocoder("me/vocoder-toy").mel == load_vocoder(ROOT / "checkpoints/vocoder-toy").mel
+    assert load_vocoder("me/vocoder-22k").mel == load_vocoder(ROOT / "checkpoints/vocoder-22k").mel
 
 
 def test_mistakes_are_named(hub):

@@ -13,7 +13,7 @@ from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_vo
 from emoquant.storage.results import read_results
 from emoquant.voice.callbacks.listening import ListeningWriter
 from emoquant.voice.clips import Clip, read_clips
-from emoquant.voice.tasks.judging import Judge
+from emoquant.voice.tasks.judging import Judge, SecondListener
 from emoquant.voice.tasks.listening import ListeningTask
 from emoquant.voice.text.recognition import Recognizer
 from emoquant.voice.tts.vocoders import GriffinLim, SourceFilter
@@ -202,6 +202,7 @@ CHANGES = [
     {"distances": True},
     {"intelligibility": Deaf()},
     {"speaker_encoder": BandEncoder()},
+    {"second": SecondListener(BandEncoder(), LoudestHead())},
     {"speaker_encoder": BandEncoder(), "per_cell": 2},
     {"noise": 0.2},
     {"postnet": True},
@@ -293,7 +294,10 @@ def test_two_references_are_mixed(world, tmp_path):
 
 
 def test_voices_and_durations_are_compared(world, tmp_path):
-    found = run(world, tmp_path, conditions=["A"], codecs=[], speaker_encoder=BandEncoder())[1]
+    second = SecondListener(BandEncoder(), LoudestHead())
+    found = run(world, tmp_path, conditions=["A"], codecs=[], speaker_encoder=BandEncoder(), second=second)[1]
+    assert [each.clip.predicted_second for each in found] == [each.clip.predicted for each in found]
+    assert {each.clip.predicted_second for each in found} - {""}
     clips = [each.clip for each in found]
     assert all(-1 <= clip.speaker_similarity <= 1 for clip in clips)
     truth = [clip for clip in clips if clip.kind == "ground_truth"]

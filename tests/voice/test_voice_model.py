@@ -47,7 +47,10 @@ def test_published_size():
     assert sum(parameter.numel() for parameter in wide.parameters()) == count + 512 * 256
 
 
-@pytest.mark.parametrize(("name", "millions"), [("generspeech", 51.6), ("base", 39.7), ("small", 17.9), ("toy", 2.75)])
+SIZES = {"generspeech": 51.6, "base": 39.7, "small": 16.27, "mini": 5.12, "toy": 2.53}
+
+
+@pytest.mark.parametrize(("name", "millions"), SIZES.items())
 def test_presets(name, millions):
     architecture = Architecture(**yaml.safe_load((PRESETS / f"{name}.yaml").read_text()))
     model = GenerSpeech(architecture, 80, 80, 768, 256, 150.0, 40.0)

@@ -131,7 +131,7 @@ class SynthesisSamples(Callback):
         }
         media.figure(f"{tag}/attention", attention_figure(attention), step)
         frames = slice(0, lengths["true mel"])
-        predicted = voice.model.hertz(forced.melody.f0[item, frames])
+        predicted = voice.model.hertz(forced.melody.f0, batch.speaker_vectors)[item, frames]
         curves = {"true": (true.f0[item, frames], true.voiced[item, frames])}
         curves["predicted"] = (predicted, forced.melody.voicing[item, frames] > 0)
         media.figure(f"{tag}/melody", melody_figure(curves), step)

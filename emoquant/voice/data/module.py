@@ -28,7 +28,7 @@ from emoquant.voice.data.aligners import Aligner, RenderedAligner
 from emoquant.voice.data.cache import CorpusError, ItemCache
 from emoquant.voice.data.dataset import VoiceDataset, VoiceLabels
 from emoquant.voice.data.items import Analysis, VoiceItem, with_boundaries
-from emoquant.voice.data.vectors import Frames, centroids, named_vectors
+from emoquant.voice.data.vectors import Frames, centroids, named_vectors, speaker_statistics
 
 #: Dimensions of the speaker vectors that need no encoder.
 _NAMED_DIM = 256
@@ -73,6 +73,9 @@ class TTSDataModule(SpeechDataModule):
         speaker_dim: Dimensions of the speaker vectors.
         f0_mean: Mean F0 of the training split's voiced frames, Hz.
         f0_std: Its standard deviation, Hz.
+        speaker_log_f0: Mean ln F0 of each speaker's voiced training frames, ``(speakers,)``; the mean of all for
+            speakers without any.
+        log_f0_std: Standard deviation of ln F0 around its speaker's mean.
         emotion_mean: Mean of the training utterances' emotion vectors, ``(D,)``.
         emotion_std: Their standard deviation, ``(D,)``.
         emotion_centroids: Their mean over each emotion, ``(emotions, D)``; NaN for one without training utterances.
@@ -119,10 +122,10 @@ class TTSDataModule(SpeechDataModule):
         self.dim = self.encoder.dim
         self.speaker_dim = speaker_encoder.dim if speaker_encoder is not None else _NAMED_DIM
         self.min_frames, self.precision, self.extraction_seconds = min_frames, precision, extraction_seconds
-        self.phones, self.f0_mean, self.f0_std = list[str](), 0.0, 1.0
+        self.phones, self.f0_mean, self.f0_std, self.log_f0_std = list[str](), 0.0, 1.0, 1.0
         self.emotion_mean, self.emotion_std = torch.zeros(self.dim), torch.ones(self.dim)
         self.emotion_centroids = torch.full((len(self.emotions), self.dim), torch.nan)
-        self.speaker_centroids = torch.zeros(0, self.speaker_dim)
+        self.speaker_centroids, self.speaker_log_f0 = torch.zeros(0, self.speaker_dim), torch.zeros(0)
         self._items, self._cache = dict[Path, VoiceItem](), ItemCache(cache_dir, self.aligner, self.analysis)
         self._store: FeatureStore | None = None
         self._speaker_store: FeatureStore | None = None
@@ -196,7 +199,7 @@ class TTSDataModule(SpeechDataModule):
         self._check_clock(utterances, items, frames)
         own = self._own_vectors(utterances, speakers)
         if split == "train":
-            self._measure(items, frames, emotions)
+            self._measure(items, frames, emotions, speakers)
             self.speaker_centroids = centroids(own, torch.from_numpy(speakers), len(self.speakers))
         vectors = own
         if self.speaker_vectors == "centroid" and len(own):
@@ -212,12 +215,14 @@ class TTSDataModule(SpeechDataModule):
             return named_vectors(self.speakers, self.speaker_dim)[torch.from_numpy(speakers)]
         return torch.nn.functional.normalize(Frames(self._speaker_store, utterances).means(), dim=-1)
 
-    def _measure(self, items: Sequence[VoiceItem], frames: Frames, emotions: np.ndarray) -> None:
+    def _measure(self, items: Sequence[VoiceItem], frames: Frames, emotions: np.ndarray, speakers: np.ndarray) -> None:
         """Compute the statistics of the training split."""
         if not items:
             raise ValueError(f"corpus {self.name!r} has no training utterance of at least {self.min_frames} frames")
         voiced = np.concatenate([item.f0[item.voiced] for item in items]).astype(np.float64)
         self.f0_mean, self.f0_std = float(voiced.mean()), float(max(voiced.std(), 1.0))
+        owners = np.repeat(speakers, [int(item.voiced.sum()) for item in items])
+        self.speaker_log_f0, self.log_f0_std = speaker_statistics(np.log(voiced), owners, len(self.speakers))
         means = frames.means()
         self.emotion_mean, self.emotion_std = means.mean(0), means.std(0, unbiased=False).clamp_min(1e-5)
         groups = [means[torch.from_numpy(emotions == emotion)] for emotion in range(len(self.emotions))]

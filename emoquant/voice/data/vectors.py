@@ -74,3 +74,17 @@ def centroids(vectors: Tensor, groups: Tensor, count: int) -> Tensor:
     """
     sums = torch.zeros(count, vectors.shape[1]).index_add_(0, groups, vectors.float())
     return torch.nn.functional.normalize(sums, dim=-1)
+
+
+def speaker_statistics(values: np.ndarray, speakers: np.ndarray, count: int) -> tuple[Tensor, float]:
+    """Return the mean of each speaker's values, ``(count,)`` float32, and the standard deviation around these means.
+
+    Args:
+        values: Values, ``(N,)``.
+        speakers: Speaker of each, ``(N,)`` int64.
+        count: Number of speakers; one without values gets the mean of all.
+    """
+    counts = np.bincount(speakers, minlength=count)
+    sums = np.bincount(speakers, values, minlength=count)
+    means = np.where(counts > 0, sums / counts.clip(1), values.mean())
+    return torch.from_numpy(means).float(), float(max((values - means[speakers]).std(), 1e-3))

@@ -1,6 +1,7 @@
-"""What codecs of audio leave of speech beside emotion: who speaks, which words, what melody."""
+"""What codecs of audio leave of speech beside emotion: speaker, words, F0 and quality."""
 
 import math
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -33,28 +34,36 @@ class Heard(NamedTuple):
         errors: Wrong letters of the recogniser's text; NaN without a recogniser or a text.
         letters: Letters that were said; NaN likewise.
         correlation: Correlation of the log F0 with the recording's, of frames voiced in both; NaN where there are none.
+        quality: Predicted quality, 1 to 5; NaN without a predictor.
     """
 
     speaker: Tensor
     errors: float
     letters: float
     correlation: float
+    quality: float
 
 
 class Listener:
-    """Hears who speaks, which words, and what melody.
+    """Measures speaker, words, F0 and quality of a waveform.
 
     Args:
-        speaker_encoder: Its time means say who speaks; None for nobody.
-        recognizer: Writes down what is said; None for nothing.
-        melody: Whether melodies are compared; needs WORLD (the extra ``speech``).
+        speaker_encoder: Encoder whose time mean is the speaker vector; None to leave speakers out.
+        recognizer: Recogniser that writes down what is said; None to leave words out.
+        melody: Whether F0 is compared with the recording's; needs WORLD (the extra ``speech``).
+        quality: Predictor of quality from samples ``(N,)`` at 16 kHz, such as
+            :func:`~emoquant.voice.metrics.quality.overall_quality`; None to leave quality out.
     """
 
     def __init__(
-        self, speaker_encoder: FrameEncoder | None = None, recognizer: Recognizer | None = None, melody: bool = True
+        self,
+        speaker_encoder: FrameEncoder | None = None,
+        recognizer: Recognizer | None = None,
+        melody: bool = True,
+        quality: Callable[[Tensor], float] | None = None,
     ) -> None:
         self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.eval()
-        self.recognizer, self.melody = recognizer, melody
+        self.recognizer, self.melody, self.quality = recognizer, melody, quality
 
     @torch.no_grad()
     def __call__(self, waveform: Tensor, rate: int, said: Said, recording: Tensor | None = None) -> Heard:
@@ -81,4 +90,5 @@ class Listener:
             errors, letters = character_errors(text, said.text)
         if self.melody and recording is not None:
             correlation = melody_errors(heard, resampled(recording, rate, SAMPLE_RATE), warp=False).correlation
-        return Heard(speaker, errors, letters, correlation)
+        quality = math.nan if self.quality is None else self.quality(heard)
+        return Heard(speaker, errors, letters, correlation, quality)

@@ -19,6 +19,7 @@ from emoquant.voice.clips import Clip
 #: Name of a figure, and how it is read off a clip.
 FIGURES: dict[str, Callable[[Clip], float]] = {
     "recall": lambda clip: float(clip.predicted == clip.emotion) if clip.predicted else math.nan,
+    "recall_second": lambda clip: float(clip.predicted_second == clip.emotion) if clip.predicted_second else math.nan,
     "predicted/neutral": lambda clip: float(clip.predicted == "neutral") if clip.predicted else math.nan,
     "predicted/partner": lambda clip: (
         float(clip.predicted == clip.partner_emotion) if clip.predicted and clip.partner_emotion else math.nan
@@ -44,7 +45,7 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
 }
 
 #: Figures that are shares of clips.
-SHARES = ("recall", "predicted/neutral", "predicted/partner")
+SHARES = ("recall", "recall_second", "predicted/neutral", "predicted/partner")
 
 
 class Trend(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from emoquant.audio.loading import resampled
 from emoquant.audio.mel import MelSettings
@@ -16,6 +16,7 @@ from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.similarity import cosine
+from emoquant.storage.origin import require_origin
 from emoquant.voice.clips import Clip
 from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
 from emoquant.voice.tasks.rendering import Take
@@ -32,6 +33,36 @@ class Rendered(NamedTuple):
     waveform: Tensor
 
 
+class SecondListener(nn.Module):
+    """A classifier on another encoder, which hears every clip beside the data's own.
+
+    Args:
+        encoder: The encoder, frozen.
+        classifier: Reads emotions off its time means.
+
+    Raises:
+        ValueError: The classifier was trained on features of another encoder, or reads another dimension.
+    """
+
+    def __init__(self, encoder: FrameEncoder, classifier: EmotionHead) -> None:
+        super().__init__()
+        require_origin("the second classifier", classifier.origin, encoder.identify())
+        _require_dim(classifier, encoder)
+        self.encoder, self.classifier = encoder.eval(), classifier.eval()
+
+    def forward(self, waveform: Tensor, device: torch.device) -> str:
+        """Return the emotion heard in a clip ``(N,)`` at 16 kHz; empty for one shorter than a frame.
+
+        Args:
+            waveform: Samples, on CPU.
+            device: Device to hear on.
+        """
+        heard = resampled(waveform, _RATE, self.encoder.sample_rate)
+        if int(self.encoder.frame_lengths(torch.tensor([len(heard)]))) < 1:
+            return ""
+        return _predicted(self.classifier, _mean_frame(self.encoder.to(device), heard, device).to(device))
+
+
 class Judge:
     """Measures clips.
 
@@ -44,6 +75,7 @@ class Judge:
         speaker_encoder: Its time means say who speaks; None for none.
         device: Device that encoders and classifier hear on; they are moved there.
         distances: Whether clips that say what their reference says are held against it.
+        second: A classifier on another encoder; None for none.
 
     Raises:
         ImportError: A package that a measure needs is not installed.
@@ -60,9 +92,11 @@ class Judge:
         speaker_encoder: FrameEncoder | None = None,
         device: torch.device | str = "cpu",
         distances: bool = False,
+        second: SecondListener | None = None,
     ) -> None:
-        if classifier is not None and classifier.dim != encoder.dim:
-            raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
+        if classifier is not None:
+            _require_dim(classifier, encoder)
+        self.second = None if second is None else second.to(device)
         self.encoder, self.quality, self.device = encoder.to(device).eval(), quality, torch.device(device)
         self.classifier = None if classifier is None else classifier.to(device).eval()
         self.mel: MelSettings = data.mel
@@ -117,12 +151,14 @@ class Judge:
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
             vector = _mean_frame(self.encoder, heard_by_encoder, self.device)
             clip = clip._replace(
-                predicted=self._predicted(vector),
+                predicted="" if self.classifier is None else _predicted(self.classifier, vector.to(self.device)),
                 similarity_reference=float(cosine(vector, reference.cpu())),
                 similarity_own=self._similarity(vector, clip.emotion),
                 similarity_neutral=self._similarity(vector, "neutral"),
                 similarity_partner=self._similarity(vector, clip.partner_emotion),
             )
+        if self.second is not None:
+            clip = clip._replace(predicted_second=self.second(waveform, self.device))
         if self.recognizer is not None:
             text = self.recognizer(waveform, language_of(self.data.front_end))
             words, letters = word_errors(text, clip.text), character_errors(text, clip.text)
@@ -164,14 +200,17 @@ class Judge:
         known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)
         return float(cosine(_mean_frame(self.speaker_encoder, waveform, self.device), known))
 
-    def _predicted(self, vector: Tensor) -> str:
-        if self.classifier is None:
-            return ""
-        logits = self.classifier(vector[None].to(self.device))[0]
-        return canonical_emotion(self.classifier.labels[int(logits.argmax())])
-
     def _similarity(self, vector: Tensor, emotion: str) -> float:
         return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
+
+
+def _require_dim(classifier: EmotionHead, encoder: FrameEncoder) -> None:
+    if classifier.dim != encoder.dim:
+        raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
+
+
+def _predicted(classifier: EmotionHead, vector: Tensor) -> str:
+    return canonical_emotion(classifier.labels[int(classifier(vector[None])[0].argmax())])
 
 
 def _mean_frame(encoder: FrameEncoder, waveform: Tensor, device: torch.device) -> Tensor:

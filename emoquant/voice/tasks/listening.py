@@ -19,7 +19,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.partial import digest_of
 from emoquant.types import TTSBatch
-from emoquant.voice.tasks.judging import Judge, Rendered
+from emoquant.voice.tasks.judging import Judge, Rendered, SecondListener
 from emoquant.voice.tasks.listening_items import STYLES, ItemSource, Plan
 from emoquant.voice.tasks.rendering import Renderer
 from emoquant.voice.text.recognition import Recognizer
@@ -72,6 +72,7 @@ class ListeningTask(pl.LightningModule):
         distances: Whether clips that say what their reference says are held against it: spectrum and melody.
         quality: Whether DNSMOS rates the clips (needs speechmos).
         speaker_encoder: Compares voices with other recordings of the speaker.
+        second: A classifier on another encoder, which hears every clip, too; none by default.
         seed: Seed of the noise.
 
     Attributes:
@@ -106,6 +107,7 @@ class ListeningTask(pl.LightningModule):
         distances: bool = False,
         quality: bool = False,
         speaker_encoder: FrameEncoder | None = None,
+        second: SecondListener | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -121,7 +123,7 @@ class ListeningTask(pl.LightningModule):
         self.conditions, self.texts, self.per_cell, self.speakers = tuple(conditions), texts, per_cell, speakers
         self.calibration, self.delivery, self.seed = calibration, Delivery(noise=noise), seed
         self.intelligibility, self.distances, self.quality = intelligibility, distances, quality
-        self.speaker_encoder, self.style, self.partners = speaker_encoder, style, partners
+        self.speaker_encoder, self.second, self.style, self.partners = speaker_encoder, second, style, partners
         self.done, self.settings = set[str](), ""
 
     def setup(self, stage: str) -> None:
@@ -142,6 +144,8 @@ class ListeningTask(pl.LightningModule):
         modules: dict[str, nn.Module] = {"voice": self.model, "vocoder": self.vocoder, "codecs": self.codecs}
         if self.classifier is not None:
             modules["classifier"] = self.classifier
+        if self.second is not None:
+            modules["second"] = self.second
         heard = {"judge": self.speaker_encoder, "voice": data.speaker_encoder}
         style = Path(self.style)
         options = {
@@ -179,7 +183,7 @@ class ListeningTask(pl.LightningModule):
         plan = Plan(self.conditions, self.texts, points, self.calibration, self.style, self.settings, self.seed)
         judge = Judge(
             data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device,
-            self.distances,
+            self.distances, self.second,
         )  # fmt: skip
         self._ready = Passes(source, plan, Renderer(synthesizer, codecs, data, self.delivery), judge)
 

@@ -81,7 +81,7 @@ class EmotionTTS(pl.LightningModule):
         codec: Codec that emotion frames may pass before their time mean is taken; frozen.
         lmbdas: Its operating points; each quantized item draws one.
         quantized: Share of training items whose emotion frames pass the codec.
-        postnet: Whether voices of this training take their mel from the post-net by default.
+        postnet: Whether voices of this training take their mel from the post-net by default, where there is one.
 
     Raises:
         ValueError: A number is out of range, or ``quantized`` is above 0 without a codec and ``lmbdas``.
@@ -136,12 +136,13 @@ class EmotionTTS(pl.LightningModule):
             encoder=data.encoder_name,
             emotions=tuple(data.emotions),
             speakers=tuple(data.speakers),
-            f0_mean=float(data.f0_mean),
-            f0_deviation=float(data.f0_std),
-            postnet=self.postnet,
+            f0_mean=float(data.speaker_log_f0.mean() if self.architecture.log_f0 else data.f0_mean),
+            f0_deviation=float(data.log_f0_std if self.architecture.log_f0 else data.f0_std),
+            postnet=self.postnet and self.architecture.flow_blocks > 0,
         )
         self.model = self.facts.build()
         self.model.emotion.set_statistics(data.emotion_mean.float(), data.emotion_std.float())
+        self.model.set_speaker_f0(data.speaker_centroids.float(), data.speaker_log_f0.float())
         self.register_buffer("speaker_centroids", data.speaker_centroids.float())
 
     @property
@@ -253,7 +254,7 @@ class EmotionTTS(pl.LightningModule):
         frames = int(batch.mel_lengths.sum())
         for name, term in voice_losses(output, batch, self.model, self._mel).items():
             self.log(f"val/loss_{name}", term, batch_size=frames, sync_dist=True, prog_bar=name == "mel")
-        hertz = losses.f0_error(self.model.hertz(output.melody.f0), batch.f0, batch.voiced)
+        hertz = losses.f0_error(self.model.hertz(output.melody.f0, batch.speaker_vectors), batch.f0, batch.voiced)
         self.log("val/f0_error_hz", hertz, batch_size=int(batch.voiced.sum()) or 1, sync_dist=True, prog_bar=True)
         for level, counts in self._codes.items():
             counts += count_codes(output.styles[level].coded.codes, len(counts))

@@ -23,7 +23,8 @@ class LossWeights:
         phone_duration: Squared error of the log duration of phones.
         word_duration: Squared error of the log duration of words.
         sentence_duration: Squared error of the log duration of the whole.
-        f0: Absolute error of normalised F0 over voiced frames.
+        f0: Absolute error of normalised F0 over voiced frames, whose least is at the median: a flat melody.
+        f0_spread: Absolute error of the standard deviation of an utterance's normalised F0, which keeps it lively.
         voicing: Cross-entropy of voicing.
         flow: Minus log density of the mel under the post-net.
         guided: Attention away from the diagonal.
@@ -36,6 +37,7 @@ class LossWeights:
     word_duration: float = 1.0
     sentence_duration: float = 1.0
     f0: float = 1.0
+    f0_spread: float = 0.0
     voicing: float = 1.0
     flow: float = 1.0
     guided: float = 1.0
@@ -53,7 +55,7 @@ def voice_losses(output: Output, batch: TTSBatch, model: GenerSpeech, mel: MelSe
     """
     made, true = mel.decades(output.mels), mel.decades(batch.mels)
     lengths, styles = batch.mel_lengths, list(output.styles.values())
-    whole = (batch.words > 0).long()
+    whole, f0 = (batch.words > 0).long(), model.normalized(batch.f0, batch.speaker_vectors)
     guided = [guided_attention(style.attended.weights, lengths, style.segments) for style in styles]
     return {
         "mel": losses.mel_l1(made, true, lengths),
@@ -61,7 +63,8 @@ def voice_losses(output: Output, batch: TTSBatch, model: GenerSpeech, mel: MelSe
         "phone_duration": losses.phone_duration_error(output.log_durations, batch.durations, batch.phone_lengths),
         "word_duration": losses.group_duration_error(output.log_durations, batch.durations, batch.words),
         "sentence_duration": losses.group_duration_error(output.log_durations, batch.durations, whole),
-        "f0": losses.f0_error(output.melody.f0, model.normalized(batch.f0), batch.voiced),
+        "f0": losses.f0_error(output.melody.f0, f0, batch.voiced),
+        "f0_spread": losses.f0_spread_error(output.melody.f0, f0, batch.voiced),
         "voicing": losses.voicing_error(output.melody.voicing, batch.voiced, lengths),
         "flow": output.nll,
         "guided": torch.stack(guided).mean(),

@@ -30,7 +30,9 @@ class Architecture:
         attention_band: Standard deviation, in segments of the reference, of a prior of that attention around the
             diagonal, which it need not find by itself then; 0 for none, as published.
         pitch_bins: Rows of the pitch embedding, of which the first 256 are used.
-        flow_blocks: Blocks of the post-net flow.
+        log_f0: Whether the logarithm of F0 relative to the speaker's mean is predicted, so that an interval counts the
+            same at any pitch; else Hz around the mean of all speakers, as published.
+        flow_blocks: Blocks of the post-net flow; 0 for a model without post-net.
         flow_channels: Channels inside its couplings.
         flow_layers: Gated convolutions of a coupling.
         flow_shared_blocks: Neighbouring blocks that share these convolutions.
@@ -63,6 +65,7 @@ class Architecture:
     attention_ffn: int = 2048
     attention_band: float = 0.0
     pitch_bins: int = 300
+    log_f0: bool = False
     flow_blocks: int = 8
     flow_channels: int = 128
     flow_layers: int = 3
@@ -80,6 +83,8 @@ class Architecture:
             raise ValueError(f"kernel is {self.kernel}, expected an odd width")
         if self.pitch_bins < 257:
             raise ValueError(f"pitch_bins is {self.pitch_bins}, expected at least 257: 256 bins and one for padding")
-        sizes = (self.encoder_layers, self.decoder_layers, self.attention_layers, self.flow_blocks, self.flow_layers)
+        if self.flow_blocks < 0:
+            raise ValueError(f"flow_blocks is {self.flow_blocks}, expected at least 0")
+        sizes = (self.encoder_layers, self.decoder_layers, self.attention_layers, self.flow_layers)
         if min(*sizes, self.codewords, self.flow_shared_blocks, self.style_wave_layers, self.style_blocks) < 1:
-            raise ValueError("every number of layers, blocks and codewords must be at least 1")
+            raise ValueError("every number of layers and codewords must be at least 1")

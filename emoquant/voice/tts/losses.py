@@ -105,6 +105,23 @@ def f0_error(preds: Tensor, target: Tensor, voiced: Tensor) -> Tensor:
     return ((preds.float() - target).abs() * voiced).sum() / voiced.sum().clamp(min=1)
 
 
+def f0_spread_error(preds: Tensor, target: Tensor, voiced: Tensor) -> Tensor:
+    """Return the mean absolute error of the standard deviation of F0 over an utterance's voiced frames, a scalar.
+
+    Args:
+        preds: Predictions, ``(B, T)``.
+        target: True values, ``(B, T)``.
+        voiced: Which frames are voiced, ``(B, T)`` bool.
+    """
+    return (_spread(preds.float(), voiced) - _spread(target.float(), voiced)).abs().mean()
+
+
+def _spread(values: Tensor, mask: Tensor) -> Tensor:
+    count = mask.sum(1, keepdim=True).clamp(min=1)
+    mean = (values * mask).sum(1, keepdim=True) / count
+    return ((((values - mean) * mask).square().sum(1, keepdim=True) / count) + 1e-6).sqrt()
+
+
 def voicing_error(logits: Tensor, voiced: Tensor, lengths: Tensor) -> Tensor:
     """Return the cross-entropy of voicing in nats over the real frames, a scalar.
 

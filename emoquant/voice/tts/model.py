@@ -29,12 +29,17 @@ class GenerSpeech(nn.Module):
         mels: Mel bands, even.
         emotion_dim: Dimensions of an emotion vector.
         speaker_dim: Dimensions of a speaker vector.
-        f0_mean: Mean F0 of voiced training frames, in Hz.
-        f0_deviation: Its standard deviation, in Hz.
+        f0_mean: Mean F0 of the voiced training frames, in Hz; with ``log_f0`` the mean of the speakers' mean ln F0.
+        f0_deviation: Standard deviation of F0, in Hz; with ``log_f0`` that of ln F0 around its speaker's mean.
+
+    Attributes:
+        postnet: The post-net; None where the architecture has no blocks of it.
+        speaker_f0: With ``log_f0`` a speaker's mean ln F0 as a linear function of the speaker vector, ``(S,)``.
     """
 
     f0_mean: Tensor
     f0_deviation: Tensor
+    speaker_f0: Tensor
 
     def __init__(
         self,
@@ -62,17 +67,13 @@ class GenerSpeech(nn.Module):
         self.pitch = PitchPredictorPair(hidden, size.predictor_dropout, size.dropout)
         self.pitch_embedding = PitchEmbedding(size.pitch_bins, hidden)
         self.decoder = MelDecoder(size, mels)
-        self.postnet = PostFlow(
-            mels,
-            mels + 4 * hidden,
-            size.flow_blocks,
-            size.flow_channels,
-            size.flow_layers,
-            size.flow_shared_blocks,
-            size.flow_shared_condition,
-        )
+        flow = (size.flow_blocks, size.flow_channels, size.flow_layers, size.flow_shared_blocks)
+        condition = (mels, mels + 4 * hidden)
+        self.postnet = PostFlow(*condition, *flow, size.flow_shared_condition) if size.flow_blocks else None
         self.register_buffer("f0_mean", torch.tensor(f0_mean))
         self.register_buffer("f0_deviation", torch.tensor(f0_deviation))
+        if size.log_f0:
+            self.register_buffer("speaker_f0", torch.zeros(speaker_dim))
 
     def forward(
         self,
@@ -110,7 +111,9 @@ class GenerSpeech(nn.Module):
         decoded = masked(styled + self.pitch_embedding(batch.f0, batch.voiced, mask), mask)
         mels = self.decoder(decoded, mask)
         conditions = self._conditions(mels, decoded, speaker, emotion, style, mask)
-        nll = self.postnet.negative_log_likelihood(batch.mels, batch.mel_lengths, conditions)
+        nll = mels.new_zeros((), dtype=torch.float32)
+        if self.postnet is not None:
+            nll = self.postnet.negative_log_likelihood(batch.mels, batch.mel_lengths, conditions)
         return Output(mels, log_durations, melody, styles, conditions, nll)
 
     @torch.no_grad()
@@ -145,7 +148,8 @@ class GenerSpeech(nn.Module):
             voiced: Which frames are voiced, ``(B, T)`` bool.
             duration_scale: Factor on predicted durations.
             f0_scale: Factor on predicted F0.
-            postnet: Whether the mel comes from the post-net flow, with noise, or from the decoder.
+            postnet: Whether the mel comes from the post-net flow, with noise, or from the decoder. A model without
+                post-net has its decoder only.
             noise: Standard deviation of the post-net's noise; 0 gives its mode.
             seeds: Seed of each item's noise, ``(B,)`` int64; needed where there is noise.
 
@@ -167,22 +171,45 @@ class GenerSpeech(nn.Module):
         frames = masked(self.mixstyle(self.regulate(content, of_frame), emotion + speaker), mask)
         local = self._styles_of(frames, lengths, style)
         styled = masked(frames + emotion + speaker + local, mask)
-        f0, voiced = self._melody(frames, styled, mask, f0, voiced, f0_scale)
+        if f0 is None or voiced is None:
+            melody = self.pitch(frames, styled, mask)
+            hertz = self.hertz(melody.f0, speaker_vectors) * f0_scale
+            f0, voiced = hertz.clamp(min=0.0).masked_fill(~mask, 0.0), (melody.voicing > 0) & mask
+        _require_length(f0, voiced, mask)
         decoded = masked(styled + self.pitch_embedding(f0, voiced, mask), mask)
         mels = self.decoder(decoded, mask).float()
-        if postnet:
+        if postnet and self.postnet is not None:
             conditions = self._conditions(mels, decoded, speaker, emotion, local, mask)
             draw = flow_noise(lengths, of_frame.shape[1], self.mels, noise, seeds)
             mels = self.postnet.decode(draw, lengths, conditions)
         return Synthesis(mels, lengths, f0, voiced, durations)
 
-    def hertz(self, f0: Tensor) -> Tensor:
-        """Return normalised F0 (any shape) in Hz."""
-        return f0 * self.f0_deviation + self.f0_mean
+    def set_speaker_f0(self, speaker_vectors: Tensor, means: Tensor) -> None:
+        """Fit :attr:`speaker_f0` by least squares (of least norm); without ``log_f0`` there is nothing to fit.
 
-    def normalized(self, f0: Tensor) -> Tensor:
-        """Return F0 in Hz (any shape) in training deviations from the training mean."""
+        Args:
+            speaker_vectors: Vectors of speakers, ``(speakers, S)``.
+            means: Mean ln F0 of each, ``(speakers,)``.
+        """
+        if self.architecture.log_f0:
+            apart = (means - self.f0_mean).double().unsqueeze(1)
+            self.speaker_f0.copy_(torch.linalg.lstsq(speaker_vectors.double(), apart, driver="gelsd").solution[:, 0])
+
+    def hertz(self, f0: Tensor, speaker_vectors: Tensor | None) -> Tensor:
+        """Return predicted F0 ``(B, T)`` in Hz, of speakers ``(B, S)``; None for nobody in particular."""
+        centred = f0 * self.f0_deviation + self.f0_mean
+        return (centred + self._speaker_mean(speaker_vectors)).exp() if self.architecture.log_f0 else centred
+
+    def normalized(self, f0: Tensor, speaker_vectors: Tensor) -> Tensor:
+        """Return F0 in Hz ``(B, T)`` as it is predicted, of speakers ``(B, S)``; padding may hold zeros."""
+        if self.architecture.log_f0:
+            f0 = f0.clamp(min=1.0).log() - self._speaker_mean(speaker_vectors)
         return (f0 - self.f0_mean) / self.f0_deviation
+
+    def _speaker_mean(self, speaker_vectors: Tensor | None) -> Tensor:
+        if speaker_vectors is None:
+            return self.f0_mean.new_zeros(1, 1)
+        return (speaker_vectors.float() @ self.speaker_f0.float()).unsqueeze(1)
 
     def _local_styles(
         self, frames: Tensor, lengths: Tensor, reference: StyleReference, forcing: float, quantize: bool
@@ -204,20 +231,6 @@ class GenerSpeech(nn.Module):
         styles = self._local_styles(frames, lengths, style, forcing=0.0, quantize=True)
         return self._sum_styles(styles, torch.zeros_like(lengths, dtype=torch.bool))
 
-    def _melody(
-        self, frames: Tensor, styled: Tensor, mask: Tensor, f0: Tensor | None, voiced: Tensor | None, scale: float
-    ) -> tuple[Tensor, Tensor]:
-        if f0 is not None and voiced is not None:
-            if f0.shape != mask.shape or voiced.shape != mask.shape:
-                raise ValueError(
-                    f"f0 and voiced of shape {tuple(f0.shape)} and {tuple(voiced.shape)} do not fit the durations, "
-                    f"which give {tuple(mask.shape)} frames; take all three from the same synthesis"
-                )
-            return f0, voiced
-        melody = self.pitch(frames, styled, mask)
-        hertz = (self.hertz(melody.f0) * scale).clamp(min=0.0).masked_fill(~mask, 0.0)
-        return hertz, (melody.voicing > 0) & mask
-
     def _conditions(
         self, mels: Tensor, decoded: Tensor, speaker: Tensor, emotion: Tensor, style: Tensor, mask: Tensor
     ) -> Tensor:
@@ -238,3 +251,11 @@ class GenerSpeech(nn.Module):
             raise ValueError("f0 and voiced belong together: give both or neither")
         if noisy and seeds is None:
             raise ValueError("the post-net's noise needs seeds, one for each item; or give noise=0 or postnet=False")
+
+
+def _require_length(f0: Tensor, voiced: Tensor, mask: Tensor) -> None:
+    if f0.shape != mask.shape or voiced.shape != mask.shape:
+        raise ValueError(
+            f"f0 and voiced of shape {tuple(f0.shape)} and {tuple(voiced.shape)} do not fit the durations, "
+            f"which give {tuple(mask.shape)} frames; take all three from the same synthesis"
+        )

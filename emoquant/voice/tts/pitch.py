@@ -15,7 +15,7 @@ class Melody(NamedTuple):
     """Predicted melody.
 
     Attributes:
-        f0: Fundamental frequency in training deviations from the training mean, ``(B, T)`` float32.
+        f0: Fundamental frequency in training deviations; see :meth:`GenerSpeech.hertz`, ``(B, T)`` float32.
         voicing: Logit of a frame being voiced, ``(B, T)`` float32.
     """
 

@@ -224,7 +224,7 @@ def load_synthesizer(
     Args:
         voice: Folder or checkpoint of a voice (:func:`emoquant.voice.tts.voice.load_voice`).
         encoder: Encoder of reference recordings.
-        vocoder: The vocoder; one without weights by default.
+        vocoder: The vocoder; see :class:`Synthesizer`.
         postnet: Overrides the voice's own choice of whether mels come from the post-net.
     """
     return Synthesizer(load_voice(voice, postnet), encoder, vocoder)
