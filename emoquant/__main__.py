@@ -16,6 +16,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("emoquant.cli:run", "evaluate codecs on test data: emoquant test lambda_sweep --folder runs/esd"),
     "predict": ("emoquant.cli:run", "synthesise speech from quantized references: emoquant predict lambda"),
     "study": ("emoquant.commands.study:study", "train and evaluate all that the data allow, and write one page"),
+    "results": (
+        "emoquant.commands.results:results",
+        "the whole study over corpora and encoders, and the page of its findings",
+    ),
+    "across": (
+        "emoquant.commands.across:across",
+        "codecs of one corpus tested on others: emoquant across runs/esd runs/ravdess",
+    ),
     "layers": (
         "emoquant.commands.layers:layers",
         "where in a model of transformers emotion is: agreement and UAR over layer and lambda",

@@ -27,11 +27,11 @@ def printed_config(*args: str, capsys) -> str:
 
 @pytest.mark.parametrize("path", shipped("train"), ids=lambda p: p.stem)
 def test_training_runs_parse(path, capsys):
-    more = ["--train_emotions", "happy"] if path.stem == "codec_biased" else []
+    more = ["--train_emotions", "happy"] if path.stem.endswith("_biased") else []
     assert "model:" in printed_config("fit", path.stem, *more, capsys=capsys)
 
 
-@pytest.mark.parametrize("path", shipped("eval"), ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", [*shipped("eval"), *shipped("followup")], ids=lambda p: p.stem)
 def test_experiments_parse(path, capsys):
     assert "codecs:" in printed_config("test", path.stem, capsys=capsys)
 

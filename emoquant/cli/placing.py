@@ -36,12 +36,14 @@ def apply_words(config: Namespace, command: str, name: str, folder: str) -> None
     _into_data(config, "partners", config.partners)
     _seed(config)
     named = config.name or name
+    model = config.get("model")
     if "{train_emotions}" in named:
         shares = config.data.init_args.get("train_emotions") if config.get("data") else None
         if not shares:
             raise ValueError("say which emotions it is trained on: --train_emotions happy, or happy=0.5,sad=0.5")
-        named = named.replace("{train_emotions}", "_".join(shares))
-    model = config.get("model")
+        named = named.replace("{train_emotions}", name_of_shares(shares))
+    if "{" in named and model is not None and model.init_args.get("quantizer") is not None:
+        named = named.format_map(vars(model.init_args.quantizer.init_args))
     if model is not None and "folder" in model.init_args and model.init_args.folder is None:
         model.init_args.folder = folder
     if config.allow_class is not None:
@@ -69,6 +71,21 @@ def shares_of(text: str | Mapping[str, float] | None) -> dict[str, float] | None
         return {emotion.strip(): float(share or 1.0) for emotion, _, share in pairs}
     except ValueError as error:
         raise ValueError(f"--train_emotions {text}: expected EMOTION=SHARE,EMOTION=SHARE ({error})") from error
+
+
+def name_of_shares(shares: Mapping[str, float]) -> str:
+    """Return how a run is named after what it is trained on: emotions, with percent where their shares differ.
+
+    Example:
+        >>> name_of_shares({"happy": 1, "sad": 1}), name_of_shares({"happy": 0.7, "sad": 0.3})
+        ('happy_sad', 'happy70_sad30')
+        >>> name_of_shares({"happy": 0.95, "rest": 0.05})
+        'happy95'
+    """
+    whole = sum(shares.values())
+    if len(set(shares.values())) == 1 and "rest" not in shares:
+        return "_".join(shares)
+    return "_".join(f"{name}{100 * share / whole:.3g}" for name, share in shares.items() if name != "rest") or "rest"
 
 
 def _into_data(config: Namespace, option: str, value: object) -> None:

@@ -6,6 +6,7 @@ from emoquant.codecs.bitstream import BitstreamError
 from emoquant.codecs.checkpoint import load_codec, save_codec
 from emoquant.codecs.compose import Cascade, Mixture
 from emoquant.codecs.ecvq import ECVQ
+from emoquant.codecs.first_layers import FirstLayers
 from emoquant.codecs.greedy import Greedy
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.nearest import Nearest
@@ -20,6 +21,7 @@ __all__ = [
     "BitstreamError",
     "Cascade",
     "Codec",
+    "FirstLayers",
     "Greedy",
     "Identity",
     "Mixture",

@@ -6,9 +6,9 @@ from emoquant.console.words import KINDS
 from emoquant.storage.shipped import config_names
 
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
-_COMMANDS = ("fit", "validate", "test", "predict", "study", "layers", "bits", "manifest", "measure", "leaderboard",
-             "extract", "compress", "decompress", "contents", "share", "site", "reports", "app", "completion",
-             "say", "check-data")  # fmt: skip
+_COMMANDS = ("fit", "validate", "test", "predict", "study", "results", "across", "layers", "bits", "manifest",
+             "measure", "leaderboard", "extract", "compress", "decompress", "contents", "share", "site", "reports",
+             "app", "completion", "say", "check-data")  # fmt: skip
 _SCRIPT = """_emoquant() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" found="{words}"
   if [ "$COMP_CWORD" = 1 ]; then found="{commands}"

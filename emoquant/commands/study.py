@@ -15,10 +15,17 @@ from emoquant.reports.redraw import FOLDER, configured_reports
 from emoquant.storage.files import read_text
 from emoquant.storage.results import read_results, write_results
 from emoquant.storage.runs import RESULTS, RUNS, Begun, begin, begun_in, newest
-from emoquant.storage.shipped import find_config
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import extraction_minutes, minutes
-from emoquant.study.plan import Experiment, Plan, Step, make_plan, read_experiment, shipped_experiments
+from emoquant.study.plan import (
+    GROUPS,
+    Experiment,
+    Plan,
+    Step,
+    experiments_named,
+    make_plan,
+    shipped_experiments,
+)
 from emoquant.study.repetitions import TOGETHER, Repetition, repetitions
 from emoquant.study.running import Outcome, Runner
 from emoquant.study.seeds import merge_seeds
@@ -38,6 +45,7 @@ def study(
     devices: int = 1,
     jobs: int = 1,
     launch: str = "",
+    classifiers: list[str] | None = None,
     fit: str = "",
     test: str = "",
     again: bool = False,
@@ -51,7 +59,8 @@ def study(
     stops what builds on it and nothing else.
 
     Args:
-        experiments: Names of shipped experiments or YAMLs of evaluations; all shipped ones by default.
+        experiments: Names of shipped experiments or YAMLs of evaluations, or ``followup`` for all of arXiv 2603.21224;
+            by default all shipped ones but these.
         data: The corpus: a shipped name, a YAML or a CSV; what the folder was begun with by default.
         encoder: The encoder: a name on a hub, a folder or a YAML.
         emotions: Emotions that are kept.
@@ -64,6 +73,8 @@ def study(
         devices: Devices of every run; above 1 each runs in processes of its own.
         jobs: Runs at a time.
         launch: Launcher of every run, such as 'torchrun --nproc-per-node 4'.
+        classifiers: Classifiers of every evaluation, trained where they are runs: 'head', 'probe', 'probe_lda'; the
+            encoder's head by default, or a probe where it will not do. Findings say under which of them they hold.
         fit: Further options of every training, as one argument.
         test: Further options of every evaluation, as one argument.
         again: Run what is finished, too.
@@ -82,10 +93,10 @@ def study(
     if before is not None:
         require_same(str(folder), before, said)
         said = Begun(said.data or before.data, said.encoder or before.encoder, said.emotions or before.emotions)
-    wanted = [read_experiment(find_config(name, ("eval",))) for name in experiments or ()] or shipped_experiments()
+    wanted = [each for name in experiments or () for each in experiments_named(name)] or shipped_experiments()
     offer = look_at(open_data(said))
     words = _words(said, offer, devices, bool(launch))
-    plan = make_plan(wanted, offer, words)
+    plan = make_plan(wanted, offer, words, classifiers or ())
     print(_table(wanted, plan, offer), flush=True)
     if dry_run:
         return None
@@ -106,7 +117,7 @@ def study(
 def help_text() -> str:
     """Return the shipped experiments with what each needs of the data."""
     lines = []
-    for experiment in shipped_experiments():
+    for experiment in [*shipped_experiments(), *(each for group in GROUPS for each in experiments_named(group))]:
         needs = f" (needs {', '.join(experiment.needs)})" if experiment.needs else ""
         lines.append(f"  {experiment.name}{needs}: {textwrap.shorten(experiment.about, 90, placeholder=' ...')}")
     return "\n".join(["experiments:", *lines])

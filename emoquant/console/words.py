@@ -15,7 +15,7 @@ from emoquant.storage.runs import RUNS, Begun, begun_in
 from emoquant.storage.shipped import CONFIGS, find_config, shipped_path
 
 #: Folders of ``configs/`` that a word after a command is looked up in.
-KINDS = {"fit": ("train",), "validate": ("train",), "test": ("eval", "train"), "predict": ("listen",)}
+KINDS = {"fit": ("train",), "validate": ("train",), "test": ("eval", "followup", "train"), "predict": ("listen",)}
 #: Words that take several values: ``--emotions angry happy`` or ``--emotions angry,happy``.
 LISTS = ("--emotions", "--seeds")
 #: Words that stand for an option of LightningCLI.

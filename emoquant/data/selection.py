@@ -6,6 +6,9 @@ import numpy as np
 
 from emoquant.labels import canonical_emotion
 
+#: Word for the emotions that shares do not name.
+REST = "rest"
+
 
 def rows_by_share(
     emotions: np.ndarray,
@@ -19,7 +22,8 @@ def rows_by_share(
     Args:
         emotions: Index of each utterance's emotion, ``(N,)``.
         names: Names of the emotions that the indices stand for.
-        shares: Share of each emotion that is wanted; only their ratios count.
+        shares: Share of each emotion that is wanted; only their ratios count. That of ``rest`` is dealt out evenly to
+            the emotions that are not named.
         utterances: Most rows in all; as many as the proportions allow by default.
         seed: Seed of the draw.
 
@@ -33,7 +37,7 @@ def rows_by_share(
         >>> rows_by_share(np.array([0, 0, 0, 1, 1, 2]), ["happy", "sad", "angry"], {"happy": 2, "angry": 1}).tolist()
         [0, 2, 5]
     """
-    wanted = {canonical_emotion(name): share for name, share in shares.items()}
+    wanted = with_rest(shares, names)
     if not wanted or any(not np.isfinite(share) or share <= 0 for share in wanted.values()):
         raise ValueError(f"training emotions need shares above 0, got {dict(shares)}; leave out what is not wanted")
     if utterances is not None and utterances < len(wanted):
@@ -55,3 +59,20 @@ def rows_by_share(
         random = np.random.default_rng([seed, names.index(name)])
         chosen.append(rows if count == len(rows) else random.permutation(rows)[:count])
     return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def with_rest(shares: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
+    """Return shares by canonical names, that of ``rest`` dealt out evenly to the emotions that are not named.
+
+    Raises:
+        ValueError: There is a rest, but every emotion is named.
+
+    Example:
+        >>> with_rest({"happy": 0.9, "rest": 0.1}, ["angry", "happy", "sad"])
+        {'happy': 0.9, 'angry': 0.05, 'sad': 0.05}
+    """
+    wanted = {canonical_emotion(name): share for name, share in shares.items() if name != REST}
+    others = [name for name in names if name not in wanted]
+    if REST in shares and not others:
+        raise ValueError(f"training emotions have a share for the rest, but all of {', '.join(names)} are named")
+    return wanted | ({name: shares[REST] / len(others) for name in others} if REST in shares else {})

@@ -1,6 +1,6 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
-from emoquant.metrics.choice import CodebookChoice
+from emoquant.metrics.choice import CodebookChoice, MatchedCodebook
 from emoquant.metrics.decisions import Decisions, Recognition, kl_bits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
@@ -47,6 +47,7 @@ __all__ = [
     "DistinctOutputs",
     "Fidelity",
     "Figure",
+    "MatchedCodebook",
     "Measure",
     "Observation",
     "Rate",

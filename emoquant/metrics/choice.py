@@ -1,5 +1,6 @@
 """Classification by codebook: an utterance is of the emotion whose codebook reconstructs it best."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -10,8 +11,10 @@ from torchmetrics import Metric
 from emoquant.codecs.base import Codec
 from emoquant.labels import canonical_emotion
 from emoquant.metrics.measures import Observation
+from emoquant.metrics.recognition import class_columns
 
 Criterion = Literal["distortion", "lagrangian", "utterance_similarity"]
+FallBack = Literal["features", "reference"]
 
 
 class CodebookChoice(Metric):
@@ -24,18 +27,29 @@ class CodebookChoice(Metric):
     counts the same. So what decides is whether a codebook does better than usual. The reference itself is the same for
     every codebook and cancels out of the choice: with another codec in its place, of another architecture, it is alike.
 
+    Emo-Q (Zhou et al. 2026, https://arxiv.org/abs/2603.21224) is ``by: utterance_similarity``, ``calibrated: false``
+    and a ``fall_back``: the emotion whose codebook gains most cosine over the reference, and where none gains anything,
+    the classifier's decision. Without a reference it is their argmax of the cosine.
+
     Args:
         codebooks: Name of the codec of each emotion, as in the sweep; every codec that was trained on one emotion by
             default (:meth:`choose`).
         reference: Name of the codec trained on all emotions; None to compare plain losses.
         by: What is lost.
         name: Name in the column ``codec`` of the rows.
+        calibrated: Whether what a codebook loses on average on training speech is subtracted, with a reference.
+        fall_back: What the classifier hears where no codebook loses less than the reference (if calibrated: usually):
+            ``features`` for the features before coding, ``reference`` for what the reference decodes. It chooses among
+            the emotions of the codebooks. None to choose a codebook all the same.
+        by_place: Whether operating points belong together by their place, for codecs of different lambdas at the same
+            rates (``rates`` of the evaluation); the rows name their geometric mean.
 
     Attributes:
         emotions: Canonical names of the emotions, in the order of the scores.
 
     Raises:
-        ValueError: There are fewer than two codebooks, or an emotion is named twice.
+        ValueError: There are fewer than two codebooks, an emotion is named twice, or there is a fall-back without a
+            reference.
     """
 
     full_state_update = False
@@ -48,8 +62,19 @@ class CodebookChoice(Metric):
         reference: str | None = None,
         by: Criterion = "distortion",
         name: str = "choice",
+        calibrated: bool = True,
+        fall_back: FallBack | None = None,
+        by_place: bool = False,
     ) -> None:
         super().__init__()
+        if fall_back not in (None, "features", "reference") or (fall_back is not None and reference is None):
+            raise ValueError(
+                f"{name}: fall_back is {fall_back!r} with reference {reference!r}: expected 'features' or 'reference' "
+                "and the name of a codec trained on all emotions, or no fall-back"
+            )
+        self.calibrated, self.fall_back, self.by_place = calibrated and reference is not None, fall_back, by_place
+        self.columns = torch.zeros(0, dtype=torch.int64)
+        self.grids: dict[str, tuple[float, ...]] = {}
         self.emotions: list[str] = []
         self.codecs: list[str] = []
         self.reference, self.by, self.name = reference, by, name
@@ -84,26 +109,36 @@ class CodebookChoice(Metric):
         """Names of the codecs that take part."""
         return [*self.codecs, *([] if self.reference is None else [self.reference])]
 
-    def prepare(self, points: Mapping[str, tuple[float, ...]], emotions: int) -> None:
+    def prepare(
+        self, points: Mapping[str, tuple[float, ...]], emotions: Sequence[str], labels: Sequence[str] | None = None
+    ) -> None:
         """Make room for the calibration.
 
         Args:
             points: Operating points of each codec of the sweep.
-            emotions: Emotions ``C`` of the corpus.
+            emotions: Emotions of the corpus.
+            labels: Classes of the classifier; None without one.
 
         Raises:
-            ValueError: The sweep lacks a codec, or their operating points differ.
+            ValueError: The sweep lacks a codec, their operating points differ, or there is nothing to fall back on.
         """
         missing = [name for name in self.needed if name not in points]
         if missing:
             raise ValueError(f"{self.name}: the sweep has no codec {', '.join(missing)}; it has {', '.join(points)}")
-        grids = {points[name] for name in self.needed}
-        if len(grids) > 1:
-            raise ValueError(f"{self.name}: codecs that are compared must have the same points, got {sorted(grids)}")
-        (self.points,) = grids
-        shape = (emotions, len(self.points), len(self.codecs))
+        self.grids = {name: points[name] for name in self.needed}
+        grids = {*self.grids.values()}
+        if len({len(grid) for grid in grids} if self.by_place else grids) > 1:
+            raise ValueError(
+                f"{self.name}: codecs that are compared must have {'equally many' if self.by_place else 'the same'} "
+                f"points, got {sorted(grids)}"
+            )
+        self.points = tuple(_mean(place) for place in zip(*self.grids.values(), strict=True))
+        self.columns = torch.zeros(0, dtype=torch.int64) if labels is None else class_columns(self.emotions, labels)
+        if self.fall_back is not None and labels is None:
+            raise ValueError(f"{self.name}: there is no classifier to fall back on; leave out fall_back")
+        shape = (len(emotions), len(self.points), len(self.codecs))
         self.add_state("sums", torch.zeros(shape, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("counts", torch.zeros(emotions, dtype=torch.int64), dist_reduce_fx="sum")
+        self.add_state("counts", torch.zeros(len(emotions), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, seen: Mapping[str, Observation]) -> None:
         """Take in utterances of the training split for the calibration.
@@ -136,25 +171,77 @@ class CodebookChoice(Metric):
             RuntimeError: There is a reference, but the choice was not calibrated.
         """
         losses = self._losses(seen)
-        if self.reference is not None:
+        if self.calibrated:
             if self.offsets is None:
                 raise RuntimeError(f"{self.name} has a reference codec: calibrate it on the training split first")
             losses = losses - self.offsets.to(losses.device)[:, None]
-        return seen[self.codecs[0]]._replace(logits=-losses)
+        scores = -losses
+        if self.fall_back is not None and self.reference is not None:
+            found = seen[self.reference]
+            heard = found.logits if self.fall_back == "reference" else found.logits_before.expand(found.logits.shape)
+            heard = heard[..., self.columns.to(heard.device)].double()
+            scores = torch.where((losses >= 0).all(-1, keepdim=True), heard.to(scores.device), scores)
+        return seen[self.codecs[0]]._replace(logits=scores)
 
     def _losses(self, seen: Mapping[str, Observation]) -> Tensor:
-        losses = torch.stack([self._loss(seen[name]) for name in self.codecs], dim=-1)  # (O, B, E)
-        return losses if self.reference is None else losses - self._loss(seen[self.reference])[..., None]
+        losses = torch.stack([self._loss(seen[name], name) for name in self.codecs], dim=-1)  # (O, B, E)
+        if self.reference is None:
+            return losses
+        return losses - self._loss(seen[self.reference], self.reference)[..., None]
 
-    def _loss(self, seen: Observation) -> Tensor:
+    def _loss(self, seen: Observation, name: str) -> Tensor:
         if self.by == "utterance_similarity":
             cosines = torch.nn.functional.cosine_similarity(seen.after.double(), seen.before.double(), dim=-1)
             return (1 - cosines).clamp_min(1e-12).log()
         loss = seen.squared_error
         if self.by == "lagrangian":
-            lmbda = torch.tensor(self.points, dtype=torch.float64, device=loss.device)
+            lmbda = torch.tensor(self.grids[name], dtype=torch.float64, device=loss.device)
             loss = loss + lmbda[:, None] * seen.bits
         return (loss / seen.frames).clamp_min(1e-12).log()
+
+
+class MatchedCodebook(CodebookChoice):
+    """What the classifier hears where every utterance is coded with the codebook of its own emotion.
+
+    It knows the label: a bound on what a choice of codebooks can give, no method (the matched codebooks of Zhou et al.
+    2026). Arguments are those of :class:`CodebookChoice` that it has.
+    """
+
+    def __init__(self, codebooks: dict[str, str] | None = None, name: str = "matched", by_place: bool = False) -> None:
+        super().__init__(codebooks, name=name, by_place=by_place)
+        self.own: Tensor = torch.zeros(0, dtype=torch.int64)
+
+    def prepare(
+        self, points: Mapping[str, tuple[float, ...]], emotions: Sequence[str], labels: Sequence[str] | None = None
+    ) -> None:
+        """Make room, and check that every emotion has a codebook.
+
+        Raises:
+            ValueError: There is none of an emotion, no classifier, or see :meth:`CodebookChoice.prepare`.
+        """
+        super().prepare(points, emotions, labels)
+        lacking = [emotion for emotion in emotions if emotion not in self.emotions]
+        if lacking or labels is None:
+            raise ValueError(
+                f"{self.name}: expected a classifier and a codebook of every emotion, lacking are "
+                f"{', '.join(lacking) or 'the classifier'}"
+            )
+        self.own = torch.tensor([self.emotions.index(emotion) for emotion in emotions])
+
+    def observe(self, seen: Mapping[str, Observation]) -> Observation:
+        """Return an observation whose logits are the classifier's of the emotions, ``(O, B, E)``."""
+        heard = torch.stack([seen[name].logits for name in self.codecs])  # (E, O, B, L)
+        first = seen[self.codecs[0]]
+        codebook = self.own.to(heard.device)[first.emotions]
+        own = heard[codebook, :, torch.arange(len(codebook), device=heard.device)].movedim(1, 0)  # (O, B, L)
+        return first._replace(logits=own[..., self.columns.to(heard.device)])
+
+
+def _mean(points: Sequence[float]) -> float:
+    """Return the geometric mean of operating points; the point itself where they are the same."""
+    if len({*points}) == 1 or min(points) <= 0:
+        return points[0]
+    return float(f"{math.exp(math.fsum(map(math.log, points)) / len(points)):.4g}")
 
 
 def require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:

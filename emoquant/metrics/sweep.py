@@ -20,8 +20,9 @@ from emoquant.metrics.clustered import Clusters, with_clusters
 from emoquant.metrics.decisions import Recognition
 from emoquant.metrics.intervals import Blocks
 from emoquant.metrics.measures import Measure, Observation
+from emoquant.metrics.methods import Methods, Way
+from emoquant.metrics.observing import observed
 from emoquant.metrics.references import References
-from emoquant.metrics.similarity import frame_fidelity, frame_mask, utterance_vectors
 from emoquant.metrics.standard import standard_measures
 from emoquant.metrics.strata import Strata
 from emoquant.metrics.sums import CodecSums, MeasureSums, synced
@@ -62,6 +63,7 @@ class SweepMetrics(nn.Module):
         frame_rate: Frames a second; None leaves out bits a second.
         clusters: Speakers that a second kind of interval is clustered by; none by default.
         crossed: Keeps the vectors before coding, for triplets; nothing by default.
+        measures_of: Further measures of a codec, where each has its own; none by default.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -85,27 +87,29 @@ class SweepMetrics(nn.Module):
         frame_rate: float | None = None,
         clusters: Blocks | None = None,
         crossed: CrossedVectors | None = None,
+        measures_of: Callable[[Codec], list[Measure]] | None = None,
     ) -> None:
         super().__init__()
         self.coded_bits, self.clusters, self.crossed = coded_bits, clusters, crossed
+        self.methods: Methods | None = None
         require_points_and_names(codecs, choices)
         self.codecs, self.classifier = nn.ModuleList(codecs), classifier
-        self.emotions, self.corpus = list(emotions), corpus
-        self.blocks = Blocks() if blocks is None else blocks
+        self.emotions, self.corpus, self.blocks = list(emotions), corpus, Blocks() if blocks is None else blocks
         self.strata, self.replicates, self.seed = list(strata), replicates, seed
         parts = [(1, self.blocks.number), *((len(s.names), (s.blocks or self.blocks).number) for s in self.strata)]
         parts += [(1, clusters.number)] if clusters is not None else []
         self.sums = nn.ModuleList()
         labels, name = (None, "") if classifier is None else (classifier.labels, getattr(classifier, "name", ""))
+        settings = closed_set, seed, coded_bits, frame_rate, name
         for codec in codecs:
-            settings = closed_set, seed, coded_bits, frame_rate, name
-            chosen = standard_measures(codec, self.emotions, references, labels, *settings)
-            self.sums.append(CodecSums(codec, len(self.emotions), [*chosen, *measures], parts))
+            own = measures_of(codec) if measures_of is not None else []
+            chosen = [*standard_measures(codec, self.emotions, references, labels, *settings), *own, *measures]
+            self.sums.append(CodecSums(codec, len(self.emotions), chosen, parts))
         self.choices, self.choice_sums = nn.ModuleList(choices), nn.ModuleList()
         for choice in choices:
-            choice.prepare({codec.name: codec.points for codec in codecs}, len(emotions))
-            measure = Recognition(self.emotions, choice.emotions)
-            self.choice_sums.append(MeasureSums(len(choice.points), len(self.emotions), [measure], parts))
+            choice.prepare({codec.name: codec.points for codec in codecs}, self.emotions, labels)
+            decided = [Recognition(self.emotions, choice.emotions)]
+            self.choice_sums.append(MeasureSums(len(choice.points), len(self.emotions), decided, parts))
 
     @torch.no_grad()
     def update(self, batch: Batch) -> None:
@@ -129,7 +133,7 @@ class SweepMetrics(nn.Module):
         Args:
             batch: Frame features with their labels.
         """
-        choices = [choice for choice in self._choices() if choice.reference is not None]
+        choices = [choice for choice in self._choices() if choice.calibrated]
         needed = {name for choice in choices for name in choice.needed}
         for part in self._cut(batch):
             seen = {codec.name: self._code(part, codec)[1] for codec, _ in self._pairs() if codec.name in needed}
@@ -139,7 +143,7 @@ class SweepMetrics(nn.Module):
     def finish_calibration(self) -> None:
         """Add up what all processes took in for the choices; a collective call."""
         for choice in self._choices():
-            if choice.reference is not None:
+            if choice.calibrated:
                 choice.offsets = synced(choice)
 
     def _cut(self, batch: Batch) -> Iterator[Batch]:
@@ -162,14 +166,31 @@ class SweepMetrics(nn.Module):
         cells = [self._cells(batch, None, self.blocks)]
         cells += [self._cells(batch, strata, strata.blocks or self.blocks) for strata in self.strata]
         cells += [self._cells(batch, None, self.clusters)] if self.clusters is not None else []
-        seen = {}
+        seen: dict[str, Observation] = {}
         for codec, sums in self._pairs():
             coded, found = self._code(batch, codec)
             sums.update(found, cells)
             sums.count(batch, coded, blocks)
             seen[codec.name] = found
         for choice, part in zip(self._choices(), self.choice_sums, strict=True):
-            cast(MeasureSums, part).update(choice.observe(seen), cells)
+            chosen = choice.observe(seen)
+            cast(MeasureSums, part).update(chosen, cells)
+            seen[choice.name] = chosen
+        if self.methods is not None:
+            self.methods.update(seen, batch.speakers)
+
+    def ways(self) -> list[Way]:
+        """Return codecs with the classifier, and choices, as ways to recognise an emotion."""
+        labels = () if self.classifier is None else self.classifier.labels
+        found = [Way(codec.name, tuple(codec.points), labels) for codec, _ in self._pairs()]
+        return found + [Way(choice.name, choice.points, choice.emotions) for choice in self._choices()]
+
+    @torch.no_grad()
+    def decide(self, batch: Batch, methods: Methods) -> None:
+        """Count what all ways decide on a batch of another split; nothing else of it is measured."""
+        for part in self._cut(batch):
+            seen = {codec.name: self._code(part, codec)[1] for codec, _ in self._pairs()}
+            methods.update(seen | {choice.name: choice.observe(seen) for choice in self._choices()}, part.speakers)
 
     def _code(self, batch: Batch, codec: Codec) -> tuple[Coded, Observation]:
         coded, extra = codec.count(batch)
@@ -177,45 +198,7 @@ class SweepMetrics(nn.Module):
         if tuple(coded.features.shape) != expected:
             raise ValueError(f"codec {codec.name!r} gave features {tuple(coded.features.shape)}, expected {expected}")
         with full_float32(batch.features.device):
-            return coded, self._observe(batch, codec, coded, extra)
-
-    def _observe(self, batch: Batch, codec: Codec, coded: Coded, extra: Tensor) -> Observation:
-        before = utterance_vectors(batch.features, batch.lengths)
-        after = utterance_vectors(coded.features, batch.lengths)
-        if not bool(before.isfinite().all()):
-            rows = batch.utterances[~before.isfinite().all(-1)].tolist()
-            raise ValueError(
-                f"features of the utterances in rows {rows} of the split are not finite; extract them anew"
-            )
-        if not bool(after.isfinite().all()):
-            raise ValueError(
-                f"codec {codec.name!r} gave features that are not finite; its checkpoint is damaged or unfit"
-            )
-        fidelity = frame_fidelity(batch.features, coded.features, batch.lengths)
-        mask = frame_mask(batch.lengths, batch.features.shape[1])
-        skips = (coded.codes == codec.codewords).sum(-1) if codec.positions else torch.zeros_like(coded.bits)
-        logits, logits_before = (self._logits(vectors) for vectors in (after, before))
-        return Observation(
-            before,
-            after,
-            batch.emotions,
-            batch.votes,
-            batch.lengths,
-            fidelity.squared_error,
-            fidelity.cosines,
-            (coded.bits.double() * mask).sum(-1),
-            (skips * mask).sum(-1),
-            logits,
-            logits_before,
-            codec.coded_bits(coded, batch.lengths) if self.coded_bits and codec.writes_bits else None,
-            (extra.double() * mask[..., None]).sum(-2),
-            batch.dimensions,
-        )
-
-    def _logits(self, vectors: Tensor) -> Tensor:
-        if self.classifier is None:
-            return vectors.new_zeros(*vectors.shape[:-1], 0)
-        return self.classifier(vectors).float()
+            return coded, observed(batch, codec, coded, extra, self.classifier, self.coded_bits)
 
     def _cells(self, batch: Batch, strata: Strata | None, blocks: Blocks) -> Tensor:
         block = blocks.assign(batch.speakers, batch.utterances)

@@ -194,7 +194,9 @@ def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:
 
 
 def code_rows(subject: Subject, histogram: Tensor, counts: Tensor, kind: str) -> list[Row]:
-    """Return codebook perplexity and usage, the mean over code positions, with jackknife intervals.
+    """Return codebook perplexity and usage (means over positions), token entropy (the sum), with jackknife intervals.
+
+    ``token_entropy`` is what one histogram a position would spend on a frame, in bits.
 
     Args:
         subject: Corpus, codec, points and emotions.
@@ -203,16 +205,28 @@ def code_rows(subject: Subject, histogram: Tensor, counts: Tensor, kind: str) ->
         kind: What a group is made of, as in the ``interval`` column.
     """
     rows: list[Row] = []
-    for metric, quantity in (("codebook_perplexity", perplexity), ("codebook_usage", usage)):
-        for pooled in (False, True):
-            part = histogram.sum(2, keepdim=True) if pooled else histogram
-            total = part.sum(1)  # (O, E, P, V)
-            value = quantity(total).mean(-1)
-            left_out = torch.stack([quantity(total - group).mean(-1) for group in part.unbind(1)])
-            filled = (part[..., 0, :].sum(-1) > 0).movedim(1, 0)  # (H, O, E)
-            low, high = jackknife_interval(value, left_out, filled)
-            bounds = (1.0, float(histogram.shape[-1])) if metric == "codebook_perplexity" else (0.0, 1.0)
+    positions, codes = histogram.shape[-2:]
+    most = positions * math.log2(codes)
+    bounds = {"codebook_perplexity": (1.0, float(codes)), "token_entropy": (0.0, most), "codebook_usage": (0.0, 1.0)}
+    for pooled in (False, True):
+        part = histogram.sum(2, keepdim=True) if pooled else histogram
+        total = part.sum(1)  # (O, E, P, V)
+        values = _code_figures(total)
+        without = [_code_figures(total - group) for group in part.unbind(1)]
+        filled = (part[..., 0, :].sum(-1) > 0).movedim(1, 0)  # (H, O, E)
+        for metric, value in values.items():
+            low, high = jackknife_interval(value, torch.stack([each[metric] for each in without]), filled)
             numbers = (counts.sum()[None] if pooled else counts).expand(value.shape)
-            figure = Figure(metric, value, numbers, pooled)
-            rows += _figure_rows(subject, figure, low.clamp(*bounds), high.clamp(*bounds), kind)
+            ends = low.clamp(*bounds[metric]), high.clamp(*bounds[metric])
+            rows += _figure_rows(subject, Figure(metric, value, numbers, pooled), *ends, kind)
     return rows
+
+
+def _code_figures(histogram: Tensor) -> dict[str, Tensor]:
+    """Return figures ``(O, E)`` of code histograms ``(O, E, P, V)``."""
+    spread = perplexity(histogram)
+    return {
+        "codebook_perplexity": spread.mean(-1),
+        "token_entropy": spread.log2().sum(-1),
+        "codebook_usage": usage(histogram).mean(-1),
+    }

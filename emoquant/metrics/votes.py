@@ -1,5 +1,6 @@
 """How a classifier's emotions compare with what the annotators' votes say, beyond the label they were reduced to."""
 
+import math
 from collections.abc import Collection, Sequence
 
 import torch
@@ -77,7 +78,8 @@ class Votes(Measure):
     """Ambiguity of the votes and what the classifier makes of it; utterances that nobody voted on are not counted.
 
     ``vote_entropy`` (bits) is the ambiguity, the same at every operating point; ``js_divergence`` (bits) compares the
-    votes with the classifier's probabilities, ``top2_accuracy`` its two most likely emotions with the two most voted.
+    votes with the classifier's probabilities, as does ``vote_cross_entropy`` (bits, of the votes under the
+    probabilities), ``top2_accuracy`` its two most likely emotions with the two most voted.
     All are over the corpus's emotions: probabilities and votes for others are left out and the rest brought to 1.
 
     Args:
@@ -89,31 +91,34 @@ class Votes(Measure):
         ValueError: The classifier has no class for an emotion.
     """
 
-    width = 4
+    width = 5
 
     def __init__(self, emotions: Sequence[str], labels: Sequence[str], classifier: str = "") -> None:
         self.classifier = classifier
         self.columns = class_columns(emotions, labels)
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return entropy of the votes, divergence, hits and 1, all 0 where nobody voted."""
+        """Return entropy of the votes, divergence, cross-entropy, hits and 1, all 0 where nobody voted."""
         voted = seen.votes.sum(-1) > 0
         votes = torch.where(voted[:, None], seen.votes, torch.ones_like(seen.votes))
-        likely = seen.logits[..., self.columns.to(seen.logits.device)].double().softmax(-1)  # (O, B, C)
+        chosen = seen.logits[..., self.columns.to(seen.logits.device)].double()  # (O, B, C)
+        likely, shares = chosen.softmax(-1), votes.double() / votes.double().sum(-1, keepdim=True)
         divergence = js_divergence(likely, votes)
         columns = [
             entropy_bits(votes).expand(divergence.shape),
             divergence,
+            -(shares * chosen.log_softmax(-1)).sum(-1) / math.log(2),
             top2_hits(likely, votes),
             torch.ones_like(divergence),
         ]
         return torch.stack([column * voted for column in columns], dim=-1).double()
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return vote entropy, divergence and top-2 accuracy."""
-        entropy, divergence, hits, counts = sums.unbind(-1)
+        """Return vote entropy, divergence, cross-entropy and top-2 accuracy."""
+        entropy, divergence, cross, hits, counts = sums.unbind(-1)
         ratios = Ratios(metrics)
         ratios.add("vote_entropy", entropy, counts, counts)
         ratios.add("js_divergence", divergence, counts, counts)
+        ratios.add("vote_cross_entropy", cross, counts, counts)
         ratios.add("top2_accuracy", hits, counts, counts, share=True)
         return ratios.found

@@ -10,6 +10,7 @@ from emoquant.reports.defaults import default_reports
 from emoquant.reports.drift import CentroidCurves, DriftCurves
 from emoquant.reports.flow import FlowFigure
 from emoquant.reports.layers import LayerMap
+from emoquant.reports.methods import MethodTable
 from emoquant.reports.pages import StudyPage
 from emoquant.reports.rates import CodebookUsage, RDCurve
 from emoquant.reports.redraw import build_report, configured_reports
@@ -30,6 +31,7 @@ __all__ = [
     "FlowFigure",
     "GreedyComparison",
     "LayerMap",
+    "MethodTable",
     "MissingRowsError",
     "RDCurve",
     "RateCurves",

@@ -102,6 +102,9 @@ _QUANTITIES = {
     "file_bits_per_second": Quantity("Bit rate of the files", "bits/s", decimals=0),
     "entropy_coded_bits_per_second": Quantity("Entropy-coded bit rate", "bits/s", decimals=0),
     "decision_bits_per_second": Quantity("Bit rate of the decision alone", "bits/s", decimals=2),
+    "presence_accuracy": _share("Presence accuracy"),
+    "salience_accuracy": _share("Salience accuracy"),
+    "token_entropy": Quantity("Entropy of the codes", "bits/frame", decimals=1),
     "skip_rate": _share("Skipped codes"),
     "distortion": Quantity("Distortion", "squared error/frame", decimals=2),
     "codebook_perplexity": Quantity("Codebook perplexity", "codes", decimals=1),
@@ -156,6 +159,7 @@ _QUANTITIES = {
     "target_bits_per_frame": Quantity("Wanted rate", "bits/frame", decimals=1),
     "js_divergence": Quantity("Divergence from the votes", "bits", limits=(0.0, 1.0)),
     "top2_accuracy": _share("Top-2 set accuracy"),
+    "vote_cross_entropy": Quantity("Cross-entropy of the votes", "bits"),
     "vote_entropy": Quantity("Entropy of the votes", "bits"),
 }
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.heads import ProbeHead, default_head
-from emoquant.encoders.heard import how_heard
+from emoquant.encoders.heard import heard_speakers, how_heard
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics.recognition import class_columns
 from emoquant.storage.origin import require_origin
@@ -59,15 +59,22 @@ def _encoder_of(data: EmotionData) -> FrameEncoder:
 
 
 def heard_rows(data: EmotionData) -> list[Row]:
-    """Return ``heard_corpus/HOW``, a row where the encoder is known to have been trained on the corpus, else none.
+    """Return what is known of the encoder's training: ``heard_corpus/HOW`` and ``heard_speakers``; else no row.
 
     Args:
         data: The data, with their encoder and name.
     """
-    how = None if data.origin is None else how_heard(data.origin.name, data.name)
-    if how is None:
+    if data.origin is None:
         return []
-    return [Row(data.name, "none", math.nan, "all", f"heard_corpus/{how}", 1.0, math.nan, math.nan, 0)]
+    how = how_heard(data.origin.name, data.name)
+    figures = {} if how is None else {f"heard_corpus/{how}": 1.0}
+    speakers = sorted({*data.dataset("test").speakers.tolist()})
+    heard = heard_speakers(data.origin.name, data.name, [data.speakers[speaker] for speaker in speakers])
+    figures |= {} if heard is None else {"heard_speakers": sum(heard) / len(heard)}
+    return [
+        Row(data.name, "none", math.nan, "all", metric, value, math.nan, math.nan, 0)
+        for metric, value in figures.items()
+    ]
 
 
 def require_classifiers(classifiers: Sequence[EmotionHead], data: EmotionData) -> None:

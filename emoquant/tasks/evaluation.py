@@ -20,6 +20,7 @@ from emoquant.metrics import (
     ByAgreement,
     BySpeaker,
     CodebookChoice,
+    Measure,
     Space,
     SpaceDirections,
     SpaceName,
@@ -225,10 +226,19 @@ class CodecEvaluationTask(LightningModule):
             frame_rate=None if data.encoder is None else data.encoder.frame_rate,
             clusters=clusters,
             crossed=crossed_vectors(data),
+            measures_of=self.measures_of,
         ).to(self.device)
         calibrate(self.sweep, self.calibration_batches, data, self.device)
+        self.extend(self.sweep, data)
         if states := self._done or self._begun[1]:
             restore_sums(self.sweep, states)
+
+    def measures_of(self, codec: Codec) -> list[Measure]:
+        """Return measures of one codec alone; none by default."""
+        return []
+
+    def extend(self, sweep: SweepMetrics, data: EmotionData) -> None:
+        """Add to a sweep what a kind of evaluation measures beside it; nothing by default."""
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Code and measure a batch."""

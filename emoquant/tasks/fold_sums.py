@@ -46,7 +46,7 @@ def pool_folds(
     if data.fold is None:
         raise ValueError("sums of folds were asked for (pool), but the data are in no fold: name it, --data.fold 0/5")
     number, count = data.fold
-    sweep.crossed = None
+    sweep.crossed = sweep.methods = None
     codecs = [cast(Codec, codec) for codec in sweep.codecs]
     rank, world = trainer.global_rank, trainer.world_size
     key = _key(sweep, data, count, options)

@@ -115,6 +115,8 @@ def _states(sweep: SweepMetrics) -> Iterator[tuple[str, Any, str]]:
     rooms: dict[str, nn.Module] = {"sums": sweep.sums, "choices": sweep.choice_sums}
     if sweep.crossed is not None:
         rooms["crossed"] = sweep.crossed
+    if sweep.methods is not None:
+        rooms["methods"] = sweep.methods
     for room, parts in rooms.items():
         for name, module in parts.named_modules():
             for state in getattr(module, "_defaults", ()):

@@ -66,7 +66,7 @@ def read_training_split(
 
 
 def calibrate(sweep: SweepMetrics, batches: int, data: EmotionData, device: torch.device) -> None:
-    """Calibrate choices that have a reference codec on batches from all over the training split.
+    """Calibrate choices that are to be on batches from all over the training split.
 
     Args:
         sweep: The sweep.
@@ -74,7 +74,7 @@ def calibrate(sweep: SweepMetrics, batches: int, data: EmotionData, device: torc
         data: The data.
         device: Device of the sums.
     """
-    if all(cast(CodebookChoice, choice).reference is None for choice in sweep.choices):
+    if not any(cast(CodebookChoice, choice).calibrated for choice in sweep.choices):
         return
     loader = data.reference_dataloader()
     stride = max(1, -(-len(loader) // batches))

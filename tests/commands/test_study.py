@@ -102,7 +102,7 @@ class TestPlan:
 
     def test_what_the_data_do_not_allow_is_left_out_with_its_reason(self):
         plan = make_plan(shipped_experiments(), OFFER._replace(pairs=False), ())
-        assert set(plan.left_out) == {"ambiguity", "ambiguity_iemocap", "multi_reference", "neutral_first"}
+        assert set(plan.left_out) == {"ambiguity", "ambiguity_iemocap", "blends", "multi_reference", "neutral_first"}
         assert plan.left_out["neutral_first"] == "no neutral in every split of mine"
         assert "no votes of annotators" in plan.left_out["ambiguity"]
         assert "no second emotion" in plan.left_out["multi_reference"]

@@ -12,11 +12,13 @@ from emoquant.codecs.search import layout_of
 from emoquant.entropy import LightModel
 from emoquant.labels import DIMENSIONS, canonical_emotion
 from emoquant.metrics import ReferenceVectors, SweepMetrics
+from emoquant.metrics.blends import Blends, Thresholds, Truth
 from emoquant.metrics.by_classifier import ByClassifier
 from emoquant.metrics.decisions import ClassifierMeasure, Decisions, Recognition
 from emoquant.metrics.described import codec_rows, decision_row
 from emoquant.metrics.dimensions import Concordance, Regression
 from emoquant.metrics.measures import Direction, Fidelity, Measure, Rate
+from emoquant.metrics.methods import Way, method_rows
 from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.spaces import Space, SpaceDirections
 from emoquant.metrics.triplets import TripletMeans
@@ -50,7 +52,7 @@ def test_every_measure_of_a_sweep_is_explained():
     kinds = {*Measure.__subclasses__(), *ClassifierMeasure.__subclasses__()} - {ClassifierMeasure, ByClassifier}
     shipped = {kind for kind in kinds if kind.__module__.startswith("emoquant.")}
     known = {Concordance, Decisions, Direction, Fidelity, Rate, Recognition, Shrinkage, SpaceDirections, TripletMeans}
-    assert shipped == {*known, Votes}, "measure the new one below"
+    assert shipped == {*known, Votes, Blends}, "measure the new one below"
     head, references = CentroidHead(), ReferenceVectors(EMOTIONS, DIM)
     batches = planted_batches()
     for batch in batches:
@@ -60,6 +62,7 @@ def test_every_measure_of_a_sweep_is_explained():
         SpaceDirections(EMOTIONS, fitted, space),
         Votes(EMOTIONS, head.labels),
         Rate(2, coded=True),
+        Blends(EMOTIONS, head.labels, Truth(torch.arange(4), torch.tensor([1, 0, 3, 2]), 0.5), Thresholds(0.2, 0.4)),
         Concordance(Regression(torch.ones(3, DIM), torch.ones(3))),
     ]
     sweep = SweepMetrics([PullCodec(CENTROIDS[2])], EMOTIONS, fitted, head, replicates=2, measures=more)
@@ -76,7 +79,10 @@ def test_every_measure_of_a_sweep_is_explained():
     written |= {re.sub(r"/.*", "/RULE", row.metric) for row in codec_rows([mixture()], "tiny")}
     rate = Rate(0, False, 50.0, ("file", "entropy_coded"))
     written |= {figure.metric for figure in rate.figures(torch.ones(1, 1, rate.width))}
-    written |= {decision_row("tiny", 4, 60, 9.0).metric, "heard_corpus/HOW"}
+    one, ways = [torch.ones(2, 1, 2, 2, dtype=torch.int64)] * 2, [Way("none", (1.0,), "ab"), Way("a", (1.0,), "ab")]
+    written |= {re.sub(r"/.*", "/REFERENCE", row.metric) for row in method_rows("c", ways, one, one, ["none"])}
+    written |= {decision_row("tiny", 4, 60, 9.0).metric, "heard_corpus/HOW", "heard_speakers", "blend_threshold/HOW"}
+    written |= {"presence_chance", "salience_chance"}  # of tests/tasks/test_blend_task.py
     assert sorted(named(SWEEP)) == sorted(written)
 
 

@@ -1,0 +1,104 @@
+"""Residual vector quantization of whole frames at fixed length, cut after some of its layers."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from emoquant.codecs.base import Codec
+from emoquant.codecs.ecvq import check_features, require_ecvq
+from emoquant.devices.precision import full_float32
+from emoquant.entropy.base import frames_before
+from emoquant.types import Batch, Coded, Counted
+
+
+class FirstLayers(Codec):
+    """Nearest codewords of the first layers of a residual quantizer; the operating points are numbers of layers.
+
+    Every code costs ``log2 K`` bits, whatever it is, and none is SKIP: the quantizer of Zhou et al. 2026
+    (https://arxiv.org/abs/2603.21224), which has no entropy model. What the codec's own entropy model, told of lambda
+    0, would spend on the same codes is counted beside it (``entropy_coded``). Layers that are cut off are written as
+    SKIP.
+
+    Args:
+        codec: An :class:`ECVQ` of one group, without coarse stages and prediction, whose entropy model sees no earlier
+            frames: those would have layers that a decoder of a few layers does not know.
+        layers: Numbers of layers, the operating points; powers of 2 up to all of them by default.
+        name: Name in the tables; the codec's by default.
+
+    Raises:
+        ValueError: The codec is of another kind, or a number of layers is none that it has.
+    """
+
+    def __init__(self, codec: Codec, layers: Sequence[int] | None = None, name: str | None = None) -> None:
+        super().__init__()
+        codec = require_ecvq(codec, "a cut after some layers")
+        quantizer = codec.quantizer
+        if quantizer.groups != 1 or quantizer.coarse or quantizer.predictive or codec.entropy.memory:
+            raise ValueError(
+                f"codec {codec.name!r} cannot be cut after some layers: expected one group, no coarse stage, no "
+                "prediction and an entropy model of memory 0, as configs/train/rvq.yaml has them"
+            )
+        whole = quantizer.layers
+        chosen = [2**n for n in range(int(math.log2(whole)) + 1)] if layers is None else list(layers)
+        chosen = sorted({*chosen, *([whole] if layers is None else [])})
+        if not chosen or chosen[0] < 1 or chosen[-1] > whole:
+            raise ValueError(
+                f"layers is {list(layers or ())}: expected numbers from 1 to the {whole} of {codec.name!r}"
+            )
+        self.codec, self.name = codec, name or codec.name
+        self.points = tuple(float(count) for count in chosen)
+        self.dim, self.positions, self.codewords, self.origin = (
+            codec.dim,
+            codec.positions,
+            codec.codewords,
+            codec.origin,
+        )
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Names of other ways of counting bits: what the entropy model would spend."""
+        return ("entropy_coded",)
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in the training of the codec."""
+        return self.codec.trained_on
+
+    def skip_vector(self) -> Tensor:
+        """Return what no layer at all decodes to, ``(D,)``."""
+        return self.codec.skip_vector()
+
+    @torch.no_grad()
+    def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
+        """Code a batch; see :meth:`Codec.forward`. The points are numbers of layers."""
+        check_features(features, lengths, self.dim)
+        grid = [int(point) for point in (self.points if points is None else points)]
+        quantizer = self.codec.quantizer
+        with full_float32(features.device):
+            whole, _ = quantizer.assign(quantizer.transform(features.float()), skip=False)
+            ended = torch.arange(features.shape[1], device=features.device) >= lengths.to(features.device)[:, None]
+            codes = []
+            for count in grid:
+                kept = whole.clone()
+                kept[..., count:] = self.codewords
+                codes.append(kept.masked_fill(ended[..., None], -1))
+            decoded = torch.stack([quantizer.decode(each) for each in codes])
+        bits = torch.stack([(~ended).float() * count * math.log2(self.codewords) for count in grid])
+        return Coded(torch.stack(codes).to(torch.int16), decoded, bits)
+
+    def count(self, batch: Batch) -> Counted:
+        """Return what :meth:`code` returns, and the bits that the entropy model would spend."""
+        coded = self.code(batch)
+        longest = int(torch.tensor(self.points).argmax())
+        codes = coded.codes[longest].long()  # (B, T, P)
+        valid = (codes >= 0).all(-1)
+        rows = codes[valid]
+        with full_float32(codes.device):
+            spent = self.codec.entropy.bits(rows, frames_before(codes, 0)[valid], rows.new_zeros(len(rows)).float())
+        sums = spent.cumsum(-1)
+        bits = coded.bits.new_zeros(*coded.bits.shape, 1)
+        for place, layers in enumerate(self.points):
+            bits[place, valid, 0] = sums[:, int(layers) - 1]
+        return Counted(coded, bits)

@@ -1,0 +1,173 @@
+"""Blends of two emotions: are both heard, and which is stronger? The two accuracies of BLEMORE (https://blemore.github.io).
+
+Presence accuracy is the share of items of which exactly the emotions are heard that are there; salience accuracy, of
+blends alone, asks for the proportion, too: equal, or which of the two is stronger.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from emoquant.codecs.base import Codec
+from emoquant.codecs.compose import Mixture
+from emoquant.metrics.measures import Measure, Observation
+from emoquant.metrics.ratios import Figure, Ratios
+from emoquant.metrics.recognition import class_columns
+
+
+class Thresholds(NamedTuple):
+    """How a blend is read off probabilities: by the second largest one's share of the two largest, between 0 and 0.5.
+
+    Attributes:
+        present: Share from which on both emotions are heard.
+        equal: Share from which on they are heard in equal parts; at least ``present``.
+    """
+
+    present: float
+    equal: float
+
+
+class Truth(NamedTuple):
+    """What is in items, by their emotion.
+
+    Attributes:
+        first: Index of one emotion of each emotion's items, ``(C,)`` int64.
+        second: Index of the other one; -1 for items of one emotion.
+        share: Share of the first.
+    """
+
+    first: Tensor
+    second: Tensor
+    share: float
+
+
+def hits(probabilities: Tensor, first: Tensor, second: Tensor, share: float, thresholds: Thresholds) -> Tensor:
+    """Return whether the right emotions are heard, and in the right proportion, ``(..., 2)`` bool.
+
+    Args:
+        probabilities: Of the emotions, ``(..., B, C)`` with at least two emotions.
+        first: An emotion of each item, ``(B,)`` int64.
+        second: The other one, -1 for none, ``(B,)`` int64.
+        share: Share of the first, in (0, 1).
+        thresholds: How a blend is heard.
+
+    Example:
+        >>> likely = torch.tensor([[0.6, 0.3, 0.1]])
+        >>> hits(likely, torch.tensor([0]), torch.tensor([1]), 0.7, Thresholds(0.2, 0.4)).tolist()
+        [[True, True]]
+        >>> hits(likely, torch.tensor([0]), torch.tensor([-1]), 1.0, Thresholds(0.2, 0.4)).tolist()
+        [[False, False]]
+    """
+    top = probabilities.topk(2, dim=-1)
+    smaller = top.values[..., 1] / top.values.sum(-1)
+    blend, equal = smaller >= thresholds.present, smaller >= thresholds.equal
+    one, other = top.indices.unbind(-1)
+    same, swapped = (one == first) & (other == second), (one == second) & (other == first)
+    presence = torch.where(second < 0, ~blend & (one == first), blend & (same | swapped))
+    order = equal if share == 0.5 else ~equal & (same if share > 0.5 else swapped)
+    return torch.stack([presence, presence & (second >= 0) & order], dim=-1)
+
+
+def fit_thresholds(probabilities: Sequence[Tensor], truths: Sequence[tuple[Tensor, Tensor, float]]) -> Thresholds:
+    """Return the thresholds with the best presence accuracy of all items, and of these the best salience accuracy.
+
+    Args:
+        probabilities: Of the emotions, of each kind of items (single emotions, blends of a proportion), ``(N, C)``.
+        truths: First and second emotion ``(N,)`` and the share of the first, of each kind.
+    """
+    grid = [step / 50 for step in range(26)] + [0.51]  # the last one: never
+
+    def scored(thresholds: Thresholds) -> tuple[float, float]:
+        found = torch.cat([hits(p, *t, thresholds) for p, t in zip(probabilities, truths, strict=True)]).double()
+        return float(found[:, 0].mean()), float(found[:, 1].mean())
+
+    present = _best({at: scored(Thresholds(at, at))[0] for at in grid})
+    return Thresholds(present, _best({at: scored(Thresholds(present, at))[1] for at in grid if at >= present}))
+
+
+def _best(scores: Mapping[float, float]) -> float:
+    """Return the middle one of the thresholds of the highest score."""
+    best = [at for at, score in scores.items() if score == max(scores.values())]
+    return best[len(best) // 2]
+
+
+def chance(emotions: int) -> tuple[float, float]:
+    """Return the accuracies of presence and of salience of a guess among all emotions, and all pairs in 3 proportions.
+
+    Example:
+        >>> [round(value, 4) for value in chance(5)]
+        [0.0667, 0.0286]
+    """
+    pairs = emotions * (emotions - 1) // 2
+    return 1 / (emotions + pairs), 1 / (emotions + 3 * pairs)
+
+
+class Blends(Measure):
+    """Presence and salience accuracy of what a codec makes of items whose emotions are known.
+
+    Args:
+        emotions: Emotions of the corpus.
+        labels: Classes of the classifier.
+        truth: What is in the items of each emotion.
+        thresholds: How a blend is heard.
+        classifier: Name of the classifier.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion.
+    """
+
+    width = 3
+
+    def __init__(
+        self, emotions: Sequence[str], labels: Sequence[str], truth: Truth, thresholds: Thresholds, classifier: str = ""
+    ) -> None:
+        self.columns, self.truth, self.thresholds = class_columns(emotions, labels), truth, thresholds
+        self.classifier = classifier
+
+    def sums(self, seen: Observation) -> Tensor:
+        """Return hits of presence and of salience, then 1."""
+        likely = seen.logits[..., self.columns.to(seen.logits.device)].double().softmax(-1)
+        first, second = (each.to(likely.device)[seen.emotions] for each in self.truth[:2])
+        found = hits(likely, first, second, self.truth.share, self.thresholds).double()
+        return torch.cat([found, torch.ones_like(found[..., :1])], dim=-1)
+
+    def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
+        """Return presence accuracy and, of blends, salience accuracy."""
+        presence, salience, counts = sums.unbind(-1)
+        ratios = Ratios(metrics)
+        ratios.add("presence_accuracy", presence, counts, counts, share=True)
+        if bool((self.truth.second >= 0).all()):
+            ratios.add("salience_accuracy", salience, counts, counts, share=True)
+        return ratios.found
+
+
+def truth_of(codec: Codec, emotions: Sequence[str], partners: Mapping[str, str] | None) -> Truth | None:
+    """Return the blend that a codec makes of items; None where it makes none.
+
+    Items in pairs are blends of the first and the second reference, by the weights of a :class:`Mixture` (a second
+    weight below 0.01 is none), in equal parts before coding. Single items are blends where the codebooks were trained
+    on two emotions, in their shares, and of one emotion before coding.
+
+    Args:
+        codec: The codec.
+        emotions: Emotions of the corpus.
+        partners: Emotion of the second reference by that of the first; None for single items.
+    """
+    own = torch.arange(len(emotions))
+    if partners is not None:
+        others = [emotions.index(partners[name]) if name in partners else -1 for name in emotions]
+        if isinstance(codec, Mixture) and len(codec.weights) == 2:
+            share = round(float(codec.weights[0]), 6)
+            return Truth(own, torch.tensor(others) if share < 0.99 else torch.full_like(own, -1), share)
+        return Truth(own, torch.tensor(others), 0.5) if codec.name == "none" else None
+    shares = codec.trained_on
+    if codec.name == "none":
+        return Truth(own, torch.full_like(own, -1), 1.0)
+    if len(shares) != 2 or not {*shares} <= {*emotions}:
+        return None
+    one, other = (emotions.index(name) for name in shares)
+    share = next(iter(shares.values())) / sum(shares.values())
+    share = 0.5 if abs(share - 0.5) < 0.05 else share  # counts of utterances round a half
+    return Truth(torch.full_like(own, one), torch.full_like(own, other), share)

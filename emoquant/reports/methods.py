@@ -1,0 +1,82 @@
+"""Ways to recognise an emotion side by side: what each reaches where validation chose its point, and what it gains."""
+
+import math
+
+from emoquant.reports.base import Artifact, Drawing
+from emoquant.reports.captions import sentences
+from emoquant.reports.quantities import point_text
+from emoquant.reports.rows import ALL, MissingRowsError, Results
+from emoquant.reports.writing import markdown_text
+from emoquant.storage.results import Row
+
+#: Stems of the metrics of :class:`emoquant.tasks.MethodComparisonTask`.
+CHOSEN, GAIN, SAME = "chosen_f1", "chosen_f1_gain", "f1_gain"
+
+
+class MethodTable(Drawing):
+    """Macro-F1 of codecs and choices at the points that validation data chose, and at each point what they gain.
+
+    Args:
+        name: Stem of the files.
+        stratum: Part of the corpus.
+    """
+
+    def __init__(self, name: str = "methods", stratum: str = ALL) -> None:
+        super().__init__(name, stratum)
+
+    def draw(self, results: Results) -> list[Artifact]:
+        """Return the table of chosen points, and one of all points for every reference."""
+        results.need(CHOSEN)
+        rows = [row for row in results.rows if row.metric == CHOSEN]
+        references = results.targets(GAIN)
+        return [self._chosen(results, rows, references), *(self._points(results, each) for each in references)]
+
+    def _chosen(self, results: Results, rows: list[Row], references: list[str]) -> Artifact:
+        shown, lines = list(rows), []
+        for row in rows:
+            held = results.find("validation_f1", row.codec, row.lmbda)
+            gains = [results.find(f"{GAIN}/{each}", row.codec, row.lmbda) for each in references]
+            shown += [each for each in (held, *gains) if each is not None]
+            cells = [row.codec, point_text(row.lmbda), _text(held), _text(row), *(_text(gain, True) for gain in gains)]
+            lines.append(cells)
+        head = ["method", "point", "F1, validation", "F1, test", *(f"over {each}" for each in references)]
+        caption = sentences(
+            f"Macro-F1 among the emotions of {rows[0].corpus}, at the operating point that is best on validation data, "
+            f"n = {rows[0].n} test utterances of {max(row.speakers for row in shown)} speakers.",
+            "In brackets: 95 % intervals, which leave out one speaker at a time; gains are paired by utterance.",
+        )
+        return self._table(self.name, "Methods at the points that validation chose", caption, shown, [head, *lines])
+
+    def _points(self, results: Results, reference: str) -> Artifact:
+        metric = f"{SAME}/{reference}"
+        rows = [row for row in results.rows if row.metric == metric]
+        if not rows:
+            raise MissingRowsError(f"{self.name}: no rows of {metric}")
+        lines = []
+        for row in rows:
+            rate = results.find("target_bits_per_frame", row.codec, row.lmbda)
+            bits = rate or results.find("bits_per_frame", row.codec, row.lmbda)
+            lines.append(
+                [row.codec, point_text(row.lmbda), "" if bits is None else f"{bits.value:g}", _text(row, True)]
+            )
+        caption = sentences(
+            f"Macro-F1 minus that of {reference} at the operating point of the same place, corpus {rows[0].corpus}.",
+            "In brackets: 95 % intervals, which leave out one speaker at a time of both.",
+        )
+        head = ["method", "point", "bits/frame", f"over {reference}"]
+        return self._table(f"{self.name}_over_{reference}", f"Gain over {reference}", caption, rows, [head, *lines])
+
+    def _table(self, stem: str, title: str, caption: str, rows: list[Row], cells: list[list[str]]) -> Artifact:
+        head, *body = [[markdown_text(cell) for cell in line] for line in cells]
+        lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *body]
+        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        return Artifact(stem, title, caption, f"{title}.", rows, None, {".md": f"{table}\n{markdown_text(caption)}\n"})
+
+
+def _text(row: Row | None, signed: bool = False) -> str:
+    """Return a figure with its interval over speakers."""
+    if row is None or math.isnan(row.value):
+        return ""
+    form = "+.3f" if signed else ".3f"
+    ends = "" if math.isnan(row.speaker_low) else f" [{row.speaker_low:{form}}, {row.speaker_high:{form}}]"
+    return f"{row.value:{form}}{ends}"
