@@ -83,7 +83,8 @@ def measure_batch(
     vectors = masked_mean(batch.emotion_frames, batch.emotion_lengths)
     forced = model(batch, vectors)
     frames, voiced = float(batch.mel_lengths.sum()), float(batch.voiced.sum())
-    totals.add("mel_l1", float(mel_l1(forced.mels, batch.mels, batch.mel_lengths)), frames)
+    made, true = (voice.facts.mel.decades(mels) for mels in (forced.mels, batch.mels))
+    totals.add("mel_l1", float(mel_l1(made, true, batch.mel_lengths)), frames)
     hertz = model.hertz(forced.melody.f0, batch.speaker_vectors)
     totals.add("f0_error_hz", float(f0_error(hertz, batch.f0, batch.voiced)), voiced)
     for level in LEVELS:
@@ -104,7 +105,8 @@ def measure_batch(
         "emotion": say(model, batch, vectors[swap], batch.style, given=True),
     }
     for name, said in changed.items():
-        totals.add(f"{name}_changes_mel", float(mel_l1(said.mels, plain.mels, batch.mel_lengths)), frames)
+        one, other = (voice.facts.mel.decades(each.mels) for each in (said, plain))
+        totals.add(f"{name}_changes_mel", float(mel_l1(one, other, batch.mel_lengths)), frames)
         totals.add(f"{name}_changes_f0_hz", float(((said.f0 - plain.f0).abs() * mask).sum() / mask.sum()), frames)
 
 
@@ -179,7 +181,9 @@ def main() -> None:
     totals = Totals()
     codes: dict[str, list[Tensor]] = {level: [] for level in LEVELS}
     count, last = 0, None
+    numbers = torch.tensor([0, *[voice.facts.phones.index(symbol) + 1 for symbol in data.phones]])
     for batch in loader:
+        batch = batch._replace(phones=numbers[batch.phones])  # the voice may know more phones than the data have
         measure_batch(voice, batch, totals, codes, data.emotions)
         count, last = count + len(batch.phones), batch
     figures: dict[str, Any] = {name: round(totals.mean(name), 4) for name in totals.sums}
