@@ -22,7 +22,7 @@ import lightning.pytorch as pl
 import numpy as np
 import sources
 import torch
-from coded_quantizers import faiss_codes, histogram_bits, library_codes, model_bits
+from coded_quantizers import faiss_codes, histogram_bits, vector_quantize_codes, model_bits
 from numpy.typing import NDArray
 from rate_distortion import Memory
 from torch import Tensor
@@ -65,7 +65,7 @@ def rival_points(train: list[Tensor], test: list[Tensor], steps: NDArray[np.floa
     known, asked = (torch.cat(part) - mean for part in (train, test))
     lengths = [len(each) for each in train], [len(each) for each in test]
     curves: dict[str, list[Points]] = {}
-    for source in (library_codes, faiss_codes):
+    for source in (vector_quantize_codes, faiss_codes):
         try:
             for coded in source(known, asked):
                 for counted, bits in (("order 0", histogram_bits(coded)), ("our model", model_bits(coded, lengths))):

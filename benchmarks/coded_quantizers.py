@@ -104,7 +104,7 @@ def faiss_codes(known: Tensor, asked: Tensor) -> Iterator[Coded]:
             yield Coded(f"faiss, {name} quantizer, {stages} x 8 bit", *codes, torch.from_numpy(error))
 
 
-def library_codes(known: Tensor, asked: Tensor, steps: int = 300) -> Iterator[Coded]:
+def vector_quantize_codes(known: Tensor, asked: Tensor, steps: int = 300) -> Iterator[Coded]:
     """Yield codes of the residual quantizers of vector-quantize-pytorch, after steps of 1,000 frames.
 
     A residual FSQ of 256 codewords has four dimensions; it is given 12 groups, of 1, 2 and 3 stages each.

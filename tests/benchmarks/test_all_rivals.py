@@ -60,7 +60,7 @@ def test_codes_of_other_libraries_and_two_ways_to_count_them(monkeypatch):
     monkeypatch.setattr(coded_quantizers, "CODEWORDS", 256)
     torch.manual_seed(0)
     frames = torch.randn(1200, 24) @ torch.randn(24, 24)
-    found = list(coded_quantizers.library_codes(frames[:800], frames[800:], steps=5))
+    found = list(coded_quantizers.vector_quantize_codes(frames[:800], frames[800:], steps=5))
     assert [each.name for each in found[:4]] == [
         "ResidualVQ, 1 x 8 bit", "ResidualVQ, 2 x 8 bit", "ResidualSimVQ, 1 x 8 bit", "ResidualSimVQ, 2 x 8 bit",
     ]  # fmt: skip
