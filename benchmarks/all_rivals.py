@@ -22,7 +22,7 @@ import lightning.pytorch as pl
 import numpy as np
 import sources
 import torch
-from coded_quantizers import faiss_codes, histogram_bits, vector_quantize_codes, model_bits
+from coded_quantizers import faiss_codes, histogram_bits, model_bits, vector_quantize_codes
 from numpy.typing import NDArray
 from rate_distortion import Memory
 from torch import Tensor

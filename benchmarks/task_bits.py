@@ -5,8 +5,8 @@ Train codecs first (``emoquant fit transform``, ``emoquant fit transform_for_hea
 header. A share is chosen on ``--split validation``. Decisions are those of the encoder's own head, which a codec may be
 aimed at, and of probes that no codec saw: discriminant analysis (LDA) and a linear support vector machine, trained on
 the time means of the training split. Agreement: share of utterances whose decision is that before coding; KL: of the
-probabilities from those before, in bits. Speakers are classified by an LDA that is fitted to half of the measured utterances, words by
-one of the training split.
+probabilities from those before, in bits. Speakers are classified by an LDA that is fitted to half of the measured
+utterances, words by one that is fitted to the training split.
 """
 
 import argparse
