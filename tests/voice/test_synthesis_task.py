@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
@@ -126,6 +127,26 @@ def test_wrong_files_are_named(trained, tmp_path):
     weights.write_bytes(weights.read_bytes()[:500])
     with pytest.raises(ValueError, match="damaged"):
         load_voice(tmp_path / "voice")
+
+
+def test_a_training_begins_with_another_voice(trained, tmp_path):
+    source = trained[2] / "voice.ckpt"
+    seen = []
+
+    class Watch(pl.Callback):
+        def on_train_start(self, trainer, pl_module):
+            seen.append({name: value.clone() for name, value in pl_module.model.state_dict().items()})
+
+    module, run = task(init_from=str(source)), trainer(tmp_path, max_epochs=1, callbacks=[Watch()])
+    run.fit(module, VoiceData())
+    expected = load_voice(source).model.state_dict()
+    for name, value in expected.items():
+        assert torch.equal(seen[0][name], value), name
+    assert run.global_step > 0
+    wider = task(init_from=str(source))
+    wider.architecture = replace(wider.architecture, hidden=2 * wider.architecture.hidden)
+    with pytest.raises(ValueError, match="trained with architecture"):
+        trainer(tmp_path, max_epochs=1).fit(wider, VoiceData())
 
 
 def test_training_resumes_with_step_optimizer_and_codebooks(trained):

@@ -1,7 +1,7 @@
 """Training of voices."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -22,7 +22,7 @@ from emoquant.voice.tts.masking import masked_mean
 from emoquant.voice.tts.model import GenerSpeech
 from emoquant.voice.tts.outputs import Dropped, Output
 from emoquant.voice.tts.style import LEVELS
-from emoquant.voice.tts.voice import SECTION, Voice, VoiceFacts, describe_voice, read_facts
+from emoquant.voice.tts.voice import SECTION, Voice, VoiceFacts, describe_voice, load_voice, read_facts
 
 
 @dataclass(frozen=True)
@@ -82,9 +82,12 @@ class EmotionTTS(pl.LightningModule):
         lmbdas: Its operating points; each quantized item draws one.
         quantized: Share of training items whose emotion frames pass the codec.
         postnet: Whether voices of this training take their mel from the post-net by default, where there is one.
+        init_from: Voice whose weights the training begins with (a folder, a run, a name on Hugging Face): to train it
+            longer, or on other speakers and emotions with the same phones.
 
     Raises:
         ValueError: A number is out of range, or ``quantized`` is above 0 without a codec and ``lmbdas``.
+            :meth:`configure_model`: ``init_from`` is of other phones, mels, sizes or another encoder than the data.
     """
 
     model: GenerSpeech
@@ -103,6 +106,7 @@ class EmotionTTS(pl.LightningModule):
         lmbdas: Sequence[float] = (),
         quantized: float = 0.0,
         postnet: bool = True,
+        init_from: str | None = None,
     ) -> None:
         super().__init__()
         if not learning_rate > 0 or warmup_steps < 1 or cooldown_steps < 0:
@@ -116,6 +120,7 @@ class EmotionTTS(pl.LightningModule):
         self.learning_rate, self.warmup_steps, self.cooldown_steps = learning_rate, warmup_steps, cooldown_steps
         self.codec = None if codec is None else codec.requires_grad_(False).eval()
         self.lmbdas, self.quantized, self.postnet = tuple(lmbdas), quantized, postnet
+        self.init_from = init_from
         self.facts: VoiceFacts | None = None
         self._codes: dict[str, Tensor] = {}
 
@@ -141,9 +146,16 @@ class EmotionTTS(pl.LightningModule):
             postnet=self.postnet and self.architecture.flow_blocks > 0,
         )
         self.model = self.facts.build()
+        if self.init_from is not None:
+            self._begin_with(load_voice(self.init_from))
         self.model.emotion.set_statistics(data.emotion_mean.float(), data.emotion_std.float())
         self.model.set_speaker_f0(data.speaker_centroids.float(), data.speaker_log_f0.float())
         self.register_buffer("speaker_centroids", data.speaker_centroids.float())
+
+    def _begin_with(self, start: Voice) -> None:
+        assert self.facts is not None
+        start.facts.require(replace(self.facts, speakers=start.facts.speakers, emotions=start.facts.emotions))
+        self.model.load_state_dict(start.model.state_dict())
 
     @property
     def _mel(self) -> MelSettings:
