@@ -1,7 +1,7 @@
 """The evaluation of blends: what is heard of two emotions at once, of references or of codebooks."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from emoquant.codecs.base import Codec
 from emoquant.devices.ranks import gathered
+from emoquant.encoders.base import EmotionHead
 from emoquant.interfaces.access import data_of
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.labels import opposite_emotions
@@ -83,16 +84,37 @@ class BlendTask(CodecEvaluationTask):
     def _fitted(self, data: EmotionData) -> Thresholds:
         """Return the thresholds that are best on validation data before coding; a collective call."""
         vectors, emotions, speakers = _validation_vectors(data, self.device)
-        columns = class_columns(data.emotions, self.classifier.labels)
-        heads, items = self.classifier, [(torch.arange(len(vectors)), -torch.ones_like(emotions), 1.0)]
-        others = torch.from_numpy(_others(emotions.numpy(), speakers.numpy(), len(data.emotions)))
-        items += [(others, emotions[others], share) for share in SHARES]
-        probabilities = []
-        for rows, _, share in items:
-            mixed = share * vectors + (1 - share) * vectors[rows]
-            logits = heads(mixed.to(self.device)).float().cpu()
-            probabilities.append(logits[:, columns].double().softmax(-1))
-        return fit_thresholds(probabilities, [(emotions, second, share) for _, second, share in items])
+        return thresholds_from(vectors, emotions, speakers, data.emotions, self.classifier, self.device)
+
+
+def thresholds_from(
+    vectors: Tensor,
+    emotions: Tensor,
+    speakers: Tensor,
+    names: Sequence[str],
+    classifier: EmotionHead,
+    device: torch.device | str = "cpu",
+) -> Thresholds:
+    """Return how a blend is best heard: in utterances, and in weighted means of two of a speaker.
+
+    Args:
+        vectors: Time means of utterances, ``(N, D)`` on CPU, in a fixed order.
+        emotions: Emotion of each, ``(N,)`` int64.
+        speakers: Speaker of each, ``(N,)`` int64.
+        names: Names of the emotions.
+        classifier: The classifier.
+        device: Device that it is on.
+    """
+    columns = class_columns(names, classifier.labels)
+    items = [(torch.arange(len(vectors)), -torch.ones_like(emotions), 1.0)]
+    others = torch.from_numpy(_others(emotions.numpy(), speakers.numpy(), len(names)))
+    items += [(others, emotions[others], share) for share in SHARES]
+    probabilities = []
+    for rows, _, share in items:
+        mixed = share * vectors + (1 - share) * vectors[rows]
+        logits = classifier(mixed.to(device)).float().cpu()
+        probabilities.append(logits[:, columns].double().softmax(-1))
+    return fit_thresholds(probabilities, [(emotions, second, share) for _, second, share in items])
 
 
 def _partners(data: EmotionData) -> Mapping[str, str] | None:

@@ -52,6 +52,9 @@ class Clip(NamedTuple):
         duration_error: Mean absolute difference of its phones' durations to that recording's, in ms.
         character_error_rate: Letters of that recogniser's text that are wrong, over those of the clip's, in [0, 1].
         heard: The recogniser's text; empty without recogniser.
+        presence: 1 where exactly the emotions of the two references are heard, else 0; NaN for what is no blend.
+        salience: 1 where they are heard in their proportion, too.
+        speakers_heard: Cosines of its speaker vector and each speaker's, as JSON by speaker; empty without an encoder.
         predicted_second: Emotion that a second classifier, on another encoder, hears; empty without one.
     """
 
@@ -93,6 +96,9 @@ class Clip(NamedTuple):
     character_error_rate: float = math.nan
     heard: str = ""
     predicted_second: str = ""
+    speakers_heard: str = ""
+    presence: float = math.nan
+    salience: float = math.nan
 
 
 def write_clips(path: Path, clips: Iterable[Clip]) -> None:

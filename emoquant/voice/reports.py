@@ -26,6 +26,8 @@ _MEASURES = (
     ("recall_second", "recall, second classifier", 2),
     ("predicted/neutral", "heard as neutral", 2),
     ("predicted/partner", "as the partner's emotion", 2),
+    ("presence_accuracy", "both heard", 2),
+    ("salience_accuracy", "in proportion", 2),
     ("similarity_own", "cosine to own emotion", 2),
     ("similarity_neutral", "to neutral", 2),
     ("similarity_partner", "to the partner's", 2),
@@ -40,6 +42,7 @@ _MEASURES = (
     ("word_error_rate", "word errors", 2),
     ("quality", "DNSMOS", 2),
     ("speaker_similarity", "same voice", 2),
+    ("equal_error_rate", "equal error rate of speakers", 2),
 )
 
 _KINDS = {

@@ -170,10 +170,11 @@ def test_encoders_and_classifier_hear_on_the_tasks_device(world):
 
     data = speech_data(world)
     data.setup()
-    judge = Judge(There(), Classes(), data, speaker_encoder=There(), device="meta")
-    clip = Clip("", "synthesis", "A", "none", 0.0, "", "", "", "sad", "", 0, 1.0)
+    recordings = {"en-us": [data.dataset("test").utterances[0].id]}
+    judge = Judge(There(), Classes(), data, speaker_encoder=There(), device="meta", recordings=recordings)
+    clip = Clip("", "synthesis", "A", "none", 0.0, "", "", "", "sad", "en-us", 0, 1.0)
     assert judge(clip, torch.randn(16_000), torch.zeros(BandEncoder.dim)).predicted == "sad"
-    judge.same_voice(torch.randn(16_000), [data.dataset("test").utterances[0].id])
+    judge.compare_voices(clip, torch.randn(16_000))
     assert heard == ["encoder", "classifier", "encoder", "encoder"]
 
 

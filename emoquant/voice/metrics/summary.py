@@ -13,8 +13,10 @@ import torch
 from scipy.stats import rankdata
 
 from emoquant.metrics.intervals import MIN_SPEAKERS, certain_share_interval, percentile_interval
+from emoquant.metrics.verification import equal_error_rates
 from emoquant.storage.results import Row
 from emoquant.voice.clips import Clip
+from emoquant.voice.metrics.speakers import comparisons
 
 #: Name of a figure, and how it is read off a clip.
 FIGURES: dict[str, Callable[[Clip], float]] = {
@@ -24,6 +26,8 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
     "predicted/partner": lambda clip: (
         float(clip.predicted == clip.partner_emotion) if clip.predicted and clip.partner_emotion else math.nan
     ),
+    "presence_accuracy": lambda clip: clip.presence,
+    "salience_accuracy": lambda clip: clip.salience,
     "similarity_reference": lambda clip: clip.similarity_reference,
     "similarity_own": lambda clip: clip.similarity_own,
     "similarity_neutral": lambda clip: clip.similarity_neutral,
@@ -45,7 +49,7 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
 }
 
 #: Figures that are shares of clips.
-SHARES = ("recall", "recall_second", "predicted/neutral", "predicted/partner")
+SHARES = ("recall", "recall_second", "predicted/neutral", "predicted/partner", "presence_accuracy", "salience_accuracy")
 
 
 class Trend(NamedTuple):
@@ -62,7 +66,8 @@ def clip_rows(clips: Sequence[Clip], corpus: str, replicates: int = 1000, seed: 
     ``stratum`` names kind and condition (``"synthesis/A"``, ``"ground_truth"``). Intervals are 95 % bootstraps over
     references or speakers (see the top of this file), expanded for few of them
     (:func:`~emoquant.metrics.intervals.percentile_interval`), Clopper and Pearson's where a share is 0 or 1; NaN below
-    three. Besides, ``trend/FIGURE`` is Spearman's rho of a figure with lambda (:func:`trend`).
+    three. Besides, ``trend/FIGURE`` is Spearman's rho of a figure with lambda (:func:`trend`), and ``equal_error_rate``
+    says how well clips are told from recordings of other speakers, where there is a speaker encoder.
 
     Args:
         clips: The clips.
@@ -79,18 +84,51 @@ def clip_rows(clips: Sequence[Clip], corpus: str, replicates: int = 1000, seed: 
             cells.setdefault((stratum, clip.codec, lmbda, emotion), []).append(clip)
     rows = []
     for (stratum, codec, lmbda, emotion), members in cells.items():
-        point = math.nan if lmbda < 0 else lmbda
-        for name, read in FIGURES.items():
-            known = [(value, _block(clip, kind)) for clip in members if not math.isnan(value := read(clip))]
-            if known:
-                values, blocks = np.array([value for value, _ in known]), [block for _, block in known]
-                mean = float(values.mean())
-                low, high = _interval(values, blocks, replicates, seed)
-                if name in SHARES and mean in (0.0, 1.0) and not math.isnan(low):
-                    low, high = certain_share_interval(mean, len(set(blocks)))
-                of = "" if math.isnan(low) else kind
-                rows.append(Row(corpus, codec, point, emotion, name, mean, low, high, len(values), stratum, of))
+        point, blocks = math.nan if lmbda < 0 else lmbda, [_block(clip, kind) for clip in members]
+        found = {name: _mean(name, members, blocks, replicates, seed) for name in FIGURES}
+        if emotion == "all":
+            found["equal_error_rate"] = _speaker_errors(members, blocks, replicates, seed)
+        for name, figure in found.items():
+            if figure is not None:
+                of = "" if math.isnan(figure.low) else kind
+                rows.append(Row(corpus, codec, point, emotion, name, *figure, stratum, of))
     return rows + _trends(clips, corpus, kind, replicates, seed)
+
+
+class _Figure(NamedTuple):
+    """A figure with the ends of its interval and the clips that it is of."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+
+def _mean(name: str, clips: Sequence[Clip], blocks: Sequence[str], replicates: int, seed: int) -> _Figure | None:
+    """Return the mean of a figure; None where no clip has it."""
+    read = FIGURES[name]
+    known = [(value, block) for clip, block in zip(clips, blocks, strict=True) if not math.isnan(value := read(clip))]
+    if not known:
+        return None
+    values, held = np.array([value for value, _ in known]), [block for _, block in known]
+    mean, ends = float(values.mean()), _ends(*_drawn_means(values, held, replicates, seed))
+    if name in SHARES and mean in (0.0, 1.0) and not math.isnan(ends[0]):
+        ends = certain_share_interval(mean, len(set(held)))
+    return _Figure(mean, *ends, len(values))
+
+
+def _speaker_errors(clips: Sequence[Clip], blocks: Sequence[str], replicates: int, seed: int) -> _Figure | None:
+    """Return the equal error rate of the clips' speakers; None where they were not compared with others."""
+    found = comparisons(clips)
+    if found is None:
+        return None
+    places, draws = _draws(blocks, replicates, seed)
+    counts = np.stack([np.bincount(drawn, minlength=places.max() + 1)[places] for drawn in draws])
+    held = found.utterances.unique().tolist()
+    whole = equal_error_rates(found, torch.ones(1, len(clips), dtype=torch.float64))
+    drawn = equal_error_rates(found, torch.from_numpy(counts).double())
+    ends = _ends(drawn.numpy(), len({blocks[row] for row in held}))
+    return _Figure(float(whole), *ends, len(held))
 
 
 def trend(
@@ -154,19 +192,20 @@ def _block(clip: Clip, kind: str) -> str:
     return clip.speaker if kind == "speakers" else clip.reference
 
 
-def _interval(values: np.ndarray, blocks: Sequence[str], replicates: int, seed: int) -> tuple[float, float]:
-    return _ends(*_drawn_means(values, blocks, replicates, seed))
+def _draws(blocks: Sequence[Hashable], replicates: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the block of every item, ``(N,)``, and the blocks of every replicate, ``(R, blocks)``."""
+    index = {block: number for number, block in enumerate(dict.fromkeys(blocks))}
+    draws = np.random.default_rng(seed).integers(len(index), size=(replicates, len(index)))
+    return np.array([index[block] for block in blocks]), draws
 
 
 def _drawn_means(values: np.ndarray, blocks: Sequence[Hashable], replicates: int, seed: int) -> tuple[np.ndarray, int]:
     """Return means of values ``(N, ...)`` in which blocks are drawn as wholes, ``(R, ...)``, and how many these are."""
-    index = {block: number for number, block in enumerate(dict.fromkeys(blocks))}
-    places = [index[block] for block in blocks]
-    sums = np.zeros((len(index), *values.shape[1:]))
+    places, draws = _draws(blocks, replicates, seed)
+    sums = np.zeros((draws.shape[1], *values.shape[1:]))
     np.add.at(sums, places, values)
     counts = np.bincount(places).reshape(-1, *[1] * (values.ndim - 1))
-    draws = np.random.default_rng(seed).integers(len(index), size=(replicates, len(index)))
-    return sums[draws].sum(1) / counts[draws].sum(1), len(index)
+    return sums[draws].sum(1) / counts[draws].sum(1), draws.shape[1]
 
 
 def _ends(replicates: np.ndarray, blocks: int) -> tuple[float, float]:

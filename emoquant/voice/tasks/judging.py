@@ -1,8 +1,9 @@
 """What is measured on every clip: F0, the emotion that the encoder hears, words, quality, durations."""
 
 import hashlib
+import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -19,6 +20,7 @@ from emoquant.metrics.similarity import cosine
 from emoquant.storage.origin import require_origin
 from emoquant.voice.clips import Clip
 from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
+from emoquant.voice.tasks.blend_listening import BlendListener
 from emoquant.voice.tasks.rendering import Take
 from emoquant.voice.text.recognition import Recognizer, language_of
 
@@ -60,7 +62,8 @@ class SecondListener(nn.Module):
         heard = resampled(waveform, _RATE, self.encoder.sample_rate)
         if int(self.encoder.frame_lengths(torch.tensor([len(heard)]))) < 1:
             return ""
-        return _predicted(self.classifier, _mean_frame(self.encoder.to(device), heard, device).to(device))
+        vector = _mean_frame(self.encoder.to(device), heard, device).to(device)
+        return _class(self.classifier, self.classifier(vector[None])[0])
 
 
 class Judge:
@@ -73,9 +76,11 @@ class Judge:
         recognizer: Writes down every clip; None for none.
         quality: Whether DNSMOS rates every clip.
         speaker_encoder: Its time means say who speaks; None for none.
+        recordings: Ids of recordings of the test split by speaker, with which the speaker encoder compares clips.
         device: Device that encoders and classifier hear on; they are moved there.
         distances: Whether clips that say what their reference says are held against it.
         second: A classifier on another encoder; None for none.
+        blends: Judges clips of two references; None for none.
 
     Raises:
         ImportError: A package that a measure needs is not installed.
@@ -93,6 +98,8 @@ class Judge:
         device: torch.device | str = "cpu",
         distances: bool = False,
         second: SecondListener | None = None,
+        recordings: Mapping[str, Sequence[str]] | None = None,
+        blends: BlendListener | None = None,
     ) -> None:
         if classifier is not None:
             _require_dim(classifier, encoder)
@@ -105,6 +112,7 @@ class Judge:
         self.recognizer = recognizer
         self.data, self.distances = data, distances
         self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
+        self.recordings, self.blends = recordings or {}, blends
         self._voices: dict[str, Tensor] = {}
 
     def score(self, take: Take) -> Rendered:
@@ -126,7 +134,7 @@ class Judge:
         with full_float32(self.device):  # heard as the corpus was
             clip = self(clip, waveform, item.frames.mean(0), recording)
             if self.speaker_encoder is not None:
-                clip = clip._replace(speaker_similarity=self.same_voice(waveform, item.others))
+                clip = self.compare_voices(clip, waveform)
         return Rendered(clip, waveform)
 
     @torch.no_grad()
@@ -151,12 +159,12 @@ class Judge:
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
             vector = _mean_frame(self.encoder, heard_by_encoder, self.device)
             clip = clip._replace(
-                predicted="" if self.classifier is None else _predicted(self.classifier, vector.to(self.device)),
                 similarity_reference=float(cosine(vector, reference.cpu())),
                 similarity_own=self._similarity(vector, clip.emotion),
                 similarity_neutral=self._similarity(vector, "neutral"),
                 similarity_partner=self._similarity(vector, clip.partner_emotion),
             )
+            clip = self._classified(clip, vector)
         if self.second is not None:
             clip = clip._replace(predicted_second=self.second(waveform, self.device))
         if self.recognizer is not None:
@@ -176,29 +184,47 @@ class Judge:
             )
         return clip._replace(quality=overall_quality(waveform)) if self.quality else clip
 
+    def _classified(self, clip: Clip, vector: Tensor) -> Clip:
+        if self.classifier is None:
+            return clip
+        logits = self.classifier(vector[None].to(self.device))[0]
+        clip = clip._replace(predicted=_class(self.classifier, logits))
+        return clip if self.blends is None else self.blends(clip, logits)
+
     @torch.no_grad()
-    def same_voice(self, waveform: Tensor, others: Sequence[str]) -> float:
-        """Return the cosine of the speaker vectors of a clip ``(N,)`` and, on average, of other recordings.
+    def compare_voices(self, clip: Clip, waveform: Tensor) -> Clip:
+        """Return the clip with the cosines of its speaker vector and the mean vector of each speaker's recordings.
+
+        Its own reference is left out where the speaker has other recordings.
 
         Args:
-            waveform: Samples of the clip at the rate of the data's mel.
-            others: Ids of recordings of the speaker in the test split.
+            clip: The clip.
+            waveform: Its samples at the rate of the data's mel, ``(N,)``.
 
         Raises:
             ValueError: There is no speaker encoder.
         """
         if self.speaker_encoder is None:
             raise ValueError("voices are compared by a speaker encoder: give one")
-        rate = self.speaker_encoder.sample_rate
-        for name in others:
-            if name not in self._voices:
-                theirs = resampled(self.data.waveform(name), self.rate, rate)
-                self._voices[name] = _mean_frame(self.speaker_encoder, theirs, self.device)
-        waveform = resampled(waveform, self.rate, rate)
+        waveform = resampled(waveform, self.rate, self.speaker_encoder.sample_rate)
         if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
-            return math.nan
-        known = torch.stack([torch.nn.functional.normalize(self._voices[name], dim=0) for name in others]).mean(0)
-        return float(cosine(_mean_frame(self.speaker_encoder, waveform, self.device), known))
+            return clip
+        vector, scores = _mean_frame(self.speaker_encoder, waveform, self.device), {}
+        for speaker, names in self.recordings.items():
+            others = [name for name in names if name != clip.reference] or names
+            scores[speaker] = round(
+                float(cosine(vector, torch.stack([self._voice(name) for name in others]).mean(0))), 6
+            )
+        return clip._replace(speaker_similarity=scores[clip.speaker], speakers_heard=json.dumps(scores))
+
+    def _voice(self, name: str) -> Tensor:
+        """Return the unit speaker vector ``(S,)`` of a recording."""
+        if name not in self._voices:
+            assert self.speaker_encoder is not None
+            theirs = resampled(self.data.waveform(name), self.rate, self.speaker_encoder.sample_rate)
+            vector = _mean_frame(self.speaker_encoder, theirs, self.device)
+            self._voices[name] = torch.nn.functional.normalize(vector, dim=0)
+        return self._voices[name]
 
     def _similarity(self, vector: Tensor, emotion: str) -> float:
         return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
@@ -209,8 +235,8 @@ def _require_dim(classifier: EmotionHead, encoder: FrameEncoder) -> None:
         raise ValueError(f"the classifier reads {classifier.dim} dimensions, the encoder gives {encoder.dim}")
 
 
-def _predicted(classifier: EmotionHead, vector: Tensor) -> str:
-    return canonical_emotion(classifier.labels[int(classifier(vector[None])[0].argmax())])
+def _class(classifier: EmotionHead, logits: Tensor) -> str:
+    return canonical_emotion(classifier.labels[int(logits.argmax())])
 
 
 def _mean_frame(encoder: FrameEncoder, waveform: Tensor, device: torch.device) -> Tensor:

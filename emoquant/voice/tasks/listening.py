@@ -19,6 +19,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.partial import digest_of
 from emoquant.types import TTSBatch
+from emoquant.voice.tasks.blend_listening import BlendListener
 from emoquant.voice.tasks.judging import Judge, Rendered, SecondListener
 from emoquant.voice.tasks.listening_items import STYLES, ItemSource, Plan
 from emoquant.voice.tasks.rendering import Renderer
@@ -181,9 +182,12 @@ class ListeningTask(pl.LightningModule):
             synthesizer.phones(text)  # what the voice cannot say is an error before anything is rendered
         points = [(codec.name, codec.points) for codec in codecs]
         plan = Plan(self.conditions, self.texts, points, self.calibration, self.style, self.settings, self.seed)
+        blends = None
+        if partners and self.classifier is not None:
+            blends = BlendListener(self.classifier, data, codecs, partners, self.device)
         judge = Judge(
             data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device,
-            self.distances, self.second,
+            self.distances, self.second, source.recordings, blends,
         )  # fmt: skip
         self._ready = Passes(source, plan, Renderer(synthesizer, codecs, data, self.delivery), judge)
 

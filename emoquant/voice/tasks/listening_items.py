@@ -34,7 +34,6 @@ class Item(NamedTuple):
         style: Local style that condition B gives, a batch of one; None for none.
         mixed: Frames of the codecs: the reference's, or its and a partner's one after the other, each cut to the
             shorter, ``(2 n, D)``.
-        others: Ids of other chosen references of the speaker; its own where there is none.
     """
 
     clip: Clip
@@ -47,7 +46,6 @@ class Item(NamedTuple):
     centroid: Tensor
     style: StyleReference | None
     mixed: Tensor
-    others: list[str]
 
 
 class Plan(NamedTuple):
@@ -174,6 +172,14 @@ class ItemSource:
         """What the chosen references say, each text once."""
         return list(dict.fromkeys(self.dataset.utterances[row].text for row in self.rows))
 
+    @property
+    def recordings(self) -> dict[str, list[str]]:
+        """Ids of the chosen references of every speaker."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows:
+            found.setdefault(self.data.speakers[int(self.dataset.speakers[row])], []).append(self._id_of(row))
+        return found
+
     def files(self, plan: Plan) -> set[str]:
         """Return the files of all clips of all chosen references."""
         groups = (clips for row in self.rows for clips in plan.clips_of(self._clip(row)))
@@ -201,10 +207,6 @@ class ItemSource:
     def _id_of(self, row: int) -> str:
         return self.dataset.utterances[row].id
 
-    def _others(self, row: int) -> list[int]:
-        speakers = self.dataset.speakers
-        return [one for one in self.rows if one != row and speakers[one] == speakers[row]] or [row]
-
     def _item(self, batch: TTSBatch, at: int, row: int) -> Item:
         length = int(batch.mel_lengths[at])
         frames = batch.emotion_frames[at, : int(batch.emotion_lengths[at])]
@@ -219,7 +221,6 @@ class ItemSource:
             self.data.speaker_centroids[int(batch.speakers[at])].to(frames.device),
             self._style(row),
             self._mixed(row, frames),
-            [self._id_of(other) for other in self._others(row)],
         )
 
     def _mixed(self, row: int, frames: Tensor) -> Tensor:
