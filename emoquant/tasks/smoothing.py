@@ -12,7 +12,7 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.types import Batch
 
 #: Lambdas at which every training utterance is coded.
-LAMBDAS = 4
+LAMBDAS = 2
 
 
 @torch.no_grad()
