@@ -9,7 +9,6 @@ from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation,
 from emoquant.metrics.rate import CodeHistogram, bits_per_frame, perplexity, skip_rate, usage
 from emoquant.metrics.ratios import Figure
 from emoquant.metrics.recognition import (
-    Confusion,
     accuracy,
     f1,
     label_entropy,
@@ -39,7 +38,6 @@ __all__ = [
     "BySpeaker",
     "CodeHistogram",
     "CodebookChoice",
-    "Confusion",
     "Crossed",
     "CrossedVectors",
     "Decisions",
