@@ -1,6 +1,9 @@
-"""Work divided among jobs that know nothing of each other, such as those of an array."""
+"""Work divided: among jobs that know nothing of each other, such as those of an array, and into batches."""
 
 import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
 
 
 def parse_shard(shard: str, what: str = "shard") -> tuple[int, int]:
@@ -32,3 +35,25 @@ def share_of(name: str, count: int) -> int:
     """
     digest = hashlib.blake2b(name.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") % count
+
+
+def by_length(lengths: Sequence[float] | np.ndarray, budget: float, most: int | None = None) -> Iterator[list[int]]:
+    """Yield batches of indices in falling order of length, so that a batch is padded to its first member.
+
+    Args:
+        lengths: Length of each item.
+        budget: Largest size of a batch with its padding; an item that is longer has a batch of its own.
+        most: Most items of a batch; any number by default.
+
+    Example:
+        >>> list(by_length([1, 3, 2, 1], 4))
+        [[1], [2, 0], [3]]
+    """
+    sizes = np.asarray(lengths)
+    order, begin = np.argsort(-sizes, kind="stable"), 0
+    while begin < len(order):
+        longest = sizes[order[begin]]
+        count = len(order) if longest <= 0 else max(1, int(budget // longest))
+        end = begin + min(count, len(order) if most is None else most)
+        yield order[begin:end].tolist()
+        begin = end
