@@ -19,7 +19,7 @@ from emoquant.metrics.probing import Question, answers, code_histograms, questio
 from emoquant.metrics.similarity import utterance_vectors
 from emoquant.metrics.verification import equal_error_rates, trials
 from emoquant.storage.results import Row
-from emoquant.types import Batch
+from emoquant.types import Batch, length_mask
 from emoquant.voice.metrics.recoded import Heard, Listener, Said
 
 #: Metrics of the rows, a probed property in place of P.
@@ -121,7 +121,7 @@ class Inquiry:
         parts: list[list[tuple[Tensor, ...]]] = [[] for _ in codec.points]
         for batch in self._batches(codec.name):
             coded = codec.code(batch)
-            inside = torch.arange(batch.features.shape[1]) < batch.lengths[:, None]
+            inside = length_mask(batch.lengths, batch.features.shape[1])
             for place, part in enumerate(parts):
                 vectors = utterance_vectors(coded.features[place], batch.lengths)
                 histograms = torch.zeros(len(vectors), 0)

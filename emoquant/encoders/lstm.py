@@ -18,6 +18,7 @@ from emoquant.storage.files import read_tensors
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import shipped_path
+from emoquant.types import length_mask
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
 _MEL = MelSettings.generspeech(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
@@ -44,8 +45,7 @@ def raise_level(waveforms: Tensor, lengths: Tensor) -> Tensor:
         waveforms: Samples, ``(B, N)``.
         lengths: Samples of each, ``(B,)`` int64.
     """
-    inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths.unsqueeze(1)
-    waveforms = waveforms.float().masked_fill(~inside, 0.0)
+    waveforms = waveforms.float().masked_fill(~length_mask(lengths, waveforms.shape[1]), 0.0)
     level = (waveforms.square().sum(1) / lengths).clamp(min=1e-12).sqrt()
     return waveforms * (10 ** (_LEVEL / 20) / level).clamp(min=1.0).unsqueeze(1)
 
@@ -135,7 +135,7 @@ class LSTMEncoder(FrameEncoder):
         pieces = frames[rows.unsqueeze(1), places.clamp(max=frames.shape[1] - 1)]
         vectors = self.windows(pieces, (sizes - begins).clamp(max=WINDOW))
         out = vectors.new_zeros(len(starts), int(counts.max()), self.dim)
-        out[torch.arange(out.shape[1], device=out.device) < counts.unsqueeze(1)] = vectors
+        out[length_mask(counts, out.shape[1])] = vectors
         return out, counts
 
     def _states(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
@@ -149,8 +149,7 @@ class LSTMEncoder(FrameEncoder):
         steps = int(counts.max())
         states, _ = self.lstm(spectra[:, : _PAIR * steps])
         means = self.scale * states.float().unflatten(1, (steps, _PAIR)).mean(2)
-        inside = torch.arange(steps, device=means.device) < counts.unsqueeze(1)
-        return means * inside.unsqueeze(-1), counts
+        return means * length_mask(counts, steps).unsqueeze(-1), counts
 
     def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""

@@ -11,7 +11,7 @@ from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.smoothing import Smoother
 from emoquant.quantization.transform import FrameTransform, Kind
-from emoquant.types import Quantized
+from emoquant.types import Quantized, length_mask
 
 #: Codewords of a position at most: codes, of which SKIP is one more, are kept as int16.
 MOST_CODEWORDS = 32_767
@@ -157,8 +157,7 @@ class GroupedResidualVQ(Quantizer):
         features = self._checked(features, lengths)
         with full_float32(features.device):
             codes, _ = self.assign(self.transform(features), skip=True)
-            padding = torch.arange(features.shape[1], device=features.device) >= lengths.unsqueeze(1)
-            codes = codes.masked_fill(padding.unsqueeze(-1), -1)
+            codes = codes.masked_fill(~length_mask(lengths, features.shape[1]).unsqueeze(-1), -1)
             return Quantized(codes, self.decode(codes))
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -12,7 +12,7 @@ from emoquant.encoders.acoustics import AcousticTargets
 from emoquant.encoders.filterbank import start_as_filterbank
 from emoquant.encoders.frames import normalize_waveforms
 from emoquant.tasks.classification import warmup_cosine
-from emoquant.types import AudioBatch
+from emoquant.types import AudioBatch, length_mask
 
 
 class AcousticTask(pl.LightningModule):
@@ -53,7 +53,7 @@ class AcousticTask(pl.LightningModule):
         local, counts = self.encoder.local_features(batch.waveforms, batch.lengths)
         waveforms = normalize_waveforms(batch.waveforms, batch.lengths)
         target = self.targets(waveforms, local.shape[1], self.encoder.hop, self.encoder.receptive_field)
-        inside = torch.arange(local.shape[1], device=local.device) < counts[:, None]
+        inside = length_mask(counts, local.shape[1])
         with torch.autocast(local.device.type, enabled=False):
             error = (self.readout(local.float()) - target)[inside].square()
         variance = target[inside].var(0, correction=0)

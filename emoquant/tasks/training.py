@@ -22,7 +22,7 @@ from emoquant.tasks.codec_run import CodecRun
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.tasks.position_use import PositionUse
 from emoquant.tasks.smoothing import fit_smoothing
-from emoquant.types import Batch
+from emoquant.types import Batch, length_mask
 
 Phase = Literal["codebooks", "gate", "search"]
 
@@ -200,7 +200,7 @@ class CodecTraining(CodecRun):
         codes, lmbda, distortion = self._drawn(batch, generator)
         if self.current_epoch < self.joint_until():
             self._follow(batch, codes)
-        valid = torch.arange(codes.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
+        valid = length_mask(batch.lengths, codes.shape[1])
         order = torch.randperm(int(valid.sum()), generator=generator).to(self.device)
         rows = codes[valid][order], frames_before(codes, self.entropy.memory)[valid][order]
         multipliers = lmbda.unsqueeze(1).expand_as(valid)[valid][order]
