@@ -7,8 +7,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
+from emoquant.commands.compress_manifest import DecompressedRow, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
+from emoquant.storage.csv_files import append_csv
 from emoquant.storage.files import refuse_pointer, write_whole
 
 if TYPE_CHECKING:
@@ -170,11 +171,11 @@ def _write(codec: "RealBits", batch: Sequence[tuple[_Item, bytes]], manifest: Pa
     import numpy as np
 
     decoded = codec.decompress_batch([data for _, data in batch])
-    append_rows(manifest, [DecompressedRow(item.file) for item, _ in batch])
+    append_csv(manifest, [DecompressedRow(item.file) for item, _ in batch])
     for (item, _), features in zip(batch, decoded, strict=True):
         content = BytesIO()
         np.save(content, features.cpu().numpy())
         write_whole(item.place, content.getvalue())
     rows = [DecompressedRow(item.file, _digest(data)) for item, data in batch]
-    append_rows(manifest, rows)
+    append_csv(manifest, rows)
     return {row.file: row.source for row in rows}
