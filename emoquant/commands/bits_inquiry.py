@@ -110,9 +110,8 @@ class Inquiry:
         seen = Seen(torch.cat(vectors), torch.zeros(len(vectors), 0), nothing, nothing, nothing, self._recorded)
         rows = self._rows("none", math.nan, seen)
         for name, asked in self.questions.items():
-            chance = 1 / len(asked.names)
-            rows.append(Row(self.name, "none", math.nan, "all", f"probe_chance/{name}", chance, math.nan, math.nan,
-                            int((asked.classes >= 0).sum())))  # fmt: skip
+            count = int((asked.classes >= 0).sum())
+            rows.append(Row.known(self.name, "none", f"probe_chance/{name}", 1 / len(asked.names), n=count))
         return rows
 
     @torch.no_grad()

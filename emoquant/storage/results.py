@@ -51,6 +51,20 @@ class Row(NamedTuple):
     speakers: int = 0
     classifier: str = ""
 
+    @classmethod
+    def known(
+        cls,
+        corpus: str,
+        codec: str,
+        metric: str,
+        value: float,
+        lmbda: float = math.nan,
+        emotion: str = "all",
+        n: int = 0,
+    ) -> "Row":
+        """Return a figure that is known, not estimated: without an interval."""
+        return cls(corpus, codec, point, emotion, metric, value, math.nan, math.nan, n)
+
 
 #: Columns that files of earlier versions lack.
 _LATER = ("seeds", "speaker_low", "speaker_high", "speakers", "classifier")

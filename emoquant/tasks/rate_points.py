@@ -133,7 +133,6 @@ def point_rows(codecs: nn.ModuleList, chosen: Mapping[str, Sequence[RatePoint]],
             targets = [("target_bits_per_frame", each.lmbda, each.rate) for each in chosen.get(codec.name, ())]
             ratios = [("relative_lambda", point, point / float(codec.variance)) for point in codec.points]
             rows += [
-                Row(corpus, codec.name, point, "all", metric, value, math.nan, math.nan, 0)
-                for metric, point, value in (*targets, *ratios)
+                Row.known(corpus, codec.name, metric, value, point) for metric, point, value in (*targets, *ratios)
             ]
     return rows
