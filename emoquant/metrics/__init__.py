@@ -26,7 +26,7 @@ from emoquant.metrics.similarity import (
     utterance_similarity,
     utterance_vectors,
 )
-from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, WithinScatter, make_space, metric_in
+from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, make_space, metric_in
 from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
 from emoquant.metrics.triplets import Crossed, CrossedVectors, triplet_rows, triplet_shares
@@ -59,7 +59,6 @@ __all__ = [
     "Strata",
     "SweepMetrics",
     "Votes",
-    "WithinScatter",
     "accuracy",
     "attraction",
     "bits_per_frame",
