@@ -64,7 +64,8 @@ class CodecCallback(Callback):
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin where tests are seen."""
-        self._start(trainer, pl_module, self.tests)
+        if self.tests:
+            self._start(trainer, pl_module, True)
 
     def on_validation_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
@@ -89,7 +90,8 @@ class CodecCallback(Callback):
         self._finish(trainer, pl_module, "test")
 
     def _start(self, trainer: Trainer, module: LightningModule, due: bool) -> None:
-        self.codec = codec_of(module) if due else None
+        codec = codec_of(module)  # a task without one is refused at once
+        self.codec = codec if due else None
         if self.codec is not None:
             self.begin(trainer, module, self.codec)
 
