@@ -7,7 +7,6 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.devices.precision import full_float32
-from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.smoothing import Smoother
 from emoquant.quantization.transform import FrameTransform, Kind
@@ -39,7 +38,7 @@ def default_groups(dim: int) -> int:
     return min(candidates, key=lambda groups: (abs(groups - 12), -groups))
 
 
-class GroupedResidualVQ(Quantizer):
+class GroupedResidualVQ(nn.Module):
     """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
 
     A frame is turned into components (:class:`FrameTransform`), which fall into ``G`` groups of ``D / G``. In the order
@@ -153,7 +152,12 @@ class GroupedResidualVQ(Quantizer):
         return nn.functional.pad(self.rough.vectors, (0, 0, 0, 1))
 
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
-        """Return nearest-codeword codes, SKIP included, and their reconstruction; see :meth:`Quantizer.forward`."""
+        """Return nearest-codeword codes, SKIP included, and their reconstruction.
+
+        Args:
+            features: Frame features, ``(B, T, D)``.
+            lengths: Frames of each utterance, ``(B,)`` int64.
+        """
         features = self._checked(features, lengths)
         with full_float32(features.device):
             codes, _ = self.assign(self.transform(features), skip=True)

@@ -58,7 +58,7 @@ class Row(NamedTuple):
         codec: str,
         metric: str,
         value: float,
-        lmbda: float = math.nan,
+        point: float = math.nan,
         emotion: str = "all",
         n: int = 0,
     ) -> "Row":

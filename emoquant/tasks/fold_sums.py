@@ -71,8 +71,8 @@ def pool_folds(
             add_sums(sweep, partial.finished(other) or {})
     tables = [require_mapping(read_json(place), place) for place in places]
     for codec in codecs:
-        points = zip(*(table[codec.name] for table in tables), strict=True)
-        codec.points = tuple(common_point([p for p in each if p is not None] or [math.nan]) for each in points)
+        folds = zip(*(table[codec.name] for table in tables), strict=True)
+        codec.points = tuple(common_point([p for p in each if p is not None] or [math.nan]) for each in folds)
     rows = [*sweep.compute(), *more]
     if trainer.is_global_zero:
         write_results(folder / RESULTS, rows)
