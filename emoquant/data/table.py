@@ -13,7 +13,7 @@ from typing import Any, overload
 import numpy as np
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folds import Fold
+from emoquant.devices.sharding import Share
 from emoquant.labels import DIMENSIONS
 
 #: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
@@ -290,6 +290,6 @@ def repeated_rows(*columns: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: pair[1])
 
 
-def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
+def read_table(corpus: Corpus, fold: Share | None) -> UtteranceTable:
     """Return the utterances of a corpus with its own splits, or with those of a fold."""
     return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))

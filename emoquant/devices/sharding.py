@@ -2,12 +2,25 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 
-def parse_shard(shard: str, what: str = "shard") -> tuple[int, int]:
-    """Return number and count of a part of the work, or of a fold.
+class Share(NamedTuple):
+    """One of several parts of the work, or folds of a corpus.
+
+    Attributes:
+        number: Which, from 0.
+        total: How many there are.
+    """
+
+    number: int
+    total: int
+
+
+def parse_shard(shard: str, what: str = "shard") -> Share:
+    """Return a part of the work, or a fold.
 
     Args:
         shard: ``NUMBER/COUNT``, numbers from 0: the jobs of an array of eight take ``0/8`` to ``7/8``.
@@ -18,12 +31,12 @@ def parse_shard(shard: str, what: str = "shard") -> tuple[int, int]:
 
     Example:
         >>> parse_shard("2/8")
-        (2, 8)
+        Share(number=2, total=8)
     """
     number, slash, count = shard.partition("/")
     if not (slash and number.isdecimal() and count.isdecimal() and int(number) < int(count)):
         raise ValueError(f"{what} is {shard!r}: expected NUMBER/COUNT with NUMBER from 0 to COUNT - 1, such as 0/5")
-    return int(number), int(count)
+    return Share(int(number), int(count))
 
 
 def share_of(name: str, count: int) -> int:

@@ -11,6 +11,7 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from emoquant.codecs.base import Codec
+from emoquant.devices.sharding import Share
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import SweepMetrics
 from emoquant.metrics.choice import common_point
@@ -18,7 +19,7 @@ from emoquant.storage.documents import read_json, require_mapping
 from emoquant.storage.files import write_whole
 from emoquant.storage.results import Row, write_results
 from emoquant.storage.runs import RESULTS
-from emoquant.tasks.partial import PartialSums, Share, add_sums
+from emoquant.tasks.partial import PartialSums
 
 
 def pool_folds(
@@ -66,9 +67,7 @@ def pool_folds(
         )
     if trainer.strategy.broadcast(bool(partial.missing()) or not all(place.is_file() for place in places)):
         return False
-    for other in range(rank, partial.place.total, world):
-        if other != partial.place.number:
-            add_sums(sweep, partial.finished(other) or {})
+    partial.add_others(sweep, rank, world)
     tables = [require_mapping(read_json(place), place) for place in places]
     for codec in codecs:
         folds = zip(*(table[codec.name] for table in tables), strict=True)
