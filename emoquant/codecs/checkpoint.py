@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
@@ -18,7 +17,7 @@ from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.storage import rebuilding
 from emoquant.storage.artefacts import fetched, read_artefact
-from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors, write_tensors
 from emoquant.storage.origin import UNKNOWN, Origin, read_origin
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import say_licence
@@ -78,8 +77,7 @@ def save_codec(codec: Codec, path: str | Path) -> None:
         ValueError: The codec has no settings.
     """
     section, state = parts_of(codec)
-    with whole_file(Path(path)) as partial, partial.open("wb") as file:
-        torch.save({SECTION: section, "state_dict": state}, file)
+    write_tensors(Path(path), {SECTION: section, "state_dict": state})
 
 
 def parts_of(codec: Codec) -> tuple[dict[str, Any], dict[str, Tensor]]:

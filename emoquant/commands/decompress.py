@@ -30,12 +30,10 @@ class _Item(NamedTuple):
 
     def data(self) -> bytes:
         """Return its ``.emq`` bytes, also of an utterance in an archive."""
-        from emoquant.codecs.bitstream import BitstreamError
+        from emoquant.codecs.bitstream import named
 
-        try:
+        with named(self.path):
             return self.read()
-        except BitstreamError as error:
-            raise BitstreamError(f"{self.path}: {error}") from error
 
 
 def decompress(
@@ -99,15 +97,11 @@ def decompress(
 def _items(path: Path, name: PurePosixPath, output: Path, given: Path) -> list[_Item]:
     """Return the utterance of a file, or those of an archive: in a folder of its name unless it alone was given."""
     from emoquant.codecs.archive import is_archive, read_archive
-    from emoquant.codecs.bitstream import BitstreamError
 
     refuse_pointer(path)
     if not is_archive(path):
         return [_Item(path, place_output(output, name, ".npy"), f"{name}.npy", path.read_bytes)]
-    try:
-        archive = read_archive(path)
-    except BitstreamError as error:
-        raise BitstreamError(f"{path}: {error}") from error
+    archive = read_archive(path)
     items = []
     for number in range(len(archive)):
         own = safe_path(archive.names[number], path) if archive.names else PurePosixPath(f"{number:06d}")
@@ -147,16 +141,14 @@ def _digest(data: bytes) -> str:
 
 def _batches(codec: "RealBits", items: Sequence[_Item], most: int) -> Iterator[list[tuple[_Item, bytes]]]:
     """Yield files with their bytes, ``most`` of them and :data:`FRAMES` frames at most, one file at least."""
-    from emoquant.codecs.bitstream import BitstreamError
+    from emoquant.codecs.bitstream import named
 
     batch: list[tuple[_Item, bytes]] = []
     held = 0
     for item in items:
         data = item.data()
-        try:
+        with named(item.path):
             frames = codec.check(data).frames
-        except BitstreamError as error:
-            raise BitstreamError(f"{item.path}: {error}") from error
         if batch and (len(batch) == most or held + frames > FRAMES):
             yield batch
             batch, held = [], 0
