@@ -36,14 +36,7 @@ class LogMelEncoder(FrameEncoder):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return frames ``(B, T, D)`` and their number ``(B,)``; see the base class."""
-        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
-            raise ValueError(f"expected (B, N) samples and (B,) lengths, not {waveforms.shape} and {lengths.shape}")
-        counts = self.frame_lengths(lengths)
-        if not self.mel.hop <= int(lengths.min()) <= int(lengths.max()) <= waveforms.shape[1]:
-            raise ValueError(
-                f"lengths must be in [{self.mel.hop}, {waveforms.shape[1]}] samples, not {lengths.tolist()}: leave out "
-                "what is shorter than 20 ms"
-            )
+        counts = self.checked_counts(waveforms, lengths, self.mel.hop)
         samples = waveforms.float().masked_fill(~length_mask(lengths, waveforms.shape[1]), 0.0)
         frames = self.scale * self.mel(samples)[:, : int(counts.max())]
         return frames.masked_fill(~length_mask(counts, frames.shape[1]).unsqueeze(-1), 0.0), counts
