@@ -166,16 +166,15 @@ class Builder:
     def table(self) -> "UtteranceTable":
         """Return the table; nothing can be added afterwards."""
         self._flush()
-        strings = {
+        columns: dict[str, Texts | Names] = {
             name: Texts(np.frombuffer(data, np.uint8), np.cumsum(np.frombuffer(sizes, np.int64)))
             for name, (data, sizes) in self._texts.items()
         }
-        names = {
-            name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
-        }
+        for name, (kinds, codes) in self._codes.items():
+            columns[name] = Names(list(kinds), np.frombuffer(codes, np.int32))
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
         rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS))
-        return UtteranceTable(strings, names, times, None if np.isnan(rated).all() else rated)
+        return UtteranceTable(columns, times, None if np.isnan(rated).all() else rated)
 
 
 @dataclass(eq=False)
@@ -188,8 +187,7 @@ class UtteranceTable(Sequence[Utterance]):
             where no utterance has any.
     """
 
-    _strings: Mapping[str, Texts]
-    _names: Mapping[str, Names]
+    _columns: Mapping[str, Any]
     times: np.ndarray
     dimensions: np.ndarray | None = None
 
@@ -205,11 +203,13 @@ class UtteranceTable(Sequence[Utterance]):
 
     def names(self, column: str) -> Names:
         """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
-        return self._names[column]
+        found: Names = self._columns[column]
+        return found
 
     def strings(self, column: str) -> Texts:
-        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``, ``(N,)`` of numpy's strings."""
-        return self._strings[column]
+        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
+        found: Texts = self._columns[column]
+        return found
 
     def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
         """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
@@ -219,19 +219,16 @@ class UtteranceTable(Sequence[Utterance]):
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        strings = {name: column.select(rows) for name, column in self._strings.items()}
-        names = {name: column.select(rows) for name, column in self._names.items()}
-        rated = None if self.dimensions is None else self.dimensions[rows]
-        return UtteranceTable(strings, names, self.times[rows], rated)
+        columns = {name: column.select(rows) for name, column in self._columns.items()}
+        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
-        strings = {name: column.join(other.strings(name)) for name, column in self._strings.items()}
-        names = {name: column.join(other.names(name)) for name, column in self._names.items()}
+        columns = {name: column.join(other._columns[name]) for name, column in self._columns.items()}
         rated = None
         if self.dimensions is not None or other.dimensions is not None:
             rated = np.concatenate([self._rated(), other._rated()])
-        return UtteranceTable(strings, names, np.concatenate([self.times, other.times]), rated)
+        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
 
     def _rated(self) -> np.ndarray:
         return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
@@ -240,7 +237,7 @@ class UtteranceTable(Sequence[Utterance]):
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return replace(self, _names={**self._names, "split": Names(list(numbers), codes)})
+        return replace(self, _columns={**self._columns, "split": Names(list(numbers), codes)})
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
@@ -258,8 +255,7 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        values: dict[str, Any] = {name: column[index] for name, column in self._strings.items()}
-        values |= {name: column[index] for name, column in self._names.items()}
+        values: dict[str, Any] = {name: column[index] for name, column in self._columns.items()}
         path, votes = Path(values.pop("folder"), values.pop("name")), dict(values.pop("votes"))
         rated = {} if self.dimensions is None else _known(self.dimensions[index])
         end = None if math.isnan(end) else end
