@@ -106,13 +106,10 @@ def measure(
 
     Raises:
         FileNotFoundError: There is no audio, no encoder or no codec.
-        ImportError: pandas is not installed.
         ValueError: A file cannot be read, codec and encoder do not fit, or an argument is out of range.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError("emoquant.measure returns a table of pandas: pip install pandas") from error
+    import pandas
+
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files = [path for each in given for path, _ in find_files(Path(each), AUDIO_SUFFIXES)]
     opened = _encoder(encoder)

@@ -1,13 +1,12 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
 from emoquant.metrics.choice import CodebookChoice, MatchedCodebook
-from emoquant.metrics.decisions import Decisions, Recognition, kl_bits
+from emoquant.metrics.decisions import kl_bits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate
+from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import CodeHistogram, bits_per_frame, perplexity, skip_rate, usage
-from emoquant.metrics.ratios import Figure
 from emoquant.metrics.recognition import (
     accuracy,
     f1,
@@ -18,7 +17,6 @@ from emoquant.metrics.recognition import (
     unweighted_average_recall,
 )
 from emoquant.metrics.references import References, ReferenceVectors
-from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import (
     cosine,
     distortion,
@@ -30,7 +28,7 @@ from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, make_spac
 from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
 from emoquant.metrics.triplets import Crossed, CrossedVectors, triplet_rows, triplet_shares
-from emoquant.metrics.votes import Votes, js_divergence, top2_hits
+from emoquant.metrics.votes import Votes
 
 __all__ = [
     "Blocks",
@@ -40,19 +38,11 @@ __all__ = [
     "CodebookChoice",
     "Crossed",
     "CrossedVectors",
-    "Decisions",
-    "Direction",
     "DistinctOutputs",
-    "Fidelity",
-    "Figure",
     "MatchedCodebook",
     "Measure",
-    "Observation",
-    "Rate",
-    "Recognition",
     "ReferenceVectors",
     "References",
-    "Shrinkage",
     "Space",
     "SpaceDirections",
     "SpaceName",
@@ -68,7 +58,6 @@ __all__ = [
     "drift_towards",
     "f1",
     "frame_similarity",
-    "js_divergence",
     "kl_bits",
     "label_entropy",
     "label_information",
@@ -82,7 +71,6 @@ __all__ = [
     "recall",
     "remaining_distance",
     "skip_rate",
-    "top2_hits",
     "triplet_rows",
     "triplet_shares",
     "unweighted_average_recall",
