@@ -12,14 +12,9 @@ from functools import partial
 
 import given
 import numpy as np
+from rate_ways import encode_by_bisection, encode_by_sweep, encode_corpus
 
-from emoquant.codecs.rate_control import (
-    Controlled,
-    encode_by_bisection,
-    encode_by_curve,
-    encode_by_sweep,
-    encode_corpus,
-)
+from emoquant.codecs.rate_control import Controlled, encode_by_curve
 from emoquant.codecs.rate_curves import Target, lmbda_grid, sweep
 
 

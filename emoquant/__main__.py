@@ -6,63 +6,9 @@ from importlib import import_module
 from typing import Any
 
 import emoquant
+from emoquant.commands import COMMANDS, FUNCTIONS
 from emoquant.console.errors import debugging, error_block, user_errors
 from emoquant.storage.shipped import did_you_mean
-
-#: Command -> module and function, and what it is for. Modules are imported when their command is used.
-COMMANDS: dict[str, tuple[str, str]] = {
-    "fit": ("emoquant.cli:run", "train a codec, a probe, a voice: emoquant fit codec --data esd --folder runs/esd"),
-    "validate": ("emoquant.cli:run", "measure a training's checkpoint on validation data"),
-    "test": ("emoquant.cli:run", "evaluate codecs on test data: emoquant test lambda_sweep --folder runs/esd"),
-    "predict": ("emoquant.cli:run", "synthesise speech from quantized references: emoquant predict lambda"),
-    "study": ("emoquant.commands.study:study", "train and evaluate all that the data allow, and write one page"),
-    "results": (
-        "emoquant.commands.results:results",
-        "the whole study over corpora and encoders, and the page of its findings",
-    ),
-    "across": (
-        "emoquant.commands.across:across",
-        "codecs of one corpus tested on others: emoquant across runs/esd runs/ravdess",
-    ),
-    "layers": (
-        "emoquant.commands.layers:layers",
-        "where in a model of transformers emotion is: agreement and UAR over layer and lambda",
-    ),
-    "bits": (
-        "emoquant.commands.bits:bits",
-        "what else than emotion is in the bits of a codec: speaker, text, melody, over bits a second",
-    ),
-    "manifest": ("emoquant.commands.manifest:manifest", "list a folder of recordings with their emotions as a table"),
-    "measure": (
-        "emoquant.commands.measure:measure_folder",
-        "emotions of your own recordings over time and over lambda, without labels or training",
-    ),
-    "leaderboard": (
-        "emoquant.commands.leaderboard:leaderboard",
-        "codecs of several evaluations in one table: emoquant leaderboard runs/codecs",
-    ),
-    "extract": ("emoquant.commands.extract:extract", "put the frame features of corpora into the feature store"),
-    "compress": ("emoquant.commands.compress:compress", "compress features or audio with a codec"),
-    "decompress": ("emoquant.commands.decompress:decompress", "turn compressed files back into features"),
-    "contents": ("emoquant.commands.contents:contents", "list the utterances of an archive of compressed features"),
-    "share": (
-        "emoquant.commands.share:share",
-        "save a codec, probe, voice or vocoder for others, also on the hub",
-    ),
-    "site": ("emoquant.commands.site:site", "build a website of listening pages, report and provenance"),
-    "reports": ("emoquant.commands.reports:reports", "draw the reports of a finished evaluation again"),
-    "app": ("emoquant.commands.app:app", "try codecs and a voice on your own speech, in the browser"),
-    "completion": (
-        "emoquant.commands.completion:completion",
-        'let the shell complete words: eval "$(emoquant completion)"',
-    ),
-    "say": (
-        "emoquant.commands.say:say",
-        "say a text with the emotion of a recording, by a voice",
-    ),
-    "check-data": ("emoquant.commands.check:check", "say what is wrong with a corpus for training a voice"),
-}
-_LIGHTNING = ("fit", "validate", "test", "predict")
 
 
 def main(args: Sequence[str] | None = None) -> Any:  # noqa: ANN401 - what the command's function returns
@@ -104,7 +50,7 @@ def script() -> None:
 
 
 def _run(name: str, words: list[str]) -> Any:  # noqa: ANN401 - what the command's function returns
-    if name in _LIGHTNING:
+    if FUNCTIONS.get(name) == ("cli", "run"):
         if {"-h", "--help"} & set(words):
             from emoquant.commands.helping import task_help
 
@@ -117,13 +63,13 @@ def _run(name: str, words: list[str]) -> Any:  # noqa: ANN401 - what the command
 
 
 def _load(name: str) -> Callable[..., Any]:
-    module, _, function = COMMANDS[name][0].partition(":")
-    found: Callable[..., Any] = getattr(import_module(module), function)
+    module, function = FUNCTIONS.get(name, (f"commands.{name}", name))
+    found: Callable[..., Any] = getattr(import_module(f"emoquant.{module}"), function)
     return found
 
 
 def _usage() -> str:
-    lines = [f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items()]
+    lines = [f"  {name:<11} {about}" for name, about in COMMANDS.items()]
     return "\n".join(
         [
             "usage: emoquant COMMAND [CONFIGURATION] [WORDS] [OPTIONS]",

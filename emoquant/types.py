@@ -10,7 +10,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
+
+
+def length_mask(lengths: Tensor, size: int) -> Tensor:
+    """Tell the entries of sequences from the padding behind them.
+
+    Args:
+        lengths: Entries of each sequence, ``(B,)`` int64.
+        size: Padded length ``T``.
+
+    Returns:
+        ``(B, T)`` bool.
+
+    Example:
+        >>> length_mask(torch.tensor([1, 3]), 3).int().tolist()
+        [[1, 0, 0], [1, 1, 1]]
+    """
+    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
 
 
 class Utterance(NamedTuple):

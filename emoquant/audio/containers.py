@@ -212,34 +212,37 @@ def _ogg(file: BinaryIO, there: int) -> Claim | None:
 
 
 #: Kilobits a second of MPEG audio, layer III, by version (1 or 2 and 2.5) and number; samples a second by version.
-_BITRATES = {
+BITRATES = {
     1: (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     2: (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _RATES = {3: (44_100, 48_000, 32_000), 2: (22_050, 24_000, 16_000), 0: (11_025, 12_000, 8_000)}
 
 
-def _mp3_frame(header: bytes) -> int:
+def mp3_frame(header: bytes) -> int:
     """Return the bytes of the layer III frame that begins with these four; 0 where none does or its size is free."""
     if len(header) < 4 or header[0] != 0xFF or header[1] & 0xE0 != 0xE0 or header[1] >> 1 & 3 != 1:
         return 0
     version, number, rate = header[1] >> 3 & 3, header[2] >> 4, header[2] >> 2 & 3
     if version == 1 or number in (0, 15) or rate == 3:
         return 0
-    bits = 1000 * _BITRATES[1 if version == 3 else 2][number]
+    bits = 1000 * BITRATES[1 if version == 3 else 2][number]
     return (144 if version == 3 else 72) * bits // _RATES[version][rate] + (header[2] >> 1 & 1)
+
+
+def id3_size(head: bytes) -> int:
+    """Return the bytes of the ID3 tag that a file of MPEG audio, of which these are the first 10, begins with."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    return 10 + sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
 
 
 def _mp3(file: BinaryIO, there: int) -> Claim | None:
     """Return what the first frame claims of all (Xing, Info), or the end of the last frame that begins."""
-    tag = file.read(10)
-    at = 0
-    if tag[:3] == b"ID3" and len(tag) == 10:
-        at = 10 + sum((byte & 127) << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True))
-    first = at
+    first = at = id3_size(file.read(10))
     while at < there:
         file.seek(at)
-        size = _mp3_frame(header := file.read(4))
+        size = mp3_frame(header := file.read(4))
         if not size:
             break
         if at == first and (claimed := _xing(header + file.read(min(size, 200)))):
@@ -265,4 +268,4 @@ _READERS: dict[bytes, Callable[[BinaryIO, int], Claim | None]] = {
 
 
 def _reader(head: bytes) -> Callable[[BinaryIO, int], Claim | None] | None:
-    return _mp3 if head[:3] == b"ID3" or _mp3_frame(head) else _READERS.get(head)
+    return _mp3 if head[:3] == b"ID3" or mp3_frame(head) else _READERS.get(head)

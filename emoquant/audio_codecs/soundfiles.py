@@ -10,14 +10,12 @@ import numpy as np
 import soundfile
 import torch
 
+from emoquant.audio.containers import BITRATES, id3_size, mp3_frame
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip, checked_points, digest
 
 #: Layer III of MPEG-1 and MPEG-2: kbit/s by the index in a frame's header.
-_MPEG1 = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
-_MPEG2 = (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
 #: Samples that LAME and a decoder of MP3 delay by: 576 + 529.
 _MP3_DELAY = 1105
-_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 
 
 class FileCodec(AudioCodec):
@@ -100,7 +98,7 @@ class MP3(FileCodec):
 
     def write(self, samples: np.ndarray, point: float) -> bytes:
         """Return an MP3 file; see :meth:`FileCodec.write`."""
-        rate = min(_MPEG2[1:], key=lambda each: abs(1000 * each - point))
+        rate = min(BITRATES[2][1:], key=lambda each: abs(1000 * each - point))
         return _written(
             samples, self.sample_rate, "MP3", "MPEG_LAYER_III", min(0.999, (160 - rate) / (160 - 8)), "CONSTANT"
         )
@@ -158,15 +156,9 @@ def mp3_frames(data: bytes) -> list[int]:
     Raises:
         ValueError: It has no frames.
     """
-    place = 0
-    if data[:3] == b"ID3":
-        place = 10 + sum((data[6 + i] & 0x7F) << (7 * (3 - i)) for i in range(4))
+    place = id3_size(data[:10])
     frames: list[int] = []
-    while place + 4 <= len(data) and data[place] == 0xFF and data[place + 1] >= 0xE0:
-        version, padding = (data[place + 1] >> 3) & 3, (data[place + 2] >> 1) & 1
-        kilobits = (_MPEG1 if version == 3 else _MPEG2)[data[place + 2] >> 4]
-        rate = _RATES[version][(data[place + 2] >> 2) & 3]
-        length = (144 if version == 3 else 72) * 1000 * kilobits // rate + padding
+    while length := mp3_frame(data[place : place + 4]):
         notes = not frames and any(mark in data[place : place + 64] for mark in (b"Xing", b"Info"))
         frames.append(0 if notes else length)
         place += length

@@ -1,17 +1,18 @@
 """Use of the codebooks in training: perplexity, usage and dead codes of every position."""
 
 import numpy as np
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from emoquant.callbacks.live import checked_batch, codec_of, due
+from emoquant.callbacks.live import CodecCallback
 from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
 from emoquant.metrics import CodeHistogram, perplexity, usage
+from emoquant.types import Batch
 
 
-class CodebookMonitor(Callback):
+class CodebookMonitor(CodecCallback):
     """Counts the codes that the task's codec chooses on validation batches, every few epochs.
 
     Scalars ``codebook/perplexity``, ``codebook/usage`` (means over positions) and ``codebook/dead_codes`` go to every
@@ -27,39 +28,31 @@ class CodebookMonitor(Callback):
     """
 
     def __init__(self, point: float = 0.0, every_n_epochs: int = 1) -> None:
-        if every_n_epochs < 1:
-            raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
-        self.point, self.every_n_epochs = point, every_n_epochs
-        self._codec: Codec | None = None
+        super().__init__(every_n_epochs)
+        self.point = point
         self._codes: CodeHistogram | None = None
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to count where it is due."""
-        self._codec = codec_of(pl_module) if due(trainer, self.every_n_epochs) else None
-        self._codes = None
-        if self._codec is not None and self._codec.positions:
-            self._codes = CodeHistogram(self._codec.positions, self._codec.codewords).to(pl_module.device)
+    def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
+        """Begin to count the codes of a codec that has some."""
+        self._codes = CodeHistogram(codec.positions, codec.codewords).to(module.device) if codec.positions else None
 
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
-    ) -> None:
+    def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
         """Count the codes of a batch."""
-        if self._codes is not None and self._codec is not None:
-            features, lengths = checked_batch(batch)[:2]
-            self._codes.update(self._codec(features, lengths, [self.point]).codes)
+        if self._codes is not None:
+            self._codes.update(codec(batch.features, batch.lengths, [self.point]).codes)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def end(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         """Log what was counted."""
         if self._codes is None:
             return
         counts: Tensor = self._codes.compute()[0].cpu()  # (P, V)
-        self._codec = self._codes = None
+        self._codes = None
         if not bool(counts.any()):
             return
         spread, share = perplexity(counts), usage(counts)
-        pl_module.log("codebook/perplexity", float(spread.mean()), prog_bar=True, sync_dist=True)
-        pl_module.log("codebook/usage", float(share.mean()), prog_bar=True, sync_dist=True)
-        pl_module.log("codebook/dead_codes", float((counts[:, :-1] == 0).sum()), sync_dist=True)
+        module.log("codebook/perplexity", float(spread.mean()), prog_bar=True, sync_dist=True)
+        module.log("codebook/usage", float(share.mean()), prog_bar=True, sync_dist=True)
+        module.log("codebook/dead_codes", float((counts[:, :-1] == 0).sum()), sync_dist=True)
         _draw(trainer, "codebook", spread, share)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import Tensor
 
-from emoquant.callbacks.live import checked_batch, codec_of, due
+from emoquant.callbacks.live import CodecCallback
 from emoquant.callbacks.media import media_of
 from emoquant.codecs.base import Codec
 from emoquant.interfaces.access import data_of
@@ -16,7 +16,7 @@ from emoquant.types import Batch
 HEADER = ["emotion", "speaker", "lmbda", "utterance"]
 
 
-class EmbeddingProjector(Callback):
+class EmbeddingProjector(CodecCallback):
     """Shows time means of utterances before coding and after it at some operating points, in validation or test.
 
     The task's part is its attribute ``codec`` (None while there is none yet). With several processes the utterances are
@@ -36,56 +36,25 @@ class EmbeddingProjector(Callback):
     ) -> None:
         if min(max_utterances, every_n_epochs, len(points)) < 1:
             raise ValueError("points, max_utterances and every_n_epochs must be at least 1")
-        self.points, self.max_utterances, self.every_n_epochs = tuple(points), max_utterances, every_n_epochs
-        self._codec: Codec | None = None
+        super().__init__(every_n_epochs, tests=True)
+        self.points, self.max_utterances = tuple(points), max_utterances
         self._vectors: list[Tensor] = []
         self._labels: list[list[str]] = []
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin to collect where it is due."""
-        codec = codec_of(pl_module)
-        self._begin(trainer, codec if due(trainer, self.every_n_epochs) else None)
-
-    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
         """Begin to collect."""
-        self._begin(trainer, codec_of(pl_module))
-
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
-    ) -> None:
-        """Collect the utterances of a batch."""
-        if self._codec is not None:
-            self._collect(trainer, checked_batch(batch), "validation")
-
-    def on_test_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
-    ) -> None:
-        """Collect the utterances of a batch."""
-        if self._codec is not None:
-            self._collect(trainer, checked_batch(batch), "test")
-
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was collected."""
-        self._write(trainer, "validation")
-
-    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write what was collected."""
-        self._write(trainer, "test")
-
-    def _begin(self, trainer: Trainer, codec: Codec | None) -> None:
-        self._codec = codec if media_of(trainer) is not None else None
         self._vectors, self._labels = [], []
 
     @torch.no_grad()
-    def _collect(self, trainer: Trainer, batch: Batch, split: str) -> None:
-        assert self._codec is not None
+    def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
+        """Collect the utterances of a batch."""
         room = self.max_utterances - len(self._vectors)
-        if room <= 0:
+        if room <= 0 or media_of(trainer) is None:
             return
         data = data_of(trainer)
         rows = data.dataset(split).utterances
         batch = batch.part(0, room)
-        coded = self._codec(batch.features, batch.lengths, self.points)
+        coded = codec(batch.features, batch.lengths, self.points)
         after = utterance_vectors(coded.features, batch.lengths)  # (O, B, D)
         vectors = torch.cat([utterance_vectors(batch.features, batch.lengths)[None], after])
         self._vectors += vectors.movedim(1, 0).cpu().unbind(0)  # of each utterance (1 + O, D)
@@ -93,9 +62,10 @@ class EmbeddingProjector(Callback):
             names = [data.emotions[emotion], data.speakers[speaker], rows[row].id]
             self._labels += [[*names[:2], point, names[2]] for point in ("none", *(f"{p:g}" for p in self.points))]
 
-    def _write(self, trainer: Trainer, split: str) -> None:
+    def end(self, trainer: Trainer, module: LightningModule, split: str) -> None:
+        """Write what was collected."""
         media = media_of(trainer)
         if media is not None and self._vectors:
             vectors = torch.cat(self._vectors)
             media.embedding(f"utterances_{split}", vectors, self._labels, HEADER, trainer.global_step)
-        self._codec, self._vectors, self._labels = None, [], []
+        self._vectors, self._labels = [], []

@@ -6,11 +6,12 @@ from typing import cast
 
 import numpy as np
 from lightning.fabric.utilities import move_data_to_device
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
-from emoquant.callbacks.live import at_points, checked_batch, codec_of, due
+from emoquant.callbacks.live import CodecCallback, at_points
 from emoquant.callbacks.media import Media, media_of
+from emoquant.codecs.base import Codec
 from emoquant.encoders.heads import head_or_none
 from emoquant.interfaces.access import data_of
 from emoquant.metrics import Blocks, References, ReferenceVectors, SweepMetrics
@@ -21,12 +22,13 @@ from emoquant.reports.base import Drawing
 from emoquant.reports.rows import Results
 from emoquant.storage.origin import require_origin
 from emoquant.storage.results import Row
+from emoquant.types import Batch
 
 #: Pooled figures that are logged as scalars at every operating point.
 SCALARS = ("uar", "utterance_similarity", "bits_per_frame", "drift_to_neutral", "distinct_outputs", "agreement", "kl")
 
 
-class LambdaSweep(Callback):
+class LambdaSweep(CodecCallback):
     """Runs the task's codec at several operating points on validation batches, every few epochs.
 
     Scalars ``sweep/<metric>/lmbda=<point>`` go to every logger, curves and tables over lambda too. The
@@ -57,8 +59,8 @@ class LambdaSweep(Callback):
     ) -> None:
         if min(every_n_epochs, replicates) < 1:
             raise ValueError("every_n_epochs and replicates must be at least 1")
-        self.points, self.classifier = tuple(points), classifier
-        self.every_n_epochs, self.replicates = every_n_epochs, replicates
+        super().__init__(every_n_epochs)
+        self.points, self.classifier, self.replicates = tuple(points), classifier, replicates
         self.with_references, self.reports = references, reports
         self._references: References | None = None
         self._sweep: SweepMetrics | None = None
@@ -78,17 +80,13 @@ class LambdaSweep(Callback):
         if self.classifier is not None:
             self.classifier.requires_grad_(False).eval()
 
-    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Begin a sweep where one is due."""
-        self._sweep = None
-        codec = codec_of(pl_module)
-        if codec is None or not due(trainer, self.every_n_epochs):
-            return
+    def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
+        """Begin a sweep."""
         data = data_of(trainer)
         if self.with_references and self._references is None:
-            vectors = ReferenceVectors(data.emotions, data.dim).to(pl_module.device)
+            vectors = ReferenceVectors(data.emotions, data.dim).to(module.device)
             for batch in data.reference_dataloader():
-                vectors.update(move_data_to_device(batch, pl_module.device))
+                vectors.update(move_data_to_device(batch, module.device))
             self._references = vectors.compute()
         self._sweep = SweepMetrics(
             [at_points(codec, self.points)],
@@ -98,24 +96,21 @@ class LambdaSweep(Callback):
             Blocks(np.unique(data.dataset("validation").speakers).tolist()),
             corpus=data.name,
             replicates=self.replicates,
-        ).to(pl_module.device)
+        ).to(module.device)
 
-    def on_validation_batch_end(
-        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
-    ) -> None:
+    def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
         """Code and measure a batch."""
         if self._sweep is not None:
-            self._sweep.update(checked_batch(batch))
+            self._sweep.update(batch)
 
-    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def end(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         """Log scalars, curves and tables."""
         if self._sweep is None:
             return
-        rows = self._sweep.compute()
-        self._sweep = None
+        rows, self._sweep = self._sweep.compute(), None
         for row in rows:
             if row.emotion == "all" and row.metric in SCALARS and not math.isnan(row.value):
-                pl_module.log(f"sweep/{row.metric}/lmbda={row.lmbda:g}", row.value, sync_dist=True)
+                module.log(f"sweep/{row.metric}/lmbda={row.lmbda:g}", row.value, sync_dist=True)
         media = media_of(trainer)
         if media is not None:
             self._draw(media, rows, trainer.global_step)

@@ -1,10 +1,10 @@
-"""Helpers of the callbacks that watch a codec in training: the codec, its batches, the epochs that are due."""
+"""The base of callbacks that watch a codec in training: the codec, its batches, the epochs that are due."""
 
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, cast
 
-from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch import Callback, LightningModule, Trainer
 
 from emoquant.codecs.base import Codec
 from emoquant.types import Batch
@@ -28,18 +28,77 @@ def codec_of(module: LightningModule) -> Codec | None:
     return cast(Codec | None, module.codec)
 
 
-def due(trainer: Trainer, every_n_epochs: int) -> bool:
-    """Return whether a callback runs in this validation: every so many epochs of a training, never its sanity check.
+class CodecCallback(Callback):
+    """Base of callbacks that see what a task's codec makes of validation batches, every few epochs of a training.
 
-    A validation outside of a training, of a checkpoint, always is.
+    The task's part is its attribute ``codec`` (None while there is none yet). A validation of its own, of a checkpoint,
+    is always seen, the sanity check of a training never.
 
     Args:
-        trainer: The trainer.
-        every_n_epochs: Epochs from one run of the callback to the next, at least 1.
+        every_n_epochs: Epochs from one look to the next, at least 1.
+        tests: Whether batches of a test are seen, too.
+
+    Raises:
+        ValueError: ``every_n_epochs`` is below 1.
     """
-    if trainer.state.fn != "fit":
-        return True
-    return not trainer.sanity_checking and (trainer.current_epoch + 1) % every_n_epochs == 0
+
+    def __init__(self, every_n_epochs: int, tests: bool = False) -> None:
+        if every_n_epochs < 1:
+            raise ValueError(f"every_n_epochs must be at least 1, got {every_n_epochs}")
+        self.every_n_epochs, self.tests = every_n_epochs, tests
+        self.codec: Codec | None = None
+
+    def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
+        """Prepare for the batches of a split."""
+
+    def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
+        """Look at a batch of ``"validation"`` or ``"test"``."""
+
+    def end(self, trainer: Trainer, module: LightningModule, split: str) -> None:
+        """Show what was seen."""
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin where it is due."""
+        in_turn = not trainer.sanity_checking and (trainer.current_epoch + 1) % self.every_n_epochs == 0
+        self._start(trainer, pl_module, in_turn or trainer.state.fn != "fit")
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin where tests are seen."""
+        if self.tests:
+            self._start(trainer, pl_module, True)
+
+    def on_validation_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
+    ) -> None:
+        """Look at a batch."""
+        if self.codec is not None:
+            self.see(trainer, self.codec, checked_batch(batch), "validation")
+
+    def on_test_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: object, batch: object, *indices: int
+    ) -> None:
+        """Look at a batch."""
+        if self.codec is not None:
+            self.see(trainer, self.codec, checked_batch(batch), "test")
+
+    def on_validation_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show what was seen."""
+        self._finish(trainer, pl_module, "validation")
+
+    def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show what was seen."""
+        self._finish(trainer, pl_module, "test")
+
+    def _start(self, trainer: Trainer, module: LightningModule, due: bool) -> None:
+        codec = codec_of(module)  # a task without one is refused at once
+        self.codec = codec if due else None
+        if self.codec is not None:
+            self.begin(trainer, module, self.codec)
+
+    def _finish(self, trainer: Trainer, module: LightningModule, split: str) -> None:
+        if self.codec is not None:
+            self.end(trainer, module, split)
+        self.codec = None
 
 
 def checked_batch(batch: Any) -> Batch:  # noqa: ANN401 - whatever the loader gave

@@ -16,7 +16,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors, whole_file, write_tensors
 
 
 class SeededSteps(Callback):
@@ -224,5 +224,4 @@ class WholeCheckpoints(TorchCheckpointIO):
             raise TypeError("WholeCheckpoints takes no storage_options: checkpoints are written to a folder")
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(target) as partial, partial.open("wb") as file:
-            torch.save(checkpoint, file)
+        write_tensors(target, checkpoint)

@@ -34,6 +34,7 @@ from emoquant.codecs.bitstream import (
     checksum,
     lmbda_code,
     lmbda_of,
+    named,
     read_varint,
     varint,
 )
@@ -172,7 +173,8 @@ def read_archive(path: str | Path) -> Archive:
             file.seek(begin)
             return file.read(size)
 
-    return _open(read)
+    with named(path):
+        return _open(read)
 
 
 def is_archive(path: Path) -> bool:

@@ -17,6 +17,9 @@ import binascii
 import math
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from emoquant.entropy.coding import BitstreamError
@@ -29,7 +32,16 @@ MOST_FRAMES = (1 << 28) - 1
 _FIXED = struct.Struct("<3sBI4sf")
 _MANTISSA, _EXPONENT = 7, 64
 
-__all__ = ["BitstreamError", "Packet", "header_bytes", "pack", "parse", "stored_lmbda"]
+__all__ = ["BitstreamError", "Packet", "header_bytes", "named", "pack", "parse", "stored_lmbda"]
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """Name the file in the message of a :class:`BitstreamError`."""
+    try:
+        yield
+    except BitstreamError as error:
+        raise BitstreamError(f"{path}: {error}") from error
 
 
 class Packet(NamedTuple):

@@ -6,28 +6,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec
-from emoquant.codecs.classes import (
-    Build,
-    class_entry,
-    find_class,
-    make,
-    require_finite,
-    require_shapes,
-    with_options,
-)
+from emoquant.codecs.classes import Build, class_entry, find_class, with_options
 from emoquant.codecs.ecvq import ECVQ
 from emoquant.codecs.history import History, Source, read_history
 from emoquant.codecs.search import layout_of
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.storage import rebuilding
 from emoquant.storage.artefacts import fetched, read_artefact
-from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors, write_tensors
 from emoquant.storage.origin import UNKNOWN, Origin, read_origin
-from emoquant.storage.rebuilding import Budget
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import say_licence
 
@@ -86,8 +77,7 @@ def save_codec(codec: Codec, path: str | Path) -> None:
         ValueError: The codec has no settings.
     """
     section, state = parts_of(codec)
-    with whole_file(Path(path)) as partial, partial.open("wb") as file:
-        torch.save({SECTION: section, "state_dict": state}, file)
+    write_tensors(Path(path), {SECTION: section, "state_dict": state})
 
 
 def parts_of(codec: Codec) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -253,11 +243,7 @@ def _restore(
     if sum(value.numel() * value.element_size() for value in tensors) > 2 * path.stat().st_size:
         raise ValueError(f"the weights in {path} claim to be larger than the file: it is damaged or was tampered with")
     module = built_from(kind, entry, state, path, build)
-    try:
-        module.load_state_dict(state)
-    except RuntimeError as error:
-        raise ValueError(f"the weights in {path} do not fit their description: {error}") from error
-    require_finite(module, path)
+    rebuilding.fill(module, state, path)
     return module
 
 
@@ -276,8 +262,14 @@ def _restore_codec(
 
 
 def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
-    """Return a new module that weights fit, which says how large it may become."""
-    with Budget({name: value for name, value in state.items() if isinstance(value, Tensor)}):
-        module: nn.Module = make(kind, entry, path, build)
-    require_shapes(module, state, path)
+    """Return a new module that weights fit, which say how large it may become."""
+
+    def make() -> nn.Module:
+        module: nn.Module = kind(**entry["init"])
+        if build is not None:
+            build(module)
+        return module
+
+    module = rebuilding.build(make, state, path, kind.__name__)
+    rebuilding.require_shapes(module, state, path)
     return module

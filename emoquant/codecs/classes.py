@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
 
+from emoquant.storage.rebuilding import WRONG
 from emoquant.storage.shipped import did_you_mean
 
 #: The package whose classes a checkpoint may always name.
@@ -29,9 +29,6 @@ _SHORTCUTS = {"layout"}
 
 #: What allocates the parameters of a module that was made.
 Build = Callable[[Any], None] | None
-
-#: What a class may raise about arguments that it was not made for.
-_WRONG = (pickle.PickleError, TypeError, ValueError, KeyError, AttributeError, RuntimeError, ArithmeticError)
 
 
 class Storable(Protocol):
@@ -90,7 +87,7 @@ def require_class(module: Any, base: type) -> None:  # noqa: ANN401 - whatever a
         )
     try:
         again = _made_again(kind, settings)
-    except _WRONG as error:
+    except (*WRONG, pickle.PickleError) as error:
         raise ValueError(
             f"{path}(**settings()) fails, so that a checkpoint could not make it again: {error}"
         ) from error
@@ -147,24 +144,6 @@ def _allowed(name: str, allow_class: str | Sequence[str]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in allowed)
 
 
-def make(kind: type, entry: Mapping[str, Any], path: Path, build: Build = None) -> Any:  # noqa: ANN401 - a `kind`
-    """Return an object of a class with the constructor arguments of an entry; a ValueError if they are wrong.
-
-    Args:
-        kind: The class.
-        entry: The entry of a checkpoint.
-        path: File, for messages.
-        build: What is done to the object then.
-    """
-    try:
-        made = kind(**entry["init"])
-        if build is not None:
-            build(made)
-        return made
-    except _WRONG as error:
-        raise ValueError(f"{path} describes {kind.__name__} wrongly: {error}") from error
-
-
 def with_options(entry: Any, options: Mapping[str, Any], path: Path) -> Any:  # noqa: ANN401 - whatever a file holds
     """Return an entry of a checkpoint with some of its constructor arguments replaced.
 
@@ -186,22 +165,3 @@ def with_options(entry: Any, options: Mapping[str, Any], path: Path) -> Any:  # 
             f"{near and '; ' + near}"
         )
     return {**entry, "init": {**known, **options}} if options else entry
-
-
-def require_shapes(module: nn.Module, state: Mapping[str, Any], path: Path) -> None:
-    """Check that weights have the names and shapes of a module's; a ValueError names the first that has not."""
-    wanted = {name: tuple(value.shape) for name, value in module.state_dict().items() if isinstance(value, Tensor)}
-    given = {name: tuple(value.shape) for name, value in state.items() if isinstance(value, Tensor)}
-    if wanted != given:
-        name = next(each for each in [*wanted, *given] if wanted.get(each) != given.get(each))
-        raise ValueError(
-            f"the weights in {path} do not fit their description: {name!r} is {given.get(name, 'missing')}, "
-            f"expected {wanted.get(name, 'none')}"
-        )
-
-
-def require_finite(module: nn.Module, path: Path) -> None:
-    """Check that no weight of a module is NaN or infinite; a ValueError names the first that is."""
-    for name, value in module.state_dict().items():
-        if isinstance(value, Tensor) and not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{path} holds NaN or infinity in {name!r}: the training diverged or the file is damaged")

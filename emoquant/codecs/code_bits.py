@@ -2,7 +2,7 @@
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from emoquant.codecs.bitstream import FINGERPRINT_BYTES, Packet
 from emoquant.codecs.real_bits import Codes, Encoding, RealBits
 from emoquant.codecs.search import Search
 from emoquant.devices.precision import full_float32
+from emoquant.devices.sharding import by_length
 from emoquant.entropy import coding
 from emoquant.entropy.base import LARGEST_RATIO, EntropyModel
 from emoquant.entropy.folding import integer_twin
@@ -54,20 +55,18 @@ class CodeBits(RealBits):
         return scale * min(basis.low, 0.001), scale * max(basis.high, LARGEST_RATIO)
 
     def _prepared(self) -> tuple[IntegerTwin, bytes]:
-        """Twin and fingerprint, made anew after a weight was changed or moved."""
-        tensors = [*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()]
-        state = tuple((each.data_ptr(), 0 if each.is_inference() else each._version) for each in tensors)
-        kept: tuple[object, tuple[IntegerTwin, bytes]] | None = getattr(self, "_kept", None)
-        if kept is None or kept[0] != state:
+        """Twin and fingerprint."""
+
+        def make() -> tuple[IntegerTwin, bytes]:
             twin = integer_twin(self.entropy)
-            kept = state, (twin, _fingerprint(twin, self.quantizer))
-            self._kept = kept
-        return kept[1]
+            return twin, _fingerprint(twin, self.quantizer)
+
+        return self.prepared([*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()], make)
 
     def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
         found: dict[int, Encoding] = {}
         rows = self.rows_at_once(self.mean.device, max((len(each) for each in features), default=1))
-        for chosen in _batches([len(each) for each in features], rows):
+        for chosen in by_length([len(each) for each in features], FRAMES_AT_ONCE, rows):
             made = self._search_together([features[i] for i in chosen], [lmbdas[i] for i in chosen])
             found |= zip(chosen, made, strict=True)
         return [found[i] for i in range(len(features))]
@@ -97,20 +96,11 @@ class CodeBits(RealBits):
     def _features(self, codes: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Tensor]:
         device = self.quantizer.transform.mean.device
         found: dict[int, Tensor] = {}
-        for chosen in _batches([len(each) for each in codes], len(codes)):
+        for chosen in by_length([len(each) for each in codes], FRAMES_AT_ONCE):
             padded = nn.utils.rnn.pad_sequence([codes[i] for i in chosen], batch_first=True, padding_value=-1)
             features = self.quantizer.decode(padded.to(device).long())
             found |= {i: features[row, : len(codes[i])].clone() for row, i in enumerate(chosen)}
         return [found[i] for i in range(len(codes))]
-
-
-def _batches(lengths: Sequence[int], rows: int) -> Iterable[list[int]]:
-    """Yield indices in falling order of length, as many at once as ``rows`` and :data:`FRAMES_AT_ONCE` allow."""
-    order = sorted(range(len(lengths)), key=lambda i: -lengths[i])
-    while order:
-        count = max(1, min(rows, FRAMES_AT_ONCE // lengths[order[0]]))
-        yield order[:count]
-        order = order[count:]
 
 
 def _fingerprint(twin: IntegerTwin, quantizer: GroupedResidualVQ) -> bytes:

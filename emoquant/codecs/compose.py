@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.ecvq import ECVQ, check_features, require_ecvq
+from emoquant.codecs.ecvq import ECVQ, OnCodebooks, check_features
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import frames_before
 from emoquant.storage.origin import require_origin
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 Rule = Literal["average", "interpolate", "distance", "vote"]
 
@@ -72,7 +72,7 @@ class Cascade(Codec):
         return coded._replace(bits=coded.bits + begun.bits) if self.count_both else coded
 
 
-class Mixture(Codec):
+class Mixture(OnCodebooks):
     """Brings several references together through one codec's codebooks.
 
     An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other (as the data option
@@ -106,25 +106,13 @@ class Mixture(Codec):
     def __init__(
         self, codec: Codec, weights: Sequence[float] = (1.0, 1.0), rule: Rule = "vote", name: str | None = None
     ) -> None:
-        super().__init__()
+        super().__init__(codec, "a mixture", name=name or rule)
         if len(weights) < 2 or any(not math.isfinite(weight) or weight <= 0 for weight in weights):
             raise ValueError(f"a mixture needs at least two weights above 0, got {list(weights)}")
         if rule not in ("average", "interpolate", "distance", "vote"):
             raise ValueError(f"rule is {rule!r}: expected 'average', 'interpolate', 'distance' or 'vote'")
-        codec = require_ecvq(codec, "a mixture")
-        self.codec, self.rule, self.name, self.points = codec, rule, name or rule, codec.points
-        self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin = codec.origin
+        self.rule = rule
         self.register_buffer("weights", torch.tensor(weights, dtype=torch.float32) / sum(weights))
-
-    @property
-    def trained_on(self) -> Mapping[str, float]:
-        """Share of each emotion in the training of the codec."""
-        return self.codec.trained_on
-
-    def skip_vector(self) -> Tensor:
-        """Return what all-SKIP decodes to, ``(D,)``."""
-        return self.codec.skip_vector()
 
     @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
@@ -159,7 +147,7 @@ class Mixture(Codec):
         weights = self.weights.view(-1, 1, 1).expand(coded.bits.shape)
         if self.rule == "distance":
             error = (coded.features - parts).square().sum(-1)
-            valid = torch.arange(error.shape[-1], device=error.device) < lengths.unsqueeze(1)
+            valid = length_mask(lengths, error.shape[-1])
             scale = (error * valid).sum((1, 3), keepdim=True) / (len(self.weights) * lengths.view(-1, 1))
             weights = weights * torch.exp(-error / scale.clamp_min(1e-12))
             weights = weights / weights.sum(1, keepdim=True)
@@ -177,7 +165,7 @@ class Mixture(Codec):
         owned = torch.nn.functional.one_hot(owner, len(self.weights)).movedim(-1, 0).unsqueeze(1)  # (R, 1, n, P)
         winner = (votes + 1e-3 * owned).argmax(1, keepdim=True)
         chosen = codes.gather(1, winner).squeeze(1)
-        valid = torch.arange(chosen.shape[2], device=codes.device) < lengths.unsqueeze(1)
+        valid = length_mask(lengths, chosen.shape[2])
         features = torch.stack([self.codec.decode(each) for each in chosen]) * valid.unsqueeze(-1)
         bits = torch.stack([estimated_bits(self.codec, c, p) for c, p in zip(chosen, points, strict=True)])
         return Coded(chosen.to(torch.int16), features, bits)

@@ -1,7 +1,7 @@
 """The entropy-constrained codec: a quantizer, an entropy model and a search at any lambda."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -12,7 +12,7 @@ from emoquant.codecs.search import Search, layout_of, rows_that_fit
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 
 class ECVQ(CodeBits):
@@ -96,7 +96,6 @@ class ECVQ(CodeBits):
         codes = torch.full((count, batch, frames, self.positions), -1, dtype=torch.int16, device=features.device)
         bits = features.new_zeros(count, batch, frames)
         output = features.new_zeros(count, batch, frames, self.dim)
-        valid = torch.arange(frames, device=features.device) < lengths.unsqueeze(1)
         for chosen in order.split(each):
             longest = int(lengths[chosen].max())
             rows = components[chosen, :longest].repeat_interleave(count, 0)
@@ -104,8 +103,37 @@ class ECVQ(CodeBits):
             restored = self.quantizer.restore(found.components, found.codes)
             for whole, part in zip((codes, bits, output), (found.codes, found.bits, restored), strict=True):
                 whole[:, chosen, :longest] = part.unflatten(0, (len(chosen), count)).transpose(0, 1)
-        output.mul_(valid.unsqueeze(-1))
+        output.mul_(length_mask(lengths, frames).unsqueeze(-1))
         return Coded(codes, output, bits)
+
+
+class OnCodebooks(Codec):
+    """Base of codecs that take the codebooks of an :class:`ECVQ` and choose codes in a way of their own.
+
+    Args:
+        codec: The codec, an :class:`ECVQ`.
+        use: What it is needed for, as the beginning of a sentence.
+        points: Operating points; the codec's by default.
+        name: Name in the tables; the codec's by default.
+
+    Raises:
+        ValueError: The codec is no ECVQ.
+    """
+
+    def __init__(self, codec: Codec, use: str, points: Sequence[float] | None = None, name: str | None = None) -> None:
+        super().__init__()
+        self.codec = require_ecvq(codec, use)
+        self.name, self.points, self.origin = name or codec.name, tuple(points or codec.points), codec.origin
+        self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
+
+    @property
+    def trained_on(self) -> Mapping[str, float]:
+        """Share of each emotion in the training of the codec."""
+        return self.codec.trained_on
+
+    def skip_vector(self) -> Tensor:
+        """Return what all-SKIP decodes to, ``(D,)``."""
+        return self.codec.skip_vector()
 
 
 def require_ecvq(codec: Codec, use: str) -> ECVQ:
@@ -158,6 +186,5 @@ def check_features(features: Tensor, lengths: Tensor, dim: int) -> None:
         raise ValueError(
             f"lengths must lie in [1, {features.shape[1]}], the frames that there are, not {lengths.tolist()}"
         )
-    valid = torch.arange(features.shape[1], device=features.device) < lengths.to(features.device).unsqueeze(1)
-    if not bool(torch.isfinite(features[valid]).all()):
+    if not bool(torch.isfinite(features[length_mask(lengths.to(features.device), features.shape[1])]).all()):
         raise ValueError("features hold NaN or infinity within an utterance: check what made them")

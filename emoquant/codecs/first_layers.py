@@ -1,19 +1,19 @@
 """Residual vector quantization of whole frames at fixed length, cut after some of its layers."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.codecs.ecvq import check_features, require_ecvq
+from emoquant.codecs.ecvq import OnCodebooks, check_features
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import frames_before
-from emoquant.types import Batch, Coded, Counted
+from emoquant.types import Batch, Coded, Counted, length_mask
 
 
-class FirstLayers(Codec):
+class FirstLayers(OnCodebooks):
     """Nearest codewords of the first layers of a residual quantizer; the operating points are numbers of layers.
 
     Every code costs ``log2 K`` bits, whatever it is, and none is SKIP: the quantizer of Zhou et al. 2026
@@ -32,10 +32,9 @@ class FirstLayers(Codec):
     """
 
     def __init__(self, codec: Codec, layers: Sequence[int] | None = None, name: str | None = None) -> None:
-        super().__init__()
-        codec = require_ecvq(codec, "a cut after some layers")
-        quantizer = codec.quantizer
-        if quantizer.groups != 1 or quantizer.coarse or quantizer.predictive or codec.entropy.memory:
+        super().__init__(codec, "a cut after some layers", name=name)
+        quantizer = self.codec.quantizer
+        if quantizer.groups != 1 or quantizer.coarse or quantizer.predictive or self.codec.entropy.memory:
             raise ValueError(
                 f"codec {codec.name!r} cannot be cut after some layers: expected one group, no coarse stage, no "
                 "prediction and an entropy model of memory 0, as configs/train/rvq.yaml has them"
@@ -47,28 +46,12 @@ class FirstLayers(Codec):
             raise ValueError(
                 f"layers is {list(layers or ())}: expected numbers from 1 to the {whole} of {codec.name!r}"
             )
-        self.codec, self.name = codec, name or codec.name
         self.points = tuple(float(count) for count in chosen)
-        self.dim, self.positions, self.codewords, self.origin = (
-            codec.dim,
-            codec.positions,
-            codec.codewords,
-            codec.origin,
-        )
 
     @property
     def extra(self) -> tuple[str, ...]:
         """Names of other ways of counting bits: what the entropy model would spend."""
         return ("entropy_coded",)
-
-    @property
-    def trained_on(self) -> Mapping[str, float]:
-        """Share of each emotion in the training of the codec."""
-        return self.codec.trained_on
-
-    def skip_vector(self) -> Tensor:
-        """Return what no layer at all decodes to, ``(D,)``."""
-        return self.codec.skip_vector()
 
     @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
@@ -78,7 +61,7 @@ class FirstLayers(Codec):
         quantizer = self.codec.quantizer
         with full_float32(features.device):
             whole, _ = quantizer.assign(quantizer.transform(features.float()), skip=False)
-            ended = torch.arange(features.shape[1], device=features.device) >= lengths.to(features.device)[:, None]
+            ended = ~length_mask(lengths.to(features.device), features.shape[1])
             codes = []
             for count in grid:
                 kept = whole.clone()

@@ -1,22 +1,22 @@
 """The study's baseline: similarity is lowered directly, code by code, without an entropy model."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import estimated_bits
-from emoquant.codecs.ecvq import check_features, require_ecvq
+from emoquant.codecs.ecvq import OnCodebooks, check_features
 from emoquant.devices.precision import full_float32
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 #: Similarity targets of the study's comparison.
 STUDY_TARGETS = (0.94, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
 
-class Greedy(Codec):
+class Greedy(OnCodebooks):
     """Chooses codes so that an utterance's similarity falls to a target; no probability has a say in it.
 
     The operating points are the targets: cosines of the time means of features and result. Frame by frame and position
@@ -26,16 +26,15 @@ class Greedy(Codec):
     ``tolerance`` of the target or ``rounds`` are over; the nearest round is kept. A target that is out of the
     codebooks' reach gives what comes nearest to it.
 
-    The bits are what the codec's entropy model would spend on these codes (at ``priced_at``), so that they stand on the
-    same axis of rate as the sweep's; they play no part in the choice. An entropy model that was trained on codes of its
-    own search finds these unlikely; :attr:`nominal_bits` is what fixed-length codes cost.
+    The bits are what the codec's entropy model would spend on these codes at lambda 0, so that they stand on the same
+    axis of rate as the sweep's; they play no part in the choice. An entropy model that was trained on codes of its own
+    search finds these unlikely; codes of fixed length would cost ``P log2 V``.
 
     Args:
         codec: The codec, an :class:`ECVQ`, whose codebooks and entropy model are used.
         points: Similarity targets in (-1, 1].
         rounds: Most passes over an utterance for each target.
         tolerance: Largest miss of a target that ends the search.
-        priced_at: Lambda at which the entropy model counts.
         name: Name in the tables.
 
     Raises:
@@ -48,31 +47,12 @@ class Greedy(Codec):
         points: Sequence[float] = STUDY_TARGETS,
         rounds: int = 6,
         tolerance: float = 0.005,
-        priced_at: float = 0.0,
         name: str = "greedy",
     ) -> None:
-        super().__init__()
+        super().__init__(codec, "the direct reduction of similarity", check_targets(points), name)
         if rounds < 1 or tolerance <= 0:
             raise ValueError(f"rounds and tolerance must be above 0, not {rounds} and {tolerance}")
-        codec = require_ecvq(codec, "the direct reduction of similarity")
-        self.codec, self.points = codec, check_targets(points)
-        self.rounds, self.tolerance, self.priced_at, self.name = rounds, tolerance, priced_at, name
-        self.dim, self.positions, self.codewords = codec.dim, codec.positions, codec.codewords
-        self.origin = codec.origin
-
-    @property
-    def nominal_bits(self) -> float:
-        """Bits of a frame at fixed length, ``P log2 V``."""
-        return self.positions * math.log2(self.codewords + 1)
-
-    @property
-    def trained_on(self) -> Mapping[str, float]:
-        """Share of each emotion in the training of the codec."""
-        return self.codec.trained_on
-
-    def skip_vector(self) -> Tensor:
-        """Return what all-SKIP decodes to, ``(D,)``."""
-        return self.codec.skip_vector()
+        self.rounds, self.tolerance = rounds, tolerance
 
     @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
@@ -85,7 +65,7 @@ class Greedy(Codec):
             features = features.float()
             codes = self._search(features.repeat(count, 1, 1), lengths.repeat(count), targets.repeat_interleave(batch))
             restored = self._decoded(codes, lengths.repeat(count))
-            bits = estimated_bits(self.codec, codes, self.priced_at)
+            bits = estimated_bits(self.codec, codes, 0.0)
         shaped = (value.unflatten(0, (count, batch)) for value in (codes.to(torch.int16), restored, bits))
         return Coded(*shaped)
 
@@ -123,7 +103,7 @@ class Greedy(Codec):
         offset = -zero[0]  # components of the mean, which every reconstruction begins with
         aim = quantizer.transform(features) + offset  # the frames themselves in the rotated axes
         state = torch.zeros_like(aim[:, 0])
-        valid = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
+        valid = length_mask(lengths, features.shape[1])
         frames = []
         for target in aim.unbind(1):
             forecast = quantizer.predictor * state if quantizer.predictive else torch.zeros_like(state)
@@ -155,13 +135,13 @@ class Greedy(Codec):
         return torch.cat(found, -1)
 
     def _decoded(self, codes: Tensor, lengths: Tensor) -> Tensor:
-        valid = torch.arange(codes.shape[1], device=codes.device) < lengths.unsqueeze(1)
-        return self.codec.decode(codes.masked_fill(~valid.unsqueeze(-1), -1)) * valid.unsqueeze(-1)
+        valid = length_mask(lengths, codes.shape[1]).unsqueeze(-1)
+        return self.codec.decode(codes.masked_fill(~valid, -1)) * valid
 
 
 def _similarity(before: Tensor, after: Tensor, lengths: Tensor) -> Tensor:
     """Cosines ``(N,)`` float64 of the time means of frames ``(N, T, D)`` that are zero past the end."""
-    valid = (torch.arange(before.shape[1], device=before.device) < lengths.unsqueeze(1)).unsqueeze(-1)
+    valid = length_mask(lengths, before.shape[1]).unsqueeze(-1)
     one, other = ((each.double() * valid).sum(1) for each in (before, after))
     return torch.nn.functional.cosine_similarity(one, other, dim=-1)
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from emoquant.codecs.base import Codec
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 
 class Identity(Codec):
@@ -21,7 +21,7 @@ class Identity(Codec):
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
         """Return the features, zeros past the end of an utterance; see :meth:`Codec.forward`."""
         count = len(self.points if points is None else points)
-        valid = torch.arange(features.shape[1], device=features.device) < lengths.to(features.device).unsqueeze(1)
+        valid = length_mask(lengths.to(features.device), features.shape[1])
         kept = torch.where(valid.unsqueeze(-1), features.float(), 0.0)
         codes = torch.zeros(count, *features.shape[:2], 0, dtype=torch.int16, device=features.device)
         return Coded(

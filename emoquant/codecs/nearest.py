@@ -9,7 +9,7 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.ecvq import check_features
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 
 class Nearest(Codec):
@@ -35,7 +35,7 @@ class Nearest(Codec):
         """Code a batch; the points only say how often the one result is repeated. See :meth:`Codec.forward`."""
         check_features(features, lengths, self.dim)
         quantized = self.quantizer(features, lengths.to(features.device))
-        valid = torch.arange(features.shape[1], device=features.device) < lengths.to(features.device).unsqueeze(1)
+        valid = length_mask(lengths.to(features.device), features.shape[1])
         bits = valid.float() * (self.positions * math.log2(self.codewords + 1))
         count = len(self.points if points is None else points)
         repeated = (each.unsqueeze(0).expand(count, *each.shape) for each in quantized)

@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from emoquant.codecs.bitstream import stored_lmbda
 from emoquant.codecs.real_bits import Features, RealBits
+from emoquant.devices.sharding import by_length
 
 Quantity = Literal["bits_per_frame", "similarity"]
 QUANTITIES: tuple[Quantity, Quantity] = ("bits_per_frame", "similarity")
@@ -80,6 +81,13 @@ class Curves(NamedTuple):
         similarity = self.similarity.mean(axis=0, keepdims=True)
         return Curves(self.lmbdas, bits, similarity, self.frames.sum(keepdims=True))
 
+    def joined(self, other: "Curves") -> "Curves":
+        """Return the points of both, in rising order of lambda; ``other`` is of the same utterances."""
+        lmbdas = np.concatenate([self.lmbdas, other.lmbdas])
+        order = np.argsort(lmbdas)
+        bits, similar = (np.concatenate([self.of(each), other.of(each)], axis=1)[:, order] for each in QUANTITIES)
+        return Curves(lmbdas[order], bits, similar, self.frames)
+
 
 def lmbda_grid(codec: RealBits, points: int) -> list[float]:
     """Return 0 and a geometric grid over the range of lambdas that the codec was trained for."""
@@ -110,10 +118,7 @@ def sweep(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[float]
         return _measured(codec, features, lmbdas)
     coarse = _measured(codec, features, lmbda_grid(codec, GRID_POINTS // 2))
     fine = _measured(codec, features, _between(coarse, GRID_POINTS - GRID_POINTS // 2))
-    lmbdas_of_both = np.concatenate([coarse.lmbdas, fine.lmbdas])
-    order = np.argsort(lmbdas_of_both)
-    bits, similar = (np.concatenate([coarse.of(each), fine.of(each)], axis=1)[:, order] for each in QUANTITIES)
-    return Curves(lmbdas_of_both[order], bits, similar, coarse.frames)
+    return coarse.joined(fine)
 
 
 def _between(curves: Curves, count: int) -> list[float]:
@@ -140,7 +145,7 @@ def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[fl
     utterances = [torch.as_tensor(each).to(codec.mean.device, torch.float32) for each in features]
     frames = np.array([len(each) for each in utterances])
     bits, similar = np.zeros((len(frames), len(grid))), np.zeros((len(frames), len(grid)))
-    for chosen in _chunks(frames, SWEEP_FRAMES // len(grid)):
+    for chosen in by_length(frames, SWEEP_FRAMES // len(grid)):
         batch = [utterances[i] for i in chosen]
         lengths = torch.from_numpy(frames[chosen])
         padded = nn.utils.rnn.pad_sequence(batch, batch_first=True)
@@ -183,11 +188,3 @@ def meet(
     share = (above - middle) / (above - below) if above > below else 1.0  # rates that count as 0 on both sides
     low, high = lmbdas[after - 1], lmbdas[after]
     return float(high * share if low == 0 else low * (high / low) ** share)
-
-
-def _chunks(frames: NDArray[np.int64], most: int) -> Iterator[list[int]]:
-    order = np.argsort(-frames, kind="stable").tolist()
-    while order:
-        count = max(1, most // int(frames[order[0]]))
-        yield order[:count]
-        order = order[count:]

@@ -1,8 +1,8 @@
 """Compress and decompress: real bytes from a trained codec, and exactly the same codes back from them."""
 
 from abc import abstractmethod
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +15,7 @@ from emoquant.types import Coded
 
 Features: TypeAlias = Tensor | NDArray[np.floating]
 Codes: TypeAlias = NDArray[np.int16]
+Kept = TypeVar("Kept")
 
 
 class Encoding(NamedTuple):
@@ -192,6 +193,15 @@ class RealBits(Codec):
                 f"the codec if the file is trusted"
             )
         return packet
+
+    def prepared(self, tensors: Iterable[Tensor], make: Callable[[], Kept], *settings: object) -> Kept:
+        """Return what was made of weights, made anew after one of them, or a setting, was changed or moved."""
+        state = (*settings, *((each.data_ptr(), 0 if each.is_inference() else each._version) for each in tensors))
+        kept: tuple[object, Kept] | None = getattr(self, "_kept", None)
+        if kept is None or kept[0] != state:
+            kept = state, make()
+            self._kept = kept
+        return kept[1]
 
     def _lambdas(self, lmbda: float | Sequence[float], count: int) -> list[float]:
         given = list(lmbda) if isinstance(lmbda, Iterable) else [lmbda] * count

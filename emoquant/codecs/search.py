@@ -13,6 +13,7 @@ from emoquant.devices.memory import fitting
 from emoquant.devices.precision import full_float32
 from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, Layout
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.types import length_mask
 
 
 def layout_of(quantizer: GroupedResidualVQ) -> Layout:
@@ -120,7 +121,7 @@ class Search:
             if self.sequential:
                 return self._best_of(components, lengths, lmbda)
             rows, frames = components.shape[:2]
-            valid = torch.arange(frames, device=components.device) < lengths.to(components.device).unsqueeze(1)
+            valid = length_mask(lengths.to(components.device), frames)
             found = self._empty(rows, frames, components)
             for row, frame in zip(*(each.split(self.rows) for each in valid.nonzero(as_tuple=True)), strict=True):
                 ends = torch.ones(len(row), dtype=torch.int64)

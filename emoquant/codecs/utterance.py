@@ -10,7 +10,7 @@ from torch import Tensor
 from emoquant.codecs.base import Codec
 from emoquant.codecs.ecvq import check_features
 from emoquant.quantization.kmeans import kmeans, nearest
-from emoquant.types import Coded
+from emoquant.types import Coded, length_mask
 
 #: Codewords of all stages together, at most; a file that asks for more is refused.
 _MOST = 2**20
@@ -122,7 +122,7 @@ class UtteranceVQ(Codec):
         check_features(features, lengths, self.dim)
         stages = self._stages(self.points if points is None else points)
         lengths = lengths.to(features.device)
-        inside = torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
+        inside = length_mask(lengths, features.shape[1])
         left = (features.float() * inside.unsqueeze(-1)).sum(1) / lengths.unsqueeze(1) - self.mean
         codes, decoded, sums = [], [self.mean.expand_as(left)], self.mean.expand_as(left)
         for book in self.books:

@@ -19,7 +19,7 @@ from emoquant.metrics.probing import Question, answers, code_histograms, questio
 from emoquant.metrics.similarity import utterance_vectors
 from emoquant.metrics.verification import equal_error_rates, trials
 from emoquant.storage.results import Row
-from emoquant.types import Batch
+from emoquant.types import Batch, length_mask
 from emoquant.voice.metrics.recoded import Heard, Listener, Said
 
 #: Metrics of the rows, a probed property in place of P.
@@ -110,9 +110,8 @@ class Inquiry:
         seen = Seen(torch.cat(vectors), torch.zeros(len(vectors), 0), nothing, nothing, nothing, self._recorded)
         rows = self._rows("none", math.nan, seen)
         for name, asked in self.questions.items():
-            chance = 1 / len(asked.names)
-            rows.append(Row(self.name, "none", math.nan, "all", f"probe_chance/{name}", chance, math.nan, math.nan,
-                            int((asked.classes >= 0).sum())))  # fmt: skip
+            count = int((asked.classes >= 0).sum())
+            rows.append(Row.known(self.name, "none", f"probe_chance/{name}", 1 / len(asked.names), n=count))
         return rows
 
     @torch.no_grad()
@@ -121,7 +120,7 @@ class Inquiry:
         parts: list[list[tuple[Tensor, ...]]] = [[] for _ in codec.points]
         for batch in self._batches(codec.name):
             coded = codec.code(batch)
-            inside = torch.arange(batch.features.shape[1]) < batch.lengths[:, None]
+            inside = length_mask(batch.lengths, batch.features.shape[1])
             for place, part in enumerate(parts):
                 vectors = utterance_vectors(coded.features[place], batch.lengths)
                 histograms = torch.zeros(len(vectors), 0)

@@ -2,13 +2,11 @@
 
 from typing import Literal
 
+from emoquant.commands import COMMANDS
 from emoquant.console.words import KINDS
 from emoquant.storage.shipped import config_names
 
 _WORDS = ("--data", "--encoder", "--emotions", "--folder", "--name", "--seed", "--devices", "--ckpt_path", "--help")
-_COMMANDS = ("fit", "validate", "test", "predict", "study", "results", "across", "layers", "bits", "manifest",
-             "measure", "leaderboard", "extract", "compress", "decompress", "contents", "share", "site", "reports",
-             "app", "completion", "say", "check-data")  # fmt: skip
 _SCRIPT = """_emoquant() {{
   local word="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}" found="{words}"
   if [ "$COMP_CWORD" = 1 ]; then found="{commands}"
@@ -39,7 +37,7 @@ def completion(shell: Literal["bash", "zsh"] = "bash") -> str:
     names["study"] = " ".join(config_names("eval"))
     cases = "\n".join(f'    {command}) found="{found} $found" ;;' for command, found in names.items())
     words, data = " ".join(_WORDS), " ".join(config_names("data"))
-    script = _SCRIPT.format(words=words, commands=" ".join(_COMMANDS), data=data, cases=cases)
+    script = _SCRIPT.format(words=words, commands=" ".join(COMMANDS), data=data, cases=cases)
     if shell == "zsh":
         script = f"autoload -U +X bashcompinit && bashcompinit\n{script}"
     print(script)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from emoquant.commands.compress_archive import CompressedArchive
 from emoquant.commands.compress_folder import CompressedFolder
@@ -83,6 +83,7 @@ def compress(
             archive is there.
     """
     from emoquant.audio.trimming import require_threshold
+    from emoquant.commands.compress_coding import Coding
 
     aim = _aim(lmbda, bits_per_frame, similarity, tolerance)
     require_threshold(trim)
@@ -92,8 +93,10 @@ def compress(
             raise ValueError(f"{name} must be at least 1, got {value}")
     division = parse_shard(shard)
     sources = find_sources(input)
-    search = _Search(beam, survivors, any_encoder, allow_class or (), options)
-    trained, wave_encoder, origin = _load(codec, encoder, device, search)
+    trained, wave_encoder, origin = _load(
+        codec, encoder, device, beam=beam, survivors=survivors, any_encoder=any_encoder, allow_class=allow_class or (),
+        options=options,
+    )  # fmt: skip
     require_encoder(sources, wave_encoder)
     folder: CompressedFolder | CompressedArchive
     settings = _settings(trained, aim, scope, calibration, origin, trim) | ({"options": options} if options else {})
@@ -102,7 +105,7 @@ def compress(
     else:
         folder = CompressedFolder(output, settings, division)
     todo = folder.open(sources, overwrite)
-    coding = _coding(trained, wave_encoder, utterances, trim)
+    coding = Coding(trained, wave_encoder, utterances, trim)
     if isinstance(aim, float):
         coding.lmbda = aim
     elif scope == "utterance":
@@ -130,35 +133,22 @@ def _aim(
     return chosen
 
 
-class _Search(NamedTuple):
-    """How a codec is opened; see :func:`compress`."""
-
-    beam: int
-    survivors: int
-    any_encoder: bool
-    allow_class: Sequence[str]
-    options: dict[str, Any] | None
-
-
 def _load(
-    codec: Path, encoder: str | None, device: str, search: _Search
+    codec: Path,
+    encoder: str | None,
+    device: str,
+    **search: Any,  # noqa: ANN401 - options of load_codec
 ) -> "tuple[RealBits, FrameEncoder | None, Origin | None]":
     """Return the codec, the encoder and what it is, and check that they belong together."""
     from emoquant.codecs import load_codec
     from emoquant.codecs.real_bits import require_real_bits
+    from emoquant.encoders import Emotion2Vec
 
-    loaded = load_codec(codec, **search._asdict())
-    trained = require_real_bits(loaded, "the .emq format").to(device)
-    wave_encoder = _load_encoder(encoder, device) if encoder else None
+    trained = require_real_bits(load_codec(codec, **search), "the .emq format").to(device)
+    wave_encoder = Emotion2Vec(encoder).to(device).eval() if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
     require_origin(f"codec {codec}", trained.origin, origin)
     return trained, wave_encoder, origin
-
-
-def _load_encoder(model: str, device: str) -> "FrameEncoder":
-    from emoquant.encoders import Emotion2Vec
-
-    return Emotion2Vec(model).to(device).eval()
 
 
 def _settings(
@@ -177,12 +167,6 @@ def _settings(
         **({} if trim is None else {"trim": trim}),
         **search,
     }
-
-
-def _coding(codec: "RealBits", encoder: "FrameEncoder | None", utterances: int, trim: float | None) -> "Coding":
-    from emoquant.commands.compress_coding import Coding
-
-    return Coding(codec, encoder, utterances, trim)
 
 
 def _run(

@@ -1,14 +1,11 @@
 """The table of what a command wrote: a row is on disk before its utterance counts as done."""
 
-import csv
-import io
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from emoquant.storage.csv_files import csv_cell, csv_text
-from emoquant.storage.files import refuse_pointer, write_whole
+from emoquant.storage import csv_files
+from emoquant.storage.csv_files import read_csv, write_csv
 
 
 class CompressedRow(NamedTuple):
@@ -55,17 +52,9 @@ class DecompressedRow(NamedTuple):
 RowT = TypeVar("RowT", CompressedRow, DecompressedRow)
 
 
-def append_rows(path: Path, rows: Sequence[RowT]) -> None:
-    """Append rows to a manifest, with the header if it is new, and wait until they are on disk."""
-    with path.open("a", newline="", encoding="utf-8") as file:
-        file.write(_text(type(rows[0])._fields if file.tell() == 0 else None, rows) if rows else "")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def write_rows(path: Path, rows: Iterable[RowT], kind: type[RowT]) -> None:
     """Write a manifest of one kind of rows whole, sorted by file."""
-    write_whole(path, _text(kind._fields, sorted(rows)).encode())
+    write_csv(path, kind._fields, sorted(rows))
 
 
 def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
@@ -74,24 +63,12 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
-    refuse_pointer(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-        records = list(csv.reader(io.StringIO(text[: text.rfind("\n") + 1])))
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
-    if records and tuple(records[0]) != kind._fields:
-        raise ValueError(f"{path} is no manifest of this command; move it away or choose another output folder")
-    types = kind.__annotations__.values()
     try:
-        return [
-            kind(*(each(cell) for each, cell in zip(types, map(csv_text, record), strict=True)))
-            for record in records[1:]
-        ]
+        return csv_files.read_rows(path, kind, "manifest of this command", appended=True)
     except ValueError as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
+        raise ValueError(f"{error}; delete {path.name}, or choose another output folder") from error
 
 
 def listed_files(path: Path) -> dict[str, str]:
@@ -103,26 +80,7 @@ def listed_files(path: Path) -> dict[str, str]:
         ValueError: It is no CSV file.
     """
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        rows = [row for _, row in read_csv(path, appended=True)]
     except FileNotFoundError:
         return {}
-    try:
-        rows = list(csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1])))
-    except csv.Error as error:
-        raise ValueError(f"{path} is damaged ({error}); delete it and run the command again") from error
-    return {csv_text(row["file"]): row.get("settings") or "" for row in rows if row.get("file")}
-
-
-def _text(header: Sequence[str] | None, rows: Iterable[CompressedRow | DecompressedRow]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if header:
-        writer.writerow(header)
-    writer.writerows([_cell(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _cell(value: str | int | float) -> str:
-    if isinstance(value, float):
-        return f"{value:.9g}"
-    return csv_cell(value) if isinstance(value, str) else str(value)
+    return {row["file"]: row.get("settings", "") for row in rows if row.get("file")}

@@ -16,12 +16,8 @@ def contents(archive: Path) -> None:
         ValueError: It is no archive, or its index is damaged.
     """
     from emoquant.codecs.archive import read_archive
-    from emoquant.codecs.bitstream import BitstreamError
 
-    try:
-        found = read_archive(archive)
-    except BitstreamError as error:
-        raise BitstreamError(f"{archive}: {error}") from error
+    found = read_archive(archive)
     for key, value in found.settings.items():
         print(f"# {key}: {value}")
     print("number\tname\tframes\tbytes\tlambda")

@@ -7,8 +7,9 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from emoquant.commands.compress_manifest import DecompressedRow, append_rows, read_rows, write_rows
+from emoquant.commands.compress_manifest import DecompressedRow, read_rows, write_rows
 from emoquant.commands.sources import FRAMES, find_files, place_output, safe_path
+from emoquant.storage.csv_files import append_csv
 from emoquant.storage.files import refuse_pointer, write_whole
 
 if TYPE_CHECKING:
@@ -29,12 +30,10 @@ class _Item(NamedTuple):
 
     def data(self) -> bytes:
         """Return its ``.emq`` bytes, also of an utterance in an archive."""
-        from emoquant.codecs.bitstream import BitstreamError
+        from emoquant.codecs.bitstream import named
 
-        try:
+        with named(self.path):
             return self.read()
-        except BitstreamError as error:
-            raise BitstreamError(f"{self.path}: {error}") from error
 
 
 def decompress(
@@ -98,15 +97,11 @@ def decompress(
 def _items(path: Path, name: PurePosixPath, output: Path, given: Path) -> list[_Item]:
     """Return the utterance of a file, or those of an archive: in a folder of its name unless it alone was given."""
     from emoquant.codecs.archive import is_archive, read_archive
-    from emoquant.codecs.bitstream import BitstreamError
 
     refuse_pointer(path)
     if not is_archive(path):
         return [_Item(path, place_output(output, name, ".npy"), f"{name}.npy", path.read_bytes)]
-    try:
-        archive = read_archive(path)
-    except BitstreamError as error:
-        raise BitstreamError(f"{path}: {error}") from error
+    archive = read_archive(path)
     items = []
     for number in range(len(archive)):
         own = safe_path(archive.names[number], path) if archive.names else PurePosixPath(f"{number:06d}")
@@ -146,16 +141,14 @@ def _digest(data: bytes) -> str:
 
 def _batches(codec: "RealBits", items: Sequence[_Item], most: int) -> Iterator[list[tuple[_Item, bytes]]]:
     """Yield files with their bytes, ``most`` of them and :data:`FRAMES` frames at most, one file at least."""
-    from emoquant.codecs.bitstream import BitstreamError
+    from emoquant.codecs.bitstream import named
 
     batch: list[tuple[_Item, bytes]] = []
     held = 0
     for item in items:
         data = item.data()
-        try:
+        with named(item.path):
             frames = codec.check(data).frames
-        except BitstreamError as error:
-            raise BitstreamError(f"{item.path}: {error}") from error
         if batch and (len(batch) == most or held + frames > FRAMES):
             yield batch
             batch, held = [], 0
@@ -170,11 +163,11 @@ def _write(codec: "RealBits", batch: Sequence[tuple[_Item, bytes]], manifest: Pa
     import numpy as np
 
     decoded = codec.decompress_batch([data for _, data in batch])
-    append_rows(manifest, [DecompressedRow(item.file) for item, _ in batch])
+    append_csv(manifest, [DecompressedRow(item.file) for item, _ in batch])
     for (item, _), features in zip(batch, decoded, strict=True):
         content = BytesIO()
         np.save(content, features.cpu().numpy())
         write_whole(item.place, content.getvalue())
     rows = [DecompressedRow(item.file, _digest(data)) for item, data in batch]
-    append_rows(manifest, rows)
+    append_csv(manifest, rows)
     return {row.file: row.source for row in rows}

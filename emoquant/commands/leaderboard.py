@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from emoquant.reports.leaderboard import entries_of, merged, read_leaderboard, write_leaderboard
-from emoquant.storage.runs import RESULTS, RUNS, newest
+from emoquant.storage.runs import RUNS, evaluated
 
 
 def leaderboard(runs: list[Path] | None = None, out: Path = Path(RUNS) / "leaderboard.json") -> Path:
@@ -25,10 +25,7 @@ def leaderboard(runs: list[Path] | None = None, out: Path = Path(RUNS) / "leader
         raise ValueError("no run is named: expected folders of evaluations, such as runs/codecs")
     found = []
     for place in runs:
-        run = newest(Path(place), RESULTS)
-        if run is None:
-            raise FileNotFoundError(f"no {RESULTS} in {place} or a version of it: expected the folder of an evaluation")
-        found += entries_of(run)
+        found += entries_of(evaluated(Path(place)))
     before = read_leaderboard(out) if out.is_file() else []
     for path in write_leaderboard(out, merged(before, found)):
         print(path)

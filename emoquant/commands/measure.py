@@ -1,7 +1,5 @@
 """The command ``measure``: the emotions of one's own recordings over time and over rate; nothing is trained."""
 
-import csv
-import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,8 +16,8 @@ from emoquant.console.progress import progress
 from emoquant.encoders import Emotion2Vec, EmotionHead, FrameEncoder
 from emoquant.metrics.timeline import Moment, moments
 from emoquant.reports.timeline import Stretch, timeline_page
-from emoquant.storage.csv_files import csv_cell
-from emoquant.storage.files import whole_file, write_whole
+from emoquant.storage.csv_files import write_csv
+from emoquant.storage.files import write_whole
 from emoquant.storage.origin import require_origin
 from emoquant.storage.runs import find_checkpoint
 from emoquant.types import Coded
@@ -71,7 +69,8 @@ def measure_folder(
     found = list(_measured(paths, chosen, lambdas, encoder, classifier, seconds, trim))
     output.mkdir(parents=True, exist_ok=True)
     root = input if input.is_dir() else input.parent
-    _write_table(output / TABLE, root, found)
+    rows = [_cells(str(path.relative_to(root)), moment) for path, moment in found]
+    write_csv(output / TABLE, list(rows[0]), [[_plain(value) for value in row.values()] for row in rows])
     unit = "bits a second" if audio_codec is not None else "λ"
     shown = [Stretch(str(path.relative_to(root)), *moment) for path, moment in found]
     write_whole(output / PAGE, timeline_page(shown, unit).encode("utf-8"))
@@ -107,13 +106,10 @@ def measure(
 
     Raises:
         FileNotFoundError: There is no audio, no encoder or no codec.
-        ImportError: pandas is not installed.
         ValueError: A file cannot be read, codec and encoder do not fit, or an argument is out of range.
     """
-    try:
-        import pandas
-    except ImportError as error:
-        raise ImportError("emoquant.measure returns a table of pandas: pip install pandas") from error
+    import pandas
+
     given = [paths] if isinstance(paths, str | Path) else list(paths)
     files = [path for each in given for path, _ in find_files(Path(each), AUDIO_SUFFIXES)]
     opened = _encoder(encoder)
@@ -171,18 +167,6 @@ def _cells(file: str, moment: Moment) -> dict[str, Any]:
     return {"file": file, "lmbda": whole.pop("point"), **whole, **probabilities}
 
 
-def _write_table(path: Path, root: Path, found: Sequence[tuple[Path, Moment]]) -> None:
-    rows = [_cells(str(file.relative_to(root)), moment) for file, moment in found]
-    with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(rows[0])
-        for row in rows:
-            writer.writerow(_text(value) for value in row.values())
-
-
-def _text(value: Any) -> str:  # noqa: ANN401 - a cell of any kind
-    if isinstance(value, bool):
-        return str(int(value))
-    if isinstance(value, float):
-        return "" if math.isnan(value) else f"{value:.6g}"
-    return csv_cell(str(value))
+def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell of any kind
+    """Return a cell with six digits, a truth value as 0 or 1."""
+    return int(value) if isinstance(value, bool) else float(f"{value:.6g}") if isinstance(value, float) else value

@@ -9,7 +9,7 @@ from emoquant.reports.pages import Section, study_page
 from emoquant.reports.redraw import CONFIG, FOLDER, configured_reports
 from emoquant.storage.files import read_text
 from emoquant.storage.results import Row, read_results
-from emoquant.storage.runs import RESULTS, Run, newest
+from emoquant.storage.runs import Run, evaluated
 
 
 def reports(
@@ -34,18 +34,11 @@ def reports(
     """
     if not runs:
         raise ValueError("no run is named: expected folders of evaluations, such as runs/lambda_sweep")
-    found = [_newest(Path(run)) for run in runs]
+    found = [evaluated(Path(run)) for run in runs]
     loaded = [(run, *_load(run, default)) for run in found]
     sections = [_redraw(run, rows, listed, _target(run, out, len(found))) for run, rows, listed in loaded]
     if page is not None:
         print(write_file(page, study_page(title, sections)))
-
-
-def _newest(place: Path) -> Run:
-    run = newest(place, RESULTS)
-    if run is None:
-        raise FileNotFoundError(f"no {RESULTS} in {place} or a version of it: expected the folder of an evaluation")
-    return run
 
 
 def _load(run: Run, default: bool) -> tuple[list[Row], list[Report]]:

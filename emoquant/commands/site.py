@@ -7,7 +7,7 @@ from emoquant.reports.pages import Section
 from emoquant.site.build import Sources, build_site
 from emoquant.storage.files import read_text
 from emoquant.storage.results import read_results
-from emoquant.storage.runs import RESULTS, RUNS, newest
+from emoquant.storage.runs import RESULTS, RUNS, evaluated, newest
 
 #: Listening runs by the page that they belong to, where none are named.
 LISTENING = {
@@ -74,8 +74,6 @@ def _evaluations(folder: Path) -> list[Path]:
 
 
 def _section(place: Path) -> Section:
-    run = newest(place, RESULTS)
-    if run is None:
-        raise FileNotFoundError(f"no {RESULTS} in {place} or a version_* of it: expected the folder of an evaluation")
+    run = evaluated(place)
     text = read_text(run.config) if run.config.is_file() else ""
     return Section(run.name.replace("_", " "), run.folder / "reports", read_results(run.results), text)

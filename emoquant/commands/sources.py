@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, NamedTuple
 
 from emoquant.audio.containers import AUDIO_SUFFIXES
+from emoquant.devices.sharding import by_length
 from emoquant.storage.files import refuse_pointer, say_left_out
 
 if TYPE_CHECKING:
@@ -226,12 +227,12 @@ def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "
     import torch
 
     features = dict(enumerate(found))
-    order = sorted((i for i, each in features.items() if each.ndim == 1), key=lambda i: -len(found[i]))
-    while order and encoder is not None:
-        count = max(1, int(SECONDS * encoder.sample_rate) // len(found[order[0]]))
-        chosen, order = order[:count], order[count:]
+    audio = [i for i, each in features.items() if each.ndim == 1 and encoder is not None]
+    for part in by_length([len(found[i]) for i in audio], SECONDS * encoder.sample_rate if encoder else 0):
+        chosen = [audio[place] for place in part]
         waveforms = [found[i] for i in chosen]
         lengths = torch.tensor([len(each) for each in waveforms])
+        assert encoder is not None
         with torch.inference_mode():
             coded, frames = encoder(torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), lengths)
         for i, each, end in zip(chosen, coded, frames.tolist(), strict=True):

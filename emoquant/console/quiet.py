@@ -3,50 +3,22 @@
 import logging
 import re
 import warnings
-from typing import NamedTuple
 
-
-class Noise(NamedTuple):
-    """A message that is suppressed.
-
-    Attributes:
-        message: Pattern of its beginning.
-        category: Category, if it is a warning; None for a line of Lightning's log.
-        reason: Why it is left out.
-    """
-
-    message: str
-    category: type[Warning] | None
-    reason: str
-
-
-NOISE = (
-    Noise(
-        r"The '\w+_dataloader' does not have many workers which may be a bottleneck",
-        UserWarning,
-        "num_workers is in the YAML of every data module; features are read from a memory map",
-    ),
-    Noise(
-        r"The number of training batches \(\d+\) is smaller than the logging interval",
-        UserWarning,
-        "epochs of a small corpus are short; the means of an epoch are logged at its end in any case",
-    ),
-    Noise(
-        r"`isinstance\(treespec, LeafSpec\)` is deprecated",
-        FutureWarning,
-        "Lightning calls torch so, for every batch that it moves",
-    ),
-    Noise(
-        r"Couldn't find ffmpeg or avconv - defaulting to ffmpeg",
-        RuntimeWarning,
-        "of a package that funasr imports; audio is read without it",
-    ),
-    Noise(r"💡 Tip: ", None, "advertises services of Lightning's makers"),
-    Noise(
-        r"Trainer already configured with model summary callbacks",
-        None,
-        "configs/trainer.yaml names the summary; that it is the only one is what is wanted",
-    ),
+#: Pattern of the beginning of each message that is suppressed, and its category if it is a warning; None for a line of
+#: Lightning's log.
+NOISE: tuple[tuple[str, type[Warning] | None], ...] = (
+    # num_workers is in the YAML of every data module; features are read from a memory map.
+    (r"The '\w+_dataloader' does not have many workers which may be a bottleneck", UserWarning),
+    # Epochs of a small corpus are short; the means of an epoch are logged at its end in any case.
+    (r"The number of training batches \(\d+\) is smaller than the logging interval", UserWarning),
+    # Lightning calls torch so, for every batch that it moves.
+    (r"`isinstance\(treespec, LeafSpec\)` is deprecated", FutureWarning),
+    # Of a package that funasr imports; audio is read without it.
+    (r"Couldn't find ffmpeg or avconv - defaulting to ffmpeg", RuntimeWarning),
+    # Advertises services of Lightning's makers.
+    (r"💡 Tip: ", None),
+    # configs/trainer.yaml names the summary; that it is the only one is what is wanted.
+    (r"Trainer already configured with model summary callbacks", None),
 )
 
 _LOG = "lightning.pytorch.utilities.rank_zero"
@@ -58,7 +30,7 @@ class _Without(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether a line stays."""
         text = record.getMessage()
-        return not any(noise.category is None and re.match(noise.message, text) for noise in NOISE)
+        return not any(category is None and re.match(message, text) for message, category in NOISE)
 
 
 _WITHOUT = _Without()
@@ -66,7 +38,7 @@ _WITHOUT = _Without()
 
 def leave_out_noise() -> None:
     """Suppress :data:`NOISE` in this process; all other messages stay."""
-    for noise in NOISE:
-        if noise.category is not None:
-            warnings.filterwarnings("ignore", message=noise.message, category=noise.category)
+    for message, category in NOISE:
+        if category is not None:
+            warnings.filterwarnings("ignore", message=message, category=category)
     logging.getLogger(_LOG).addFilter(_WITHOUT)  # a filter is kept once, however often it is added

@@ -11,7 +11,7 @@ from emoquant.data.base import Corpus
 from emoquant.data.features import SplitDataset
 from emoquant.data.module import AudioDataModule
 from emoquant.data.sampling import Rows, TrainingSampler
-from emoquant.labels import STUDY_EMOTIONS, canonical_emotion
+from emoquant.labels import canonical_emotion
 
 
 class BalancedSampler(TrainingSampler):
@@ -61,19 +61,14 @@ class BalancedAudioDataModule(AudioDataModule):
 
     Args:
         corpora: A corpus or several.
-        emotions: Emotions that are kept, in the order of their indices.
-        cache_dir: Folder for what is derived from the corpora.
-        seconds_per_batch: Bound of a validation or test batch, in seconds.
-        crop_seconds: Longest training utterance.
-        in_memory: Whether decoded waveforms are kept in memory.
-        num_workers: Processes that load batches.
-        seed: Seeds draws and crops.
         batch_size: Utterances of a training batch.
         batches_per_epoch: Training batches of an epoch over all ranks.
         corpus_shares: Share of a corpus in the training batches, by name; 1 where not named, all shares together
             count as a whole.
         emotion_shares: Share of an emotion within its corpus likewise.
         train_on: Splits that training draws from; with ``["train", "validation"]`` nothing is left to choose by.
+        others: Options of :class:`AudioDataModule`; the bound of a batch is that of validation and test, the seed is of
+            draws and crops.
 
     Raises:
         ValueError: A name is unknown or a share is negative.
@@ -82,20 +77,14 @@ class BalancedAudioDataModule(AudioDataModule):
     def __init__(
         self,
         corpora: Corpus | list[Corpus],
-        emotions: Sequence[str] = STUDY_EMOTIONS,
-        cache_dir: str = ".cache/emoquant",
-        seconds_per_batch: float = 60.0,
-        crop_seconds: float | None = None,
-        in_memory: bool = False,
-        num_workers: int = 0,
-        seed: int = 0,
         batch_size: int = 24,
         batches_per_epoch: int = 200,
         corpus_shares: dict[str, float] | None = None,
         emotion_shares: dict[str, float] | None = None,
         train_on: Sequence[str] = ("train",),
+        **others: Any,  # noqa: ANN401 - options of AudioDataModule
     ) -> None:
-        super().__init__(corpora, emotions, cache_dir, seconds_per_batch, crop_seconds, in_memory, num_workers, seed)
+        super().__init__(corpora, **others)
         self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
         self.corpus_shares = dict(corpus_shares or {})
         self.emotion_shares = {canonical_emotion(name): share for name, share in (emotion_shares or {}).items()}

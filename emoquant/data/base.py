@@ -3,7 +3,8 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
-from emoquant.data.folds import Fold, split_in_fold
+from emoquant.data.folds import split_in_fold
+from emoquant.devices.sharding import Share
 from emoquant.types import Utterance
 
 __all__ = ["SPLITS", "Corpus", "Utterance"]
@@ -31,7 +32,7 @@ class Corpus(ABC):
         """Return the group of an utterance, which no fold divides: its speaker."""
         return utterance.speaker
 
-    def utterances_in(self, fold: Fold) -> Sequence[Utterance]:
+    def utterances_in(self, fold: Share) -> Sequence[Utterance]:
         """Return the utterances with their splits in a fold, in which each speaker is tested once over all folds.
 
         Args:

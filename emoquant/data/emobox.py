@@ -10,10 +10,10 @@ from typing import Any
 from lightning.pytorch.utilities import rank_zero_warn
 
 from emoquant.data.base import Utterance
-from emoquant.data.folds import Fold
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.sheet import Sheet, json_sheet, with_column
 from emoquant.data.splits import split_at_random
+from emoquant.devices.sharding import Share
 from emoquant.labels import canonical_emotion
 from emoquant.storage.documents import read_json, require_mapping
 
@@ -79,7 +79,7 @@ class EmoBox(ManifestCorpus):
         """Return the number of folds of the metadata."""
         return sum(path.is_dir() for path in self.manifest.glob("fold_*"))
 
-    def utterances_in(self, fold: Fold) -> Sequence[Utterance]:
+    def utterances_in(self, fold: Share) -> Sequence[Utterance]:
         """Return the utterances in a fold of the metadata, fold 1 for number 0.
 
         Raises:

@@ -17,11 +17,10 @@ from emoquant.audio.loading import AudioError, audio_seconds, read_audio
 from emoquant.console.progress import Bar, progress
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.index import KEY_BYTES, Part, Source, entry_key, source_hash
-from emoquant.data.sampling import padded_groups
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.data.writer import ShardWriter
-from emoquant.devices.sharding import parse_shard, share_of
+from emoquant.devices.sharding import by_length, parse_shard, share_of
 from emoquant.encoders.base import FrameEncoder
 
 #: Bad utterances that an error names before it only counts them.
@@ -215,7 +214,7 @@ def _batches(
 ) -> Iterator[list[_Item]]:
     """Yield batches of utterances of similar length, the longest first, read ahead by threads."""
     alone = torch.device(settings.device).type == "cpu"
-    groups = padded_groups([_seconds(utterance) for utterance in lacking], 0.0 if alone else settings.seconds_per_batch)
+    groups = by_length([_seconds(utterance) for utterance in lacking], 0.0 if alone else settings.seconds_per_batch)
     reading = 8 if alone else 2  # groups that are read ahead
     with ThreadPoolExecutor(max(1, settings.num_workers)) as pool:
         ahead: list[list[Future[_Item | str]]] = []

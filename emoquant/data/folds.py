@@ -2,37 +2,11 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import NamedTuple
 
-from emoquant.devices.sharding import parse_shard
-
-
-class Fold(NamedTuple):
-    """One of several divisions of a corpus.
-
-    Attributes:
-        number: Which, from 0.
-        total: How many there are.
-    """
-
-    number: int
-    total: int
+from emoquant.devices.sharding import Share
 
 
-def parse_fold(text: str) -> Fold:
-    """Return the fold that a text like ``0/5`` names.
-
-    Raises:
-        ValueError: It names none.
-
-    Example:
-        >>> parse_fold("0/5")
-        Fold(number=0, total=5)
-    """
-    return Fold(*parse_shard(text, "fold"))
-
-
-def split_in_fold(groups: Sequence[str], fold: Fold) -> list[str]:
+def split_in_fold(groups: Sequence[str], fold: Share) -> list[str]:
     """Return the split of every utterance in a fold; no group is in two splits, and each is tested in one fold.
 
     The groups are dealt into as many parts as there are folds, in an order that a hash of their names decides. In fold

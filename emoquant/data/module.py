@@ -12,13 +12,13 @@ from emoquant.audio.loading import SHORTEST, AudioError, audio_seconds
 from emoquant.data.base import Corpus, Utterance
 from emoquant.data.extraction import find_entries, open_store
 from emoquant.data.features import SAMPLE_RATE, AudioDataset, FeatureDataset, SplitDataset
-from emoquant.data.folds import parse_fold
 from emoquant.data.pairing import PairedDataset, partner_rows
 from emoquant.data.selection import rows_by_share
 from emoquant.data.speech import SpeechDataModule
 from emoquant.data.store import FeatureStore, Precision
 from emoquant.data.table import Names, UtteranceTable
 from emoquant.devices.ranks import any_rank
+from emoquant.devices.sharding import parse_shard
 from emoquant.encoders.base import FrameEncoder
 from emoquant.encoders.emotion2vec import Emotion2Vec
 from emoquant.interfaces.protocols import AudioData, EmotionData
@@ -79,7 +79,7 @@ class EmotionDataModule(SpeechDataModule):
         batch_per_process: bool = False,
         fold: str | None = None,
     ) -> None:
-        self.fold = parse_fold(fold) if fold is not None else None
+        self.fold = parse_shard(fold, "fold") if fold is not None else None
         super().__init__(corpora, emotions, cache_dir, frames_per_batch, num_workers, seed, batch_per_process)
         self.train_emotions, self.train_utterances, self.partners = train_emotions, train_utterances, partners
         if frames_per_batch < 1 or extraction_seconds <= 0:

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from torch.utils.data import Sampler, SequentialSampler
 
+from emoquant.devices.sharding import by_length
+
 
 class Rows(NamedTuple):
     """One batch.
@@ -116,12 +118,8 @@ class ExactSampler(Sampler[Rows]):
         self, lengths: Sequence[int] | np.ndarray, budget: int, rank: int = 0, world_size: int = 1, begin: int = 0
     ) -> None:
         lengths = _checked(lengths, budget, rank, world_size)
-        order = np.argsort(-lengths, kind="stable")
-        edges = [0]
-        while edges[-1] < len(order):
-            edges.append(min(edges[-1] + max(1, budget // int(lengths[order[edges[-1]]])), len(order)))
-        batches = np.split(order, edges[1:-1]) if len(order) else []
-        while len(batches) < min(world_size, len(order)):
+        batches = [np.array(rows) for rows in by_length(lengths, budget)]
+        while len(batches) < min(world_size, len(lengths)):
             largest = max(range(len(batches)), key=lambda index: len(batches[index]))
             batches[largest : largest + 1] = np.array_split(batches[largest], 2)
         self._batches = batches[rank::world_size][begin:]
@@ -190,27 +188,3 @@ def _rounded(counts: list[int], sizes: list[int], multiple: int) -> list[int]:
         open_buckets = [index for index, (count, size) in enumerate(zip(counts, sizes, strict=True)) if count < size]
         counts[max(open_buckets, key=lambda index: sizes[index] / counts[index])] += 1
     return counts
-
-
-def padded_groups(seconds: Sequence[float], bound: float) -> list[list[int]]:
-    """Return the utterances of each batch, the longest first: as many as their padded seconds allow, at least one.
-
-    Args:
-        seconds: Length of each utterance.
-        bound: Utterances times the longest of them, in seconds.
-
-    Returns:
-        Their numbers.
-
-    Example:
-        >>> padded_groups([1.0, 3.0, 2.0], 5.0), padded_groups([1.0, 3.0], 0.0)
-        ([[1], [2, 0]], [[1], [0]])
-    """
-    groups: list[list[int]] = []
-    longest = 0.0
-    for length, index in sorted(zip(seconds, range(len(seconds)), strict=True), reverse=True):
-        if not groups or (len(groups[-1]) + 1) * longest > bound:
-            longest = length
-            groups.append([])
-        groups[-1].append(index)
-    return groups

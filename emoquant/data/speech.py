@@ -18,7 +18,6 @@ from emoquant.data.base import SPLITS, Corpus, Utterance
 from emoquant.data.extraction import ExtractionSettings, extract
 from emoquant.data.features import SplitDataset
 from emoquant.data.folders import check_ids
-from emoquant.data.folds import Fold
 from emoquant.data.resuming import TrainingLoader
 from emoquant.data.sampling import BucketSampler, ExactSampler, OverfitSampler, Rows, TrainingSampler
 from emoquant.data.store import FeatureStore
@@ -32,6 +31,7 @@ from emoquant.devices.ranks import (
     together,
     world_size,
 )
+from emoquant.devices.sharding import Share
 from emoquant.encoders.base import FrameEncoder
 from emoquant.labels import SPELLINGS, STUDY_EMOTIONS, canonical_emotion
 
@@ -69,7 +69,7 @@ class SpeechDataModule(LightningDataModule, ABC):
 
     batch_type: type
     name: str
-    fold: Fold | None = None
+    fold: Share | None = None
 
     def __init__(
         self,

@@ -13,15 +13,16 @@ from typing import Any, overload
 import numpy as np
 
 from emoquant.data.base import Corpus, Utterance
-from emoquant.data.folds import Fold
+from emoquant.devices.sharding import Share
 from emoquant.labels import DIMENSIONS
 
 #: Rows that a builder collects before it moves them into columns; with more the garbage collector goes through them.
 _ROWS = 256
-#: Columns of texts that are kept one by one, those of few values, and how numpy keeps texts.
+#: Columns of texts that are kept one by one, and those of few values.
 _TEXTS, _KINDS = ("id", "name", "text"), ("folder", "emotion", "speaker", "split", "language", "votes")
 _UNRATED = (math.nan,) * len(DIMENSIONS)
-_COLUMNS, _TEXT = (*_TEXTS, *_KINDS), np.dtypes.StringDType()
+#: Texts that are selected at once: every byte of theirs needs eight meanwhile.
+_SELECTED = 1 << 16
 
 
 class Names:
@@ -62,11 +63,51 @@ class Names:
         return Names(kinds, np.concatenate([self.codes, moved[other.codes] if len(moved) else other.codes]))
 
 
+class Texts(Sequence[str]):
+    """Texts that mostly differ, one after the other in one buffer.
+
+    Attributes:
+        data: Their characters in UTF-8, ``(bytes,)`` uint8.
+        ends: Where each one ends, ``(N,)`` int64.
+    """
+
+    def __init__(self, data: np.ndarray, ends: np.ndarray) -> None:
+        self.data, self.ends = data, ends
+
+    def __len__(self) -> int:
+        return len(self.ends)
+
+    def __getitem__(self, row: Any) -> Any:  # noqa: ANN401 (no slices: a text)
+        begin = self.ends[row - 1] if row else 0
+        return self.data[begin : self.ends[row]].tobytes().decode("utf-8", "surrogatepass")
+
+    def __iter__(self) -> Iterator[str]:
+        data, begin = self.data.tobytes(), 0
+        for end in self.ends:
+            yield data[begin:end].decode("utf-8", "surrogatepass")
+            begin = end
+
+    def select(self, rows: np.ndarray) -> "Texts":
+        """Return the texts of some rows."""
+        sizes = np.diff(self.ends, prepend=0)[rows]
+        ends, begins, parts = np.cumsum(sizes), self.ends[rows] - sizes, [self.data[:0]]
+        for first in range(0, len(rows), _SELECTED):
+            part = slice(first, first + _SELECTED)
+            places = np.repeat(begins[part] - (ends[part] - sizes[part]), sizes[part])
+            done = ends[first] - sizes[first]
+            parts.append(self.data[places + np.arange(done, done + len(places))])
+        return Texts(np.concatenate(parts), ends)
+
+    def join(self, other: "Texts") -> "Texts":
+        """Return these texts and then others."""
+        return Texts(np.concatenate([self.data, other.data]), np.concatenate([self.ends, other.ends + len(self.data)]))
+
+
 class Builder:
     """Collects utterances for a table, one after the other."""
 
     def __init__(self) -> None:
-        self._strings: dict[str, list[np.ndarray]] = {name: [np.empty(0, _TEXT)] for name in _TEXTS}
+        self._texts: dict[str, tuple[bytearray, array[int]]] = {name: (bytearray(), array("q")) for name in _TEXTS}
         self._codes: dict[str, tuple[dict[Any, int], array[int]]] = {name: ({}, array("i")) for name in _KINDS}
         self._times, self._dimensions = array("d"), array("d")
         self._rows: list[tuple[Any, ...]] = []
@@ -109,9 +150,11 @@ class Builder:
         if not self._rows:
             return
         *columns, starts, ends, rated = zip(*self._rows, strict=True)
-        values = dict(zip(_COLUMNS, columns, strict=True))
-        for name, chunks in self._strings.items():
-            chunks.append(np.array(values[name], _TEXT))
+        values = dict(zip((*_TEXTS, *_KINDS), columns, strict=True))
+        for name, (data, sizes) in self._texts.items():
+            encoded = [text.encode("utf-8", "surrogatepass") for text in values[name]]
+            data += b"".join(encoded)
+            sizes.extend(map(len, encoded))
         for name, (numbers, codes) in self._codes.items():
             for kind in dict.fromkeys(values[name]):
                 numbers.setdefault(kind, len(numbers))
@@ -123,13 +166,15 @@ class Builder:
     def table(self) -> "UtteranceTable":
         """Return the table; nothing can be added afterwards."""
         self._flush()
-        strings = {column: np.concatenate(self._strings.pop(column)) for column in _TEXTS}  # frees the parts at once
-        names = {
-            name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
+        columns: dict[str, Texts | Names] = {
+            name: Texts(np.frombuffer(data, np.uint8), np.cumsum(np.frombuffer(sizes, np.int64)))
+            for name, (data, sizes) in self._texts.items()
         }
+        for name, (kinds, codes) in self._codes.items():
+            columns[name] = Names(list(kinds), np.frombuffer(codes, np.int32))
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
         rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS))
-        return UtteranceTable(strings, names, times, None if np.isnan(rated).all() else rated)
+        return UtteranceTable(columns, times, None if np.isnan(rated).all() else rated)
 
 
 @dataclass(eq=False)
@@ -142,8 +187,7 @@ class UtteranceTable(Sequence[Utterance]):
             where no utterance has any.
     """
 
-    _strings: Mapping[str, np.ndarray]
-    _names: Mapping[str, Names]
+    _columns: Mapping[str, Any]
     times: np.ndarray
     dimensions: np.ndarray | None = None
 
@@ -159,11 +203,13 @@ class UtteranceTable(Sequence[Utterance]):
 
     def names(self, column: str) -> Names:
         """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
-        return self._names[column]
+        found: Names = self._columns[column]
+        return found
 
-    def strings(self, column: str) -> np.ndarray:
-        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``, ``(N,)`` of numpy's strings."""
-        return self._strings[column]
+    def strings(self, column: str) -> Texts:
+        """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
+        found: Texts = self._columns[column]
+        return found
 
     def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
         """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
@@ -173,19 +219,16 @@ class UtteranceTable(Sequence[Utterance]):
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        strings = {name: column[rows] for name, column in self._strings.items()}
-        names = {name: column.select(rows) for name, column in self._names.items()}
-        rated = None if self.dimensions is None else self.dimensions[rows]
-        return UtteranceTable(strings, names, self.times[rows], rated)
+        columns = {name: column.select(rows) for name, column in self._columns.items()}
+        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
-        strings = {name: np.concatenate([column, other.strings(name)]) for name, column in self._strings.items()}
-        names = {name: column.join(other.names(name)) for name, column in self._names.items()}
+        columns = {name: column.join(other._columns[name]) for name, column in self._columns.items()}
         rated = None
         if self.dimensions is not None or other.dimensions is not None:
             rated = np.concatenate([self._rated(), other._rated()])
-        return UtteranceTable(strings, names, np.concatenate([self.times, other.times]), rated)
+        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
 
     def _rated(self) -> np.ndarray:
         return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
@@ -194,7 +237,7 @@ class UtteranceTable(Sequence[Utterance]):
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return replace(self, _names={**self._names, "split": Names(list(numbers), codes)})
+        return replace(self, _columns={**self._columns, "split": Names(list(numbers), codes)})
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
@@ -212,8 +255,7 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        values: dict[str, Any] = {name: column[index] for name, column in self._strings.items()}
-        values |= {name: column[index] for name, column in self._names.items()}
+        values: dict[str, Any] = {name: column[index] for name, column in self._columns.items()}
         path, votes = Path(values.pop("folder"), values.pop("name")), dict(values.pop("votes"))
         rated = {} if self.dimensions is None else _known(self.dimensions[index])
         end = None if math.isnan(end) else end
@@ -244,6 +286,6 @@ def repeated_rows(*columns: np.ndarray) -> list[tuple[int, int]]:
     return sorted(pairs, key=lambda pair: pair[1])
 
 
-def read_table(corpus: Corpus, fold: Fold | None) -> UtteranceTable:
+def read_table(corpus: Corpus, fold: Share | None) -> UtteranceTable:
     """Return the utterances of a corpus with its own splits, or with those of a fold."""
     return UtteranceTable.of(corpus.utterances() if fold is None else corpus.utterances_in(fold))

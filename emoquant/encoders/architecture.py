@@ -12,6 +12,8 @@ from typing import Any
 import torch
 
 from emoquant.audio._torchaudio import ensure_torchaudio
+from emoquant.storage.documents import read_yaml
+from emoquant.storage.shipped import CHECKPOINTS
 
 #: funasr's ``Emotion2vec``: a network whose parts the type checker cannot know.
 Network = Any
@@ -31,58 +33,8 @@ EMOTION2VEC_LABELS = (
 
 #: Convolutions of the public models as (channels, kernel, stride): a receptive field of 400 samples, a hop of 320.
 PUBLIC_FRONT_END = "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512, 2, 2)] * 2"
-
-
-#: What is the same in every network: the settings of the public models, without masking and without the decoder.
-_NETWORK: dict[str, Any] = {
-    "loss_beta": 0.0,
-    "loss_scale": None,
-    "start_drop_path_rate": 0.0,
-    "end_drop_path_rate": 0.0,
-    "norm_eps": 1e-5,
-    "norm_affine": True,
-    "attention_dropout": 0.0,
-    "activation_dropout": 0.0,
-    "dropout_input": 0.0,
-    "layerdrop": 0.0,
-    "layer_norm_first": False,
-    "end_of_block_targets": False,
-    "clone_batch": 1,
-    "normalize": True,
-}
-
-_AUDIO: dict[str, Any] = {
-    "type": "AUDIO",
-    "prenet_layerdrop": 0.0,
-    "start_drop_path_rate": 0.0,
-    "end_drop_path_rate": 0.0,
-    "init_extra_token_zero": True,
-    "mask_noise_std": 0.01,
-    "mask_prob_min": None,
-    "mask_prob": 0.5,
-    "inverse_mask": False,
-    "mask_prob_adjust": 0.05,
-    "keep_masked_pct": 0.0,
-    "mask_length": 5,
-    "add_masks": False,
-    "remove_masks": False,
-    "mask_dropout": 0.0,
-    "encoder_zero_mask": True,
-    "mask_channel_prob": 0.0,
-    "mask_channel_length": 64,
-    "ema_local_encoder": False,
-    "local_grad_mult": 1.0,
-    "use_alibi_encoder": True,
-    "alibi_scale": 1.0,
-    "learned_alibi": False,
-    "alibi_max_pos": None,
-    "learned_alibi_scale": True,
-    "learned_alibi_scale_per_head": True,
-    "learned_alibi_scale_per_layer": False,
-    "decoder": None,
-    "extractor_mode": "layer_norm",
-    "conv_pos_pre_ln": False,
-}
+#: A shipped model, whose settings beside the sizes every other network of the kind has, too.
+_SHIPPED = CHECKPOINTS / "emotion2vec-tiny" / "config.yaml"
 
 
 @contextlib.contextmanager
@@ -160,8 +112,9 @@ def emotion2vec_config(
         raise ValueError(
             f"dim={dim} must be a multiple of heads={heads} and of positional_groups={positional_groups}: change one"
         )
+    shipped = read_yaml(_SHIPPED)["model_conf"]
     audio = {
-        **_AUDIO,
+        **shipped["modalities"]["audio"],
         "prenet_depth": prenet_depth,
         "prenet_dropout": dropout,
         "num_extra_tokens": extra_tokens,
@@ -173,7 +126,7 @@ def emotion2vec_config(
         "conv_pos_depth": positional_depth,
     }
     return {
-        **_NETWORK,
+        **shipped,
         "embed_dim": dim,
         "depth": depth,
         "num_heads": heads,

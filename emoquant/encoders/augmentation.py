@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor, nn
 
+from emoquant.types import length_mask
+
 
 class WaveformAugmentation(nn.Module):
     """Changes of speed, noise, equalisation and gain, drawn anew for every utterance.
@@ -52,7 +54,7 @@ class WaveformAugmentation(nn.Module):
             waveforms, lengths = _change_speed(
                 waveforms, lengths, self._draw(len(lengths), waveforms, self.speed).exp()
             )
-        inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths[:, None]
+        inside = length_mask(lengths, waveforms.shape[1])
         if self.equalizer:
             waveforms = self._equalize(waveforms)
         if self.noise:
@@ -90,7 +92,7 @@ def _change_speed(waveforms: Tensor, lengths: Tensor, factors: Tensor) -> tuple[
     left = positions.long().clamp_max(waveforms.shape[1] - 2)
     weight = (positions - left).clamp(0, 1)
     mixed = torch.lerp(waveforms.gather(1, left), waveforms.gather(1, left + 1), weight)
-    return mixed * (torch.arange(mixed.shape[1], device=mixed.device) < lengths_out[:, None]), lengths_out
+    return mixed * length_mask(lengths_out, mixed.shape[1]), lengths_out
 
 
 def coloured_noise(count: int, samples: int, device: torch.device) -> Tensor:

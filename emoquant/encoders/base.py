@@ -64,6 +64,35 @@ class FrameEncoder(nn.Module, ABC):
             ValueError: An utterance is too short for one frame.
         """
 
+    def checked_counts(self, waveforms: Tensor, lengths: Tensor, field: int) -> Tensor:
+        """Return the frames of each utterance of a batch, at least one.
+
+        Args:
+            waveforms: As of :meth:`forward`.
+            lengths: As of :meth:`forward`.
+            field: Samples that one frame needs.
+
+        Raises:
+            ValueError: Shapes do not fit, a length is beyond the waveforms, or an utterance is too short for a frame.
+        """
+        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
+            raise ValueError(
+                f"expected waveforms (B, N) and lengths (B,), got {tuple(waveforms.shape)} and {tuple(lengths.shape)}"
+            )
+        if int(lengths.max()) > waveforms.shape[1]:
+            raise ValueError(
+                f"lengths go up to {int(lengths.max())} samples, the waveforms only to {waveforms.shape[1]}"
+            )
+        counts = self.frame_lengths(lengths)
+        if int(counts.min()) < 1:
+            worst = int(lengths.argmin())
+            raise ValueError(
+                f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {field} "
+                f"({1000 * field / self.sample_rate:.0f} ms at {self.sample_rate // 1000} kHz) are needed for one "
+                "frame; leave it out or join it with its neighbour"
+            )
+        return counts
+
     @abstractmethod
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """Return the frames that waveforms of these lengths (samples) give, ``(B,)`` int64; 0 if too short."""

@@ -6,7 +6,7 @@ what ``configuration.json`` names) and, for a model with a classification head, 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from torch import Tensor
 from emoquant.encoders.architecture import Network
 from emoquant.encoders.frames import front_end_layers
 from emoquant.storage.documents import read_json, read_yaml
-from emoquant.storage.files import read_tensors, read_text, whole_file
+from emoquant.storage.files import read_tensors, read_text, write_tensors, write_whole
 from emoquant.storage.rebuilding import require_weights
 
 _CONFIGURATION = {
@@ -207,19 +207,8 @@ def write_directory(
     conf["scope_map"] = ["d2v_model.", "none"]
     weights = {name: value.detach().to("cpu", dtype).contiguous() for name, value in network.state_dict().items()}
     path.mkdir(parents=True, exist_ok=True)
-    _write(path / "config.yaml", lambda file: file.write_text(yaml.safe_dump(conf, sort_keys=False), encoding="utf-8"))
-    _write(path / "configuration.json", lambda file: file.write_text(json.dumps(_CONFIGURATION, indent=2) + "\n"))
+    write_whole(path / "config.yaml", yaml.safe_dump(conf, sort_keys=False).encode())
+    write_whole(path / "configuration.json", (json.dumps(_CONFIGURATION, indent=2) + "\n").encode())
     if labels:
-        _write(path / "tokens.txt", lambda file: file.write_text("\n".join(labels) + "\n", encoding="utf-8"))
-    _write(path / "model.pt", lambda file: _save({"model": weights}, file))
-
-
-def _save(content: object, path: Path) -> None:
-    """Save through an open file: given a path, torch writes its name into the file, which is another every time."""
-    with path.open("wb") as file:
-        torch.save(content, file)
-
-
-def _write(path: Path, write: Callable[[Path], object]) -> None:
-    with whole_file(path) as partial:
-        write(partial)
+        write_whole(path / "tokens.txt", ("\n".join(labels) + "\n").encode())
+    write_tensors(path / "model.pt", {"model": weights})

@@ -164,23 +164,8 @@ class Emotion2Vec(FrameEncoder):
         return frames.context_features(self.load(), local, counts)
 
     def _prepare(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
-            raise ValueError(
-                f"expected waveforms (B, N) and lengths (B,), got {tuple(waveforms.shape)} and {tuple(lengths.shape)}"
-            )
         lengths = lengths.to(waveforms.device)
-        if int(lengths.max()) > waveforms.shape[1]:
-            raise ValueError(
-                f"lengths go up to {int(lengths.max())} samples, the waveforms only to {waveforms.shape[1]}"
-            )
-        counts = self.frame_lengths(lengths)
-        if int(counts.min()) < 1:
-            worst = int(lengths.argmin())
-            raise ValueError(
-                f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {self.receptive_field} "
-                f"({1000 * self.receptive_field / self.sample_rate:.0f} ms at 16 kHz) are needed for one frame; leave "
-                "it out or join it with its neighbour"
-            )
+        counts = self.checked_counts(waveforms, lengths, self.receptive_field)
         self.load().to(waveforms.device)  # the weights are loaded late, after the encoder itself was moved
         if self.model_conf["normalize"]:
             waveforms = frames.normalize_waveforms(waveforms, lengths)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.encoders.architecture import Network, alibi_slopes
+from emoquant.types import length_mask
 
 #: Convolutions in front of the network at most.
 _MOST_LAYERS = 64
@@ -77,7 +78,7 @@ def normalize_waveforms(waveforms: Tensor, lengths: Tensor) -> Tensor:
         waveforms: ``(B, N)``; what lies past an utterance's length is ignored.
         lengths: Samples of each utterance, ``(B,)``, at least 1.
     """
-    inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths[:, None]
+    inside = length_mask(lengths, waveforms.shape[1])
     samples = waveforms.float().masked_fill(~inside, 0.0)
     count = lengths[:, None].to(samples.dtype)
     centred = (samples - samples.sum(1, keepdim=True) / count).masked_fill(~inside, 0.0)
@@ -102,7 +103,7 @@ def context_features(network: Network, local: Tensor, lengths: Tensor) -> Tensor
         Features ``(B, T, D)`` float32, zeros past the end of an utterance.
     """
     audio = network.modality_encoders["AUDIO"]
-    padded = torch.arange(local.shape[1], device=local.device) >= lengths[:, None]
+    padded = ~length_mask(lengths, local.shape[1])
     inside = ~padded.unsqueeze(-1)
     x = local * inside
     x = x + _positions(audio.relative_positional_encoder, x, inside)

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from emoquant.audio.mel import MelSettings
 from emoquant.encoders.base import EmotionHead, FrameEncoder
+from emoquant.types import length_mask
 
 
 class LogMelEncoder(FrameEncoder):
@@ -35,18 +36,10 @@ class LogMelEncoder(FrameEncoder):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return frames ``(B, T, D)`` and their number ``(B,)``; see the base class."""
-        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
-            raise ValueError(f"expected (B, N) samples and (B,) lengths, not {waveforms.shape} and {lengths.shape}")
-        counts = self.frame_lengths(lengths)
-        if not self.mel.hop <= int(lengths.min()) <= int(lengths.max()) <= waveforms.shape[1]:
-            raise ValueError(
-                f"lengths must be in [{self.mel.hop}, {waveforms.shape[1]}] samples, not {lengths.tolist()}: leave out "
-                "what is shorter than 20 ms"
-            )
-        inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths.unsqueeze(1)
-        frames = self.scale * self.mel(waveforms.float().masked_fill(~inside, 0.0))[:, : int(counts.max())]
-        past = torch.arange(frames.shape[1], device=frames.device) >= counts.unsqueeze(1)
-        return frames.masked_fill(past.unsqueeze(-1), 0.0), counts
+        counts = self.checked_counts(waveforms, lengths, self.mel.hop)
+        samples = waveforms.float().masked_fill(~length_mask(lengths, waveforms.shape[1]), 0.0)
+        frames = self.scale * self.mel(samples)[:, : int(counts.max())]
+        return frames.masked_fill(~length_mask(counts, frames.shape[1]).unsqueeze(-1), 0.0), counts
 
     def frame_lengths(self, lengths: Tensor) -> Tensor:
         """Return the frames of waveforms of these lengths (samples), ``(B,)`` int64; 0 below 20 ms."""

@@ -18,6 +18,7 @@ from emoquant.storage.files import read_tensors
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import shipped_path
+from emoquant.types import length_mask
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.
 _MEL = MelSettings.generspeech(n_fft=400, hop=160, window=400, mels=40, fmin=0.0, fmax=8000.0)
@@ -44,8 +45,7 @@ def raise_level(waveforms: Tensor, lengths: Tensor) -> Tensor:
         waveforms: Samples, ``(B, N)``.
         lengths: Samples of each, ``(B,)`` int64.
     """
-    inside = torch.arange(waveforms.shape[1], device=waveforms.device) < lengths.unsqueeze(1)
-    waveforms = waveforms.float().masked_fill(~inside, 0.0)
+    waveforms = waveforms.float().masked_fill(~length_mask(lengths, waveforms.shape[1]), 0.0)
     level = (waveforms.square().sum(1) / lengths).clamp(min=1e-12).sqrt()
     return waveforms * (10 ** (_LEVEL / 20) / level).clamp(min=1.0).unsqueeze(1)
 
@@ -122,12 +122,12 @@ class LSTMEncoder(FrameEncoder):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""
-        self._check(waveforms, lengths)
+        counts = self.checked_counts(waveforms, lengths, _MEL.hop if self.output == "states" else 1)
         frames = self.spectra(waveforms, lengths)
         if self.output == "states":
-            return self._states(frames, lengths)
+            return self._states(frames, counts)
         starts = [window_starts(self._mel_frames(length)) for length in lengths.tolist()]
-        counts = torch.tensor([len(each) for each in starts], device=waveforms.device)
+        counts = counts.to(waveforms.device)
         rows = torch.repeat_interleave(torch.arange(len(starts), device=waveforms.device), counts)
         begins = torch.tensor([start for each in starts for start in each], device=waveforms.device)
         places = begins.unsqueeze(1) + torch.arange(WINDOW, device=waveforms.device)
@@ -135,22 +135,15 @@ class LSTMEncoder(FrameEncoder):
         pieces = frames[rows.unsqueeze(1), places.clamp(max=frames.shape[1] - 1)]
         vectors = self.windows(pieces, (sizes - begins).clamp(max=WINDOW))
         out = vectors.new_zeros(len(starts), int(counts.max()), self.dim)
-        out[torch.arange(out.shape[1], device=out.device) < counts.unsqueeze(1)] = vectors
+        out[length_mask(counts, out.shape[1])] = vectors
         return out, counts
 
-    def _states(self, spectra: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def _states(self, spectra: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
         """Return means of the states of two mel frames each, ``(B, F, D)``, and their number ``(B,)``."""
-        counts = self.frame_lengths(lengths)
-        if int(counts.min()) < 1:
-            raise ValueError(
-                f"an utterance has {int(lengths.min())} samples, expected at least {_MEL.hop} (10 ms) for a frame; "
-                "leave it out or join it with its neighbour"
-            )
         steps = int(counts.max())
         states, _ = self.lstm(spectra[:, : _PAIR * steps])
         means = self.scale * states.float().unflatten(1, (steps, _PAIR)).mean(2)
-        inside = torch.arange(steps, device=means.device) < counts.unsqueeze(1)
-        return means * inside.unsqueeze(-1), counts
+        return means * length_mask(counts, steps).unsqueeze(-1), counts
 
     def spectra(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return mel powers, or their logarithms, ``(B, T, 40)`` of waveforms ``(B, N)`` with these lengths."""
@@ -216,13 +209,6 @@ class LSTMEncoder(FrameEncoder):
     @staticmethod
     def _mel_frames(samples: int) -> int:
         return _MEL.frames(samples)
-
-    @staticmethod
-    def _check(waveforms: Tensor, lengths: Tensor) -> None:
-        if waveforms.ndim != 2 or lengths.shape != waveforms.shape[:1]:
-            raise ValueError(f"expected (B, N) samples and (B,) lengths, not {waveforms.shape} and {lengths.shape}")
-        if len(lengths) and not 0 < int(lengths.min()) <= int(lengths.max()) <= waveforms.shape[1]:
-            raise ValueError(f"lengths must be in [1, {waveforms.shape[1]}] samples, not {lengths.tolist()}")
 
     def _fill(self, state: dict[str, Any], path: Path) -> None:
         wanted, kind = self.state_dict().keys(), bool(state.setdefault("logarithmic", torch.tensor(False)))

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.encoders.augmentation import coloured_noise
+from emoquant.types import length_mask
 
 _RATE = 16_000
 #: Samples of a block whose level is looked at where a pause may go.
@@ -67,8 +68,7 @@ class Pauses(nn.Module):
         source = torch.where(at < place, at, at - within[:, None]).clamp(0, waveforms.shape[1] - 1)
         level = (waveforms.square().sum(1) / lengths).sqrt()
         tone = self._tone(level * chosen, at.shape[1])
-        inside = torch.arange(at.shape[1], device=device) < longer[:, None]
-        return (waveforms.gather(1, source) * spoken + tone) * inside, longer
+        return (waveforms.gather(1, source) * spoken + tone) * length_mask(longer, at.shape[1]), longer
 
     @staticmethod
     def _place(waveforms: Tensor, lengths: Tensor) -> Tensor:

@@ -77,14 +77,6 @@ def model_family(folder: Path) -> str:
     return family
 
 
-def is_pretrained(folder: Path) -> bool:
-    """Whether a folder holds a model in transformers' format."""
-    try:
-        return bool(model_family(folder))
-    except (FileNotFoundError, ValueError):
-        return False
-
-
 def _weights(folder: Path) -> list[Path]:
     found: list[Path] = []
     for pattern in _WEIGHTS:

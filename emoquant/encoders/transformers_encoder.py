@@ -172,13 +172,7 @@ class TransformersEncoder(FrameEncoder):
     ) -> tuple[Tensor, Tensor]:
         """Return what is chosen of the hidden states of every utterance, zeros past its end."""
         lengths = lengths.to(waveforms.device)
-        counts = self.frame_lengths(lengths)
-        if int(counts.min()) < 1:
-            worst = int(lengths.argmin())
-            raise ValueError(
-                f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {self.front_end.field} "
-                "are needed for one frame; leave it out or join it with its neighbour"
-            )
+        counts = self.checked_counts(waveforms, lengths, self.front_end.field)
         windows = Windows(self.window, self.overlap, self.sample_rate, self.front_end.hop, self.front_end.field)
         plans = [plan_windows(int(length), windows) for length in lengths.tolist()]
         parts = [row[start:stop] for row, plan in zip(waveforms, plans, strict=True) for start, stop in plan]

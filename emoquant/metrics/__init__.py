@@ -1,15 +1,13 @@
 """What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
 
 from emoquant.metrics.choice import CodebookChoice, MatchedCodebook
-from emoquant.metrics.decisions import Decisions, Recognition, kl_bits
+from emoquant.metrics.decisions import kl_bits
 from emoquant.metrics.distinct import DistinctOutputs, count_distinct, output_hashes
 from emoquant.metrics.drift import attraction, drift_towards, null_drift, random_directions, remaining_distance
 from emoquant.metrics.intervals import Blocks
-from emoquant.metrics.measures import Direction, Fidelity, Measure, Observation, Rate
+from emoquant.metrics.measures import Measure
 from emoquant.metrics.rate import CodeHistogram, bits_per_frame, perplexity, skip_rate, usage
-from emoquant.metrics.ratios import Figure
 from emoquant.metrics.recognition import (
-    Confusion,
     accuracy,
     f1,
     label_entropy,
@@ -19,7 +17,6 @@ from emoquant.metrics.recognition import (
     unweighted_average_recall,
 )
 from emoquant.metrics.references import References, ReferenceVectors
-from emoquant.metrics.shrinkage import Shrinkage
 from emoquant.metrics.similarity import (
     cosine,
     distortion,
@@ -27,11 +24,11 @@ from emoquant.metrics.similarity import (
     utterance_similarity,
     utterance_vectors,
 )
-from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, WithinScatter, make_space, metric_in
+from emoquant.metrics.spaces import Space, SpaceDirections, SpaceName, make_space, metric_in
 from emoquant.metrics.strata import ByAgreement, BySpeaker, Strata
 from emoquant.metrics.sweep import SweepMetrics
 from emoquant.metrics.triplets import Crossed, CrossedVectors, triplet_rows, triplet_shares
-from emoquant.metrics.votes import Votes, js_divergence, top2_hits
+from emoquant.metrics.votes import Votes
 
 __all__ = [
     "Blocks",
@@ -39,29 +36,19 @@ __all__ = [
     "BySpeaker",
     "CodeHistogram",
     "CodebookChoice",
-    "Confusion",
     "Crossed",
     "CrossedVectors",
-    "Decisions",
-    "Direction",
     "DistinctOutputs",
-    "Fidelity",
-    "Figure",
     "MatchedCodebook",
     "Measure",
-    "Observation",
-    "Rate",
-    "Recognition",
     "ReferenceVectors",
     "References",
-    "Shrinkage",
     "Space",
     "SpaceDirections",
     "SpaceName",
     "Strata",
     "SweepMetrics",
     "Votes",
-    "WithinScatter",
     "accuracy",
     "attraction",
     "bits_per_frame",
@@ -71,7 +58,6 @@ __all__ = [
     "drift_towards",
     "f1",
     "frame_similarity",
-    "js_divergence",
     "kl_bits",
     "label_entropy",
     "label_information",
@@ -85,7 +71,6 @@ __all__ = [
     "recall",
     "remaining_distance",
     "skip_rate",
-    "top2_hits",
     "triplet_rows",
     "triplet_shares",
     "unweighted_average_recall",

@@ -132,7 +132,7 @@ class CodebookChoice(Metric):
                 f"{self.name}: codecs that are compared must have {'equally many' if self.by_place else 'the same'} "
                 f"points, got {sorted(grids)}"
             )
-        self.points = tuple(_mean(place) for place in zip(*self.grids.values(), strict=True))
+        self.points = tuple(common_point(place) for place in zip(*self.grids.values(), strict=True))
         self.columns = torch.zeros(0, dtype=torch.int64) if labels is None else class_columns(self.emotions, labels)
         if self.fall_back is not None and labels is None:
             raise ValueError(f"{self.name}: there is no classifier to fall back on; leave out fall_back")
@@ -237,7 +237,7 @@ class MatchedCodebook(CodebookChoice):
         return first._replace(logits=own[..., self.columns.to(heard.device)])
 
 
-def _mean(points: Sequence[float]) -> float:
+def common_point(points: Sequence[float]) -> float:
     """Return the geometric mean of operating points; the point itself where they are the same."""
     if len({*points}) == 1 or min(points) <= 0:
         return points[0]

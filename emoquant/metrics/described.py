@@ -21,9 +21,9 @@ def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:
     rows: list[Row] = []
     for codec in codecs:
         for emotion, share in codec.trained_on.items():
-            rows.append(_row(corpus, codec, emotion, "trained_on", share))
+            rows.append(Row.known(corpus, codec.name, "trained_on", share, emotion=emotion))
         if isinstance(codec, Mixture) and len(codec.weights) == 2:
-            rows.append(_row(corpus, codec, "all", f"partner_share/{codec.rule}", float(codec.weights[1])))
+            rows.append(Row.known(corpus, codec.name, f"partner_share/{codec.rule}", float(codec.weights[1])))
     return rows
 
 
@@ -37,8 +37,4 @@ def decision_row(corpus: str, classes: int, utterances: int, seconds: float) -> 
         seconds: Their length together.
     """
     value = utterances * math.log2(classes) / seconds
-    return Row(corpus, "none", math.nan, "all", "decision_bits_per_second", value, math.nan, math.nan, utterances)
-
-
-def _row(corpus: str, codec: Codec, emotion: str, metric: str, value: float) -> Row:
-    return Row(corpus, codec.name, math.nan, emotion, metric, value, math.nan, math.nan, 0)
+    return Row.known(corpus, "none", "decision_bits_per_second", value, n=utterances)

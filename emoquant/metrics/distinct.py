@@ -4,6 +4,8 @@ import torch
 from torch import Tensor
 from torchmetrics import Metric
 
+from emoquant.types import length_mask
+
 _RANGE = 2**62
 _EMPTY = 2**62
 
@@ -31,7 +33,7 @@ def output_hashes(codes: Tensor, features: Tensor, lengths: Tensor, seed: int = 
     frames = _mix(((symbols.long() + 2) * odd[:-1]).sum(-1))  # (..., B, T), products wrap around
     fresh = torch.ones_like(frames, dtype=torch.bool)
     fresh[..., 1:] = frames[..., 1:] != frames[..., :-1]
-    fresh &= torch.arange(frames.shape[-1], device=frames.device) < lengths[:, None]
+    fresh &= length_mask(lengths, frames.shape[-1])
     place = fresh.cumsum(-1) - 1
     powers = torch.cumprod(odd[-1].expand(frames.shape[-1]), 0)
     total = (frames * powers[place.clamp_min(0)] * fresh).sum(-1)

@@ -126,7 +126,7 @@ def method_rows(
     for way, counts, scores in zip(ways, held, f1, strict=True):
         n = int(counts[:, 0].sum())
         rows += [
-            Row(corpus, way.name, point, "all", "validation_f1", score, math.nan, math.nan, n)
+            Row.known(corpus, way.name, "validation_f1", score, point, n=n)
             for point, score in zip(way.points, scores.tolist(), strict=True)
         ]
         place, own = chosen[way.name], tested[way.name]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from emoquant.types import length_mask
+
 #: Strengths of the ridge penalty that are tried, relative to the mean eigenvalue of the kernel.
 _PENALTIES = tuple(10.0**power for power in range(-5, 3))
 
@@ -124,7 +126,7 @@ def code_histograms(codes: Tensor, lengths: Tensor, codewords: int) -> Tensor:
         [[0.75, 0.25]]
     """
     size, frames, positions = codes.shape
-    inside = (torch.arange(frames) < lengths[:, None])[..., None].expand_as(codes).float()
+    inside = length_mask(lengths, frames)[..., None].expand_as(codes).float()
     flat = codes.long() + torch.arange(positions) * codewords
     counts = torch.zeros(size, positions * codewords).scatter_add_(1, flat.flatten(1), inside.flatten(1))
     return (counts / lengths[:, None]).sqrt()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from emoquant.labels import canonical_emotion
 
@@ -170,45 +169,3 @@ def _diagonal(confusion: Tensor, columns: Tensor) -> Tensor:
         )
     rows = torch.arange(columns.shape[0], device=confusion.device)
     return confusion[..., rows, columns.to(confusion.device)]
-
-
-class Confusion(Metric):
-    """Counts of true emotions against predicted classes, of a fixed shape and exact over processes.
-
-    Args:
-        emotions: Canonical names of the corpus's emotions.
-        labels: Classes in the order of the logits, in any listed spelling.
-
-    Raises:
-        ValueError: The classifier has no class for an emotion.
-    """
-
-    full_state_update = False
-    counts: Tensor
-
-    def __init__(self, emotions: Sequence[str], labels: Sequence[str]) -> None:
-        super().__init__()
-        self.emotions = list(emotions)
-        self.columns = class_columns(emotions, labels)
-        self.add_state("counts", torch.zeros(len(emotions), len(labels), dtype=torch.int64), dist_reduce_fx="sum")
-
-    def update(self, preds: Tensor, target: Tensor) -> None:
-        """Count utterances.
-
-        Args:
-            preds: Logits ``(B, L)``.
-            target: Emotion of each utterance, ``(B,)`` int64.
-        """
-        classes = self.counts.shape[1]
-        cells = target * classes + preds.argmax(-1)
-        self.counts += torch.bincount(cells, minlength=self.counts.numel()).view_as(self.counts)
-
-    def compute(self) -> Tensor:
-        """Return the counts, ``(C, L)`` int64.
-
-        Raises:
-            ValueError: No utterance was counted.
-        """
-        if int(self.counts.sum()) == 0:
-            raise ValueError("no utterance was counted: the split or the limit on its batches is empty")
-        return self.counts

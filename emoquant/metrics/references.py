@@ -18,11 +18,13 @@ class References(NamedTuple):
         centroids: Mean of the utterance vectors of each emotion, ``(C, D)`` float64.
         mean: Mean of all frames, ``(D,)`` float64.
         counts: Utterances behind each centroid, ``(C,)`` int64.
+        covariance: Shrunk covariance within emotions, ``(D, D)`` float64; None where it was not asked for.
     """
 
     centroids: Tensor
     mean: Tensor
     counts: Tensor
+    covariance: Tensor | None = None
 
 
 class ReferenceVectors(Metric):
@@ -31,6 +33,7 @@ class ReferenceVectors(Metric):
     Args:
         emotions: Names of the emotions, in the order of their indices.
         dim: Feature dimensions ``D``.
+        scatter: Whether the covariance within emotions is computed, too.
     """
 
     full_state_update = False
@@ -38,13 +41,16 @@ class ReferenceVectors(Metric):
     counts: Tensor
     frame_sum: Tensor
     frames: Tensor
+    products: Tensor
 
-    def __init__(self, emotions: Sequence[str], dim: int) -> None:
+    def __init__(self, emotions: Sequence[str], dim: int, scatter: bool = False) -> None:
         super().__init__()
         self.emotions = list(emotions)
         self.add_state("sums", torch.zeros(len(emotions), dim, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("counts", torch.zeros(len(emotions), dtype=torch.int64), dist_reduce_fx="sum")
         self.add_state("frame_sum", torch.zeros(dim, dtype=torch.float64), dist_reduce_fx="sum")
+        wide = dim if scatter else 0
+        self.add_state("products", torch.zeros(wide, wide, dtype=torch.float64), dist_reduce_fx="sum")
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, batch: Batch) -> None:
@@ -58,12 +64,15 @@ class ReferenceVectors(Metric):
         self.counts.index_add_(0, batch.emotions, torch.ones_like(batch.emotions))
         self.frame_sum += (vectors * batch.lengths[:, None]).sum(0)
         self.frames += batch.lengths.sum()
+        if self.products.numel():
+            self.products += vectors.T @ vectors
 
     def compute(self) -> References:
         """Return centroids and mean.
 
         Raises:
-            ValueError: An emotion has no utterance in the training split.
+            ValueError: An emotion has no utterance in the training split, or, with ``scatter``, there are not more
+                utterances than emotions, or they do not differ.
         """
         missing = [name for name, count in zip(self.emotions, self.counts.tolist(), strict=True) if count == 0]
         if missing:
@@ -71,4 +80,31 @@ class ReferenceVectors(Metric):
                 f"no centroid for {', '.join(missing)}: the training split has no such utterance; "
                 "leave the emotion out of the data's `emotions` or split the corpus otherwise"
             )
-        return References(self.sums / self.counts[:, None], self.frame_sum / self.frames, self.counts.clone())
+        centroids = self.sums / self.counts[:, None]
+        covariance = self._covariance(centroids) if self.products.numel() else None
+        return References(centroids, self.frame_sum / self.frames, self.counts.clone(), covariance)
+
+    def _covariance(self, centroids: Tensor) -> Tensor:
+        degrees = int(self.counts.sum()) - len(self.counts)
+        scatter = self.products - self.sums.T @ centroids
+        if degrees < 1 or not float(scatter.trace()) > 0:
+            raise ValueError(
+                f"a space of {int(self.counts.sum())} training utterances cannot be fitted: within an emotion none "
+                "differs from another; leave out the option `spaces` or take more training utterances"
+            )
+        return shrunk_covariance(scatter / degrees, degrees)
+
+
+def shrunk_covariance(covariance: Tensor, degrees: int) -> Tensor:
+    """Return a covariance shrunk towards a multiple of the identity by the OAS rule.
+
+    Args:
+        covariance: Sample covariance, ``(D, D)``.
+        degrees: Independent observations behind it.
+    """
+    size = len(covariance)
+    trace, squares = covariance.trace(), covariance.square().sum()
+    above = (1 - 2 / size) * squares + trace**2
+    below = (degrees + 1 - 2 / size) * (squares - trace**2 / size)
+    share = 1.0 if not float(below) > 0 else min(1.0, float(above / below))
+    return (1 - share) * covariance + share * trace / size * torch.eye(size, dtype=covariance.dtype).to(covariance)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from emoquant.devices.precision import full_float32
+from emoquant.types import length_mask
 
 _BLOCK_VALUES = 2**18
 
@@ -43,7 +44,7 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
             f"lengths must lie in [1, {frames}] (the padded length), got {int(lengths.min())} to {int(lengths.max())}; "
             "drop utterances without frames before measuring"
         )
-    return torch.arange(frames, device=lengths.device) < lengths[:, None]
+    return length_mask(lengths, frames)
 
 
 def utterance_vectors(features: Tensor, lengths: Tensor) -> Tensor:

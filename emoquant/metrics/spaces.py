@@ -16,14 +16,12 @@ from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
-from torchmetrics import Metric
 
 from emoquant.metrics.measures import Direction, Measure, Observation
 from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.references import References
 from emoquant.metrics.shrinkage import Shrinkage
-from emoquant.metrics.similarity import cosine, utterance_vectors
-from emoquant.types import Batch
+from emoquant.metrics.similarity import cosine
 
 SpaceName = Literal["whitened", "lda", "logits"]
 
@@ -63,74 +61,13 @@ def metric_in(metric: str, space: str) -> str:
     return f"{stem}@{space}{slash}{target}" if space else metric
 
 
-class WithinScatter(Metric):
-    """Sums that give the covariance within emotions, exact over processes.
-
-    Args:
-        emotions: Number of emotions ``C``.
-        dim: Feature dimensions ``D``.
-    """
-
-    full_state_update = False
-    sums: Tensor
-    counts: Tensor
-    products: Tensor
-
-    def __init__(self, emotions: int, dim: int) -> None:
-        super().__init__()
-        self.add_state("sums", torch.zeros(emotions, dim, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("counts", torch.zeros(emotions, dtype=torch.int64), dist_reduce_fx="sum")
-        self.add_state("products", torch.zeros(dim, dim, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, batch: Batch) -> None:
-        """Take in a batch of the training split.
-
-        Args:
-            batch: Frame features with their emotions.
-        """
-        vectors = utterance_vectors(batch.features, batch.lengths).double()
-        self.sums.index_add_(0, batch.emotions, vectors)
-        self.counts.index_add_(0, batch.emotions, torch.ones_like(batch.emotions))
-        self.products += vectors.T @ vectors
-
-    def compute(self) -> tuple[Tensor, Tensor]:
-        """Return the centroids ``(C, D)`` and the shrunk covariance within emotions ``(D, D)``, float64.
-
-        Raises:
-            ValueError: There are not more utterances than emotions, or they do not differ.
-        """
-        degrees = int(self.counts.sum()) - int((self.counts > 0).sum())
-        centroids = self.sums / self.counts[:, None]
-        scatter = self.products - self.sums.T @ centroids
-        if degrees < 1 or not float(scatter.trace()) > 0:
-            raise ValueError(
-                f"a space of {int(self.counts.sum())} training utterances cannot be fitted: within an emotion none "
-                "differs from another; leave out the option `spaces` or take more training utterances"
-            )
-        return centroids, shrunk_covariance(scatter / degrees, degrees)
-
-
-def shrunk_covariance(covariance: Tensor, degrees: int) -> Tensor:
-    """Return a covariance shrunk towards a multiple of the identity by the OAS rule.
-
-    Args:
-        covariance: Sample covariance, ``(D, D)``.
-        degrees: Independent observations behind it.
-    """
-    size = len(covariance)
-    trace, squares = covariance.trace(), covariance.square().sum()
-    above = (1 - 2 / size) * squares + trace**2
-    below = (degrees + 1 - 2 / size) * (squares - trace**2 / size)
-    share = 1.0 if not float(below) > 0 else min(1.0, float(above / below))
-    return (1 - share) * covariance + share * trace / size * torch.eye(size, dtype=covariance.dtype).to(covariance)
-
-
-def make_space(name: SpaceName, fitted: tuple[Tensor, Tensor], classifier: Callable[[Tensor], Tensor]) -> Space:
+def make_space(name: SpaceName, fitted: References, classifier: Callable[[Tensor], Tensor]) -> Space:
     """Return a space.
 
     Args:
         name: Its name.
-        fitted: What :class:`WithinScatter` computed.
+        fitted: Centroids and covariance of the training split (:class:`ReferenceVectors` with ``scatter``); a space of
+            logits needs none.
         classifier: Gives the logits of utterance vectors.
 
     Raises:
@@ -145,8 +82,9 @@ def make_space(name: SpaceName, fitted: tuple[Tensor, Tensor], classifier: Calla
             return found - found.mean(-1, keepdim=True)
 
         return Space(name, logits)
-    centroids, covariance = fitted
-    values, vectors = torch.linalg.eigh(covariance)
+    assert fitted.covariance is not None
+    centroids = fitted.centroids
+    values, vectors = torch.linalg.eigh(fitted.covariance)
     matrix, origin = vectors / values.sqrt(), centroids.mean(0)
     if name == "lda":
         spanned = torch.linalg.svd((centroids - origin) @ matrix, full_matrices=False)[2]

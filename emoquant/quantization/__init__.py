@@ -1,6 +1,5 @@
 """Frames to codes and back."""
 
-from emoquant.quantization.base import Quantizer
 from emoquant.quantization.grvq import GroupedResidualVQ
 
-__all__ = ["GroupedResidualVQ", "Quantizer"]
+__all__ = ["GroupedResidualVQ"]

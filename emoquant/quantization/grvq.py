@@ -7,11 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from emoquant.devices.precision import full_float32
-from emoquant.quantization.base import Quantizer
 from emoquant.quantization.codebooks import EmaCodebooks
 from emoquant.quantization.smoothing import Smoother
 from emoquant.quantization.transform import FrameTransform, Kind
-from emoquant.types import Quantized
+from emoquant.types import Quantized, length_mask
 
 #: Codewords of a position at most: codes, of which SKIP is one more, are kept as int16.
 MOST_CODEWORDS = 32_767
@@ -39,7 +38,7 @@ def default_groups(dim: int) -> int:
     return min(candidates, key=lambda groups: (abs(groups - 12), -groups))
 
 
-class GroupedResidualVQ(Quantizer):
+class GroupedResidualVQ(nn.Module):
     """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
 
     A frame is turned into components (:class:`FrameTransform`), which fall into ``G`` groups of ``D / G``. In the order
@@ -153,12 +152,16 @@ class GroupedResidualVQ(Quantizer):
         return nn.functional.pad(self.rough.vectors, (0, 0, 0, 1))
 
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
-        """Return nearest-codeword codes, SKIP included, and their reconstruction; see :meth:`Quantizer.forward`."""
+        """Return nearest-codeword codes, SKIP included, and their reconstruction.
+
+        Args:
+            features: Frame features, ``(B, T, D)``.
+            lengths: Frames of each utterance, ``(B,)`` int64.
+        """
         features = self._checked(features, lengths)
         with full_float32(features.device):
             codes, _ = self.assign(self.transform(features), skip=True)
-            padding = torch.arange(features.shape[1], device=features.device) >= lengths.unsqueeze(1)
-            codes = codes.masked_fill(padding.unsqueeze(-1), -1)
+            codes = codes.masked_fill(~length_mask(lengths, features.shape[1]).unsqueeze(-1), -1)
             return Quantized(codes, self.decode(codes))
 
     def decode(self, codes: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ from emoquant.devices.precision import full_float32
 from emoquant.quantization.codebooks import Statistics, gather_rows, rank_counts, reduce_together, revive, share_buffers
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.quantization.kmeans import kmeans, nearest
-from emoquant.types import Batch
+from emoquant.types import Batch, length_mask
 
 #: The smallest ``dead_below`` that first moving counts are made for: with counts of 0 codewords would vanish.
 LEAST_COUNT = 2.0
@@ -33,10 +33,6 @@ class Progress(NamedTuple):
     usage: Tensor
     revived: int
     frames: int
-
-
-def _valid(features: Tensor, lengths: Tensor) -> Tensor:
-    return torch.arange(features.shape[1], device=features.device) < lengths.unsqueeze(1)
 
 
 def sample(batches: Iterable[Batch], count: int, frames: float, seed: int = 0) -> tuple[Tensor, Tensor]:
@@ -81,7 +77,7 @@ def initialise(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
         ValueError: The sample has fewer than two frames or its variance is not finite and positive.
     """
     with full_float32(features.device):
-        mask = _valid(features, lengths)
+        mask = length_mask(lengths, features.shape[1])
         first = torch.zeros_like(mask)
         first[:, 0] = True
         frames, starts = gather_rows(features.float()[mask]), gather_rows(first[mask])
@@ -156,7 +152,7 @@ def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
         generator: A CPU generator in the same state on all processes (it chooses who replaces dead codewords).
     """
     with full_float32(features.device):
-        mask = _valid(features, lengths)
+        mask = length_mask(lengths, features.shape[1])
         components = quantizer.transform(features)
         codes, (rough, fine) = quantizer.assign(components, skip=False)
         return update(quantizer, codes[mask], (rough[mask], fine[mask]), generator)

@@ -3,8 +3,10 @@
 import csv
 import io
 import math
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, TypeVar
 
 from emoquant.storage.files import read_text, whole_file
 
@@ -12,6 +14,8 @@ from emoquant.storage.files import read_text, whole_file
 _LONGEST = 100_000
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "'")
+#: A kind of typed rows: a ``NamedTuple`` of texts and numbers.
+RowT = TypeVar("RowT", bound=tuple[Any, ...])
 
 
 def csv_cell(text: str) -> str:
@@ -54,20 +58,72 @@ def _cell(value: str | float | int) -> str:
     return csv_cell(value) if isinstance(value, str) else str(value)
 
 
-def read_csv(path: Path, columns: Sequence[str] = (), what: str = "the file") -> Iterator[tuple[int, dict[str, str]]]:
+def append_csv(path: Path, rows: Sequence[RowT]) -> None:
+    """Append typed rows to a file of :func:`write_csv`, with a header if it is new; wait until they are on disk."""
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        if rows and file.tell() == 0:
+            writer.writerow(type(rows[0])._fields)  # type: ignore[attr-defined]  # a NamedTuple
+        writer.writerows([_cell(value) for value in row] for row in rows)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(
+    path: Path, kind: type[RowT], what: str, later: Sequence[str] = (), appended: bool = False, longest: int = 4096
+) -> list[RowT]:
+    """Read typed rows of :func:`write_csv`.
+
+    Args:
+        path: The file.
+        kind: Class of the rows.
+        what: What the file must be, for the message.
+        later: Fields that files of earlier versions lack.
+        appended: Whether rows are appended to the file: a last line that was cut is left out.
+        longest: Characters of the longest text.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: A column is missing or a cell is not of its type; the message names the line.
+    """
+    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]  # a NamedTuple
+    kinds, rows = kind.__annotations__, []
+    for line, record in read_csv(path, [name for name in fields if name not in later], what, appended):
+        try:
+            cells = {name: _value(record[name], kinds[name], longest) for name in fields if name in record}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path}, line {line}: {error}") from error
+        rows.append(kind(**cells))
+    return rows
+
+
+def _value(cell: str, kind: type, longest: int) -> Any:  # noqa: ANN401 - of the kind
+    if kind is float:
+        return float(cell) if cell else math.nan
+    if kind is str and (len(cell) > longest or not cell.isprintable()):
+        raise ValueError(f"{cell[:40]!r}, of {len(cell)} characters, is no name: expected at most {longest}, in a line")
+    return kind(cell)
+
+
+def read_csv(
+    path: Path, columns: Sequence[str] = (), what: str = "the file", appended: bool = False
+) -> Iterator[tuple[int, dict[str, str]]]:
     """Yield the lines of a CSV file with a header: number of the line, and text of each column.
 
     Args:
         path: The file, UTF-8.
         columns: Columns that it must have.
         what: What it must be, for the message.
+        appended: Whether lines are appended to the file: one without its end is left out.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is not UTF-8, a pointer to a file that was not fetched, no CSV, lacks a column or has one twice,
             or a line has not as many cells as the header or one that is too long; the message names file and line.
     """
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    text = text[: text.rfind("\n") + 1] if appended else text
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])
         if missing := [name for name in columns if name not in header]:

@@ -110,6 +110,14 @@ def write_whole(path: Path, data: bytes) -> None:
         partial.write_bytes(data)
 
 
+def write_tensors(path: Path, content: object) -> None:
+    """Write tensors to a file as torch does, whole or not at all; errors as of :func:`whole_file`."""
+    import torch  # late: whoever only writes other files needs none of it
+
+    with whole_file(path) as partial, partial.open("wb") as file:  # given a path, torch writes its name into the file
+        torch.save(content, file)
+
+
 #: First bytes of the small files that stand for a large one that was not fetched, and what fetches it.
 _POINTERS = {
     b"version https://git-lfs.github.com/spec/": "a Git LFS pointer, not the file itself; fetch it: git lfs pull",

@@ -20,7 +20,7 @@ _SPARE_ELEMENTS, _SPARE_TENSORS = 2**24, 4096
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 #: What building from a wrong description may end in.
-_WRONG = (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError,
+WRONG = (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError,
           AssertionError, RecursionError)  # fmt: skip
 
 
@@ -31,9 +31,10 @@ class Budget(TorchFunctionMode):
         state: The weights that the file has.
     """
 
-    def __init__(self, state: Mapping[str, Tensor]) -> None:
+    def __init__(self, state: Mapping[str, Any]) -> None:
         super().__init__()
-        self.elements = 4 * sum(value.numel() for value in state.values()) + _SPARE_ELEMENTS
+        sizes = [value.numel() for value in state.values() if isinstance(value, Tensor)]
+        self.elements = 4 * sum(sizes) + _SPARE_ELEMENTS
         self.tensors = 16 * len(state) + _SPARE_TENSORS
 
     def __torch_function__(
@@ -69,17 +70,23 @@ def require_weights(state: object, source: Path | str) -> Mapping[str, Tensor]:
         raise ValueError(f"{source} holds no weights by name; it is damaged, or of another kind")
     for name, value in state.items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise ValueError(f"{source}: the weights {name} are NaN or infinite; train again, or copy an earlier one")
+            raise ValueError(
+                f"{source} holds NaN or infinity in {name!r}: the training diverged or the file is damaged; train "
+                "again, or copy an earlier one"
+            )
     return state
 
 
-def build(make: Callable[[], ModuleT], state: Mapping[str, Tensor], source: Path | str) -> ModuleT:
+def build(
+    make: Callable[[], ModuleT], state: Mapping[str, Any], source: Path | str, what: str = "its model"
+) -> ModuleT:
     """Return a module that a file describes, its weights not yet filled in.
 
     Args:
         make: Builds it.
         state: The weights that the file has for it; nothing is allocated that they could not fill.
         source: The file, for messages.
+        what: What it describes, for messages.
 
     Raises:
         ValueError: The description is wrong, or of something larger than the weights.
@@ -87,18 +94,33 @@ def build(make: Callable[[], ModuleT], state: Mapping[str, Tensor], source: Path
     try:
         with Budget(state):
             return make()
-    except _WRONG as error:
-        raise ValueError(f"{source} describes its model wrongly: {error or type(error).__name__}") from error
+    except WRONG as error:
+        raise ValueError(f"{source} describes {what} wrongly: {error or type(error).__name__}") from error
 
 
-def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path | str) -> None:
+def require_shapes(module: nn.Module, state: Mapping[str, Any], source: Path | str) -> None:
+    """Check that weights have the names and shapes of a module's; a ValueError names the first that has not."""
+    wanted, given = (
+        {name: tuple(value.shape) for name, value in each.items() if isinstance(value, Tensor)}
+        for each in (module.state_dict(), state)
+    )
+    if wanted != given:
+        name = next(each for each in [*wanted, *given] if wanted.get(each) != given.get(each))
+        raise ValueError(
+            f"the weights in {source} do not fit their description: {name!r} is {given.get(name, 'missing')}, "
+            f"expected {wanted.get(name, 'none')}"
+        )
+
+
+def fill(module: nn.Module, state: Mapping[str, Any], source: Path | str) -> None:
     """Put weights into a module.
 
     Raises:
         ValueError: One is missing, too many, of another shape, NaN or infinite.
     """
-    require_weights(state, source)
+    require_shapes(module, state, source)
     try:
         module.load_state_dict(dict(state))
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(f"the weights in {source} do not fit their description: {error}") from error
+    require_weights(module.state_dict(), source)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from emoquant.storage.csv_files import read_csv, write_csv
+from emoquant.storage.csv_files import read_rows, write_csv
 
 #: Characters of the longest name of a corpus, codec, emotion, metric or stratum.
 _LONGEST_NAME = 200
@@ -51,6 +51,20 @@ class Row(NamedTuple):
     speakers: int = 0
     classifier: str = ""
 
+    @classmethod
+    def known(
+        cls,
+        corpus: str,
+        codec: str,
+        metric: str,
+        value: float,
+        point: float = math.nan,
+        emotion: str = "all",
+        n: int = 0,
+    ) -> "Row":
+        """Return a figure that is known, not estimated: without an interval."""
+        return cls(corpus, codec, point, emotion, metric, value, math.nan, math.nan, n)
+
 
 #: Columns that files of earlier versions lack.
 _LATER = ("seeds", "speaker_low", "speaker_high", "speakers", "classifier")
@@ -82,22 +96,4 @@ def read_results(path: Path) -> list[Row]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no results at {path}: expected the results.csv that an evaluation writes")
-    kinds = Row.__annotations__
-    rows = []
-    for line, record in read_csv(path, [name for name in Row._fields if name not in _LATER], "results file"):
-        try:
-            cells = {name: _parse(record[name], kinds[name]) for name in Row._fields if name in record}
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}, line {line}: {error}") from error
-        rows.append(Row(**cells))  # type: ignore[arg-type]  # every cell is of its column's type
-    return rows
-
-
-def _parse(cell: str, kind: type) -> str | float | int:
-    if kind is float:
-        return float(cell) if cell else math.nan
-    if kind is str and (len(cell) > _LONGEST_NAME or not cell.isprintable()):
-        raise ValueError(
-            f"{cell[:40]!r}, of {len(cell)} characters, is no name: expected at most {_LONGEST_NAME}, in a line"
-        )
-    return kind(cell)
+    return read_rows(path, Row, "results file", _LATER, longest=_LONGEST_NAME)

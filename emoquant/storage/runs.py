@@ -90,6 +90,18 @@ def newest(place: Path, holding: str = "") -> Run | None:
     return Run(place) if holding and (place / holding).is_file() else None
 
 
+def evaluated(place: Path) -> Run:
+    """Return the newest version of a run that holds results.
+
+    Raises:
+        FileNotFoundError: There is none.
+    """
+    run = newest(place, RESULTS)
+    if run is None:
+        raise FileNotFoundError(f"no {RESULTS} in {place} or a version of it: expected the folder of an evaluation")
+    return run
+
+
 def place_of(root: str | Path) -> Path:
     """Return the folder of a run's name, whether a trainer's root is that folder or one of its versions."""
     run = Run(Path(root))

@@ -11,8 +11,8 @@ from emoquant.encoders import Emotion2Vec
 from emoquant.encoders.acoustics import AcousticTargets
 from emoquant.encoders.filterbank import start_as_filterbank
 from emoquant.encoders.frames import normalize_waveforms
-from emoquant.tasks.classification import warmup_cosine
-from emoquant.types import AudioBatch
+from emoquant.tasks.recognition import scheduled
+from emoquant.types import AudioBatch, length_mask
 
 
 class AcousticTask(pl.LightningModule):
@@ -53,7 +53,7 @@ class AcousticTask(pl.LightningModule):
         local, counts = self.encoder.local_features(batch.waveforms, batch.lengths)
         waveforms = normalize_waveforms(batch.waveforms, batch.lengths)
         target = self.targets(waveforms, local.shape[1], self.encoder.hop, self.encoder.receptive_field)
-        inside = torch.arange(local.shape[1], device=local.device) < counts[:, None]
+        inside = length_mask(counts, local.shape[1])
         with torch.autocast(local.device.type, enabled=False):
             error = (self.readout(local.float()) - target)[inside].square()
         variance = target[inside].var(0, correction=0)
@@ -76,9 +76,7 @@ class AcousticTask(pl.LightningModule):
         """Return Adam, warm-up and cosine."""
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.Adam(weights, lr=self.learning_rate, betas=(0.9, 0.98))
-        total = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, 50, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(self.trainer, optimizer, 50)
 
     def export(self, directory: Path, factor: float = 1.0) -> None:
         """Write the encoder in funasr's format; the factor is for trained encoders and must be 1 here."""

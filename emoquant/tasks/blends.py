@@ -1,6 +1,5 @@
 """The evaluation of blends: what is heard of two emotions at once, of references or of codebooks."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -72,8 +71,7 @@ class BlendTask(CodecEvaluationTask):
         figures |= {f"blend_threshold/{kind}": value for kind, value in self._thresholds._asdict().items()}
         name = self.classifier.name
         self._beside = [
-            Row(data.name, "none", math.nan, "all", metric, value, math.nan, math.nan, 0, classifier=name)
-            for metric, value in figures.items()
+            Row.known(data.name, "none", metric, value)._replace(classifier=name) for metric, value in figures.items()
         ]
 
     def on_test_epoch_end(self) -> None:

@@ -1,8 +1,5 @@
 """Training an emotion2vec encoder with its head, from scratch or further."""
 
-import math
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +11,7 @@ from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.encoders.pauses import Pauses
 from emoquant.interfaces.access import audio_data_of
 from emoquant.labels import STUDY_EMOTIONS
-from emoquant.tasks.recognition import RecognitionTask
+from emoquant.tasks.recognition import RecognitionTask, scheduled
 from emoquant.types import AudioBatch
 
 
@@ -76,7 +73,6 @@ class ClassificationTask(RecognitionTask):
         self.warmup_steps, self.label_smoothing, self.balanced = warmup_steps, label_smoothing, balanced
         self.dropout, self.fidelity = dropout, fidelity
         self._teachers = [] if teacher is None else [teacher.eval()]  # a list: neither trained nor in checkpoints
-        self._weights: Tensor | None = None
 
     def setup(self, stage: str) -> None:
         """Map the data's emotions to classes; see :class:`~emoquant.tasks.recognition.RecognitionTask`."""
@@ -105,7 +101,7 @@ class ClassificationTask(RecognitionTask):
     def on_fit_start(self) -> None:
         """Turn training on, and count the classes of the training split."""
         self.encoder.train()
-        self._weights = self.class_weights(self.balanced)
+        self.weights = self.class_weights(self.balanced)
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> Tensor:
         """Return logits ``(B, C)`` of waveforms ``(B, N)`` with lengths ``(B,)`` in samples."""
@@ -133,9 +129,7 @@ class ClassificationTask(RecognitionTask):
                     waveforms, lengths = change(waveforms, lengths)
         vectors, target = self._vectors(waveforms, lengths), self.classes(batch.emotions)
         logits = self._classify(vectors)
-        weights = None if self._weights is None else self._weights.to(logits.device)
-        loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
-        size = len(target)
+        loss, size = self.loss(logits, target), len(target)
         for teacher in self._teachers:
             distance = self._distance(teacher, vectors, batch)
             self.log("train/distance", distance, batch_size=size)
@@ -153,13 +147,10 @@ class ClassificationTask(RecognitionTask):
             spread = (wanted - wanted.mean(0)).square().sum()
         return (vectors - wanted).square().sum() / spread.clamp_min(1e-9)
 
-    def validation_step(self, batch: AudioBatch, batch_idx: int) -> None:
-        """Count the batch."""
-        self.count("validation", self(batch.waveforms, batch.lengths), batch.emotions, batch.speakers)
-
-    def test_step(self, batch: AudioBatch, batch_idx: int) -> None:
-        """Count the batch."""
-        self.count("test", self(batch.waveforms, batch.lengths), batch.emotions, batch.speakers)
+    def logits(self, batch: AudioBatch) -> Tensor:
+        """Return the logits of a batch, ``(B, C)``."""
+        logits: Tensor = self(batch.waveforms, batch.lengths)
+        return logits
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
         """Return AdamW, warm-up and cosine."""
@@ -174,23 +165,10 @@ class ClassificationTask(RecognitionTask):
             slow = [weight for weight in weights if id(weight) in front]
             groups.append({"params": slow, "weight_decay": 0.0, "lr": self.learning_rate * self.front_end})
         optimizer = torch.optim.AdamW(groups, lr=self.learning_rate, betas=(0.9, 0.98))
-        total = int(self.trainer.estimated_stepping_batches)
-        factor: Callable[[int], float] = partial(warmup_cosine, warmup=self.warmup_steps, total=total)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(self.trainer, optimizer, self.warmup_steps)
 
     def export(self, directory: Path, factor: float = 1.0) -> None:
         """Write encoder and head in funasr's format, with the features multiplied by a factor (the classes stay)."""
         scale_features(self.encoder, factor)
         self.encoder.export(directory)
         scale_features(self.encoder, 1 / factor)
-
-
-def warmup_cosine(step: int, warmup: int, total: int) -> float:
-    """Return the factor of the learning rate: half a cosine down to zero, times a line up during the warm-up.
-
-    Example:
-        >>> [round(warmup_cosine(step, 2, 10), 3) for step in (0, 1, 2, 10)]
-        [0.5, 0.976, 0.905, 0.0]
-    """
-    return min(1.0, (step + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))

@@ -1,6 +1,5 @@
 """The classifiers of an evaluation: how words name them, and the checks that they fit the data."""
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -71,10 +70,7 @@ def heard_rows(data: EmotionData) -> list[Row]:
     speakers = sorted({*data.dataset("test").speakers.tolist()})
     heard = heard_speakers(data.origin.name, data.name, [data.speakers[speaker] for speaker in speakers])
     figures |= {} if heard is None else {"heard_speakers": sum(heard) / len(heard)}
-    return [
-        Row(data.name, "none", math.nan, "all", metric, value, math.nan, math.nan, 0)
-        for metric, value in figures.items()
-    ]
+    return [Row.known(data.name, "none", metric, value) for metric, value in figures.items()]
 
 
 def require_classifiers(classifiers: Sequence[EmotionHead], data: EmotionData) -> None:

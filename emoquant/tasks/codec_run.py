@@ -1,11 +1,12 @@
 """What a training run of a codec tells of itself, and what it asks of a checkpoint that it goes on from."""
 
+import math
 from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_warn
 
-from emoquant.codecs.checkpoint import SECTION, origin_of
+from emoquant.codecs.checkpoint import SECTION, describe_codec, origin_of
 from emoquant.codecs.history import History, read_history
 from emoquant.interfaces.access import frames_of, labelled_frames_of
 from emoquant.storage.origin import Origin, require_origin
@@ -38,6 +39,24 @@ class CodecRun(pl.LightningModule):
                 "trained on, and a run that goes on from them cannot check it (add the members of EmotionData)"
             )
 
+    def require_epochs(self, what: str) -> None:
+        """Refuse a training without a number of epochs.
+
+        Raises:
+            ValueError: ``max_epochs`` is below 1.
+        """
+        if (self.trainer.max_epochs or 0) < 1:
+            raise ValueError(
+                f"max_epochs of the trainer is {self.trainer.max_epochs}: {what} by epochs; set how many it shall have "
+                "(--trainer.max_epochs 8; max_steps may end it earlier)"
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Store what ``load_codec`` needs beside the weights."""
+        codec: Any = getattr(self, "codec", None)
+        assert codec is not None
+        checkpoint[SECTION] = describe_codec(codec, self.origin, self.history())
+
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check that a run goes on with the same corpus and features of the same encoder.
 
@@ -57,3 +76,17 @@ class CodecRun(pl.LightningModule):
         shares = labelled.training_shares if labelled else {}
         name, phase = frames_of(self.trainer).name, self.phase()
         return History(name, utterances, phase, self.current_epoch + 1, epochs, shares, self.seed)
+
+
+def rate_at(done: float, warmup: float) -> float:
+    """Return the factor of a learning rate at a share of the training: a line up, then a cosine down to 1 %.
+
+    Args:
+        done: Share of the training, in [0, 1].
+        warmup: Share of the training that the line takes.
+
+    Example:
+        >>> [round(rate_at(done, 0.1), 2) for done in (0.05, 0.1, 0.5, 1.0)]
+        [0.5, 0.98, 0.5, 0.01]
+    """
+    return min(1.0, done / warmup) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))

@@ -12,7 +12,7 @@ from emoquant.codecs.base import Codec
 from emoquant.codecs.identity import Identity
 from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.console.trainer_flags import runs_folder
-from emoquant.devices.sharding import parse_shard
+from emoquant.devices.sharding import Share, parse_shard
 from emoquant.encoders.base import EmotionHead
 from emoquant.interfaces.access import data_of
 from emoquant.interfaces.protocols import EmotionData
@@ -35,7 +35,7 @@ from emoquant.storage.runs import RUNS
 from emoquant.tasks.audio_rivals import learn_codes, recoded
 from emoquant.tasks.classifiers import heard_rows, open_classifiers, require_classifiers
 from emoquant.tasks.fold_sums import pool_folds
-from emoquant.tasks.partial import PartialSums, Share, States, add_sums, digest_of, restore_sums
+from emoquant.tasks.partial import PartialSums, States, digest_of, restore_sums
 from emoquant.tasks.rate_points import RatePoint, place_points, point_rows
 from emoquant.tasks.reference_split import (
     calibrate,
@@ -276,9 +276,7 @@ class CodecEvaluationTask(LightningModule):
         if missing:
             rank_zero_info(f"shares {missing} are not done yet: the last job to end writes the results")
             return False
-        for number in range(self.trainer.global_rank, partial.place.total, self.trainer.world_size):
-            if number != partial.place.number:
-                add_sums(self.sweep, partial.finished(number) or {})
+        partial.add_others(self.sweep, self.trainer.global_rank, self.trainer.world_size)
         return True
 
     def on_test_end(self) -> None:

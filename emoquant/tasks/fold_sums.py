@@ -11,13 +11,15 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
 
 from emoquant.codecs.base import Codec
+from emoquant.devices.sharding import Share
 from emoquant.interfaces.protocols import EmotionData
 from emoquant.metrics import SweepMetrics
+from emoquant.metrics.choice import common_point
 from emoquant.storage.documents import read_json, require_mapping
 from emoquant.storage.files import write_whole
 from emoquant.storage.results import Row, write_results
 from emoquant.storage.runs import RESULTS
-from emoquant.tasks.partial import PartialSums, Share, add_sums
+from emoquant.tasks.partial import PartialSums
 
 
 def pool_folds(
@@ -65,12 +67,11 @@ def pool_folds(
         )
     if trainer.strategy.broadcast(bool(partial.missing()) or not all(place.is_file() for place in places)):
         return False
-    for other in range(rank, partial.place.total, world):
-        if other != partial.place.number:
-            add_sums(sweep, partial.finished(other) or {})
+    partial.add_others(sweep, rank, world)
     tables = [require_mapping(read_json(place), place) for place in places]
     for codec in codecs:
-        codec.points = _mean_points([table[codec.name] for table in tables])
+        folds = zip(*(table[codec.name] for table in tables), strict=True)
+        codec.points = tuple(common_point([p for p in each if p is not None] or [math.nan]) for each in folds)
     rows = [*sweep.compute(), *more]
     if trainer.is_global_zero:
         write_results(folder / RESULTS, rows)
@@ -90,15 +91,3 @@ def _of_other_points(folder: Path, key: str, number: int, count: int) -> bool:
     """Return whether a fold left sums under another digest and none under this one."""
     ours = folder / f"{key}-{number}-of-{count}.json"
     return not ours.is_file() and any(folder.glob(f"*-{number}-of-{count}.json"))
-
-
-def _mean_points(folds: Sequence[Sequence[float | None]]) -> tuple[float, ...]:
-    """Return the operating points of several folds by their place: the geometric mean where they differ."""
-    found = []
-    for points in zip(*folds, strict=True):
-        known = [point for point in points if point is not None]
-        if len(set(known)) == 1 or min(known, default=0.0) <= 0:
-            found.append(known[0] if known else math.nan)
-        else:
-            found.append(float(f"{math.exp(math.fsum(map(math.log, known)) / len(known)):.4g}"))
-    return tuple(found)

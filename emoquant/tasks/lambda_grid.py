@@ -69,13 +69,25 @@ class LambdaGrid:
             relative to the variance of the features.
         """
         bits, error, frames = reduce_together(self._sums.float().to(device))[0].double().T.cpu()
-        if not float(frames[0]):
-            return {}
-        rate = bits / frames
-        distortion = error / frames / (quantizer.dim * float(quantizer.scale))
-        cost = distortion + torch.tensor(RATIOS) * rate / quantizer.dim
-        figures = {"val/lagrangian": float(cost.mean())}
-        for ratio, each_rate, each_distortion in zip(RATIOS, rate, distortion, strict=True):
-            figures[f"val/bits_per_frame/lambda_{ratio:g}"] = float(each_rate)
-            figures[f"val/distortion/lambda_{ratio:g}"] = float(each_distortion)
-        return figures
+        return grid_figures(bits, error, frames, quantizer.dim, float(quantizer.scale))
+
+
+def grid_figures(bits: Tensor, error: Tensor, frames: Tensor, dim: int, variance: float) -> dict[str, float]:
+    """Return rate, distortion and mean Lagrangian over :data:`RATIOS` by their names in the log; none without frames.
+
+    Args:
+        bits: Bits of all frames at each lambda.
+        error: Their squared error.
+        frames: Frames.
+        dim: Feature dimensions.
+        variance: Variance of the features a dimension, which distortion and lambda are relative to.
+    """
+    if not float(frames[0]):
+        return {}
+    rate, distortion = bits / frames, error / frames / (dim * variance)
+    cost = distortion + torch.tensor(RATIOS) * rate / dim
+    figures = {"val/lagrangian": float(cost.mean())}
+    for ratio, each_rate, each_distortion in zip(RATIOS, rate, distortion, strict=True):
+        figures[f"val/bits_per_frame/lambda_{ratio:g}"] = float(each_rate)
+        figures[f"val/distortion/lambda_{ratio:g}"] = float(each_distortion)
+    return figures

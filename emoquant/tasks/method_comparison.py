@@ -1,6 +1,5 @@
 """Recognition by codebooks held against recognition by the classifier, with operating points that validation chose."""
 
-import math
 from typing import Any, cast
 
 from lightning.fabric.utilities import move_data_to_device
@@ -78,6 +77,5 @@ class MethodComparisonTask(CodecEvaluationTask):
         for choice in (cast(CodebookChoice, each) for each in self.choices):
             rates = [point.rate for point in self._placed.get(choice.needed[0], ())] if choice.by_place else []
             for point, rate in zip(choice.points[len(choice.points) - len(rates) :], rates, strict=True):
-                metric = "target_bits_per_frame"
-                rows.append(Row(data.name, choice.name, point, "all", metric, rate, math.nan, math.nan, 0))
+                rows.append(Row.known(data.name, choice.name, "target_bits_per_frame", rate, point))
         return rows

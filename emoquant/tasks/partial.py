@@ -4,16 +4,17 @@ import hashlib
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from emoquant.devices.sharding import Share
 from emoquant.interfaces.protocols import FeatureData
 from emoquant.metrics import SweepMetrics
 from emoquant.storage.documents import require_mapping
-from emoquant.storage.files import read_tensors, whole_file
+from emoquant.storage.files import read_tensors, write_tensors
 
 #: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
 _PATIENCE = 50
@@ -24,25 +25,13 @@ FORMAT = 3
 States = dict[str, Tensor]
 
 
-class Share(NamedTuple):
-    """Which share of the work a process has.
-
-    Attributes:
-        number: This share.
-        total: Shares in all: those of the array's jobs times the processes of each.
-    """
-
-    number: int
-    total: int
-
-
 class PartialSums:
     """The sums of one process's share of a sweep, written every now and then.
 
     Args:
         folder: Folder of the files.
         digest: What tells this evaluation from others; sums of another are never read.
-        place: The share.
+        place: The share: of those of the array's jobs times the processes of each.
         seconds: Least time between two writings, which bounds what an interruption costs.
     """
 
@@ -98,10 +87,15 @@ class PartialSums:
         """Remove what was written for the case of an interruption."""
         self._path(self.place.number, "begun").unlink(missing_ok=True)
 
+    def add_others(self, sweep: SweepMetrics, rank: int, world: int) -> None:
+        """Add the sums that other shares finished; of several processes each adds a part of them."""
+        for number in range(rank, self.place.total, world):
+            if number != self.place.number:
+                add_sums(sweep, self.finished(number) or {})
+
     def _write(self, kind: str, content: Mapping[str, Any]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        with whole_file(self._path(self.place.number, kind)) as partial, partial.open("wb") as file:
-            torch.save(content, file)
+        write_tensors(self._path(self.place.number, kind), content)
 
 
 def _checked(states: object, path: Path) -> States:

@@ -9,8 +9,7 @@ from emoquant.encoders.heads import Probe
 from emoquant.interfaces.access import data_of
 from emoquant.labels import STUDY_EMOTIONS
 from emoquant.storage.origin import UNKNOWN
-from emoquant.tasks.classification import warmup_cosine
-from emoquant.tasks.recognition import RecognitionTask
+from emoquant.tasks.recognition import RecognitionTask, scheduled
 from emoquant.types import Batch
 
 
@@ -54,7 +53,6 @@ class ProbeTask(RecognitionTask):
         self.label_smoothing, self.balanced, self.dropout = label_smoothing, balanced, dropout
         self.labels = []
         self.probe: Probe | None = None
-        self._weights: Tensor | None = None
 
     def setup(self, stage: str) -> None:
         """Take the classes from the data."""
@@ -70,7 +68,7 @@ class ProbeTask(RecognitionTask):
     def on_fit_start(self) -> None:
         """Measure the training vectors, so that the probe sees them centred and of variance 1."""
         assert self.probe is not None
-        self._weights = self.class_weights(self.balanced)
+        self.weights = self.class_weights(self.balanced)
         if self.trainer.ckpt_path:
             return  # a run that goes on has them from its checkpoint
         sums = torch.zeros(2 * self.probe.dim + 1, dtype=torch.float64)
@@ -87,31 +85,22 @@ class ProbeTask(RecognitionTask):
         checkpoint["probe"] = {"dim": self.probe.dim, "labels": self.probe.labels, "hidden": self.hidden}
         checkpoint["encoder"] = (data_of(self.trainer).origin or UNKNOWN).stored()
 
+    def logits(self, batch: Batch) -> Tensor:
+        """Return the logits of a batch, ``(B, C)``."""
+        assert self.probe is not None
+        logits: Tensor = self.probe(means(batch))
+        return logits
+
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         """Return the loss of a batch."""
-        assert self.probe is not None
-        logits, target = self.probe(means(batch)), self.classes(batch.emotions)
-        weights = None if self._weights is None else self._weights.to(logits.device)
-        loss = torch.nn.functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
-        self.log("train/loss", loss, prog_bar=True, batch_size=len(target))
+        loss = self.loss(self.logits(batch), self.classes(batch.emotions))
+        self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.lengths))
         return loss
-
-    def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the batch."""
-        assert self.probe is not None
-        self.count("validation", self.probe(means(batch)), batch.emotions, batch.speakers)
-
-    def test_step(self, batch: Batch, batch_idx: int) -> None:
-        """Count the batch."""
-        assert self.probe is not None
-        self.count("test", self.probe(means(batch)), batch.emotions, batch.speakers)
 
     def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
         """Return AdamW, warm-up and cosine."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        total = int(self.trainer.estimated_stepping_batches)
-        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: warmup_cosine(step, 10, total))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+        return scheduled(self.trainer, optimizer, 10)
 
 
 def means(batch: Batch) -> Tensor:

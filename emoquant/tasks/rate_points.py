@@ -9,7 +9,7 @@ import numpy as np
 from lightning.pytorch.utilities import rank_zero_info
 from torch import Tensor, nn
 
-from emoquant.codecs.rate_curves import QUANTITIES, Curves, Target, choose, sweep
+from emoquant.codecs.rate_curves import Curves, Target, choose, sweep
 from emoquant.codecs.real_bits import RealBits
 from emoquant.devices.ranks import from_first, gathered
 from emoquant.interfaces.protocols import EmotionData
@@ -77,7 +77,7 @@ def _points(codec: RealBits, features: Sequence[Tensor], rates: Sequence[float])
     for _ in range(_ROUNDS + 1):  # a grid is wide where rates are low: what was chosen is measured, too
         fresh = sorted({*chosen} - {*curve.lmbdas.tolist()})
         if len(fresh) > 1:
-            curve = _merged(curve, sweep(codec, features, fresh).pooled())
+            curve = curve.joined(sweep(codec, features, fresh).pooled())
         chosen = [choose(curve, Target(rate))[0] for rate in wanted]
     points = [RatePoint(float(f"{lmbda:.4g}"), rate) for lmbda, rate in zip(chosen, wanted, strict=True) if lmbda > 0]
     return [_beside(point, codec.points) for point in _one_a_lambda(points, curve)]
@@ -96,14 +96,6 @@ def _one_a_lambda(points: Sequence[RatePoint], curve: Curves) -> list[RatePoint]
     off = {point: abs(math.log(point.rate / max(at, 1e-12))) for point, at in zip(points, bits, strict=True)}
     nearest = {point.lmbda: point for point in sorted(points, key=off.__getitem__, reverse=True)}
     return [point for point in points if nearest[point.lmbda] == point]
-
-
-def _merged(first: Curves, second: Curves) -> Curves:
-    """Return two pooled curves of the same utterances as one."""
-    lmbdas = np.concatenate([first.lmbdas, second.lmbdas])
-    order = np.argsort(lmbdas)
-    bits, similar = (np.concatenate([first.of(each), second.of(each)], axis=1)[:, order] for each in QUANTITIES)
-    return Curves(lmbdas[order], bits, similar, first.frames)
 
 
 def _validation_features(data: EmotionData) -> list[Tensor]:
@@ -141,7 +133,6 @@ def point_rows(codecs: nn.ModuleList, chosen: Mapping[str, Sequence[RatePoint]],
             targets = [("target_bits_per_frame", each.lmbda, each.rate) for each in chosen.get(codec.name, ())]
             ratios = [("relative_lambda", point, point / float(codec.variance)) for point in codec.points]
             rows += [
-                Row(corpus, codec.name, point, "all", metric, value, math.nan, math.nan, 0)
-                for metric, point, value in (*targets, *ratios)
+                Row.known(corpus, codec.name, metric, value, point) for metric, point, value in (*targets, *ratios)
             ]
     return rows

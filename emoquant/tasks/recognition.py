@@ -1,10 +1,14 @@
 """What the training runs of classifiers share: groups of utterances, confusion counts, recall and UAR."""
 
+import math
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torchmetrics import Metric
 
 from emoquant.interfaces.access import labelled_data_of
@@ -59,9 +63,13 @@ class RecognitionTask(pl.LightningModule):
     Attributes:
         labels: Classes in the order of the logits; known after :meth:`configure_model`.
         measured: Emotions that recall is averaged over, where a group has them.
+        label_smoothing: Share of the target that is spread over all classes.
+        weights: Weight of each class in the loss, ``(C,)``; None for equal ones.
     """
 
     labels: list[str]
+    label_smoothing: float = 0.0
+    weights: Tensor | None = None
 
     def __init__(self, measured: Sequence[str] = STUDY_EMOTIONS) -> None:
         super().__init__()
@@ -98,6 +106,23 @@ class RecognitionTask(pl.LightningModule):
             len(data.dataset("train").emotions)))  # fmt: skip
         weights = torch.where(counts > 0, 1 / counts.clamp_min(1), 0.0)
         return weights * counts.sum() / (weights * counts).sum()
+
+    def logits(self, batch: Any) -> Tensor:  # noqa: ANN401 - a batch of frame features, or of waveforms
+        """Return the logits of a batch, ``(B, C)``."""
+        raise NotImplementedError
+
+    def loss(self, logits: Tensor, target: Tensor) -> Tensor:
+        """Return the cross entropy of classes ``(B,)`` under logits ``(B, C)``, smoothed and weighted."""
+        weights = None if self.weights is None else self.weights.to(logits.device)
+        return functional.cross_entropy(logits, target, weights, label_smoothing=self.label_smoothing)
+
+    def validation_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - as logits
+        """Count the batch."""
+        self.count("validation", self.logits(batch), batch.emotions, batch.speakers)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:  # noqa: ANN401 - as logits
+        """Count the batch."""
+        self.count("test", self.logits(batch), batch.emotions, batch.speakers)
 
     def count(self, kind: str, logits: Tensor, emotions: Tensor, speakers: Tensor) -> None:
         """Count the utterances of a batch for ``kind`` (``"validation"`` or ``"test"``)."""
@@ -163,3 +188,26 @@ def _speaker_groups(data: LabelledData) -> tuple[list[str], dict[str, Tensor]]:
             groups[speaker] = names.index(name)
         group_of[kind] = groups
     return names, group_of
+
+
+def scheduled(trainer: pl.Trainer, optimizer: torch.optim.Optimizer, warmup: int) -> Any:  # noqa: ANN401 - a dictionary
+    """Return an optimizer as Lightning wants it, its learning rate by :func:`warmup_cosine` over the whole training.
+
+    Args:
+        trainer: The trainer, which knows the steps.
+        optimizer: The optimizer.
+        warmup: Steps of the warm-up.
+    """
+    factor = partial(warmup_cosine, warmup=warmup, total=int(trainer.estimated_stepping_batches))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+
+def warmup_cosine(step: int, warmup: int, total: int) -> float:
+    """Return the factor of the learning rate: half a cosine down to zero, times a line up during the warm-up.
+
+    Example:
+        >>> [round(warmup_cosine(step, 2, 10), 3) for step in (0, 1, 2, 10)]
+        [0.5, 0.976, 0.905, 0.0]
+    """
+    return min(1.0, (step + 1) / max(1, warmup)) * 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1, total))))

@@ -20,7 +20,6 @@ from emoquant.metrics import (
     Space,
     SpaceName,
     SweepMetrics,
-    WithinScatter,
     make_space,
     triplet_rows,
 )
@@ -47,8 +46,7 @@ def read_training_split(
     Raises:
         ValueError: An emotion has no training utterance, or there is no space of a name.
     """
-    references = ReferenceVectors(data.emotions, data.dim).to(device)
-    scatter = WithinScatter(len(data.emotions), data.dim).to(device) if names else None
+    references = ReferenceVectors(data.emotions, data.dim, scatter=bool(names)).to(device)
     own = None if data.encoder is None else data.encoder.dimension_head()
     ratings = RatingRegression(data.dim).to(device)
     for batch in data.reference_dataloader():
@@ -56,13 +54,10 @@ def read_training_split(
         references.update(batch)
         if own is None:
             ratings.update(batch)
-        if scatter is not None:
-            scatter.update(batch)
     found: References = references.compute()
-    fitted = (torch.zeros(0), torch.zeros(0)) if scatter is None else scatter.compute()
     rating = own if own is not None else ratings.compute()
     measures: list[Measure] = [] if rating is None else [Concordance(rating)]
-    return found, [make_space(name, fitted, classifier) for name in names], measures
+    return found, [make_space(name, found, classifier) for name in names], measures
 
 
 def calibrate(sweep: SweepMetrics, batches: int, data: EmotionData, device: torch.device) -> None:

@@ -1,6 +1,5 @@
 """What the training runs of codecs share: phases, codebook steps, entropy steps on codes of the search, validation."""
 
-import math
 from typing import Any, Literal
 
 import torch
@@ -18,11 +17,11 @@ from emoquant.entropy.factorized import gate
 from emoquant.interfaces.access import frames_of
 from emoquant.quantization import training
 from emoquant.quantization.grvq import GroupedResidualVQ
-from emoquant.tasks.codec_run import CodecRun
+from emoquant.tasks.codec_run import CodecRun, rate_at
 from emoquant.tasks.lambda_grid import LambdaGrid, draw_lambdas
 from emoquant.tasks.position_use import PositionUse
 from emoquant.tasks.smoothing import fit_smoothing
-from emoquant.types import Batch
+from emoquant.types import Batch, length_mask
 
 Phase = Literal["codebooks", "gate", "search"]
 
@@ -110,11 +109,7 @@ class CodecTraining(CodecRun):
         if stage != "fit":
             return
         require_storable(self.quantizer, self.entropy)
-        if (self.trainer.max_epochs or 0) < 1:
-            raise ValueError(
-                f"max_epochs of the trainer is {self.trainer.max_epochs}: a codec's phases and learning rate go by "
-                "epochs; set how many it shall have (--trainer.max_epochs 8; max_steps may end it earlier)"
-            )
+        self.require_epochs("a codec's phases and learning rate go")
 
     def configure_model(self) -> None:
         """Build quantizer and entropy model for the data module's feature dimension."""
@@ -200,7 +195,7 @@ class CodecTraining(CodecRun):
         codes, lmbda, distortion = self._drawn(batch, generator)
         if self.current_epoch < self.joint_until():
             self._follow(batch, codes)
-        valid = torch.arange(codes.shape[1], device=self.device) < batch.lengths.unsqueeze(1)
+        valid = length_mask(batch.lengths, codes.shape[1])
         order = torch.randperm(int(valid.sum()), generator=generator).to(self.device)
         rows = codes[valid][order], frames_before(codes, self.entropy.memory)[valid][order]
         multipliers = lmbda.unsqueeze(1).expand_as(valid)[valid][order]
@@ -277,7 +272,7 @@ class CodecTraining(CodecRun):
         first, last = self.entropy_epochs()
         steps = max(1, int(self.trainer.num_training_batches))
         done = ((self.current_epoch - first) * steps + batch_idx + 1) / max(1, (last - first) * steps)
-        return self.learning_rate * min(1.0, done / 0.03) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        return self.learning_rate * rate_at(done, 0.03)
 
     def on_validation_epoch_start(self) -> None:
         """Empty the sums."""

@@ -1,22 +1,20 @@
 """Training of the transform codec: transforms in closed form, then contexts on coefficients of its own search."""
 
-import math
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from emoquant.codecs.checkpoint import SECTION, describe_codec
 from emoquant.codecs.transform.bands import Moments, no_moments
 from emoquant.codecs.transform.codec import TransformCodec
 from emoquant.codecs.transform.learning import Counts, draw_jobs, no_counts, run_jobs, take_counts
 from emoquant.devices.precision import full_float32
 from emoquant.interfaces.access import frames_of
 from emoquant.quantization.codebooks import share_buffers
-from emoquant.tasks.codec_run import CodecRun
+from emoquant.tasks.codec_run import CodecRun, rate_at
 from emoquant.tasks.head_weight import HeadWeight
-from emoquant.tasks.lambda_grid import RATIOS
+from emoquant.tasks.lambda_grid import RATIOS, grid_figures
 from emoquant.types import Batch
 
 #: Coefficients of a gradient step.
@@ -73,11 +71,8 @@ class TransformTask(CodecRun):
         Raises:
             ValueError: It counts steps only.
         """
-        if stage == "fit" and (self.trainer.max_epochs or 0) < 1:
-            raise ValueError(
-                f"max_epochs of the trainer is {self.trainer.max_epochs}: the learning rate goes by epochs; set how "
-                "many it shall have (--trainer.max_epochs 8)"
-            )
+        if stage == "fit":
+            self.require_epochs("the learning rate goes")
 
     def configure_model(self) -> None:
         """Make the codec for the data module's feature dimension."""
@@ -90,10 +85,6 @@ class TransformTask(CodecRun):
         network = [*contexts.hidden.parameters(), *contexts.output.parameters()]
         groups = [{"params": network, "pace": 1.0}, {"params": [contexts.logits], "pace": TABLE_PACE}]
         return torch.optim.Adam(groups, lr=self.learning_rate)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what ``load_codec`` needs beside the weights."""
-        checkpoint[SECTION] = describe_codec(self._made(), self.origin, self.history())
 
     def _made(self) -> TransformCodec:
         assert self.codec is not None
@@ -170,7 +161,7 @@ class TransformTask(CodecRun):
         """Learning rate: a short warm-up, then cosine to 1 % at the end of the last epoch."""
         steps = max(1, int(self.trainer.num_training_batches))
         done = (self.current_epoch * steps + batch_idx + 1) / max(1, (self.trainer.max_epochs or 1) * steps)
-        return self.learning_rate * min(1.0, done / 0.05) * max(0.01, 0.5 * (1 + math.cos(math.pi * min(done, 1.0))))
+        return self.learning_rate * rate_at(done, 0.05)
 
     def on_validation_epoch_start(self) -> None:
         """Empty the sums."""
@@ -191,15 +182,8 @@ class TransformTask(CodecRun):
     def on_validation_epoch_end(self) -> None:
         """Log rate, distortion and Lagrangian; distortion and lambda relative to the variance, all weighted."""
         bits, error, frames = self._over_processes(self._sums).double().T
-        if not float(frames[0]):
-            return
-        codec = self._made()
-        rate, dim = bits / frames, codec.dim
-        distortion = error / frames / (dim * codec.variance)
-        self.log("val/lagrangian", float((distortion + torch.tensor(RATIOS) * rate / dim).mean()), prog_bar=True)
-        for ratio, each_rate, each_distortion in zip(RATIOS, rate, distortion, strict=True):
-            self.log(f"val/bits_per_frame/lambda_{ratio:g}", float(each_rate))
-            self.log(f"val/distortion/lambda_{ratio:g}", float(each_distortion))
+        for name, value in grid_figures(bits, error, frames, self._made().dim, self._made().variance).items():
+            self.log(name, value, prog_bar=name == "val/lagrangian")
 
 
 def _utterances(batch: Batch) -> list[Tensor]:

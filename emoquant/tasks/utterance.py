@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from emoquant.codecs.checkpoint import SECTION, describe_codec
 from emoquant.codecs.utterance import UtteranceVQ
 from emoquant.interfaces.access import data_of, frames_of
 from emoquant.quantization.codebooks import gather_rows, share_buffers
@@ -47,10 +46,6 @@ class UtteranceTask(CodecRun):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return an optimizer that changes nothing: checkpoints are written after steps, so there must be one."""
         return torch.optim.SGD([self.anchor], lr=0.0)
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Store what ``load_codec`` needs beside the weights."""
-        checkpoint[SECTION] = describe_codec(self._made(), self.origin, self.history())
 
     def _made(self) -> UtteranceVQ:
         assert self.codec is not None

@@ -16,7 +16,7 @@ from emoquant.audio.loading import AudioError, read_audio
 from emoquant.data.base import Utterance
 from emoquant.data.extraction import ExtractionSettings, extract, extract_corpora, find_entries, open_store
 from emoquant.data.manifest import ManifestCorpus
-from emoquant.data.sampling import padded_groups
+from emoquant.devices.sharding import by_length
 from emoquant.encoders import Emotion2Vec
 
 QUIET = ExtractionSettings(progress=False, seconds_per_batch=2.0)
@@ -66,7 +66,7 @@ def test_a_second_run_encodes_nothing(corpus, encoder, tmp_path):
 
 
 def test_batches_hold_many_utterances_but_on_a_cpu_one(corpus, encoder, tmp_path):
-    assert [len(group) for group in padded_groups([0.3] * 30, 60.0)] == [30]
+    assert [len(group) for group in by_length([0.3] * 30, 60.0)] == [30]
     run(corpus.utterances(), encoder, tmp_path, seconds_per_batch=60.0)
     assert encoder.calls == 30
 

@@ -18,7 +18,8 @@ from emoquant.commands.sources import find_sources, read_features
 from emoquant.data.base import Utterance
 from emoquant.data.extraction import open_store
 from emoquant.data.store import DamagedEntryError
-from emoquant.tasks.partial import PartialSums, Share
+from emoquant.devices.sharding import Share
+from emoquant.tasks.partial import PartialSums
 from emoquant.voice.data.aligners import Aligner
 from emoquant.voice.data.cache import ItemCache
 from emoquant.voice.data.items import Analysis, VoiceItem

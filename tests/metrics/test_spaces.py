@@ -8,7 +8,6 @@ from emoquant.metrics import (
     ReferenceVectors,
     SpaceDirections,
     SweepMetrics,
-    WithinScatter,
     make_space,
     metric_in,
     triplet_shares,
@@ -18,7 +17,7 @@ from emoquant.types import Batch
 
 
 def fitted_on(batches):
-    scatter = WithinScatter(len(EMOTIONS), DIM)
+    scatter = ReferenceVectors(EMOTIONS, DIM, scatter=True)
     for batch in batches:
         scatter.update(batch)
     return scatter.compute()
@@ -64,7 +63,7 @@ def test_lda_finds_emotion_under_texts_and_speakers():
         return Crossed(torch.from_numpy(vectors), *labels, torch.arange(len(e)))
 
     train, test = corpus(range(8), range(10)), corpus(range(8, 12), range(20, 24))
-    scatter, frames = WithinScatter(3, 24), train.vectors[:, None].float()
+    scatter, frames = ReferenceVectors(["a", "b", "c"], 24, scatter=True), train.vectors[:, None].float()
     none = torch.zeros(len(frames), dtype=torch.int64)
     scatter.update(Batch(frames, none + 1, train.emotions, none, none, torch.zeros(len(frames), 3)))
     space = make_space("lda", scatter.compute(), CentroidHead())
@@ -111,9 +110,11 @@ def test_rows_of_a_space_are_recomputed_in_numpy():
 
 def test_what_cannot_be_fitted_is_said():
     with pytest.raises(ValueError, match="no space 'pca': expected some of whitened, lda, logits"):
-        make_space("pca", (torch.zeros(0), torch.zeros(0)), CentroidHead())
-    scatter = WithinScatter(len(EMOTIONS), DIM)
+        make_space("pca", fitted_on(planted_batches()), CentroidHead())
+    scatter = ReferenceVectors(EMOTIONS, DIM, scatter=True)
     batch = planted_batches()[0]
-    scatter.update(batch.part(0, 1))
+    for emotion in range(len(EMOTIONS)):
+        row = int((batch.emotions == emotion).nonzero()[0])
+        scatter.update(batch.part(row, row + 1))
     with pytest.raises(ValueError, match="within an emotion none differs"):
         scatter.compute()

@@ -10,7 +10,7 @@ import torch
 from scipy.stats import binom
 from tiny_world import CENTROIDS, DIM, EMOTIONS, CentroidHead, PullCodec, planted_batches
 
-from emoquant.metrics import Blocks, ReferenceVectors, SpaceDirections, SweepMetrics, WithinScatter, make_space
+from emoquant.metrics import Blocks, ReferenceVectors, SpaceDirections, SweepMetrics, make_space
 from emoquant.reports.findings_sweep import towards_neutral
 from emoquant.reports.rows import Results
 
@@ -42,12 +42,11 @@ def spoken(seed):
 
 def verdicts(codec, seed):
     """Return the verdicts on one corpus, of the features and of LDA."""
-    references, scatter = ReferenceVectors(EMOTIONS, DIM), WithinScatter(len(EMOTIONS), DIM)
+    references = ReferenceVectors(EMOTIONS, DIM, scatter=True)
     for batch in spoken(1000 + seed):
         references.update(batch)
-        scatter.update(batch)
     known = references.compute()
-    lda = SpaceDirections(EMOTIONS, known, make_space("lda", scatter.compute(), CentroidHead()))
+    lda = SpaceDirections(EMOTIONS, known, make_space("lda", known, CentroidHead()))
     sweep = SweepMetrics(
         [codec], EMOTIONS, known, CentroidHead(), Blocks(range(12)), measures=[lda], replicates=200, seed=seed
     )

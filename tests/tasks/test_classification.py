@@ -15,8 +15,7 @@ from emoquant.encoders import Emotion2Vec, ProbeHead, UntrainedEmotion2Vec
 from emoquant.encoders.augmentation import FrameMasking, WaveformAugmentation
 from emoquant.encoders.pauses import Pauses
 from emoquant.tasks import AcousticTask, ClassificationTask, ProbeTask
-from emoquant.tasks.classification import warmup_cosine
-from emoquant.tasks.recognition import ConfusionCounts, recalls
+from emoquant.tasks.recognition import ConfusionCounts, recalls, warmup_cosine
 
 FRONT_END = "[(32, 640, 160)] + [(24, 1, 1)] + [(24, 3, 2)]"
 PITCHES = {"angry": 320.0, "neutral": 110.0, "sad": 200.0}

@@ -1,7 +1,7 @@
 """The transform codec: its operating points, its bytes and what a checkpoint holds of it."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -194,19 +194,14 @@ class TransformCodec(RealBits):
 
     def _prepared(self) -> tuple[coder.Tables, bytes]:
         """Tables and fingerprint, made anew after a weight or a setting was changed."""
-        tensors = list(self._tensors())
-        state = (self.form, self.states, *((t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors))
-        kept: tuple[object, tuple[coder.Tables, bytes]] | None = getattr(self, "_kept", None)
-        if kept is None or kept[0] != state:
+
+        def make() -> tuple[coder.Tables, bytes]:
             levels, memory = self.transform.levels.cpu().numpy(), self.transform.memory.cpu().numpy()
             tables = coder.Tables(self.contexts.integers(), levels, memory, self.form, self.states)
-            kept = state, (tables, self._fingerprint(tables))
-            self._kept = kept
-        return kept[1]
+            return tables, self._fingerprint(tables)
 
-    def _tensors(self) -> Iterator[Tensor]:
-        yield from self.transform.state_dict().values()
-        yield from self.contexts.state_dict().values()
+        tensors = [*self.transform.state_dict().values(), *self.contexts.state_dict().values()]
+        return self.prepared(tensors, make, self.form, self.states)
 
     def _fingerprint(self, tables: coder.Tables) -> bytes:
         found = hashlib.sha256(repr((tables.form, tables.states, tables.model.constant)).encode())
