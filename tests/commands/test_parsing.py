@@ -5,14 +5,14 @@ import pytest
 from emoquant.commands.parsing import call
 
 
-def several(
+def several(folders: list[Path] | None = None, rates: list[float] | None = None, words: list[str] | None = None):
     folders: list[Path] | None = None, rates: list[float] | None = None, words: list[str] | None = None
 ) -> tuple:
     """Return what it is given."""
     return folders, rates, words
 
 
-def needy(place: Path, rates: list[float] | None = None) -> tuple:
+def needy(place: Path, rates: list[float] | None = None):
     """Return what it is given."""
     return place, rates
 
