@@ -6,8 +6,6 @@ from emoquant.commands.parsing import call
 
 
 def several(folders: list[Path] | None = None, rates: list[float] | None = None, words: list[str] | None = None):
-    folders: list[Path] | None = None, rates: list[float] | None = None, words: list[str] | None = None
-) -> tuple:
     """Return what it is given."""
     return folders, rates, words
 
