@@ -14,7 +14,7 @@ from emoquant.storage.results import Row, read_results
 from emoquant.storage.runs import RESULTS, Begun, newest
 from emoquant.study.corpus import look_at, open_data
 from emoquant.study.estimate import extraction_minutes, minutes
-from emoquant.study.plan import experiments_named, make_plan, shipped_experiments
+from emoquant.study.plan import GROUPS, experiments_named, make_plan, shipped_experiments
 from emoquant.study.repetitions import TOGETHER
 
 #: What is run by default: corpora of the development data, and encoders.
@@ -153,7 +153,7 @@ def _part(cell: Cell, folder: Path) -> Part:
     """Return the figures and findings of a pair that are there."""
     place = cell.place(folder)
     rows: dict[str, Sequence[Row]] = {}
-    for experiment in shipped_experiments():
+    for experiment in (*shipped_experiments(), *(each for group in GROUPS for each in experiments_named(group))):
         joined = [place / kind / experiment.name / RESULTS for kind in (SEEDS, TOGETHER)]
         run = newest(place / experiment.name, RESULTS)
         paths = [path for path in joined if path.is_file()] + ([] if run is None else [run.results])

@@ -98,11 +98,22 @@ def gather_lists(args: Sequence[str]) -> list[str]:
         else:
             words.append(arg)
     for place, word in enumerate(words[:-1]):
-        value = words[place + 1]
-        if word in LISTS and not value.startswith("{"):  # a mapping says what names of emotions mean
-            parts = [part.strip() for part in value.split(",") if part.strip()]
-            words[place + 1] = json.dumps(parse_yaml(value, word) if value.startswith("[") else parts)
+        if word in LISTS:
+            words[place + 1] = as_list(word, words[place + 1])
     return words
+
+
+def as_list(word: str, value: str) -> str:
+    """Return the value of a word that takes several as a JSON list; a mapping stays as it is.
+
+    Example:
+        >>> as_list("--rates", "10,1"), as_list("--corpora", "esd"), as_list("--seeds", "[0, 1]")
+        ('["10", "1"]', '["esd"]', '[0, 1]')
+    """
+    if value.startswith("{"):  # it says what names of emotions mean
+        return value
+    parts = [part.strip() for part in value.split(",") if part.strip()]
+    return json.dumps(parse_yaml(value, word) if value.startswith("[") else parts)
 
 
 def data_argument(word: str) -> str:

@@ -1,6 +1,7 @@
 """Ways to recognise an emotion side by side: what each reaches where validation chose its point, and what it gains."""
 
 import math
+from collections.abc import Sequence
 
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import sentences
@@ -10,7 +11,7 @@ from emoquant.reports.writing import markdown_text
 from emoquant.storage.results import Row
 
 #: Stems of the metrics of :class:`emoquant.tasks.MethodComparisonTask`.
-CHOSEN, GAIN, SAME = "chosen_f1", "chosen_f1_gain", "f1_gain"
+CHOSEN, HELD, GAIN, SAME = "chosen_f1", "validation_f1", "chosen_f1_gain", "f1_gain"
 
 
 class MethodTable(Drawing):
@@ -32,20 +33,18 @@ class MethodTable(Drawing):
         return [self._chosen(results, rows, references), *(self._points(results, each) for each in references)]
 
     def _chosen(self, results: Results, rows: list[Row], references: list[str]) -> Artifact:
-        shown, lines = list(rows), []
-        for row in rows:
-            held = results.find("validation_f1", row.codec, row.lmbda)
-            gains = [results.find(f"{GAIN}/{each}", row.codec, row.lmbda) for each in references]
-            shown += [each for each in (held, *gains) if each is not None]
-            cells = [row.codec, point_text(row.lmbda), _text(held), _text(row), *(_text(gain, True) for gain in gains)]
-            lines.append(cells)
-        head = ["method", "point", "F1, validation", "F1, test", *(f"over {each}" for each in references)]
+        points = {(row.codec, point_text(row.lmbda)) for row in rows}
+        beside = {HELD, *(f"{GAIN}/{each}" for each in references)}
+        told = (row for row in results.rows if row.metric in beside)
+        shown = [*rows, *(row for row in told if (row.codec, point_text(row.lmbda)) in points)]
         caption = sentences(
             f"Macro-F1 among the emotions of {rows[0].corpus}, at the operating point that is best on validation data, "
             f"n = {rows[0].n} test utterances of {max(row.speakers for row in shown)} speakers.",
             "In brackets: 95 % intervals, which leave out one speaker at a time; gains are paired by utterance.",
         )
-        return self._table(self.name, "Methods at the points that validation chose", caption, shown, [head, *lines])
+        return self._table(
+            self.name, "Methods at the points that validation chose", caption, shown, chosen_lines(results, references)
+        )
 
     def _points(self, results: Results, reference: str) -> Artifact:
         metric = f"{SAME}/{reference}"
@@ -71,6 +70,22 @@ class MethodTable(Drawing):
         lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *body]
         table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
         return Artifact(stem, title, caption, f"{title}.", rows, None, {".md": f"{table}\n{markdown_text(caption)}\n"})
+
+
+def chosen_lines(results: Results, references: Sequence[str]) -> list[list[str]]:
+    """Return the head and the lines of a table of ways at the points that validation data chose.
+
+    Args:
+        results: The results; without rows of a comparison of methods there is no line but the head.
+        references: What the gains are over, in the order of their columns.
+    """
+    lines = [["method", "point", "F1, validation", "F1, test", *(f"over {each}" for each in references)]]
+    for row in (row for row in results.rows if row.metric == CHOSEN):
+        gains = [results.find(f"{GAIN}/{each}", row.codec, row.lmbda) for each in references]
+        held = results.find(HELD, row.codec, row.lmbda)
+        cells = [row.codec, point_text(row.lmbda), _text(held), _text(row), *(_text(gain, True) for gain in gains)]
+        lines.append(cells)
+    return lines
 
 
 def _text(row: Row | None, signed: bool = False) -> str:

@@ -30,12 +30,11 @@ class MethodComparisonTask(CodecEvaluationTask):
         **settings: See :class:`CodecEvaluationTask`.
     """
 
-    _methods: Methods | None = None
-    _held: Methods | None = None
-
     def __init__(self, codecs: list[dict[str, Any] | str | Codec], references: list[str], **settings: Any) -> None:  # noqa: ANN401
         super().__init__(codecs, **settings)
         self.references = list(references)
+        self._methods: Methods | None = None
+        self._held: Methods | None = None
 
     def extend(self, sweep: SweepMetrics, data: EmotionData) -> None:
         """Count decisions on the validation split, and prepare to count those on the test split.

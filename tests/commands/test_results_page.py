@@ -60,6 +60,20 @@ def test_nothing_at_all_is_a_page_too():
     assert text.count("not run") >= 5
 
 
+def test_methods_stand_beside_what_they_are_held_against():
+    rows = [
+        row("none", math.nan, "chosen_f1", 0.5, classifier=""),
+        row("gain", 8.0, "validation_f1", 0.7, classifier=""),
+        row("gain", 8.0, "chosen_f1", 0.45, classifier="", speaker_low=0.35, speaker_high=0.55, speakers=4),
+        row("gain", 8.0, "chosen_f1_gain/none", -0.05, classifier=""),
+    ]
+    parts = [Part("a", "x", "experiments", [], {"lambda_sweep": ROWS, "followup_methods": rows})]
+    text = results_page(parts, ["a"], ["x"], "emoquant results", [10.0])
+    assert "| a | x | followup_methods | none | none |  | 0.500 |  |  |" in text
+    assert r"| a | x | followup_methods | gain | 8 | 0.700 | 0.450 \[0.350, 0.550\] | -0.050 |  |" in text
+    assert text.count("| a | x | lambda_sweep |") == 0
+
+
 @pytest.fixture
 def world(tmp_path, monkeypatch):
     """A study that leaves results and notes how it was called, or fails for one corpus."""
@@ -109,6 +123,15 @@ def test_a_dry_run_does_nothing_and_hours_grow_with_seeds_and_folds(world, tmp_p
     assert not (tmp_path / "p").exists()
     with pytest.raises(ValueError, match="expected 'experiments', 'sweeps', or both"):
         command.results(kinds=["folds"])
+
+
+def test_results_of_the_follow_up_study_are_on_the_page(world, tmp_path):
+    place = tmp_path / "good-log_mel/experiments/followup_methods/version_0/results.csv"
+    write_results(place, [row("balanced", 8.0, "chosen_f1", 0.45, classifier="")])
+    page = command.results(["good"], ["log_mel"], write_only=True, folder=tmp_path, page=tmp_path / "p.md")
+    text = page.read_text()
+    assert "| log_mel | experiments | followup_methods |" in text
+    assert "| good | log_mel | followup_methods | balanced | 8 |  | 0.450 |  |  |" in text
 
 
 def test_writing_only_runs_nothing(world, tmp_path):
