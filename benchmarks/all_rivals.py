@@ -4,7 +4,7 @@ Run ``python benchmarks/all_rivals.py --source YAML --codec RUN --others RUN ...
 transform codec first). All are trained on the same utterances and measured on the same others. Bits of the transform
 codec are written ones without header; all others are ideal code lengths: of the transform rivals by their own contexts,
 of quantizers of other libraries at order 0 and by this project's light model trained on their codes. Codecs with
-codebooks search with look-ahead.
+codebooks search with look-ahead. Bounds and references are ideal, too.
 
 BD-rate: mean difference of the rate at equal distortion between the first codec and each other one (negative: the first
 needs fewer bits), where both have points, for low (0.2 to 2 bits a frame of the first), middle (2 to 20) and high rates
@@ -26,7 +26,7 @@ from coded_quantizers import faiss_codes, histogram_bits, model_bits, vector_qua
 from numpy.typing import NDArray
 from rate_distortion import Memory
 from torch import Tensor
-from transform import OCTAVES, RATES, load_bits
+from transform import OCTAVES, RATES, at_rates, load_bits
 
 from emoquant.codecs import ECVQ
 from emoquant.codecs.real_bits import RealBits
@@ -119,6 +119,19 @@ def row(name: str, points: Points, first: Points, frames: NDArray[np.float64], w
     return f"| {name} | " + " | ".join(cells) + " |"
 
 
+def references(features: sources.Features, test: list[Tensor]) -> Iterator[tuple[str, Points]]:
+    """Yield bits and squared error a frame that codecs are read against, ``(points, 2)``.
+
+    Of a synthetic source they are bounds. Of real features the reference with memory knows rotation and spectra of the
+    test utterances, and is no bound.
+    """
+    for name, points in features.bounds:
+        yield name, points * [1, test[0].shape[1]]  # errors a dimension to errors a frame
+    if len(features.bounds) == 1:
+        own = klt_dct.PlainTransform([each.double().numpy() for each in test])
+        yield "Gaussian reference with memory (no bound)", own.reference([len(each) for each in test])
+
+
 def trained_transform(features: sources.Features, folder: Path) -> str:
     """Train a transform codec on a source and return its checkpoint."""
     pl.seed_everything(0, verbose=False)
@@ -154,6 +167,11 @@ def main() -> None:
     print(f"\n{features.name}: {count} test utterances, {int(frames.sum())} frames\n")
     print("| bits a frame | " + " | ".join([*(f"{rate:g}" for rate in RATES), *BANDS]) + " |\n" + "|---" * 13 + "|")
     print(row("**transform codec**", first, first, frames, whole), flush=True)
+    for name, points in references(features, test):
+        order = np.argsort(points[:, 0])
+        rate, db = points[order, 0], 10 * np.log10(points[order, 1] / whole)
+        cells = [f"{each:.2f}" for each in at_rates(rate, db)]
+        print(f"| {name} | " + " | ".join([*cells, "", "", ""]) + " |", flush=True)
     ours = ((Path(each).name, codec_points(load_bits(each, {}), test)) for each in arguments.others)
     steps, saved = np.geomspace(0.08, 60, 18) * np.sqrt(codec.variance), {"transform codec": first}
     for source in (ours, rival_points(features.train, test, steps)):

@@ -48,7 +48,7 @@ class PlainTransform:
     def reference(self, lengths: list[int]) -> Array:
         """Return bits and squared error a frame by reverse water-filling over components and frequencies."""
         points = []
-        for level in np.geomspace(1e-4, 300, 120) * self.variance.max():
+        for level in np.geomspace(1e-6, 300, 160) * self.variance.max():
             both = np.zeros(2)
             for power in map(self.powers, lengths):
                 both += 0.5 * np.log2(np.maximum(power / level, 1)).sum(), np.minimum(power, level).sum()

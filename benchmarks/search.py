@@ -19,10 +19,10 @@ from emoquant.entropy import AutoregressiveModel, EntropyModel, FactorizedModel,
 from emoquant.quantization import GroupedResidualVQ
 
 
-def make_quantizer(rotation: str = "klt", **settings: int | bool) -> GroupedResidualVQ:
-    """A quantizer of the study's size with random codebooks."""
-    quantizer = GroupedResidualVQ(12, 3, 128, rotation=rotation, dim=768, **settings)
-    spread = torch.tensor([1.0, 0.7, 0.5]).repeat(12)
+def make_quantizer(rotation: str = "klt", layers: int = 3, **settings: int | bool) -> GroupedResidualVQ:
+    """A quantizer with random codebooks; of the study's size if its layers are three."""
+    quantizer = GroupedResidualVQ(12, layers, 128, rotation=rotation, dim=768, **settings)
+    spread = torch.tensor([1.0, 0.7, 0.5, 0.35][:layers]).repeat(12)
     quantizer.fine.set(torch.randn_like(quantizer.fine.vectors) * spread.view(-1, 1, 1))
     quantizer.ready.fill_(True)
     return quantizer
@@ -111,11 +111,15 @@ def main() -> None:
             LightModel(256, 0, False), few * 4, arguments, rotation="none"
         ),
         "light model, groups in parallel, frame before": codec_speed(LightModel(), many, arguments),
-        "**the default: the same with prediction and a coarse stage**": (
-            default := codec_speed(LightModel(), many, arguments, prediction=True, coarse=1)
+        "**the default: the same, prediction, a coarse stage, smoothing**": (
+            default := codec_speed(LightModel(), many, arguments, prediction=True, coarse=1, smoothing=7)
         ),
         "the default with look-ahead, 16 survivors": codec_speed(
-            LightModel(), many, arguments, survivors=16, prediction=True, coarse=1
+            LightModel(), many, arguments, survivors=16, prediction=True, coarse=1, smoothing=7
+        ),
+        "four layers": codec_speed(LightModel(), many, arguments, layers=4, prediction=True, coarse=1, smoothing=7),
+        "four layers with look-ahead": codec_speed(
+            LightModel(), many, arguments, layers=4, survivors=16, prediction=True, coarse=1, smoothing=7
         ),
         "the default, beam 4": codec_speed(LightModel(), few * 2, arguments, beam=4, prediction=True, coarse=1),
         "one histogram per position (limit of the search itself)": codec_speed(FactorizedModel(), few, arguments),

@@ -76,10 +76,12 @@ class Smoother(nn.Module):
         """Yield what is weighted: frames before and after (beyond an end the last one), and the utterance's mean."""
         valid = codes[..., 0] >= 0
         frames = valid.sum(1, keepdim=True)
-        index = torch.arange(components.shape[1], device=components.device)
-        for shift in range(-(self.taps // 2), self.taps // 2 + 1):
-            place = torch.minimum((index + shift).clamp(min=0), (frames - 1).clamp(min=0))
-            yield components.gather(1, place.unsqueeze(-1).expand_as(components))
+        count, longest, _ = components.shape
+        index = torch.arange(longest + self.taps - 1, device=components.device) - self.taps // 2
+        place = torch.minimum(index.clamp(min=0), (frames - 1).clamp(min=0))
+        extended = components[torch.arange(count, device=components.device).unsqueeze(1), place]
+        for shift in range(self.taps):
+            yield extended[:, shift : shift + longest]
         total = (components.double() * valid.unsqueeze(-1)).sum(1, keepdim=True)
         yield (total / frames.clamp(min=1).unsqueeze(-1)).float().expand_as(components)
 

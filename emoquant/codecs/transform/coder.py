@@ -101,26 +101,38 @@ def choose(tables: Tables, coefficients: Floats, level: int, lmbda: float) -> Ou
     searched at several lambdas with the same step, and the least sum of squared error and lambda times coded bits is
     taken. Arguments as of :func:`quantize`.
     """
-    best = quantize(tables, coefficients, level, lmbda)
-    if tables.form != "whole" or not 0 < best.bits.sum() < FEW_BITS:
-        return best
-    tried, least = [best.indices], _cost(tables, coefficients, level, lmbda, best)
+    counts = coded_counts(tables, len(coefficients), level)
+    few = max(1, int(counts.max()))  # columns of which none is coded are left out of the search
+    levels, memory = np.ascontiguousarray(tables.levels[:, :few]), np.ascontiguousarray(tables.memory[:, :few])
+    narrow, coded = tables._replace(levels=levels, memory=memory), np.ascontiguousarray(coefficients[:, :few])
+    best = quantize(narrow, coded, level, lmbda)
+    if tables.form == "whole" and 0 < best.bits.sum() < FEW_BITS:
+        best = _choose_among(narrow, coded, level, lmbda, best, counts)
+    found = new_output(*coefficients.shape)
+    found.indices[:, :few], found.tables[:, :few], found.decoded[:, :few] = best.indices, best.tables, best.decoded
+    return found._replace(bits=best.bits)
+
+
+def _choose_among(
+    tables: Tables, coefficients: Floats, level: int, lmbda: float, best: Output, counts: Integers
+) -> Output:
+    """Return the best of a search result and those at other lambdas."""
+
+    def cost(output: Output) -> float:
+        error = np.square(output.decoded * step_size(level) - coefficients.astype(np.float64)).sum()
+        payload = range_coder.encode(tables.model, output.indices, output.tables, counts)
+        return float(error) + lmbda * 8 * len(payload)
+
+    tried, least = [best.indices], cost(best)
     for factor in LMBDA_FACTORS:
         found = quantize(tables, coefficients, level, lmbda * factor)
         if any(np.array_equal(found.indices, each) for each in tried):
             continue
         tried.append(found.indices)
-        cost = _cost(tables, coefficients, level, lmbda, found)
-        if cost < least:
-            best, least = found, cost
+        spent = cost(found)
+        if spent < least:
+            best, least = found, spent
     return best
-
-
-def _cost(tables: Tables, coefficients: Floats, level: int, lmbda: float, output: Output) -> float:
-    error = np.square(output.decoded * step_size(level) - coefficients.astype(np.float64)).sum()
-    counts = coded_counts(tables, len(coefficients), level)
-    payload = range_coder.encode(tables.model, output.indices, output.tables, counts)
-    return float(error) + lmbda * 8 * len(payload)
 
 
 def replay(tables: Tables, indices: NDArray[np.int16], level: int, values: Floats | None = None) -> Output:
