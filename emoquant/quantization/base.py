@@ -1,4 +1,4 @@
-"""What every quantizer of frame features offers."""
+"""Base class of the quantizers of frame features."""
 
 from abc import ABC, abstractmethod
 
@@ -8,11 +8,11 @@ from emoquant.types import Quantized
 
 
 class Quantizer(nn.Module, ABC):
-    """Frames to codes and back, without regard to rate.
+    """Quantize frames to codes and decode codes to frames; the choice of codes ignores what they cost in bits.
 
     Attributes:
         dim: Feature dimensions ``D``.
-        positions: Codes of a frame ``P``.
+        positions: Code positions of a frame ``P``: how many codes each frame gets.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP, the zero codeword.
     """
 
@@ -22,7 +22,7 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
-        """Return nearest-codeword codes, SKIP included, and their reconstruction.
+        """Return the code of the nearest codeword at every position (SKIP is a candidate) and the reconstruction.
 
         Args:
             features: Frame features, ``(B, T, D)``.
@@ -31,4 +31,4 @@ class Quantizer(nn.Module, ABC):
 
     @abstractmethod
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the frames ``(..., T, D)`` float32 of codes ``(..., T, P)`` in ``[0, K]``; -1 decodes to zeros."""
+        """Decode codes ``(..., T, P)`` in ``[0, K]`` to frames ``(..., T, D)`` float32; -1 (padding) gives zeros."""
