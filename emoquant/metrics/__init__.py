@@ -1,4 +1,4 @@
-"""What coding does to emotions, measured: pure functions, sums of fixed shape, and the sweep over operating points."""
+"""Measures of what coding does to emotions: pure functions, sums of fixed shape, the sweep over operating points."""
 
 from emoquant.metrics.choice import CodebookChoice, MatchedCodebook
 from emoquant.metrics.decisions import kl_bits

@@ -1,7 +1,7 @@
-"""Blends of two emotions: are both heard, and which is stronger? The two accuracies of BLEMORE (https://blemore.github.io).
+"""The accuracies of BLEMORE (https://blemore.github.io) for blends: are both emotions recognised, and the stronger one?
 
-Presence accuracy is the share of items of which exactly the emotions are heard that are there; salience accuracy, of
-blends alone, asks for the proportion, too: equal, or which of the two is stronger.
+Presence accuracy is the share of items for which exactly the emotions in them are recognised. Salience accuracy is of
+blends alone and asks for their proportion, too: equal parts, or which of the two emotions is stronger.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,11 +18,13 @@ from emoquant.metrics.recognition import class_columns
 
 
 class Thresholds(NamedTuple):
-    """How a blend is read off probabilities: by the second largest one's share of the two largest, between 0 and 0.5.
+    """Hold the thresholds that decide from class probabilities whether an item is a blend.
+
+    They are compared with ``second / (first + second)`` of the two largest probabilities, between 0 and 0.5.
 
     Attributes:
-        present: Share from which on both emotions are heard.
-        equal: Share from which on they are heard in equal parts; at least ``present``.
+        present: From this share on both emotions count as present.
+        equal: From this share on they count as equally strong; at least ``present``.
     """
 
     present: float
@@ -30,12 +32,12 @@ class Thresholds(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What is in items, by their emotion.
+    """Hold the true emotions and proportion of the items of each label.
 
     Attributes:
-        first: Index of one emotion of each emotion's items, ``(C,)`` int64.
-        second: Index of the other one; -1 for items of one emotion.
-        share: Share of the first.
+        first: Index of the first true emotion of items with label ``c``, ``(C,)`` int64.
+        second: Index of the second true emotion, ``(C,)`` int64; -1 for items of one emotion.
+        share: Share of the first emotion in the item, in (0, 1].
     """
 
     first: Tensor
@@ -44,14 +46,14 @@ class Truth(NamedTuple):
 
 
 def hits(probabilities: Tensor, first: Tensor, second: Tensor, share: float, thresholds: Thresholds) -> Tensor:
-    """Return whether the right emotions are heard, and in the right proportion, ``(..., 2)`` bool.
+    """Return whether each item's emotions are recognised, and whether also their proportion is, ``(..., B, 2)`` bool.
 
     Args:
-        probabilities: Of the emotions, ``(..., B, C)`` with at least two emotions.
-        first: An emotion of each item, ``(B,)`` int64.
-        second: The other one, -1 for none, ``(B,)`` int64.
-        share: Share of the first, in (0, 1).
-        thresholds: How a blend is heard.
+        probabilities: Probabilities of the emotions, ``(..., B, C)`` with at least two emotions.
+        first: First true emotion of each item, ``(B,)`` int64.
+        second: Second true emotion, -1 for none, ``(B,)`` int64; without one the proportion counts as missed.
+        share: Share of the first, in (0, 1].
+        thresholds: Thresholds of a blend.
 
     Example:
         >>> likely = torch.tensor([[0.6, 0.3, 0.1]])
@@ -71,11 +73,12 @@ def hits(probabilities: Tensor, first: Tensor, second: Tensor, share: float, thr
 
 
 def fit_thresholds(probabilities: Sequence[Tensor], truths: Sequence[tuple[Tensor, Tensor, float]]) -> Thresholds:
-    """Return the thresholds with the best presence accuracy of all items, and of these the best salience accuracy.
+    """Choose the threshold of the best presence accuracy, then at it the one of the best salience accuracy.
 
     Args:
-        probabilities: Of the emotions, of each kind of items (single emotions, blends of a proportion), ``(N, C)``.
-        truths: First and second emotion ``(N,)`` and the share of the first, of each kind.
+        probabilities: For each kind of items (single emotions, blends of one proportion) the probabilities of the
+            emotions, ``(N, C)``.
+        truths: For each kind the first and second emotion, ``(N,)`` each, and the share of the first.
     """
     grid = [step / 50 for step in range(26)] + [0.51]  # the last one: never
 
@@ -94,7 +97,9 @@ def _best(scores: Mapping[float, float]) -> float:
 
 
 def chance(emotions: int) -> tuple[float, float]:
-    """Return the accuracies of presence and of salience of a guess among all emotions, and all pairs in 3 proportions.
+    """Return the presence and salience accuracy of guessing uniformly among single emotions and pairs.
+
+    For salience every pair counts three times: in equal parts, and with either emotion stronger.
 
     Example:
         >>> [round(value, 4) for value in chance(5)]
@@ -105,13 +110,13 @@ def chance(emotions: int) -> tuple[float, float]:
 
 
 class Blends(Measure):
-    """Presence and salience accuracy of what a codec makes of items whose emotions are known.
+    """Measure presence and salience accuracy of coded items whose true emotions are known.
 
     Args:
         emotions: Emotions of the corpus.
         labels: Classes of the classifier.
-        truth: What is in the items of each emotion.
-        thresholds: How a blend is heard.
+        truth: True emotions and proportion of the items of each label.
+        thresholds: Thresholds of a blend.
         classifier: Name of the classifier.
 
     Raises:
@@ -127,14 +132,14 @@ class Blends(Measure):
         self.classifier = classifier
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return hits of presence and of salience, then 1."""
+        """Return 1 or 0 for a hit of presence and of salience, and 1 to count the utterance."""
         likely = seen.logits[..., self.columns.to(seen.logits.device)].double().softmax(-1)
         first, second = (each.to(likely.device)[seen.emotions] for each in self.truth[:2])
         found = hits(likely, first, second, self.truth.share, self.thresholds).double()
         return torch.cat([found, torch.ones_like(found[..., :1])], dim=-1)
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return presence accuracy and, of blends, salience accuracy."""
+        """Return presence accuracy and, if all items are blends, salience accuracy."""
         presence, salience, counts = sums.unbind(-1)
         ratios = Ratios(metrics)
         ratios.add("presence_accuracy", presence, counts, counts, share=True)
@@ -144,11 +149,18 @@ class Blends(Measure):
 
 
 def truth_of(codec: Codec, emotions: Sequence[str], partners: Mapping[str, str] | None) -> Truth | None:
-    """Return the blend that a codec makes of items; None where it makes none.
+    """Return which emotions, in which proportion, the coded items of each label should have.
 
-    Items in pairs are blends of the first and the second reference, by the weights of a :class:`Mixture` (a second
-    weight below 0.01 is none), in equal parts before coding. Single items are blends where the codebooks were trained
-    on two emotions, in their shares, and of one emotion before coding.
+    ============== ============================ ==========================================================
+    items          codec                        emotions and proportion
+    ============== ============================ ==========================================================
+    pairs          :class:`Mixture` of two      first and second reference by its weights; only the first if
+                                                its weight is at least 0.99
+    pairs          ``none`` (before coding)     both references in equal parts
+    single         codebooks of two emotions    these two, in their shares of the training
+    single         ``none`` (before coding)     the item's own emotion
+    any            any other                    None: the codec makes no blend
+    ============== ============================ ==========================================================
 
     Args:
         codec: The codec.

@@ -1,4 +1,4 @@
-"""Measures of a further classifier: the codecs' outputs are made once, and every classifier hears them."""
+"""Measures of a further classifier: features are coded once, and every classifier classifies them."""
 
 from collections.abc import Collection, Sequence
 from typing import Protocol
@@ -11,7 +11,7 @@ from emoquant.metrics.ratios import Figure
 
 
 class Classifier(Protocol):
-    """A frozen classifier of utterance vectors: its classes, its dimension and its logits."""
+    """Interface of a frozen classifier of utterance vectors, with its ``labels`` and feature dimensions ``dim``."""
 
     labels: list[str]
     dim: int
@@ -21,17 +21,17 @@ class Classifier(Protocol):
 
 
 class NamedClassifier(Classifier, Protocol):
-    """A classifier that rows call by a name."""
+    """Interface of a classifier with a name for the column ``classifier`` of ``results.csv``."""
 
     name: str
 
 
 class ByClassifier(Measure):
-    """A measure that reads the logits of a classifier of its own instead of the sweep's.
+    """Apply a measure to the logits of a given classifier instead of those of the sweep's classifier.
 
     Args:
         measure: The measure.
-        classifier: The classifier; it is used, never changed, and lies on the device of the features.
+        classifier: The classifier, on the device of the features; its weights are never changed.
     """
 
     def __init__(self, measure: ClassifierMeasure, classifier: NamedClassifier) -> None:
@@ -39,23 +39,23 @@ class ByClassifier(Measure):
         self.width = measure.width
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return the sums of the measure with this classifier's logits."""
+        """Return the measure's sums, computed from this classifier's logits; see :meth:`Measure.sums`."""
         after, before = (self.own(vectors).float() for vectors in (seen.after, seen.before))
         return self.measure.sums(seen._replace(logits=after, logits_before=before))
 
     def reads(self, metrics: Collection[str]) -> list[int]:
-        """Return which of its sums the figures of these metrics read."""
+        """Return the indices of the sums that these metrics are computed from; see :meth:`Measure.reads`."""
         return self.measure.reads(metrics)
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return the figures of the measure."""
+        """Return the figures of the measure; see :meth:`Measure.figures`."""
         return self.measure.figures(sums, metrics)
 
 
 def classifier_measures(
     classifier: NamedClassifier, emotions: Sequence[str], closed_set: bool = False
 ) -> list[Measure]:
-    """Return what a sweep measures with a further classifier.
+    """Return the measures that a sweep makes with a further classifier: recognition and decisions.
 
     Args:
         classifier: The classifier; its name is in the rows.

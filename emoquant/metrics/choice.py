@@ -1,4 +1,4 @@
-"""Classification by codebook: an utterance is of the emotion whose codebook reconstructs it best."""
+"""Classification by codebook: the predicted emotion is that of the codebook with the least loss on the utterance."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -18,31 +18,34 @@ FallBack = Literal["features", "reference"]
 
 
 class CodebookChoice(Metric):
-    """Chooses among biased codecs by what each of them loses of an utterance, at every operating point.
+    """Classify each utterance by the codec of one emotion that loses least of it, at every operating point.
 
-    The loss is on a logarithmic scale: of the squared error, of ``squared error + lambda * bits``, or of
-    ``1 - similarity``. Codebooks differ in general quality, so one of them may lose least on everything; with a codec
-    trained on all emotions as reference, an utterance's loss is taken relative to the reference's, and from that is
-    subtracted what this codebook's relative loss is on average on speech of the training split, where every emotion
-    counts the same. So what decides is whether a codebook does better than usual. The reference itself is the same for
-    every codebook and cancels out of the choice: with another codec in its place, of another architecture, it is alike.
+    The loss ``l`` is the logarithm of the squared error a frame, of ``squared error + lambda * bits`` a frame, or of
+    ``1 - similarity``. The score of emotion ``e`` with codebook ``b_e`` on utterance ``x`` is
 
-    Emo-Q (Zhou et al. 2026, https://arxiv.org/abs/2603.21224) is ``by: utterance_similarity``, ``calibrated: false``
-    and a ``fall_back``: the emotion whose codebook gains most cosine over the reference, and where none gains anything,
-    the classifier's decision. Without a reference it is their argmax of the cosine.
+    - without a reference codec: ``-l(b_e, x)``;
+    - with a reference codec ``r`` that was trained on all emotions: ``-(l(b_e, x) - l(r, x))``;
+    - with a reference and ``calibrated``: that plus the mean of ``l(b_e) - l(r)`` over the training split, in which
+      every emotion has the same weight. This removes differences in the general quality of the codebooks.
+
+    The term of the reference is the same for all emotions and does not change which one is chosen; it matters for the
+    fall-back. Emo-Q (Zhou et al. 2026, https://arxiv.org/abs/2603.21224) is ``by: utterance_similarity``,
+    ``calibrated: false`` and a ``fall_back``: the emotion whose codebook has the largest gain in cosine over the
+    reference, or the classifier's decision if no codebook has a gain. Without a reference it is their argmax of the
+    cosine.
 
     Args:
         codebooks: Name of the codec of each emotion, as in the sweep; every codec that was trained on one emotion by
             default (:meth:`choose`).
         reference: Name of the codec trained on all emotions; None to compare plain losses.
-        by: What is lost.
+        by: The loss: ``distortion``, ``lagrangian`` or ``utterance_similarity``.
         name: Name in the column ``codec`` of the rows.
-        calibrated: Whether what a codebook loses on average on training speech is subtracted, with a reference.
-        fall_back: What the classifier hears where no codebook loses less than the reference (if calibrated: usually):
-            ``features`` for the features before coding, ``reference`` for what the reference decodes. It chooses among
-            the emotions of the codebooks. None to choose a codebook all the same.
-        by_place: Whether operating points belong together by their place, for codecs of different lambdas at the same
-            rates (``rates`` of the evaluation); the rows name their geometric mean.
+        calibrated: Whether the mean relative loss on the training split is subtracted; without a reference it is not.
+        fall_back: What the classifier decides on if no score is above 0: ``features`` for the features before coding,
+            ``reference`` for the reference's reconstruction. Only the emotions of the codebooks compete. None always
+            chooses a codebook.
+        by_place: Whether the codecs' operating points are matched by their index, for codecs of different lambdas at
+            the same rates (``rates`` of the evaluation); the rows give the geometric mean of the lambdas.
 
     Attributes:
         emotions: Canonical names of the emotions, in the order of the scores.
@@ -84,10 +87,10 @@ class CodebookChoice(Metric):
         self.offsets: Tensor | None = None
 
     def choose(self, trained: Mapping[str, Mapping[str, float]]) -> None:
-        """Take every codec that was trained on one emotion, unless the codebooks were named.
+        """Use every codec that was trained on one emotion as a codebook, unless the codebooks were named.
 
         Args:
-            trained: Share of each emotion in the training, by codec.
+            trained: For each codec's name the share of each emotion in its training.
 
         Raises:
             ValueError: There are fewer than two such codecs, or two of one emotion.
@@ -106,13 +109,13 @@ class CodebookChoice(Metric):
 
     @property
     def needed(self) -> list[str]:
-        """Names of the codecs that take part."""
+        """Names of the codecs that are compared, the reference last."""
         return [*self.codecs, *([] if self.reference is None else [self.reference])]
 
     def prepare(
         self, points: Mapping[str, tuple[float, ...]], emotions: Sequence[str], labels: Sequence[str] | None = None
     ) -> None:
-        """Make room for the calibration.
+        """Check the sweep's codecs and allocate the sums of the calibration.
 
         Args:
             points: Operating points of each codec of the sweep.
@@ -120,7 +123,8 @@ class CodebookChoice(Metric):
             labels: Classes of the classifier; None without one.
 
         Raises:
-            ValueError: The sweep lacks a codec, their operating points differ, or there is nothing to fall back on.
+            ValueError: The sweep lacks a codec, the codecs' operating points differ, or there is a fall-back without a
+                classifier.
         """
         missing = [name for name in self.needed if name not in points]
         if missing:
@@ -141,10 +145,10 @@ class CodebookChoice(Metric):
         self.add_state("counts", torch.zeros(len(emotions), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, seen: Mapping[str, Observation]) -> None:
-        """Take in utterances of the training split for the calibration.
+        """Add utterances of the training split to the sums of the calibration.
 
         Args:
-            seen: What each codec made of them, by the codec's name.
+            seen: Observation of these utterances with each codec, by the codec's name.
         """
         emotions = next(iter(seen.values())).emotions
         self.sums.index_add_(0, emotions, self._losses(seen).movedim(1, 0))
@@ -154,7 +158,7 @@ class CodebookChoice(Metric):
         """Return the mean relative loss of each codebook, every emotion counting the same, ``(O, E)`` float64.
 
         Raises:
-            ValueError: No utterance was taken in.
+            ValueError: No utterance was added.
         """
         if int(self.counts.sum()) == 0:
             raise ValueError(f"{self.name}: no utterance to calibrate on; the training split must have some")
@@ -165,7 +169,7 @@ class CodebookChoice(Metric):
         """Return an observation whose logits are the scores of the emotions, ``(O, B, E)``.
 
         Args:
-            seen: What each codec made of the same utterances, by the codec's name.
+            seen: Observation of the same utterances with each codec, by the codec's name.
 
         Raises:
             RuntimeError: There is a reference, but the choice was not calibrated.
@@ -201,10 +205,10 @@ class CodebookChoice(Metric):
 
 
 class MatchedCodebook(CodebookChoice):
-    """What the classifier hears where every utterance is coded with the codebook of its own emotion.
+    """Classify each utterance after coding it with the codebook of its true emotion, by the classifier.
 
-    It knows the label: a bound on what a choice of codebooks can give, no method (the matched codebooks of Zhou et al.
-    2026). Arguments are those of :class:`CodebookChoice` that it has.
+    It uses the label, so it is an oracle for choices of codebooks, not a method (the matched codebooks of Zhou et al.
+    2026). ``codebooks``, ``name`` and ``by_place`` are as in :class:`CodebookChoice`.
     """
 
     def __init__(self, codebooks: dict[str, str] | None = None, name: str = "matched", by_place: bool = False) -> None:
@@ -214,10 +218,10 @@ class MatchedCodebook(CodebookChoice):
     def prepare(
         self, points: Mapping[str, tuple[float, ...]], emotions: Sequence[str], labels: Sequence[str] | None = None
     ) -> None:
-        """Make room, and check that every emotion has a codebook.
+        """Check as :meth:`CodebookChoice.prepare` does, and that every emotion has a codebook.
 
         Raises:
-            ValueError: There is none of an emotion, no classifier, or see :meth:`CodebookChoice.prepare`.
+            ValueError: An emotion has no codebook, there is no classifier, or as in :meth:`CodebookChoice.prepare`.
         """
         super().prepare(points, emotions, labels)
         lacking = [emotion for emotion in emotions if emotion not in self.emotions]
@@ -229,7 +233,7 @@ class MatchedCodebook(CodebookChoice):
         self.own = torch.tensor([self.emotions.index(emotion) for emotion in emotions])
 
     def observe(self, seen: Mapping[str, Observation]) -> Observation:
-        """Return an observation whose logits are the classifier's of the emotions, ``(O, B, E)``."""
+        """Return an observation with the classifier's logits of the emotions after matched coding, ``(O, B, E)``."""
         heard = torch.stack([seen[name].logits for name in self.codecs])  # (E, O, B, L)
         first = seen[self.codecs[0]]
         codebook = self.own.to(heard.device)[first.emotions]
@@ -245,7 +249,7 @@ def common_point(points: Sequence[float]) -> float:
 
 
 def require_points_and_names(codecs: Sequence[Codec], choices: Sequence[CodebookChoice]) -> None:
-    """Check that codecs and choices can stand in one table.
+    """Check that codecs and choices have different names and that every codec has an operating point.
 
     Raises:
         ValueError: Two have the same name, there is no codec, or one has no operating point.

@@ -1,4 +1,4 @@
-"""Intervals clustered by speaker, beside those of the bootstrap: they hold for speakers who were not measured."""
+"""Intervals clustered by speaker, beside those of the bootstrap; meant for speakers outside the test split."""
 
 import math
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ from emoquant.storage.results import Row
 
 
 class Clusters(NamedTuple):
-    """Sums of a split by speaker (or by groups of speakers, where there are many).
+    """Hold the sums of a split by speaker (by groups of speakers if there are more than 64).
 
     Attributes:
-        sums: ``(S, C, O, M)`` float64.
+        sums: Sums of each speaker, emotion and operating point, ``(S, C, O, M)`` float64.
         counts: Utterances of each speaker and emotion, ``(S, C)`` int64.
     """
 
@@ -25,21 +25,22 @@ class Clusters(NamedTuple):
 
     @staticmethod
     def of(state: tuple[Tensor, ...], number: int) -> "Clusters":
-        """Return a state, sums ``(S * C, O, M)`` and counts ``(S * C,)``, of so many clusters ``S``."""
+        """Reshape the state of a :class:`BlockSums`, sums ``(S * C, O, M)`` and counts ``(S * C,)``, by cluster."""
         sums, counts = state
         counts = counts.view(number, -1)
         return Clusters(sums.view(*counts.shape, *sums.shape[1:]), counts)
 
 
 def with_clusters(rows: Sequence[Row], measures: Sequence[Measure], clusters: Clusters) -> list[Row]:
-    """Return rows with the ends of their intervals clustered by speaker.
+    """Return the rows with the columns ``speaker_low``, ``speaker_high`` and ``speakers`` filled in.
 
-    A delete-one-speaker jackknife with Student's t (:func:`~emoquant.metrics.intervals.jackknife_interval`); a share
-    stays in [0, 1], and one that is 0 or 1 has Clopper and Pearson's interval of as many draws as there are speakers.
+    The intervals are jackknives that leave out one speaker at a time, with Student's t
+    (:func:`~emoquant.metrics.intervals.jackknife_interval`). Those of shares are cut to [0, 1]; a share of 0 or 1 has
+    Clopper and Pearson's interval with the number of speakers as the number of trials.
 
     Args:
-        rows: What :func:`~emoquant.metrics.tabulate.measure_rows` made of the same sums, in its order.
-        measures: The measures whose sums stand side by side.
+        rows: The rows of :func:`~emoquant.metrics.tabulate.measure_rows` for the same sums, in its order.
+        measures: The measures, in the order of their sums on the last axis.
         clusters: The sums by speaker.
     """
     filled = clusters.counts > 0

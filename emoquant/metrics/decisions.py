@@ -1,8 +1,8 @@
-"""What a classifier decides after coding: whether it is right, and whether it is what it decided before.
+"""Measures of a classifier's decisions after coding: against the labels, and against its decisions before coding.
 
-Unweighted average recall counts decisions that are right. Coding may change many of them, for the worse and for the
-better, and leave it as it was; agreement with the decisions before coding, and the divergence of the probabilities, do
-not miss that.
+Unweighted average recall (UAR) counts correct decisions. Coding may make some decisions wrong and as many others right,
+which leaves UAR unchanged. Agreement with the decisions before coding, and the divergence of the class probabilities,
+show such changes.
 """
 
 import math
@@ -19,10 +19,10 @@ from emoquant.metrics.recognition import class_columns, closed_set_logits
 
 
 def kl_bits(before: Tensor, after: Tensor) -> Tensor:
-    """Return the Kullback-Leibler divergence of class probabilities, before from after, in bits.
+    """Return the Kullback-Leibler divergence ``sum p log2(p / q)`` of class probabilities, in bits.
 
-    ``sum p log2(p / q)`` with ``p`` before and ``q`` after: the bits an outcome that are lost by whoever takes the
-    probabilities after coding for those before (Kullback and Leibler 1951, On information and sufficiency).
+    ``p`` are the probabilities before coding, ``q`` those after it (Kullback and Leibler 1951, On information and
+    sufficiency).
 
     Args:
         before: Logits, ``(..., L)``; minus infinity for a class that is left out.
@@ -62,20 +62,20 @@ class ClassifierMeasure(Measure):
         self.width = len(labels) + self.beside
 
     def heard(self, logits: Tensor) -> Tensor:
-        """Return logits ``(..., L)``, those of classes outside the corpus's emotions masked where they are to be."""
+        """Return the logits ``(..., L)``; with ``closed_set`` classes outside the corpus's emotions are -infinity."""
         return closed_set_logits(logits, self.columns) if self.closed_set else logits
 
 
 class Recognition(ClassifierMeasure):
-    """Recall, precision, F1, UAR, accuracy, information about the label, and what each emotion is taken for."""
+    """Measure recall, precision, F1, UAR, accuracy, information about the label, and the confusion matrix."""
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return a one-hot vector of the predicted class, then 1."""
+        """Return the predicted class as a one-hot vector, and 1 to count the utterance."""
         chosen = torch.nn.functional.one_hot(self.heard(seen.logits).argmax(-1), len(self.classes))
         return torch.cat([chosen, torch.ones_like(chosen[..., :1])], dim=-1).double()
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return recall, precision and F1 per emotion, what sums all of them up, and the confusion matrix as shares."""
+        """Return recall, precision, F1 per emotion, the figures of all emotions, and the confusion matrix as shares."""
         confusion, counts, ratios = sums[..., :-1], sums[..., -1], Ratios(metrics)
         columns = self.columns
         if ratios.wants("recall"):
@@ -101,18 +101,22 @@ class Recognition(ClassifierMeasure):
 
 
 class Decisions(ClassifierMeasure):
-    """Agreement with the decisions before coding, divergence of the probabilities, and how sure the classifier is.
+    """Measure how far decisions and probabilities differ from those before coding, and how sure the classifier is.
 
-    ``agreement`` is the share of utterances whose class is that before coding, ``kl`` (bits) how far the probabilities
-    went from those before (:func:`kl_bits`), ``confidence`` the mean of the largest probability, ``margin`` its mean
-    lead over the second largest, ``probability/E`` the mean probability of class E. Where one output is left, the last
-    three are that output's: they say how little the name of the class means that it is given.
+    - ``agreement``: share of utterances whose predicted class is the one before coding;
+    - ``kl`` (bits): divergence of the probabilities from those before coding (:func:`kl_bits`);
+    - ``confidence``: mean of the largest probability;
+    - ``margin``: mean difference between the largest and the second largest probability;
+    - ``probability/E``: mean probability of class E.
+
+    If all utterances are coded as one output, the last three are of that output and show how clearly it belongs to the
+    class that is predicted for it.
     """
 
     beside = 5
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return agreement, divergence, largest probability, its lead, every probability, then 1."""
+        """Return agreement, divergence, largest probability, margin, all probabilities, 1 to count the utterance."""
         before, after = self.heard(seen.logits_before), self.heard(seen.logits)
         likely = after.double().softmax(-1)  # (O, B, L)
         first, second = likely.topk(2, dim=-1).values.unbind(-1)

@@ -1,4 +1,4 @@
-"""What codecs are, as rows of a results file: the emotions they were trained on, the references they mix."""
+"""Rows of ``results.csv`` that describe codecs: training emotions, weights of mixtures, bits of a decision."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from emoquant.storage.results import Row
 
 
 def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:
-    """Return what is known of codecs, so that reports need not guess it from their names.
+    """Return rows that describe codecs, so that reports need not derive it from their names.
 
     - ``trained_on``, one row an emotion: its share of the codec's training, in [0, 1];
     - ``partner_share/<rule>``: the weight of the second reference in a :class:`Mixture` of two, in [0, 1].
@@ -28,7 +28,7 @@ def codec_rows(codecs: Iterable[Codec], corpus: str) -> list[Row]:
 
 
 def decision_row(corpus: str, classes: int, utterances: int, seconds: float) -> Row:
-    """Return ``decision_bits_per_second``: what the classifier's decision costs where nothing else is transmitted.
+    """Return the row ``decision_bits_per_second``: the rate of sending only the classifier's decision.
 
     Args:
         corpus: Name of the corpus.

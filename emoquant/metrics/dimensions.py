@@ -1,4 +1,4 @@
-"""Arousal, valence and dominance: a regression of utterance vectors, and how far coding moves what it says."""
+"""Arousal, valence and dominance: their regression on utterance vectors, and concordance after coding."""
 
 from collections.abc import Collection
 
@@ -19,7 +19,7 @@ _SUMS = 6
 
 
 class Regression(nn.Module):
-    """A linear map from utterance vectors to the ratings of the dimensions.
+    """Predict arousal, valence and dominance linearly from utterance vectors.
 
     Args:
         weight: ``(3, D)`` float64.
@@ -35,15 +35,15 @@ class Regression(nn.Module):
         self.register_buffer("bias", bias.double())
 
     def forward(self, vectors: Tensor) -> Tensor:
-        """Return ratings ``(..., 3)`` float64 of utterance vectors ``(..., D)``."""
+        """Return the predicted ratings ``(..., 3)`` float64 for utterance vectors ``(..., D)``."""
         return nn.functional.linear(vectors.double(), self.weight, self.bias)
 
 
 class RatingRegression(Metric):
-    """Ridge regression of the ratings on a training split, from sums alone, so that processes can share the split.
+    """Fit a ridge regression of the ratings on a training split from sums, which several processes can add up.
 
-    The penalty of each dimension is the one of the least generalised cross-validation error (Golub, Heath and Wahba
-    1979, Generalized cross-validation as a method for choosing a good ridge parameter), so that nothing is held out.
+    The penalty of each dimension has the least generalised cross-validation error (Golub, Heath and Wahba 1979,
+    Generalized cross-validation as a method for choosing a good ridge parameter), which needs no held-out data.
 
     Args:
         dim: Dimensions ``D`` of the vectors.
@@ -62,7 +62,7 @@ class RatingRegression(Metric):
         self.add_state("squares", torch.zeros(count, dtype=torch.float64), dist_reduce_fx="sum")
 
     def update(self, batch: Batch) -> None:
-        """Take in a batch of the training split; utterances without a rating are passed over."""
+        """Add a batch of the training split to the sums; utterances without a rating are left out."""
         if batch.dimensions is None:
             return
         vectors = utterance_vectors(batch.features, batch.lengths).double()
@@ -74,7 +74,7 @@ class RatingRegression(Metric):
             self.squares[place] += ratings[there].square().sum()
 
     def compute(self) -> Regression | None:
-        """Return the regression; None where nobody rated an utterance."""
+        """Return the fitted regression; None if no dimension has two rated utterances."""
         if not bool((self.products[:, -1, -1] > 1).any()):
             return None
         solved = [_ridge(*sums) for sums in zip(self.products, self.targets, self.squares, strict=True)]
@@ -105,11 +105,11 @@ def _ridge(products: Tensor, targets: Tensor, squares: Tensor) -> tuple[Tensor, 
 
 
 class Concordance(Measure):
-    """Concordance of what the regression says of decoded features, with the annotators and with itself before coding.
+    """Measure the concordance of ratings predicted after coding with the annotators' and with those before coding.
 
-    Lin 1989, A concordance correlation coefficient to evaluate reproducibility: ``2 cov / (var + var + (difference of
-    the means) squared)``, 1 for equal values. ``ccc/D`` is with the annotators' ratings, where there are any;
-    ``ccc_before/D`` with what the regression says before coding. All emotions together.
+    Concordance is ``2 cov(x, y) / (var(x) + var(y) + (mean(x) - mean(y))^2)``, 1 for equal values (Lin 1989, A
+    concordance correlation coefficient to evaluate reproducibility). For dimension D, ``ccc/D`` is with the annotators'
+    ratings, if there are any, and ``ccc_before/D`` with the ratings predicted before coding, both over all emotions.
 
     Args:
         regression: Gives ratings ``(..., 3)`` of utterance vectors ``(..., D)``: a :class:`Regression`, or the head of
@@ -122,7 +122,7 @@ class Concordance(Measure):
         self.regression = regression
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return the sums of the pairs of each dimension, with the annotators and with before, then 1."""
+        """Return the terms of both concordances of each dimension, and 1 to count the utterance."""
         regression = self.regression.to(seen.after.device)
         after, before = regression(seen.after).double(), regression(seen.before).double()
         rated = seen.dimensions if seen.dimensions is not None else torch.full_like(before, torch.nan)
@@ -131,7 +131,7 @@ class Concordance(Measure):
         return torch.cat([columns, torch.ones_like(columns[..., :1])], dim=-1)
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return the coefficients of the dimensions that somebody rated."""
+        """Return the concordances of the dimensions that have ratings."""
         ratios, place = Ratios(metrics), 0
         for kind in ("ccc", "ccc_before"):
             for name in DIMENSIONS:

@@ -1,4 +1,4 @@
-"""How many different outputs a codec gave: a constant output is collapse, whatever a classifier calls it."""
+"""The number of different outputs of a codec; one output for all utterances is a collapse, whatever its class."""
 
 import torch
 from torch import Tensor
@@ -11,11 +11,10 @@ _EMPTY = 2**62
 
 
 def output_hashes(codes: Tensor, features: Tensor, lengths: Tensor, seed: int = 0) -> Tensor:
-    """Return a hash of each utterance's output that does not depend on its length or on its batch.
+    """Return a hash of each coded utterance, equal for equal sequences of codes without repeated frames.
 
-    The output is the sequence of its frames' codes with repeats of a frame counted once: an utterance that is one
-    frame's codes over and over is the same output at any length, since its time mean is the same vector. A codec
-    without codes (``P = 0``) is hashed by the bits of its frames instead.
+    Consecutive frames with equal codes count once. So an utterance of one repeated frame has the same hash at any
+    length, as its time mean is the same vector. Without codes (``P = 0``) the float32 values of the frames are hashed.
 
     Args:
         codes: ``(..., B, T, P)``; what lies past an utterance's length is ignored.
@@ -48,17 +47,17 @@ def _mix(value: Tensor) -> Tensor:
 
 
 class DistinctOutputs(Metric):
-    """Number of different hashes in constant memory: exact up to a bound, an estimate above it.
+    """Count different hashes in constant memory: exactly up to a bound, as an estimate above it.
 
     The ``bound`` smallest different hashes are kept (k minimum values, Bar-Yossef et al. 2002, Counting distinct
-    elements in a data stream). As long as fewer than ``bound`` were seen these are all and the count is exact; beyond,
-    with ``h`` the largest kept as a fraction of the range, ``(bound - 1) / h`` estimates it without bias with a
-    relative standard error of ``1 / sqrt(bound - 2)`` (3 % at 1,024). The kept set does not depend on the order of the
-    utterances or on how many processes share them.
+    elements in a data stream). If there are fewer than ``bound``, the count is exact. Otherwise, with ``h`` the largest
+    kept hash as a fraction of the range, ``(bound - 1) / h`` is an unbiased estimate with a relative standard error of
+    ``1 / sqrt(bound - 2)`` (3 % at 1,024). The kept hashes do not depend on the order of the utterances or on how they
+    are divided between processes.
 
     Args:
-        cells: Kinds of outputs that are counted apart (operating points, emotions).
-        bound: Hashes kept for each kind, at least 3.
+        cells: Number of separate counts (operating points times emotions).
+        bound: Hashes kept for each count, at least 3.
 
     Raises:
         ValueError: A size is too small.
@@ -75,20 +74,20 @@ class DistinctOutputs(Metric):
         self.add_state("kept", torch.full((cells, bound), _EMPTY), dist_reduce_fx=_merge)
 
     def update(self, hashes: Tensor) -> None:
-        """Take in hashes.
+        """Add hashes to the counts.
 
         Args:
-            hashes: ``(cells, N)`` int64 in ``[0, 2^62)``; ``2^62`` where there is none.
+            hashes: Hashes for each count, ``(cells, N)`` int64 in ``[0, 2^62)``; ``2^62`` for none.
         """
         self.kept = _smallest(torch.cat([self.kept, hashes], dim=-1), self.bound)
 
     def compute(self) -> Tensor:
-        """Return the kept hashes, ``(cells, bound)`` int64; :func:`count_distinct` makes a number of them."""
+        """Return the kept hashes, ``(cells, bound)`` int64, from which :func:`count_distinct` gives the counts."""
         return self.kept
 
 
 def count_distinct(kept: Tensor) -> Tensor:
-    """Return how many different hashes stand behind kept ones, ``(...)`` float64.
+    """Return the number of different hashes, exact or estimated (:class:`DistinctOutputs`), ``(...)`` float64.
 
     Args:
         kept: The smallest different hashes in rising order, ``(..., bound)`` int64, filled up with ``2^62``.
@@ -99,10 +98,10 @@ def count_distinct(kept: Tensor) -> Tensor:
 
 
 def pool_distinct(kept: Tensor) -> Tensor:
-    """Return the hashes that several kinds keep together, ``(..., bound)`` int64.
+    """Merge the kept hashes of several counts into those of one count of all, ``(..., bound)`` int64.
 
     Args:
-        kept: ``(..., kinds, bound)`` int64.
+        kept: Kept hashes of each count, ``(..., counts, bound)`` int64.
     """
     return _smallest(kept.flatten(-2), kept.shape[-1])
 

@@ -1,4 +1,4 @@
-"""Where coding moves an utterance: to neutral, to a codebook's emotion, to the training mean, or nowhere special."""
+"""The direction in which coding moves utterances: to neutral, to another emotion, to the training mean."""
 
 import math
 
@@ -9,17 +9,17 @@ from emoquant.metrics.similarity import cosine
 
 
 def drift_towards(features: Tensor, coded: Tensor, own: Tensor, target: Tensor) -> Tensor:
-    """How much closer coding brought each utterance to a target than to its own emotion.
+    """Return how much more coding raised each utterance's similarity to a target than to its own emotion.
 
     With ``s`` the cosine similarity and ``lead(x) = s(x, target) - s(x, own)``, the drift is
-    ``lead(coded) - lead(features)``. With the neutral centroid as target this is the drift to neutral; with the
-    training mean or the all-SKIP reconstruction it says how much of that is collapse rather than neutrality.
+    ``lead(coded) - lead(features)``. With the neutral centroid as target this is the drift to neutral. With the
+    training mean or the all-SKIP reconstruction as target it shows whether that drift is a collapse.
 
     Args:
         features: Utterance vectors before coding, ``(B, D)``.
         coded: The same utterances after coding, ``(..., B, D)``.
         own: Centroid of the utterances' emotion, ``(D,)`` or ``(B, D)``.
-        target: What they may move to, ``(D,)``.
+        target: Target vector, ``(D,)``.
 
     Returns:
         Drift per utterance in [-4, 4], without unit, ``(..., B)`` float64; 0 if coding changed nothing; NaN
@@ -37,7 +37,7 @@ def drift_towards(features: Tensor, coded: Tensor, own: Tensor, target: Tensor) 
 
 
 def attraction(features: Tensor, coded: Tensor, centroid: Tensor) -> Tensor:
-    """By how many degrees coding turned each utterance towards a centroid; negative = attracted.
+    """Return the change of each utterance's angle to a centroid by coding, in degrees; negative means attracted.
 
     ``angle(coded, centroid) - angle(features, centroid)``, of time means.
 
@@ -68,11 +68,11 @@ def angle(first: Tensor, second: Tensor) -> Tensor:
 
 
 def random_directions(dim: int, pairs: int, seed: int = 0) -> Tensor:
-    """Return unit vectors of uniform direction in opposite pairs, ``(2 * pairs, D)`` float64, the same for a seed.
+    """Return random unit vectors in opposite pairs, ``(2 * pairs, D)`` float64, determined by the seed.
 
     Args:
         dim: Feature dimensions ``D``.
-        pairs: Independent directions; each comes with its opposite, so that first-order effects cancel exactly.
+        pairs: Number of independent directions; the opposite of each is added, so that first-order effects cancel.
         seed: Seed of the directions.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -82,16 +82,16 @@ def random_directions(dim: int, pairs: int, seed: int = 0) -> Tensor:
 
 
 def null_drift(features: Tensor, coded: Tensor, own: Tensor, target: Tensor, directions: Tensor) -> Tensor:
-    """The drift that a displacement of equal length in a random direction would give, averaged over directions.
+    """Return the mean drift of displacements as long as those by coding, but in random directions.
 
-    Each utterance vector is moved by ``|coded - features|`` along every direction; the mean of the resulting
-    :func:`drift_towards` is what "it just got displaced that far" predicts.
+    Each utterance vector is moved by ``|coded - features|`` along every direction. The mean of the resulting
+    :func:`drift_towards` is the null hypothesis that coding has no preferred direction.
 
     Args:
         features: Utterance vectors before coding, ``(B, D)``.
         coded: The same utterances after coding, ``(..., B, D)``.
         own: Centroid of the utterances' emotion, ``(B, D)``.
-        target: What they may move to, ``(D,)``.
+        target: Target vector, ``(D,)``.
         directions: Unit vectors, ``(J, D)`` (see :func:`random_directions`).
 
     Returns:
@@ -115,9 +115,9 @@ def null_drift(features: Tensor, coded: Tensor, own: Tensor, target: Tensor, dir
 
 
 def remaining_distance(features: Tensor, coded: Tensor, target: Tensor) -> Tensor:
-    """Return the share of each utterance's distance to a target that coding has left, ``|x^ - t| / |x - t|``.
+    """Return each utterance's distance to a target after coding over that before, ``|x^ - t| / |x - t|``.
 
-    Unlike a cosine it is defined for the zero vector as target: there it is the share of the length that is left.
+    Unlike a cosine it is defined for the zero vector as target, where it is the ratio of the vectors' norms.
 
     Args:
         features: Utterance vectors before coding, ``(B, D)``.

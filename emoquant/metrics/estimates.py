@@ -1,4 +1,4 @@
-"""Figures of whole splits, each with the interval of the evaluations' bootstrap."""
+"""Rows of statistics over the utterances of a split, with bootstrap intervals as in the evaluations."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,9 @@ Statistic = Callable[[Tensor], Tensor]
 
 
 class Estimates:
-    """Rows of figures of a split's utterances; speakers or utterances are resampled, as in evaluations.
+    """Make rows of statistics over the utterances of a split, with 95 % bootstrap intervals.
+
+    Speakers are resampled if there are 10 or more, else utterances (:class:`~emoquant.metrics.intervals.Blocks`).
 
     Args:
         corpus: Name of the corpus.
@@ -30,14 +32,14 @@ class Estimates:
         self._weights = resampling_weights(self.held, replicates, seed)[:, self._block]
 
     def row(self, codec: str, point: float, metric: str, statistic: Statistic, count: int | None = None) -> Row:
-        """Return a figure with its 95 % interval.
+        """Return the row of a statistic with its 95 % interval.
 
         Args:
             codec: Name of the codec.
             point: Operating point.
             metric: Name of the measure.
-            statistic: The figure, for any number of replicates at once.
-            count: Utterances that it counts; all by default.
+            statistic: Gives the values ``(R,)`` for weights of the utterances ``(R, N)``, one row a replicate.
+            count: Number of utterances for the column ``n``; all by default.
         """
         value = float(statistic(torch.ones(1, self.count, dtype=torch.float64))[0])
         ends = percentile_interval(statistic(self._weights), self.held.sum())
@@ -49,13 +51,18 @@ class Estimates:
 
 
 def mean(values: Tensor, over: Tensor | None = None) -> Statistic:
-    """Return the statistic that is the mean of values ``(N,)``, or their sum over another; NaN values are left out."""
+    """Return the statistic ``sum(values) / sum(over)``, or the mean of the values without ``over``.
+
+    Args:
+        values: Value of each utterance, ``(N,)``; NaN values are left out of the sum and of the mean.
+        over: Denominator of each utterance, ``(N,)``.
+    """
     there = ~values.isnan()
     total, below = torch.where(there, values, 0.0).double(), (there if over is None else over).double()
     return lambda weights: (weights @ total) / (weights @ below)
 
 
 def class_mean(values: Tensor, classes: Tensor) -> Statistic:
-    """Return the statistic that is the mean over classes of the means of values ``(N,)``; class -1 is left out."""
+    """Return the statistic that averages values ``(N,)`` within each class, then over classes; class -1 is left out."""
     known = torch.nn.functional.one_hot(classes.clamp_min(0)).double() * (classes >= 0)[:, None]
     return lambda weights: ((weights @ (values.double()[:, None] * known)) / (weights @ known)).nanmean(-1)

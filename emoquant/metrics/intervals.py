@@ -1,14 +1,13 @@
 """95 % intervals from sums per block of utterances: constant memory, seeded, the same on any number of processes.
 
-The percentile bootstrap over blocks needs only each block's sums, not the utterances. A block is a speaker where there
-are speakers enough (utterances of one speaker are not independent), else a random part of the utterances; with as many
-blocks as here the latter has the spread of the bootstrap over single utterances. As percentiles of few blocks are too
-narrow, they are taken further out as a t interval would be (Hesterberg 2015, What teachers should know about the
-bootstrap, section 3.3).
+The percentile bootstrap over blocks needs only each block's sums, not the utterances. A block is a speaker if there are
+at least 10 (utterances of one speaker are not independent), else a random part of the utterances; with 64 blocks the
+latter has the spread of the bootstrap over single utterances. Percentile intervals of few blocks are too narrow, so
+they are widened as a t interval is (Hesterberg 2015, What teachers should know about the bootstrap, section 3.3).
 
-Beside them stand intervals clustered by speaker, from two speakers on: the jackknife that leaves out one speaker at a
-time, with Student's t of as many degrees of freedom as there are speakers but one. They are meant for new speakers;
-``benchmarks/interval_coverage.py`` measures how often they hold.
+A second kind is clustered by speaker, from two speakers on: the jackknife that leaves out one speaker at a time, with
+Student's t and one degree of freedom less than there are speakers. It is meant for new speakers;
+``benchmarks/interval_coverage.py`` measures the coverage of both.
 """
 
 import math
@@ -27,16 +26,16 @@ LEVEL = 0.95
 
 
 class Blocks:
-    """Deals utterances into at most 64 blocks that are resampled as wholes.
+    """Divide utterances into blocks, 64 by default, that the bootstrap resamples as wholes.
 
     Args:
-        speakers: Speaker index of the split's utterances (repeats do no harm), or of its speakers.
-        number: Blocks.
-        least: Speakers from which they are the blocks.
+        speakers: Indices of the split's speakers; repeated ones, as of a list by utterance, count once.
+        number: Number of blocks.
+        least: Least number of speakers for which blocks are made of speakers.
 
     Attributes:
-        kind: ``"speakers"`` where the split has so many speakers, else ``"utterances"``.
-        number: Blocks.
+        kind: ``"speakers"`` if there are at least ``least`` speakers, else ``"utterances"``.
+        number: Number of blocks.
     """
 
     def __init__(self, speakers: Sequence[int] = (), number: int = BLOCKS, least: int = MIN_SPEAKERS) -> None:
@@ -69,11 +68,11 @@ class Blocks:
 
 
 def scatter_rows(rows: Tensor, number: int) -> Tensor:
-    """Return numbers in ``[0, number)`` that look random but depend only on the row, ``(B,)`` int64.
+    """Return a pseudo-random block in ``[0, number)`` for each utterance, a hash of its row, ``(B,)`` int64.
 
     Args:
-        rows: Row of each utterance, ``(B,)`` int64, non-negative.
-        number: Blocks.
+        rows: Row of each utterance in its split, ``(B,)`` int64, non-negative.
+        number: Number of blocks.
     """
     mixed = (rows + 1) * 0x9E3779B97F4A7C1  # wraps around
     mixed = (mixed ^ ((mixed >> 29) & (2**35 - 1))) * 0x3F58476D1CE4E5B9
@@ -102,20 +101,20 @@ def _draws(number: int, replicates: int, seed: int) -> np.ndarray:
 
 
 def percentile_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the lower and upper ends of 95 % intervals, expanded for few blocks.
+    """Return the lower and upper ends of 95 % percentile intervals, widened for few blocks.
 
     Args:
-        replicates: Bootstrap replicates, ``(R, ...)`` float64; NaN where a replicate has no such utterance.
-        blocks: Non-empty blocks behind each figure, broadcastable with ``(...)``, int64.
+        replicates: Bootstrap replicates, ``(R, ...)`` float64; NaN for a replicate without such an utterance.
+        blocks: Number of non-empty blocks of each figure, broadcastable with ``(...)``, int64.
 
     Returns:
-        Two tensors ``(...)``; NaN where there are fewer than 2 blocks or a replicate count of 0.
+        Two tensors ``(...)``; NaN if there are fewer than 2 blocks or no valid replicate.
     """
     return sorted_interval(replicates.movedim(0, -1).cpu().clone(memory_format=torch.contiguous_format), blocks)
 
 
 def sorted_interval(replicates: Tensor, blocks: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what :func:`percentile_interval` does, of replicates ``(..., R)`` on the CPU; they are sorted in place."""
+    """Do the same as :func:`percentile_interval` for replicates ``(..., R)`` on the CPU, which are sorted in place."""
     found = replicates.numpy()
     found.sort(axis=-1)  # NaN last
     missing = np.isnan(found)
@@ -149,7 +148,7 @@ def expanded_tail(blocks: int) -> float:
 
 
 def certain_share_interval(value: float, n: int) -> tuple[float, float]:
-    """Return Clopper and Pearson's 95 % interval of a share that is 0 or 1, where resampling has no spread.
+    """Return Clopper and Pearson's 95 % interval of a share that is 0 or 1, where all bootstrap replicates are equal.
 
     Args:
         value: 0.0 or 1.0.
@@ -164,10 +163,10 @@ def certain_share_interval(value: float, n: int) -> tuple[float, float]:
 
 
 def jackknife_interval(value: Tensor, left_out: Tensor, filled: Tensor) -> tuple[Tensor, Tensor]:
-    """Return 95 % intervals from estimates that leave out one group each, for figures that a bootstrap would bias.
+    """Return 95 % jackknife intervals from estimates that leave out one group each.
 
-    Resampling with replacement loses a third of the groups and with them codes that only they use, so perplexity and
-    usage of a bootstrap sample lie below the estimate. The jackknife has no such bias.
+    It is used for figures that a bootstrap biases: a bootstrap sample lacks a third of the groups and the codes that
+    only these use, so its codebook perplexity and usage are too low. Intervals by speaker are jackknives, too.
 
     Args:
         value: Estimates, ``(...)`` float64.

@@ -1,7 +1,7 @@
-"""What a sweep measures: each measure is a few sums per utterance, and figures made from sums of these.
+"""Measures of a sweep: each computes a few values per utterance, and figures from sums of these over utterances.
 
-A measure never sees more than one batch and keeps nothing, so a sweep needs the same memory for ten utterances and for
-a million, and every figure can be made again from any resampled blocks of utterances.
+A measure works on one batch and keeps no state, so a sweep needs the same memory for ten utterances and for a million,
+and the bootstrap can compute every figure again from resampled sums of blocks.
 """
 
 from abc import ABC, abstractmethod
@@ -19,21 +19,21 @@ from emoquant.metrics.similarity import cosine
 
 
 class Observation(NamedTuple):
-    """What a batch gives to every measure: ``O`` operating points of ``B`` utterances of ``C`` emotions.
+    """Hold what the measures need of a coded batch: ``O`` operating points, ``B`` utterances, ``C`` emotions.
 
     Attributes:
-        before: Utterance vectors, ``(B, D)`` float32.
+        before: Utterance vectors (time means of the frame features) before coding, ``(B, D)`` float32.
         after: Utterance vectors after coding, ``(O, B, D)`` float32.
         emotions: Emotion of each utterance, ``(B,)`` int64.
-        votes: Annotators' shares, ``(B, C)``; all zero where nobody voted.
+        votes: Share of the annotators' votes for each emotion, ``(B, C)``; all zero where nobody voted.
         frames: Frames of each utterance, ``(B,)`` int64.
         squared_error: Summed over an utterance's frames, ``(O, B)`` float64.
         cosines: Cosines of the frames, summed, ``(O, B)`` float64.
         bits: Estimated bits of each utterance, ``(O, B)`` float64.
         skips: SKIP codes of each utterance, ``(O, B)`` int64.
-        logits: Of the classifier, ``(O, B, L)``; ``L`` is 0 without one.
-        logits_before: Of the classifier before coding, ``(B, L)``.
-        coded: Bits that a coder wrote of each utterance, ``(O, B)`` float64; None where none wrote any.
+        logits: Logits of the classifier after coding, ``(O, B, L)``; ``L`` is 0 without a classifier.
+        logits_before: Its logits before coding, ``(B, L)``.
+        coded: Bits that an entropy coder wrote for each utterance, ``(O, B)`` float64; None if none was written.
         extra: Bits of each utterance by other ways of counting, ``(O, B, M)`` float64; None where there are none.
         dimensions: Annotators' ratings of arousal, valence and dominance, ``(B, 3)`` float64, NaN where there is none;
             None where the corpus has none.
@@ -56,10 +56,10 @@ class Observation(NamedTuple):
 
 
 class Measure(ABC):
-    """Sums per utterance and the figures they make.
+    """Base class of measures: values per utterance, and figures from their sums.
 
     Attributes:
-        width: Sums per utterance, ``M``; by convention the last one counts the utterances that the measure is about.
+        width: Values per utterance ``M``; the last one is 1 for utterances that count and 0 for others, by convention.
         classifier: Name of the classifier whose logits it reads, for the rows; empty for one that reads none.
     """
 
@@ -68,30 +68,30 @@ class Measure(ABC):
 
     @abstractmethod
     def sums(self, seen: Observation) -> Tensor:
-        """Return what is summed over utterances, ``(O, B, M)`` float64."""
+        """Return the values of each utterance that a sweep sums over utterances, ``(O, B, M)`` float64."""
 
     def reads(self, metrics: Collection[str]) -> list[int]:
-        """Return which of its sums the figures of these metrics read; all where a measure says nothing else."""
+        """Return the indices of the sums that the figures of these metrics are computed from; all by default."""
         return list(range(self.width))
 
     @abstractmethod
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return figures of sums over the utterances of each emotion.
+        """Compute the figures from sums over the utterances of each emotion.
 
         Args:
-            sums: The sums, ``(..., O, C, M)`` float64.
+            sums: Sums for each operating point and emotion, ``(..., O, C, M)`` float64.
             metrics: Metrics that are wanted; all if None.
         """
 
 
 class Rate(Measure):
-    """Estimated bits a frame, bits a frame of a coder and share of SKIP codes, all over all frames of an emotion.
+    """Measure estimated bits a frame, coded bits a frame and the share of SKIP codes, over all frames of an emotion.
 
     Args:
         positions: Codes of a frame ``P``; 0 for a codec without codes, which has no skip rate.
-        coded: Whether the bits are also those that a coder wrote.
-        frame_rate: Frames a second, for bits a second; None to leave these out.
-        extra: Names of other ways of counting bits (:attr:`emoquant.codecs.Codec.extra`), which need a frame rate.
+        coded: Whether bits written by an entropy coder are measured, too.
+        frame_rate: Frames a second; None leaves out bits a second.
+        extra: Names of other ways of counting bits (:attr:`emoquant.codecs.Codec.extra`); they need a frame rate.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class Rate(Measure):
         self.width = 5 + len(self.extra)
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return bits by other ways of counting, estimated bits, coded bits, SKIP codes, frames, utterances."""
+        """Return bits counted in other ways, estimated bits, coded bits, SKIP codes, frames, 1 for the utterance."""
         frames = seen.frames.expand(seen.bits.shape)
         coded = seen.bits if seen.coded is None else seen.coded.to(seen.bits)
         columns = torch.stack([seen.bits, coded, seen.skips, frames, torch.ones_like(seen.bits)], dim=-1)
@@ -126,12 +126,12 @@ class Rate(Measure):
 
 
 class Fidelity(Measure):
-    """Similarity of utterances (mean over utterances), of frames and distortion (mean over all frames)."""
+    """Measure utterance similarity (mean over utterances), frame similarity and distortion (means over all frames)."""
 
     width = 5
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return utterance cosines, frame cosines, squared error, frames, utterances."""
+        """Return utterance cosine, sum of frame cosines, squared error, frames, and 1 to count the utterance."""
         similarity = cosine(seen.before, seen.after)
         frames = seen.frames.expand(similarity.shape)
         return torch.stack([similarity, seen.cosines, seen.squared_error, frames, torch.ones_like(similarity)], dim=-1)
@@ -147,23 +147,25 @@ class Fidelity(Measure):
 
 
 class Direction(Measure):
-    """Where utterances move: similarity to every centroid, attraction in degrees, and drifts with their null.
+    """Measure the direction in which coding moves utterances.
 
-    The drift to neutral is there where neutral is among the emotions, the drift to the all-SKIP reconstruction where
-    the codec has one; it is undefined (NaN) where that is the zero vector, and the share of the distance to it that is
-    left takes its place. ``null_drift_to_neutral`` is what a displacement of equal length in a random direction gives,
-    ``excess_drift_to_neutral`` the drift beyond it.
+    - ``similarity_to/E``, ``attraction/E``: cosine with the centroid of E; change of the angle to it in degrees.
+    - ``drift_to_T`` and ``distance_to_T`` (:func:`drift_towards`, :func:`remaining_distance`), T being ``neutral``, if
+      it is an emotion of the corpus, the training ``mean``, and ``skip``, the all-SKIP reconstruction, if the codec
+      has one. The drift to a zero vector is NaN; the distance to it is defined.
+    - ``null_drift_to_neutral``: mean drift of displacements of equal length in random directions;
+      ``excess_drift_to_neutral``: drift to neutral minus that.
+    - ``preference_for_neutral``: gain in similarity to neutral minus the mean gain in similarity to the emotions that
+      are neither neutral nor the utterance's own (with three emotions or more; 0 for neutral utterances).
 
-    A drift compares a target with the own emotion, so whatever costs an utterance its own emotion (a collapse onto the
-    mean of all emotions, say) shows as a drift to neutral, too. ``preference_for_neutral`` tells these apart: the gain
-    in similarity to neutral minus the mean gain in similarity to the emotions that are neither neutral nor the
-    utterance's own. Being lost to no emotion in particular gives 0; it needs three emotions, and is 0 for neutral.
+    Any loss of the own emotion raises a drift to neutral, as a collapse onto the mean of all emotions does. The
+    preference is 0 if an utterance moves to no emotion in particular.
 
     Args:
         emotions: Names of the emotions.
         references: Their centroids and the training mean.
         skip_vector: What all-SKIP decodes to, ``(D,)``; None for a codec without codes.
-        pairs: Pairs of opposite random directions behind the null.
+        pairs: Pairs of opposite random directions for the null drift.
         seed: Seed of the random directions.
     """
 
@@ -198,7 +200,7 @@ class Direction(Measure):
         self.width = len(self.metrics) + 1
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return one value for each of the measure's metrics, then 1."""
+        """Return the value of each metric, and 1 to count the utterance."""
         device = seen.before.device
         centroids = self.centroids.to(device)
         targets = {name: target.to(device) for name, target in self.targets.items()}
@@ -221,7 +223,7 @@ class Direction(Measure):
         return torch.cat([similarities, turned, torch.stack(columns, dim=-1)], dim=-1)
 
     def reads(self, metrics: Collection[str]) -> list[int]:
-        """Return the sums of these metrics and the count."""
+        """Return the indices of the sums of these metrics and of the count; see :meth:`Measure.reads`."""
         return [*(place for place, metric in enumerate(self.metrics) if metric in metrics), self.width - 1]
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
@@ -233,7 +235,7 @@ class Direction(Measure):
 
 
 def gain_over_others(gains: Tensor, own: Tensor, target: int) -> Tensor:
-    """Return the gain for a target minus the mean gain for the emotions that are neither it nor the own one.
+    """Return the gain for a target emotion minus the mean gain for the emotions that are neither it nor the own one.
 
     Args:
         gains: Gain in similarity to each emotion's centroid, ``(..., B, C)`` with at least three emotions.

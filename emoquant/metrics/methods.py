@@ -1,7 +1,8 @@
-"""Ways to recognise an emotion held against each other: points from validation data, paired intervals.
+"""Comparison of methods that recognise an emotion: operating points from validation data, paired intervals.
 
-A way is a codec with the classifier, or a choice among codebooks. Decisions are counted by speaker, so that the
-difference of two ways has an interval of its own: a jackknife that leaves out one speaker of both at a time.
+A method (:class:`Way`) is a codec followed by the classifier, or a choice among codebooks. Decisions are counted by
+speaker, so that the difference of two methods has a paired interval: a jackknife that leaves out the same speaker of
+both at a time.
 """
 
 import math
@@ -21,7 +22,7 @@ from emoquant.storage.results import Row
 
 
 class Way(NamedTuple):
-    """One way to recognise.
+    """Describe a method that recognises emotions: a codec followed by the classifier, or a choice among codebooks.
 
     Attributes:
         name: Name of the codec or the choice.
@@ -35,15 +36,15 @@ class Way(NamedTuple):
 
 
 class Decided(Metric):
-    """Decisions of one way, ``counts`` of shape ``(S, O, C, C)``: speaker, point, emotion, decision among the emotions.
+    """Count the decisions of one method by speaker, operating point, emotion and decision, ``(S, O, C, C)``.
 
     Args:
-        way: The way.
-        emotions: Emotions of the corpus; the classes of others are left out of the decision.
-        speakers: Speakers ``S``.
+        way: The method.
+        emotions: Emotions of the corpus; only their classes compete.
+        speakers: Number of speakers ``S``.
 
     Raises:
-        ValueError: The way has no class for an emotion.
+        ValueError: The method has no class for an emotion.
     """
 
     full_state_update = False
@@ -56,22 +57,22 @@ class Decided(Metric):
         self.add_state("counts", torch.zeros(shape, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, seen: Observation, speakers: Tensor) -> None:
-        """Count the decisions of a batch; speakers ``(B,)`` int64."""
+        """Count the decisions on a batch, with the speaker of each utterance, ``(B,)`` int64."""
         decided = seen.logits[..., self.columns.to(seen.logits.device)].argmax(-1)  # (O, B)
         point = torch.arange(len(decided), device=decided.device)[:, None].expand(decided.shape)
         index = speakers.expand(decided.shape), point, seen.emotions.expand(decided.shape), decided
         self.counts.index_put_(tuple(each.flatten() for each in index), self.counts.new_ones(()), accumulate=True)
 
     def compute(self) -> Tensor:
-        """Return the counts."""
+        """Return the counts, ``(S, O, C, C)`` int64."""
         return self.counts
 
 
 class Methods(nn.Module):
-    """Decisions of several ways.
+    """Count the decisions of several methods on the same utterances.
 
     Args:
-        ways: The ways, of different names.
+        ways: The methods, of different names; those without a class for every emotion are left out.
         emotions: Emotions of the corpus.
         speakers: Number of speakers.
     """
@@ -84,13 +85,20 @@ class Methods(nn.Module):
         self.decided = nn.ModuleList(Decided(way, emotions, speakers) for way in able)
 
     def update(self, seen: Mapping[str, Observation], speakers: Tensor) -> None:
-        """Count the decisions of all ways on the same utterances."""
+        """Count the decisions of all methods on a batch.
+
+        Args:
+            seen: Observation of the batch with each method, by the method's name.
+            speakers: Speaker of each utterance, ``(B,)`` int64.
+        """
         for way, decided in zip(self.ways, self.decided, strict=True):
             decided.update(seen[way.name], speakers)  # type: ignore[operator]  # a Decided, as a module
 
 
 def macro_f1(counts: Tensor) -> Tensor:
-    """Return the mean F1 of the emotions, ``(...)`` float64, of counts ``(..., C, C)``; emotions without any left out.
+    """Return the mean F1 over emotions, ``(...)`` float64, for counts ``(..., C, C)`` of emotion by decision.
+
+    Emotions without utterances are left out of the mean.
 
     Example:
         >>> macro_f1(torch.tensor([[[2, 0], [0, 3]], [[1, 1], [0, 0]]])).tolist()
@@ -102,22 +110,24 @@ def macro_f1(counts: Tensor) -> Tensor:
 def method_rows(
     corpus: str, ways: Sequence[Way], held: Sequence[Tensor], found: Sequence[Tensor], references: Sequence[str]
 ) -> list[Row]:
-    """Return the rows that hold ways against each other.
+    """Return the rows that compare methods.
 
-    - ``validation_f1`` of every point, which chooses a point of each way (the first of equals);
-    - ``chosen_f1`` at that point, on test data;
-    - ``f1_gain/R`` of every point: what a way has over way R at the same place of R's points (or at R's only point);
-    - ``chosen_f1_gain/R``: the same with both at the points that validation data chose.
+    - ``validation_f1``: macro-F1 on validation data at every point. The best one (the first of equals) is the method's
+      chosen point.
+    - ``chosen_f1``: macro-F1 on test data at the chosen point.
+    - ``f1_gain/R``: macro-F1 on test data minus that of method R, at every point and R's point of the same index (or
+      R's only point).
+    - ``chosen_f1_gain/R``: the same with both methods at their chosen points.
 
     Args:
         corpus: Name of the corpus.
-        ways: The ways.
-        held: Validation decisions of each, ``(S, O, C, C)``.
-        found: Test decisions of each.
-        references: Ways that the others are held against; those that are not there are left out.
+        ways: The methods.
+        held: Decisions of each on validation data, ``(S, O, C, C)``.
+        found: Decisions of each on test data, likewise.
+        references: Names of the methods that the others are compared with; unknown names are passed over.
 
     Returns:
-        Rows with intervals clustered by speaker where there are two or more of them.
+        Rows; those of test data have intervals clustered by speaker if there are two speakers or more.
     """
     f1 = [macro_f1(counts.sum(0)) for counts in held]
     chosen = {way.name: int(scores.nan_to_num(-1.0).argmax()) for way, scores in zip(ways, f1, strict=True)}

@@ -1,4 +1,4 @@
-"""From a coded batch to what every measure sees of it."""
+"""The observation of a coded batch, which all measures are computed from."""
 
 import torch
 from torch import Tensor
@@ -13,18 +13,18 @@ from emoquant.types import Batch, Coded
 def observed(
     batch: Batch, codec: Codec, coded: Coded, extra: Tensor, classifier: Classifier | None, coded_bits: bool
 ) -> Observation:
-    """Return what the measures see of a batch that a codec coded.
+    """Return the observation of a coded batch: utterance vectors, errors, bits and logits.
 
     Args:
         batch: The batch.
         codec: The codec.
-        coded: What it made of the batch.
-        extra: Bits by other ways of counting, ``(O, B, T, M)``.
+        coded: The codec's codes, reconstruction and bits of the batch.
+        extra: Bits counted in other ways, ``(O, B, T, M)``.
         classifier: The classifier; None without one.
-        coded_bits: Whether a codec that writes bytes also does so.
+        coded_bits: Whether codecs that can write bytes write them, so that real bits are counted.
 
     Raises:
-        ValueError: Features, or what the codec gives, are not finite.
+        ValueError: The features or the codec's reconstruction are not finite.
     """
     before = utterance_vectors(batch.features, batch.lengths)
     after = utterance_vectors(coded.features, batch.lengths)

@@ -1,4 +1,4 @@
-"""Linear probes: how well a property of utterances can be read off vectors, without anything being trained for it."""
+"""Linear probes: cross-validated classifiers that tell how much of a property (emotion, speaker, text) vectors hold."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -13,11 +13,11 @@ _PENALTIES = tuple(10.0**power for power in range(-5, 3))
 
 
 class Question(NamedTuple):
-    """What a probe is asked about the utterances of a split.
+    """Hold a classification task on the utterances of a split: classes and folds for cross-validation.
 
     Attributes:
-        classes: Class of each utterance, ``(N,)`` int64; -1 for an utterance that is not asked about.
-        folds: Part of each utterance, ``(N,)`` int64: one part is judged by a probe that learnt on the others.
+        classes: Class of each utterance, ``(N,)`` int64; -1 for an utterance that does not take part.
+        folds: Fold of each utterance, ``(N,)`` int64; a fold is classified by a probe trained on the other folds.
         names: Names of the classes.
     """
 
@@ -27,15 +27,15 @@ class Question(NamedTuple):
 
 
 def question(labels: Sequence[str], groups: Sequence[str], folds: int = 5) -> Question | None:
-    """Return a question whose parts share no group, so that a probe cannot answer by recognising one.
+    """Return a classification task whose folds share no group, so that a probe cannot use the group as a clue.
 
     Args:
         labels: Class of each utterance; empty where it is unknown.
-        groups: What must not be on both sides: speakers for emotions and texts, texts for speakers.
-        folds: Most parts.
+        groups: Group of each utterance: its speaker if emotions or texts are classified, its text if speakers are.
+        folds: Number of folds at most.
 
     Returns:
-        The question; None where fewer than two classes occur in two groups each.
+        The task, with the classes that occur in at least two groups; None if there are fewer than two of them.
 
     Example:
         >>> question(["a", "b", "a", "b"], ["x", "x", "y", "y"]).folds.tolist()
@@ -62,14 +62,14 @@ def question(labels: Sequence[str], groups: Sequence[str], folds: int = 5) -> Qu
 def answers(vectors: Tensor, asked: Question, scaled: bool = True) -> Tensor:
     """Return which utterances a cross-validated linear probe classifies correctly, ``(N,)`` float64, 0 or 1.
 
-    The probe is ridge regression on the classes' indicators, each class of equal weight; the strength of its penalty
-    is that of the least generalised cross-validation error on the parts that it learns on.
+    The probe is ridge regression on one-hot targets in which all classes have equal weight. Its penalty has the least
+    generalised cross-validation error on the training folds.
 
     Args:
         vectors: A vector an utterance, ``(N, D)``.
-        asked: The question; utterances that are not asked about get 0.
-        scaled: Whether dimensions are divided by their deviations; not for histograms, whose rare codes
-            would count most.
+        asked: The classification task; utterances that do not take part get 0.
+        scaled: Whether dimensions are divided by their standard deviation over the training folds; for histograms of
+            codes this should be off, as rare codes would have the largest weight.
 
     Example:
         >>> asked = question(["a", "b", "a", "b"], ["x", "x", "y", "y"])
@@ -111,12 +111,12 @@ def _ridge_scores(train: Tensor, classes: Tensor, test: Tensor, count: int) -> T
 
 
 def code_histograms(codes: Tensor, lengths: Tensor, codewords: int) -> Tensor:
-    """Return how often each code occurs at each place of a frame, as roots of shares (Hellinger).
+    """Return the square roots of the shares of each code at each code position, whose distances are Hellinger's.
 
     Args:
         codes: Codes ``(B, T, P)`` in ``[0, codewords)``; what lies past an utterance's length is ignored.
         lengths: Frames of each utterance, ``(B,)`` int64.
-        codewords: Values of a code.
+        codewords: Number of values of a code.
 
     Returns:
         ``(B, P * codewords)`` float32.

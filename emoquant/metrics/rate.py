@@ -1,4 +1,4 @@
-"""What codes cost and how evenly they are used."""
+"""The rate of codes and how evenly they are used."""
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ def skip_rate(codes: Tensor, codewords: int) -> Tensor:
 
 
 def perplexity(histogram: Tensor) -> Tensor:
-    """Return ``2^entropy`` of code histograms: how many codes a position uses as if evenly.
+    """Return ``2^entropy`` of code histograms: the number of equally frequent codes with the same entropy.
 
     Args:
         histogram: Counts ``(..., V)``.
@@ -54,7 +54,7 @@ def perplexity(histogram: Tensor) -> Tensor:
 
 
 def usage(histogram: Tensor) -> Tensor:
-    """Return the share of codes that were ever chosen, ``(...)`` float64 in [0, 1]; NaN for an empty histogram.
+    """Return the share of codes that occur, ``(...)`` float64 in [0, 1]; NaN for an empty histogram.
 
     Args:
         histogram: Counts ``(..., V)``.
@@ -68,12 +68,12 @@ def usage(histogram: Tensor) -> Tensor:
 
 
 class CodeHistogram(Metric):
-    """Counts of the codes of every position, of a fixed shape and exact over processes.
+    """Count the codes of every position, in a tensor of fixed shape that processes add up exactly.
 
     Args:
         positions: Codes of a frame ``P``, at least 1.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
-        cells: Kinds of frames that are counted apart (operating points, emotions, groups of utterances).
+        cells: Number of separate histograms (operating points times emotions times groups of utterances).
 
     Raises:
         ValueError: A size is below 1.
@@ -92,11 +92,11 @@ class CodeHistogram(Metric):
         self.add_state("counts", torch.zeros(self.shape, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, codes: Tensor, cells: Tensor | None = None) -> None:
-        """Count codes.
+        """Add codes to the histograms.
 
         Args:
-            codes: ``(..., T, P)`` in ``[0, K]``; -1 at padded frames.
-            cells: Kind of each sequence of frames, ``(...)`` int64; 0 by default.
+            codes: Codes, ``(..., T, P)`` in ``[0, K]``; -1 at padded frames.
+            cells: Histogram of each sequence of frames, ``(...)`` int64; 0 by default.
 
         Raises:
             ValueError: The codes have another number of positions, or one is above ``K``.

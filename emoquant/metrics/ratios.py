@@ -1,4 +1,4 @@
-"""Figures of sums over utterances: ratios for each emotion and for all utterances together."""
+"""Figures made from sums over utterances: ratios of two sums, for each emotion and for all utterances together."""
 
 from collections.abc import Collection
 from functools import reduce
@@ -9,15 +9,15 @@ from torch import Tensor
 
 
 class Figure(NamedTuple):
-    """One measure at every operating point.
+    """Hold the values of one metric at every operating point.
 
     Attributes:
-        metric: Its name in the rows.
+        metric: Name of the metric in the rows.
         values: ``(..., O, C)`` per emotion, ``(..., O, 1)`` for all utterances together (``pooled``).
         counts: Utterances counted, of the shape of the values.
         pooled: Whether the values are of all utterances together.
-        share: Whether it is the share of utterances of a kind.
-        jackknife: Whether its interval is a jackknife's, since resampling would bias it; pooled figures only.
+        share: Whether the values are shares of utterances, in [0, 1].
+        jackknife: Whether the interval is a jackknife's, because a bootstrap would bias it; pooled figures only.
     """
 
     metric: str
@@ -29,10 +29,10 @@ class Figure(NamedTuple):
 
 
 class Ratios:
-    """Collects ratios of two sums for each emotion and for all utterances together, of the metrics that are asked for.
+    """Collect the figures of a measure: ratios of two sums, for each emotion and for all utterances together.
 
     Args:
-        metrics: The metrics; all if None.
+        metrics: Names of the metrics that are wanted; all if None. Others are skipped.
 
     Attributes:
         found: The figures so far.
@@ -44,16 +44,16 @@ class Ratios:
         self._pooled: dict[int, tuple[Tensor, Tensor]] = {}
 
     def wants(self, metric: str) -> bool:
-        """Return whether a metric is asked for."""
+        """Return whether a metric is wanted."""
         return self.metrics is None or metric in self.metrics
 
     def add(self, metric: str, above: Tensor, below: Tensor, counts: Tensor, share: bool = False) -> None:
-        """Add a metric if it is asked for.
+        """Add the ratio of two sums as a figure per emotion and a pooled one, if the metric is wanted.
 
         Args:
-            metric: Name of the measure.
-            above: Sums ``(..., O, C)``.
-            below: Sums ``(..., O, C)``, 0 where there is nothing to divide.
+            metric: Name of the metric.
+            above: Sums in the numerator, ``(..., O, C)``.
+            below: Sums in the denominator, ``(..., O, C)``; where it is 0 the ratio is NaN or infinite.
             counts: Utterances counted, ``(..., O, C)``.
             share: Whether the ratio is a share of utterances.
         """
@@ -65,10 +65,10 @@ class Ratios:
     def add_pooled(
         self, metric: str, values: Tensor, counts: Tensor, share: bool = False, jackknife: bool = False
     ) -> None:
-        """Add a figure of all utterances together.
+        """Add a figure of all utterances together, whether or not the metric is wanted.
 
         Args:
-            metric: Name of the measure.
+            metric: Name of the metric.
             values: Its values, ``(..., O)``.
             counts: Utterances counted, ``(..., O, C)``.
             share: See :class:`Figure`.
@@ -77,7 +77,7 @@ class Ratios:
         self.found.append(Figure(metric, values[..., None], self.pool(counts), True, share, jackknife))
 
     def pool(self, sums: Tensor) -> Tensor:
-        """Return sums ``(..., O, C)`` of all emotions together, ``(..., O, 1)``, each computed once."""
+        """Return sums ``(..., O, C)`` added up over emotions, ``(..., O, 1)``; the result for a tensor is kept."""
         if id(sums) not in self._pooled:
             pooled = reduce(torch.add, sums.unbind(-1)).unsqueeze(
                 -1

@@ -1,4 +1,4 @@
-"""Recall, F1 and what an emotion is taken for, from counts of true emotions against predicted classes."""
+"""Recall, F1 and other figures of confusion matrices: counts of true emotions against predicted classes."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from emoquant.labels import canonical_emotion
 
 
 def class_columns(emotions: Sequence[str], labels: Sequence[str]) -> Tensor:
-    """Return the classifier's class of each emotion, ``(C,)`` int64.
+    """Return the index of the classifier's class for each emotion, ``(C,)`` int64.
 
     Args:
         emotions: Canonical names of the corpus's emotions.
@@ -87,7 +87,7 @@ def accuracy(confusion: Tensor, columns: Tensor) -> Tensor:
 def f1(confusion: Tensor, columns: Tensor) -> Tensor:
     """Return the harmonic mean of precision and recall of each emotion, ``2 TP / (2 TP + FP + FN)``.
 
-    Precision is over the utterances of the corpus's emotions, as these are all there are.
+    Precision counts only utterances of the corpus's emotions, as the confusion matrix holds no others.
 
     Args:
         confusion: ``(..., C, L)`` as in :func:`recall`.
@@ -107,14 +107,14 @@ def f1(confusion: Tensor, columns: Tensor) -> Tensor:
 
 
 def precision(confusion: Tensor, columns: Tensor) -> Tensor:
-    """Return the share of the utterances taken for each emotion that are of it.
+    """Return the share of the utterances predicted as each emotion that are of that emotion.
 
     Args:
         confusion: ``(..., C, L)`` as in :func:`recall`; all utterances are of the corpus's emotions.
         columns: Class of each emotion, ``(C,)`` int64.
 
     Returns:
-        Precision in [0, 1], ``(..., C)`` float64; NaN for an emotion that nothing was taken for.
+        Precision in [0, 1], ``(..., C)`` float64; NaN for an emotion that is never predicted.
 
     Example:
         >>> precision(torch.tensor([[3, 1], [0, 2]]), torch.tensor([0, 1])).tolist()
@@ -125,17 +125,17 @@ def precision(confusion: Tensor, columns: Tensor) -> Tensor:
 
 
 def label_information(confusion: Tensor) -> Tensor:
-    """Return the information that the decisions give about the emotion, in bits an utterance.
+    """Return the mutual information of emotion and predicted class, in bits an utterance.
 
-    The mutual information of emotion and predicted class, ``H(emotion) + H(class) - H(both)``, each entropy with
-    Miller's correction for the number of utterances (1955, Note on the bias of information estimates). Without
-    information it lies around 0, on either side; a constant decision gives exactly 0.
+    It is ``H(emotion) + H(class) - H(emotion, class)``, each entropy with Miller's correction for the number of
+    utterances (1955, Note on the bias of information estimates). For independent decisions the estimate lies around 0,
+    on either side; for a constant decision it is exactly 0.
 
     Args:
         confusion: ``(..., C, L)`` as in :func:`recall`.
 
     Returns:
-        Bits, ``(...)`` float64; NaN without utterances. :func:`label_entropy` is what a faultless classifier gives.
+        Bits, ``(...)`` float64; NaN without utterances. A perfect classifier reaches :func:`label_entropy`.
 
     Example:
         >>> label_information(torch.tensor([[[5, 0], [5, 0]], [[3, 3], [3, 3]]])).round(decimals=3).tolist()

@@ -1,4 +1,4 @@
-"""The points of feature space that utterances may move to: emotion centroids and the training mean."""
+"""Emotion centroids and the mean of the training split, which coded utterances are compared with."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from emoquant.types import Batch
 
 
 class References(NamedTuple):
-    """Centroids of a training split, never of the utterances that are measured.
+    """Hold the emotion centroids and the mean of a training split (never of the utterances that are measured).
 
     Attributes:
         centroids: Mean of the utterance vectors of each emotion, ``(C, D)`` float64.
@@ -28,7 +28,7 @@ class References(NamedTuple):
 
 
 class ReferenceVectors(Metric):
-    """Sums that give the centroids, exact over processes.
+    """Compute the centroids and the mean of a training split from sums that processes add up exactly.
 
     Args:
         emotions: Names of the emotions, in the order of their indices.
@@ -54,7 +54,7 @@ class ReferenceVectors(Metric):
         self.add_state("frames", torch.zeros((), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, batch: Batch) -> None:
-        """Take in a batch of the training split.
+        """Add a batch of the training split to the sums.
 
         Args:
             batch: Frame features with their emotions.
@@ -68,7 +68,7 @@ class ReferenceVectors(Metric):
             self.products += vectors.T @ vectors
 
     def compute(self) -> References:
-        """Return centroids and mean.
+        """Return the centroids of the emotions and the mean of all frames.
 
         Raises:
             ValueError: An emotion has no utterance in the training split, or, with ``scatter``, there are not more

@@ -1,4 +1,4 @@
-"""What coding does beyond bringing utterances nearer to the training mean, which every lossy code does."""
+"""Similarity and preference for neutral, compared with a plain shrinkage towards the training mean."""
 
 from collections.abc import Collection, Sequence
 
@@ -13,7 +13,7 @@ from emoquant.metrics.similarity import cosine
 
 
 def shrunk_towards(mean: Tensor, before: Tensor, after: Tensor) -> Tensor:
-    """Return the utterances before coding, moved straight to the mean until they are as near to it as after coding.
+    """Return the vectors before coding, shrunk towards the mean to the distance from it that they have after coding.
 
     Args:
         mean: The training mean, ``(D,)`` float64.
@@ -33,11 +33,12 @@ def shrunk_towards(mean: Tensor, before: Tensor, after: Tensor) -> Tensor:
 
 
 class Shrinkage(Measure):
-    """Similarity and preference for neutral beyond those that a move straight to the training mean would give.
+    """Measure similarity and preference for neutral in excess of those of a shrinkage towards the training mean.
 
-    ``excess_similarity`` is the utterance similarity minus that of :func:`shrunk_towards`, and, where there are neutral
-    and two emotions more, ``excess_preference_for_neutral`` likewise. Both are 0 for outputs that are the inputs shrunk
-    to the mean: an emotion that lies nearer to the mean keeps more of its similarity there, which says nothing of it.
+    ``excess_similarity`` is the utterance similarity minus the similarity of :func:`shrunk_towards` with the vectors
+    before coding. ``excess_preference_for_neutral`` is the preference for neutral minus that of the shrunk vectors, if
+    the corpus has neutral and two more emotions. Both are 0 if coding only shrinks vectors towards the mean. Without
+    the correction, emotions near the mean would seem to keep more similarity.
 
     Args:
         emotions: Names of the emotions.
@@ -51,7 +52,7 @@ class Shrinkage(Measure):
         self.width = 2 + (self.neutral >= 0)
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return the excess of similarity, that of the preference for neutral if there is one, then 1."""
+        """Return excess similarity, excess preference for neutral if defined, and 1 to count the utterance."""
         mean, centroids = self.mean.to(seen.before.device), self.centroids.to(seen.before.device)
         before, after = seen.before.double(), seen.after.double()
         shrunk = shrunk_towards(mean, before, after)
@@ -62,7 +63,7 @@ class Shrinkage(Measure):
         return torch.stack([*columns, torch.ones_like(columns[0])], dim=-1)
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return the mean of each over utterances."""
+        """Return the means of excess similarity and excess preference over utterances."""
         counts, ratios = sums[..., -1], Ratios(metrics)
         ratios.add("excess_similarity", sums[..., 0], counts, counts)
         if self.neutral >= 0:

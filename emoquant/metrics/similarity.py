@@ -1,4 +1,4 @@
-"""How near coded features are to the features they stand for: by direction and by squared error."""
+"""Similarity of coded features to the features before coding: cosines and squared errors."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ _BLOCK_VALUES = 2**18
 
 
 class FrameFidelity(NamedTuple):
-    """Sums over the frames of each utterance.
+    """Hold squared errors and cosines summed over the frames of each utterance.
 
     Attributes:
         squared_error: Squared error summed over dimensions and frames, ``(..., B)`` float64, squared feature units.
@@ -72,7 +72,7 @@ def utterance_vectors(features: Tensor, lengths: Tensor) -> Tensor:
 
 
 def cosine(first: Tensor, second: Tensor) -> Tensor:
-    """Return the cosine of the angle between vectors, 0 where one of them is the zero vector, NaN where one is unknown.
+    """Return the cosine of the angle between vectors: 0 if one of them is the zero vector, NaN if one holds NaN.
 
     Args:
         first: Vectors, ``(..., D)``.
@@ -138,7 +138,7 @@ def frame_similarity(features: Tensor, coded: Tensor, lengths: Tensor) -> Tensor
         lengths: Frames of each utterance, ``(B,)`` int64.
 
     Returns:
-        Similarity per utterance in [-1, 1], ``(..., B)`` float64; a zero frame counts 0.
+        Similarity per utterance in [-1, 1], ``(..., B)`` float64; the cosine of a zero frame is 0.
     """
     return frame_fidelity(features, coded, lengths).cosines / lengths
 

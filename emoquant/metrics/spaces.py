@@ -1,6 +1,6 @@
-"""Spaces in which cosines speak of emotion rather than of text and speaker, fitted on a training split.
+"""Spaces whose cosines depend more on emotion and less on text and speaker, fitted on a training split.
 
-Utterances of one emotion differ by text, speaker and manner. With ``W`` their covariance within emotions, pooled and
+Utterances of one emotion differ by text, speaker and manner. With ``W`` the covariance within emotions, pooled and
 shrunk towards a multiple of the identity (Chen, Wiesel, Eldar, Hero 2010, Shrinkage algorithms for MMSE covariance
 estimation: OAS), and ``m`` the mean of the emotions' centroids:
 
@@ -39,11 +39,11 @@ _STEMS = (
 
 
 class Space(NamedTuple):
-    """A space of utterance vectors.
+    """Hold a map of utterance vectors into a space in which cosines are measured.
 
     Attributes:
-        name: Its name.
-        project: Maps vectors ``(..., D)`` to those of the space, ``(..., K)`` float64.
+        name: Name of the space, as in the names of metrics.
+        project: Maps vectors ``(..., D)`` into the space, ``(..., K)`` float64.
     """
 
     name: str
@@ -51,7 +51,7 @@ class Space(NamedTuple):
 
 
 def metric_in(metric: str, space: str) -> str:
-    """Return the name of a metric in a space; that of the metric for the features themselves.
+    """Return the name of a metric in a space, ``METRIC@SPACE``; without a space the plain name.
 
     Example:
         >>> metric_in("similarity_to/sad", "lda"), metric_in("uar", "")
@@ -93,13 +93,13 @@ def make_space(name: SpaceName, fitted: References, classifier: Callable[[Tensor
 
 
 class SpaceDirections(Measure):
-    """Similarity, drift and attraction (:class:`Direction`) in a space; the names of the metrics say it.
+    """Measure similarity, drift, attraction and preference (:class:`Direction`) in a space, as ``METRIC@SPACE``.
 
-    The centroids and the mean are the images of those of the features.
+    Centroids and mean are those of the features, projected into the space.
 
     Args:
         emotions: Names of the emotions.
-        references: Centroids and mean of the training split, of features.
+        references: Centroids and mean of the training split, in the space of the features.
         space: The space.
         seed: Seed of the random directions.
     """
@@ -117,7 +117,7 @@ class SpaceDirections(Measure):
         self.width = len(self.metrics) + 1
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return one value for each of the measure's metrics, then 1."""
+        """Return the value of each metric, and 1 to count the utterance."""
         seen = seen._replace(before=self.space.project(seen.before), after=self.space.project(seen.after))
         columns = torch.cat([self.direction.sums(seen)[..., :-1], self.shrinkage.sums(seen)], -1)
         return torch.cat([cosine(seen.before, seen.after)[..., None], columns[..., [*self.kept, -1]]], -1)

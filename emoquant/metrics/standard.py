@@ -20,16 +20,16 @@ def standard_measures(
     frame_rate: float | None = None,
     classifier: str = "",
 ) -> list[Measure]:
-    """Return what a sweep measures of a codec, as far as there is what it needs.
+    """Return the measures of a codec in every sweep; those whose inputs are missing are left out.
 
     Args:
         codec: The codec.
         emotions: Names of the emotions, in the order of the batches' indices.
-        references: Centroids and mean of the training split; None leaves out directions and shrinkage.
+        references: Centroids and mean of the training split; None leaves out :class:`Direction` and :class:`Shrinkage`.
         labels: Classes of the classifier, in the order of its logits; None leaves out recognition.
         closed_set: Whether the classifier may only choose among the emotions.
         seed: Seed of the random directions.
-        coded_bits: Whether a codec that writes bytes also does so.
+        coded_bits: Whether codecs that can write bytes write them, so that real bits are measured.
         frame_rate: Frames a second; None leaves out bits a second.
         classifier: Name of the classifier in the rows.
 

@@ -1,4 +1,4 @@
-"""Parts of a split that are measured apart: by speaker, or by how far the annotators agree."""
+"""Strata: parts of a split that are measured separately, by speaker or by the agreement of the annotators."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -26,12 +26,12 @@ SPEAKER_METRICS = (
 
 
 class Strata(ABC):
-    """A partition of a split.
+    """Divide the utterances of a split into parts.
 
     Attributes:
         names: Name of each part, as in the ``stratum`` column of the rows.
-        blocks: What the intervals of a part resample; those of the whole split if None.
-        metrics: Metrics that are reported of the parts; all if None.
+        blocks: Blocks that the intervals of a part resample; those of the whole split if None.
+        metrics: Names of the metrics that are reported of the parts; all if None.
     """
 
     names: list[str]
@@ -40,15 +40,15 @@ class Strata(ABC):
 
     @abstractmethod
     def assign(self, batch: Batch) -> Tensor:
-        """Return the part of each utterance, ``(B,)`` int64; -1 for one that belongs to none."""
+        """Return the index of each utterance's part, ``(B,)`` int64; -1 for an utterance in no part."""
 
 
 class BySpeaker(Strata):
-    """One part for each speaker; intervals resample the speaker's utterances.
+    """Make one part of each speaker's utterances; intervals resample blocks of these.
 
     Args:
         speakers: Names of the speakers, in the order of their indices.
-        metrics: Metrics that are reported of each speaker, as many speakers make many rows.
+        metrics: Names of the metrics that are reported of each speaker; few, since many speakers make many rows.
     """
 
     def __init__(self, speakers: Sequence[str], metrics: Sequence[str] = SPEAKER_METRICS) -> None:
@@ -57,19 +57,21 @@ class BySpeaker(Strata):
         self.blocks = Blocks(number=32)
 
     def assign(self, batch: Batch) -> Tensor:
-        """Return the speaker of each utterance."""
+        """Return the index of each utterance's speaker, ``(B,)`` int64."""
         return batch.speakers
 
 
 class ByAgreement(Strata):
-    """Parts by the largest share of votes that an utterance's emotions got; utterances without votes belong to none.
+    """Divide utterances by the share of the annotators' votes for the emotion with most votes.
+
+    Utterances without votes are in no part.
 
     Args:
-        edges: Rising upper edges of the shares, in (0, 1]; ``[0.5, 0.75, 1.0]`` makes the parts up to one half, up to
-            three quarters, and up to full agreement. Shares above the last edge belong to no part.
+        edges: Increasing upper edges of the shares, in (0, 1]; ``[0.5, 0.75, 1.0]`` makes three parts: up to one half,
+            up to three quarters, up to full agreement. Utterances with a share above the last edge are in no part.
 
     Raises:
-        ValueError: The edges do not rise or leave (0, 1].
+        ValueError: The edges do not increase or are outside of (0, 1].
 
     Example:
         >>> ByAgreement([0.5, 1.0]).names
@@ -84,7 +86,7 @@ class ByAgreement(Strata):
         self.names = [f"{low}agreement<={edge:g}" for low, edge in zip(["", *lower], edges, strict=True)]
 
     def assign(self, batch: Batch) -> Tensor:
-        """Return the part of each utterance by its largest share of votes."""
+        """Return the index of each utterance's part, ``(B,)`` int64; -1 for an utterance in no part."""
         largest = batch.votes.amax(-1).double()
         part = torch.bucketize(largest - 1e-6, self.edges.to(largest.device))
         return torch.where((largest > 0) & (part < len(self.names)), part, -1)

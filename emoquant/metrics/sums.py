@@ -1,4 +1,4 @@
-"""What is summed over a split for one codec, in tensors of fixed shape."""
+"""Sums over a split for one codec, in tensors of fixed shape."""
 
 import warnings
 from collections.abc import Sequence
@@ -21,10 +21,10 @@ CODE_GROUPS, MOST_CODE_CELLS = 16, 2**23
 
 
 class BlockSums(Metric):
-    """Sums over utterances for each block and emotion, of a fixed shape and exact over processes.
+    """Sum values over the utterances of each cell (part, block and emotion); processes add up the sums exactly.
 
     Args:
-        cells: Blocks times emotions.
+        cells: Number of cells: parts times blocks times emotions.
         points: Operating points ``O``.
         width: Sums per utterance ``M``.
     """
@@ -39,11 +39,11 @@ class BlockSums(Metric):
         self.add_state("counts", torch.zeros(cells, dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, cells: Tensor, values: Tensor) -> None:
-        """Add utterances.
+        """Add the values of utterances to the sums of their cells.
 
         Args:
-            cells: Cell of each utterance, ``(B,)`` int64; -1 for one that belongs to none.
-            values: ``(O, B, M)`` float64.
+            cells: Cell of each utterance, ``(B,)`` int64; -1 for an utterance that is left out.
+            values: Values of each utterance, ``(O, B, M)`` float64.
         """
         kept = cells >= 0
         cells = cells[kept]
@@ -51,18 +51,18 @@ class BlockSums(Metric):
         self.counts.index_add_(0, cells, torch.ones_like(cells))
 
     def compute(self) -> tuple[Tensor, Tensor]:
-        """Return sums ``(cells, O, M)`` and utterances ``(cells,)``."""
+        """Return the sums ``(cells, O, M)`` and the number of utterances ``(cells,)`` of each cell."""
         return self.sums, self.counts
 
 
 class MeasureSums(nn.Module):
-    """The sums of some measures, for each part of a split.
+    """Sum the values of several measures over each partition of a split.
 
     Args:
         points: Operating points ``O``.
         emotions: Number of emotions ``C``.
-        measures: What is measured.
-        parts: Blocks of each part of the split: ``(number of strata, blocks)``.
+        measures: The measures; their values lie side by side on the last axis.
+        parts: For each partition of the split its number of parts and the blocks of each part.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class MeasureSums(nn.Module):
         self.sums = nn.ModuleList(BlockSums(strata * blocks * emotions, points, width) for strata, blocks in parts)
 
     def update(self, seen: Observation, cells: Sequence[Tensor]) -> None:
-        """Take in a batch.
+        """Add the values of a batch to the sums.
 
         Args:
-            seen: What the measures read.
-            cells: For each part of the split, the cell of each utterance, ``(B,)`` int64.
+            seen: Observation of the batch.
+            cells: For each partition of the split the cell of each utterance, ``(B,)`` int64.
         """
         values = torch.cat([measure.sums(seen) for measure in self.measures], dim=-1)
         for part, cell in zip(self.sums, cells, strict=True):
@@ -86,14 +86,14 @@ class MeasureSums(nn.Module):
 
 
 class CodecSums(MeasureSums):
-    """Everything that is summed for one codec: its measures, its different outputs and its codes.
+    """Collect all sums of one codec: values of its measures, different outputs, histograms of codes.
 
     Args:
         codec: The codec; only its sizes are read.
         emotions: Number of emotions ``C``.
-        measures: What is measured.
-        parts: Blocks of each part of the split: ``(number of strata, blocks)``.
-        distinct_bound: Different outputs up to which their count is exact.
+        measures: The measures.
+        parts: As in :class:`MeasureSums`.
+        distinct_bound: Number of different outputs up to which their count is exact.
     """
 
     def __init__(
@@ -117,8 +117,8 @@ class CodecSums(MeasureSums):
         """Count the codes of a batch and its different outputs.
 
         Args:
-            batch: What was coded.
-            coded: What the codec made of it.
+            batch: The batch before coding.
+            coded: Its codes and reconstruction.
             blocks: Block of each utterance, ``(B,)`` int64.
         """
         point = torch.arange(self.points, device=batch.emotions.device)[:, None]
@@ -131,9 +131,9 @@ class CodecSums(MeasureSums):
 
 
 def synced(metric: Metric) -> Any:  # noqa: ANN401 - a tensor or a tuple of tensors
-    """Return a metric's states, added up over processes; a process that saw no utterance is none to warn of.
+    """Return a metric's states, added up over processes, without torchmetrics' warning for processes without data.
 
-    They may be the metric's own: they are only to be read.
+    The tensors may be the metric's own and must not be changed.
     """
     if world_size() == 1:
         return type(metric).compute(metric)  # that of an instance copies them, which may be 100 MB

@@ -1,4 +1,4 @@
-"""The sweep: codec x operating point x measure in one pass over the data, with intervals."""
+"""The sweep: all codecs, operating points and measures in one pass over the data, with intervals."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -40,30 +40,30 @@ VALUE_BYTES = 24
 
 
 class SweepMetrics(nn.Module):
-    """Runs codecs at all of their operating points and measures what is left of the emotions.
+    """Code batches by codecs at all of their operating points and measure what is left of the emotions.
 
-    It holds sums of fixed shapes: memory does not grow with the number of utterances, batches may be cut in any way,
-    and the sums of several processes add up to those of one. Codecs and classifier are used, never changed.
+    It holds sums of fixed shapes: memory does not grow with the number of utterances, the division into batches does
+    not matter, and the sums of several processes add up to those of one. Codecs and classifier are never changed.
 
     Args:
         codecs: The codecs, of different names; each runs at its own ``points``.
         emotions: Names of the emotions, in the order of the batches' indices.
-        references: Centroids and mean of the training split, or None to leave out what needs them.
-        classifier: Frozen classifier of utterance vectors, or None to leave out recognition; rows have its
-            ``name``. Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
-        blocks: What the intervals resample; random blocks of utterances by default.
-        strata: Parts of the split that are measured apart, besides the whole; an empty part gives no rows.
+        references: Centroids and mean of the training split; None leaves out the measures that need them.
+        classifier: Frozen classifier of utterance vectors, whose ``name`` is in the rows; None leaves out recognition.
+            Further ones are measures (:func:`~emoquant.metrics.by_classifier.classifier_measures`).
+        blocks: Blocks that the intervals resample; random blocks of utterances by default.
+        strata: Partitions of the split whose parts are measured separately, too; an empty part gives no rows.
         corpus: Name of the corpus in the rows.
         closed_set: Whether the classifier may only choose among the corpus's emotions.
         measures: Further measures of every codec.
-        choices: Classifications by codebook; one that has a reference codec must be calibrated first.
+        choices: Classifications by codebook; those that are calibrated need :meth:`calibrate` on training data first.
         replicates: Bootstrap replicates.
         seed: Seed of the bootstrap.
-        coded_bits: Whether codecs that write bytes also do so: their real length beside the estimate.
+        coded_bits: Whether codecs that can write bytes write them, so that real bits are measured beside the estimate.
         frame_rate: Frames a second; None leaves out bits a second.
-        clusters: Speakers that a second kind of interval is clustered by; none by default.
-        crossed: Keeps the vectors before coding, for triplets; nothing by default.
-        measures_of: Further measures of a codec, where each has its own; none by default.
+        clusters: Blocks of speakers for the intervals clustered by speaker; None leaves these out.
+        crossed: Collects the vectors before coding for the triplet accuracy; None leaves it out.
+        measures_of: Gives further measures for each codec; none by default.
 
     Raises:
         ValueError: Two codecs have the same name, one has no points, or the classifier lacks an emotion.
@@ -113,7 +113,7 @@ class SweepMetrics(nn.Module):
 
     @torch.no_grad()
     def update(self, batch: Batch) -> None:
-        """Code a batch with every codec at every operating point and add what the measures see.
+        """Code a batch with every codec at every operating point and add the measures' values to the sums.
 
         Args:
             batch: Frame features with their labels.
@@ -128,7 +128,7 @@ class SweepMetrics(nn.Module):
 
     @torch.no_grad()
     def calibrate(self, batch: Batch) -> None:
-        """Take in a batch of the training split for the choices that have a reference codec.
+        """Add a batch of the training split to the calibration of the choices that are calibrated.
 
         Args:
             batch: Frame features with their labels.
@@ -141,7 +141,7 @@ class SweepMetrics(nn.Module):
                 choice.update(seen)
 
     def finish_calibration(self) -> None:
-        """Add up what all processes took in for the choices; a collective call."""
+        """Finish the calibration of the choices: add up the sums of all processes (a collective call)."""
         for choice in self._choices():
             if choice.calibrated:
                 choice.offsets = synced(choice)
@@ -180,14 +180,19 @@ class SweepMetrics(nn.Module):
             self.methods.update(seen, batch.speakers)
 
     def ways(self) -> list[Way]:
-        """Return codecs with the classifier, and choices, as ways to recognise an emotion."""
+        """Return the methods that the sweep can compare: every codec with the classifier, and every choice."""
         labels = () if self.classifier is None else self.classifier.labels
         found = [Way(codec.name, tuple(codec.points), labels) for codec, _ in self._pairs()]
         return found + [Way(choice.name, choice.points, choice.emotions) for choice in self._choices()]
 
     @torch.no_grad()
     def decide(self, batch: Batch, methods: Methods) -> None:
-        """Count what all ways decide on a batch of another split; nothing else of it is measured."""
+        """Count the decisions of all methods on a batch, as of the validation split; nothing else is measured.
+
+        Args:
+            batch: Frame features with their labels.
+            methods: Counts of the decisions; changed in place.
+        """
         for part in self._cut(batch):
             seen = {codec.name: self._code(part, codec)[1] for codec, _ in self._pairs()}
             methods.update(seen | {choice.name: choice.observe(seen) for choice in self._choices()}, part.speakers)
@@ -207,9 +212,9 @@ class SweepMetrics(nn.Module):
         return torch.where(part >= 0, cells, -1)
 
     def compute(self) -> list[Row]:
-        """Return every figure of every codec; a collective call where several processes share the data.
+        """Return the rows of all figures; a collective call if several processes share the data.
 
-        The processes' sums are added up, the first one makes rows of them, and all get these.
+        The sums of all processes are added up, the first process makes the rows, and all processes get them.
 
         Returns:
             Rows ordered by codec, stratum, operating point, metric and emotion.

@@ -1,4 +1,4 @@
-"""From sums to rows: figures, their 95 % intervals and the number of utterances behind them."""
+"""Rows of ``results.csv`` from sums: figures, their 95 % intervals and the number of utterances."""
 
 import math
 from collections.abc import Collection, Iterator, Sequence
@@ -22,7 +22,7 @@ from emoquant.storage.results import Row
 
 
 class Subject(NamedTuple):
-    """What rows are about.
+    """Hold corpus, codec, operating points and emotions of rows.
 
     Attributes:
         corpus: Name of the corpus.
@@ -38,10 +38,10 @@ class Subject(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """How intervals are made.
+    """Hold the settings of the bootstrap.
 
     Attributes:
-        kind: What is resampled, as in the ``interval`` column.
+        kind: Units that are resampled, as in the ``interval`` column: ``speakers`` or ``utterances``.
         replicates: Bootstrap replicates.
         seed: Seed of the bootstrap.
     """
@@ -52,11 +52,11 @@ class Sampling(NamedTuple):
 
 
 class Part(NamedTuple):
-    """Which part of the corpus rows are about.
+    """Hold the part of the corpus that rows are about.
 
     Attributes:
-        stratum: Its name, or ``"all"``.
-        metrics: Metrics that are reported of it; all if None.
+        stratum: Name of the part; ``"all"`` for the whole.
+        metrics: Names of the metrics that are reported of it; all if None.
     """
 
     stratum: str = "all"
@@ -74,14 +74,14 @@ def measure_rows(
     sampling: Sampling,
     about: Part = WHOLE,
 ) -> list[Row]:
-    """Return the rows of measures, from their sums per block.
+    """Return the rows of measures with bootstrap or jackknife intervals, from their sums per block.
 
     Args:
         subject: Corpus, codec, points and emotions.
-        measures: The measures whose sums stand side by side.
-        sums: ``(G, C, O, M)`` float64.
+        measures: The measures, in the order of their sums on the last axis.
+        sums: Sums of each block and emotion, ``(G, C, O, M)`` float64.
         counts: Utterances of each block and emotion, ``(G, C)`` int64.
-        sampling: How intervals are made.
+        sampling: Settings of the bootstrap.
         about: Part of the corpus that is counted.
     """
     filled = counts > 0
@@ -173,13 +173,13 @@ def _figure_rows(
 
 
 def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:
-    """Return the number of different outputs, per emotion and of all.
+    """Return the rows of the number of different outputs, per emotion and of all utterances.
 
-    It is a fact about the utterances counted and grows with their number, so it has no interval.
+    They have no interval, as the number is no estimate for other utterances and grows with those that are counted.
 
     Args:
         subject: Corpus, codec, points and emotions.
-        kept: Smallest hashes, ``(O * C, bound)`` int64.
+        kept: Hashes kept by :class:`~emoquant.metrics.distinct.DistinctOutputs`, ``(O * C, bound)`` int64.
         counts: Utterances of each emotion, ``(C,)`` int64.
     """
     kept = kept.view(len(subject.points), len(subject.emotions), -1)
@@ -194,15 +194,16 @@ def distinct_rows(subject: Subject, kept: Tensor, counts: Tensor) -> list[Row]:
 
 
 def code_rows(subject: Subject, histogram: Tensor, counts: Tensor, kind: str) -> list[Row]:
-    """Return codebook perplexity and usage (means over positions), token entropy (the sum), with jackknife intervals.
+    """Return the rows of codebook perplexity, codebook usage and token entropy, with jackknife intervals.
 
-    ``token_entropy`` is what one histogram a position would spend on a frame, in bits.
+    Perplexity and usage are means over the code positions. ``token_entropy`` is the sum of the entropies of the
+    positions' histograms, in bits a frame.
 
     Args:
         subject: Corpus, codec, points and emotions.
         histogram: Counts of codes, ``(O, H, C, P, V)`` int64 for ``H`` groups of utterances.
         counts: Utterances of each emotion, ``(C,)`` int64.
-        kind: What a group is made of, as in the ``interval`` column.
+        kind: Units that a group consists of, as in the ``interval`` column.
     """
     rows: list[Row] = []
     positions, codes = histogram.shape[-2:]

@@ -1,4 +1,4 @@
-"""What a classifier hears in one recording over time, before coding and at each operating point."""
+"""A classifier's probabilities over time in one recording, before coding and at each operating point."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,15 +15,15 @@ _SHORTEST = 0.5
 
 
 class Moment(NamedTuple):
-    """A stretch of a recording at one operating point.
+    """Hold the class probabilities of a segment of a recording at one operating point.
 
     Attributes:
         point: Operating point; NaN for features before coding.
         begin: Where it begins, in seconds.
         end: Where it ends, in seconds.
-        whole: Whether it is the whole recording.
+        whole: Whether the segment is the whole recording.
         bits_per_second: Rate; NaN before coding.
-        emotion: The likeliest emotion.
+        emotion: The class of the largest probability, by its canonical name.
         probabilities: Probability of each class, by its canonical name.
     """
 
@@ -44,20 +44,20 @@ def moments(
     frame_rate: float,
     seconds: float = 1.0,
 ) -> Iterator[Moment]:
-    """Yield what a classifier hears in a recording: as a whole, then stretch by stretch, at each operating point.
+    """Yield a classifier's probabilities for a recording at each operating point: of the whole, then of segments.
 
-    A stretch is classified by the time mean of its frames, as a whole recording is.
+    A segment is classified by the time mean of its frames, as the whole recording is.
 
     Args:
         features: Frame features before coding, ``(T, D)``.
-        coded: The recording after coding, a batch of one; None for none.
+        coded: The recording after coding, a batch of one; None yields only the probabilities before coding.
         points: Operating points of the coded features, ``O`` of them.
         classifier: Classifier of utterance vectors.
         frame_rate: Frames a second.
-        seconds: Length of a stretch.
+        seconds: Length of a segment.
 
     Raises:
-        ValueError: The length is shorter than a frame.
+        ValueError: A segment is shorter than a frame.
     """
     length = round(seconds * frame_rate)
     if length < 1:
@@ -77,7 +77,7 @@ def moments(
 
 
 def stretches(frames: int, length: int) -> list[tuple[int, int]]:
-    """Return first and last frame (exclusive) of stretches of equal length; a short rest joins the last one.
+    """Return first and last frame (exclusive) of segments of equal length; a short remainder joins the last one.
 
     Example:
         >>> stretches(120, 50), stretches(90, 50), stretches(10, 50)

@@ -1,7 +1,7 @@
-"""Triplet accuracy: whether a similarity of vectors means emotion, or text and speaker.
+"""Triplet accuracy: whether the similarity of vectors depends more on emotion than on text and speaker.
 
 An anchor is compared with a *positive* of the same emotion and a *negative* of another emotion. The negative has the
-anchor's text and speaker, the positive has not:
+anchor's text and speaker; the positive differs in text, speaker or both:
 
 ===========  ============================  =======================
 kind         positive                      negative
@@ -44,7 +44,7 @@ MOST = 4096
 
 
 class Crossed(NamedTuple):
-    """Utterances of a corpus whose texts and speakers are known, at least in part.
+    """Hold utterance vectors with the emotion, speaker and text of each (a crossed design of these factors).
 
     Attributes:
         vectors: Utterance vectors, ``(N, D)``.
@@ -62,12 +62,12 @@ class Crossed(NamedTuple):
 
 
 class CrossedVectors(Metric):
-    """Keeps the unquantized vectors of a split, of at most 4,096 utterances, evenly spaced over it.
+    """Collect the unquantized vectors of a split: of at most 4,096 utterances, evenly spaced over its rows.
 
     Args:
         emotions: Emotion of each utterance of the split, ``(N,)`` int64.
         speakers: Speaker of each, ``(N,)`` int64.
-        texts: What each says, ``N`` of them; empty where unknown.
+        texts: Text of each, ``N`` of them; empty where unknown.
         dim: Feature dimensions ``D``.
     """
 
@@ -88,24 +88,24 @@ class CrossedVectors(Metric):
         self.add_state("seen", torch.zeros(len(rows), dtype=torch.int64), dist_reduce_fx="sum")
 
     def update(self, batch: Batch) -> None:
-        """Take in a batch of the split."""
+        """Collect the vectors of a batch of the split."""
         slots = self._slots[batch.utterances.cpu()].to(batch.features.device)
         kept = slots >= 0
         self.vectors[slots[kept]] = utterance_vectors(batch.features, batch.lengths)[kept]
         self.seen[slots[kept]] = 1
 
     def compute(self) -> Crossed:
-        """Return the utterances that were taken in."""
+        """Return the collected utterances of all processes."""
         there, labels = self.seen.cpu() > 0, self._labels
         known = (each[there] for each in (labels.emotions, labels.speakers, labels.texts, labels.rows))
         return Crossed(self.vectors.cpu()[there], *known)
 
 
 def triplet_shares(crossed: Crossed) -> NDArray[np.float64]:
-    """Return of each anchor the share of its triplets that are right, by kind, ``(N, 3)``; NaN where it has none.
+    """Return the triplet accuracy of each anchor and kind, ``(N, 3)``; NaN for an anchor without such a triplet.
 
     Args:
-        crossed: The utterances; each is an anchor once.
+        crossed: The utterances; each is an anchor once. Utterances without a known text are no anchors.
     """
     vectors = torch.nn.functional.normalize(crossed.vectors.double(), dim=-1).cpu().numpy()
     emotions, speakers, texts = (each.cpu().numpy() for each in crossed[1:4])
@@ -128,10 +128,10 @@ def triplet_shares(crossed: Crossed) -> NDArray[np.float64]:
 
 
 class TripletMeans(Measure):
-    """Means of :func:`triplet_shares` over anchors; it is given sums, not batches.
+    """Average :func:`triplet_shares` over anchors; only :meth:`figures` is usable, as triplets span batches.
 
     Args:
-        space: Space of the vectors; empty for the features themselves.
+        space: Name of the vectors' space; empty for the features themselves.
     """
 
     width = 2 * len(KINDS)
@@ -140,7 +140,7 @@ class TripletMeans(Measure):
         self.names = [metric_in(f"{TRIPLETS}/{kind}", space) for kind in KINDS]
 
     def sums(self, seen: Observation) -> Tensor:
-        """Raise an error, as triplets are not within a batch.
+        """Raise an error, as the utterances of a triplet may lie in different batches.
 
         Raises:
             NotImplementedError: Always.
@@ -148,7 +148,7 @@ class TripletMeans(Measure):
         raise NotImplementedError("triplets are of a whole split: call triplet_rows")
 
     def figures(self, sums: Tensor, metrics: Collection[str] | None = None) -> list[Figure]:
-        """Return the accuracy of each kind."""
+        """Return the triplet accuracy of each kind."""
         ratios = Ratios(metrics)
         for kind, name in enumerate(self.names):
             ratios.add(name, sums[..., kind], sums[..., kind + len(KINDS)], sums[..., kind + len(KINDS)])
@@ -163,15 +163,15 @@ def triplet_rows(
     clusters: Blocks | None = None,
     space: str = "",
 ) -> list[Row]:
-    """Return the triplet accuracies of the unquantized vectors of a split, kinds without any triplet left out.
+    """Return the rows of triplet accuracy of a split's unquantized vectors; kinds without a triplet have none.
 
     Args:
         crossed: The utterances.
         subject: Corpus and emotions.
-        blocks: What the intervals resample.
-        sampling: How intervals are made.
-        clusters: Speakers that a second kind of interval is clustered by.
-        space: Space of the vectors; empty for the features themselves.
+        blocks: Blocks that the intervals resample.
+        sampling: Settings of the bootstrap.
+        clusters: Blocks of speakers for the intervals clustered by speaker; None leaves these out.
+        space: Name of the vectors' space; empty for the features themselves.
     """
     shares = torch.from_numpy(triplet_shares(crossed))
     known = shares.isfinite()

@@ -1,4 +1,4 @@
-"""Verification of speakers: equal error rate of scores against the speaker's own and other recordings."""
+"""Speaker verification: equal error rate of utterances against the means of speakers' recordings."""
 
 from typing import NamedTuple
 
@@ -9,12 +9,12 @@ from emoquant.metrics.similarity import cosine
 
 
 class Trials(NamedTuple):
-    """Comparisons of utterances with speakers.
+    """Hold verification trials: comparisons of an utterance with a speaker.
 
     Attributes:
-        scores: Higher for likelier the same speaker, ``(M,)``.
-        own: Whether it is the speaker, ``(M,)`` bool.
-        utterances: Row of the utterance of each comparison, ``(M,)`` int64.
+        scores: Similarity score of each trial, ``(M,)``.
+        own: Whether the utterance is of the speaker (a target trial), ``(M,)`` bool.
+        utterances: Row of the utterance of each trial, ``(M,)`` int64.
     """
 
     scores: Tensor
@@ -23,7 +23,9 @@ class Trials(NamedTuple):
 
 
 def trials(vectors: Tensor, recordings: Tensor, speakers: Tensor) -> Trials:
-    """Return comparisons of every utterance with the mean of each speaker's recordings, itself left out.
+    """Return trials of every utterance against the mean of each speaker's recordings, scored by cosine.
+
+    The recording of the utterance under test is left out of the mean of its speaker.
 
     Args:
         vectors: Speaker vectors of the utterances under test, ``(N, D)``.
@@ -46,10 +48,13 @@ def trials(vectors: Tensor, recordings: Tensor, speakers: Tensor) -> Trials:
 
 
 def equal_error_rates(found: Trials, weights: Tensor) -> Tensor:
-    """Return where as many own comparisons are refused as others are accepted, ``(R,)`` float64 in [0, 1].
+    """Return the equal error rates of bootstrap replicates, ``(R,)`` float64 in [0, 1].
+
+    The equal error rate is the mean of false rejection and false acceptance rate at the threshold at which they differ
+    least.
 
     Args:
-        found: The comparisons.
+        found: The verification trials.
         weights: How often each utterance counts in each replicate, ``(R, N)`` float64.
 
     Example:

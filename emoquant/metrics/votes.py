@@ -1,4 +1,4 @@
-"""How a classifier's emotions compare with what the annotators' votes say, beyond the label they were reduced to."""
+"""Comparison of a classifier's probabilities with the distribution of the annotators' votes."""
 
 import math
 from collections.abc import Collection, Sequence
@@ -12,10 +12,10 @@ from emoquant.metrics.recognition import class_columns
 
 
 def entropy_bits(shares: Tensor) -> Tensor:
-    """Return the entropy of distributions in bits, ``(...)`` float64: 0 where all agree, ``log2 C`` where none do.
+    """Return the entropy of distributions in bits, ``(...)`` float64; NaN for one of all zeros.
 
     Args:
-        shares: Non-negative, ``(..., C)``; they are brought to a sum of 1. NaN where they are all zero.
+        shares: Non-negative weights, ``(..., C)``; they are divided by their sum.
 
     Example:
         >>> entropy_bits(torch.tensor([[1.0, 0.0], [0.5, 0.5]])).abs().tolist()
@@ -32,8 +32,8 @@ def js_divergence(first: Tensor, second: Tensor) -> Tensor:
     Lin 1991, Divergence measures based on the Shannon entropy.
 
     Args:
-        first: Non-negative, ``(..., C)``; brought to a sum of 1.
-        second: Broadcasts with the first, ``(..., C)``.
+        first: Non-negative weights, ``(..., C)``; they are divided by their sum.
+        second: Weights that broadcast with the first, ``(..., C)``.
 
     Returns:
         Divergence in [0, 1], ``(...)`` float64; 0 for equal, 1 for disjoint distributions, NaN for one of all zeros.
@@ -47,13 +47,12 @@ def js_divergence(first: Tensor, second: Tensor) -> Tensor:
 
 
 def top2_hits(scores: Tensor, votes: Tensor) -> Tensor:
-    """Return whether the two most likely emotions are the two that got most votes, in any order.
+    """Return whether the two likeliest emotions are the two with most votes, in any order.
 
-    Where votes tie for the second place, each of the tied emotions will do; where all votes went to one emotion, it has
-    to be one of the two.
+    If emotions tie for second place, any of them counts. If one emotion has all votes, it must be one of the two.
 
     Args:
-        scores: Of the emotions, larger = more likely, ``(..., C)`` with at least two emotions.
+        scores: Scores of the emotions, larger is likelier, ``(..., C)`` with at least two emotions.
         votes: Votes or shares, broadcasting with the scores, ``(..., C)``.
 
     Returns:
@@ -75,12 +74,15 @@ def top2_hits(scores: Tensor, votes: Tensor) -> Tensor:
 
 
 class Votes(Measure):
-    """Ambiguity of the votes and what the classifier makes of it; utterances that nobody voted on are not counted.
+    """Measure the ambiguity of the annotators' votes and how well the classifier's probabilities match them.
 
-    ``vote_entropy`` (bits) is the ambiguity, the same at every operating point; ``js_divergence`` (bits) compares the
-    votes with the classifier's probabilities, as does ``vote_cross_entropy`` (bits, of the votes under the
-    probabilities), ``top2_accuracy`` its two most likely emotions with the two most voted.
-    All are over the corpus's emotions: probabilities and votes for others are left out and the rest brought to 1.
+    - ``vote_entropy`` (bits): entropy of the votes, the same at every operating point;
+    - ``js_divergence`` (bits): divergence of votes and probabilities (:func:`js_divergence`);
+    - ``vote_cross_entropy`` (bits): cross-entropy of the votes under the probabilities;
+    - ``top2_accuracy``: share of utterances whose two likeliest emotions are the two with most votes.
+
+    Only the corpus's emotions count: votes and probabilities of others are left out and the rest is divided by its sum.
+    Utterances without votes are not counted.
 
     Args:
         emotions: Names of the corpus's emotions, at least two.
@@ -98,7 +100,7 @@ class Votes(Measure):
         self.columns = class_columns(emotions, labels)
 
     def sums(self, seen: Observation) -> Tensor:
-        """Return entropy of the votes, divergence, cross-entropy, hits and 1, all 0 where nobody voted."""
+        """Return vote entropy, divergence, cross-entropy, top-2 hit, 1 to count the utterance; all 0 without votes."""
         voted = seen.votes.sum(-1) > 0
         votes = torch.where(voted[:, None], seen.votes, torch.ones_like(seen.votes))
         chosen = seen.logits[..., self.columns.to(seen.logits.device)].double()  # (O, B, C)

@@ -1,4 +1,4 @@
-"""Frames to codes and back."""
+"""Quantizers: frame features to codes and back, and the training of their codebooks."""
 
 from emoquant.quantization.grvq import GroupedResidualVQ
 

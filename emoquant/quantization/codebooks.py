@@ -1,4 +1,4 @@
-"""Codebooks that follow the data by exponential moving averages, for many code positions at once."""
+"""Codebooks trained by exponential moving averages, one for each code position, and sums over processes for them."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from emoquant.devices.ranks import own_rank, world_size
 
 
 class Statistics(NamedTuple):
-    """What a batch says about codebooks.
+    """Hold a batch's counts and sums of the vectors assigned to each codeword.
 
     Attributes:
         counts: How often each codeword was chosen, ``(Q, K)``.
-        sums: Sum of the vectors that chose it, ``(Q, K, d)``.
+        sums: Sum of the vectors assigned to it, ``(Q, K, d)``.
     """
 
     counts: Tensor
@@ -48,7 +48,7 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 def share_buffers(module: nn.Module) -> None:
-    """Give every process the buffers of the first one.
+    """Copy the buffers of the first process to all processes.
 
     Sums by atomic additions on a GPU differ in their last bits from process to process, and k-means and eigenvectors
     amplify that. DDP does not repair it: under manual optimization it sends buffers once, before training.
@@ -63,10 +63,12 @@ def share_buffers(module: nn.Module) -> None:
 
 
 def rank_counts(count: int, like: Tensor) -> Tensor:
-    """Return a row ``(world size,)`` of zeros with this process's number in its place, to be summed over processes.
+    """Return a vector with this process's count at the index of its rank and zeros elsewhere, ``(world size,)``.
+
+    The sum of these vectors over all processes is the list of all counts.
 
     Args:
-        count: The number, below 2^24 so that float32 holds it.
+        count: A count of this process, below 2^24 so that float32 holds it exactly.
         like: A tensor of the wanted device and dtype.
     """
     counts = like.new_zeros(world_size())
@@ -75,9 +77,9 @@ def rank_counts(count: int, like: Tensor) -> Tensor:
 
 
 class EmaCodebooks(nn.Module):
-    """``Q`` codebooks of ``K`` codewords in ``d`` dimensions, trained by exponential moving averages.
+    """Hold ``Q`` codebooks of ``K`` codewords in ``d`` dimensions and train them by exponential moving averages.
 
-    With ``n`` the count and ``s`` the sum of the vectors of a batch that chose a codeword,
+    With ``n`` the count and ``s`` the sum of the vectors of a batch that are assigned to a codeword,
     ``N <- decay N + (1 - decay) n``, ``S <- decay S + (1 - decay) s``, and the codeword is ``S / N`` with additive
     smoothing of ``N`` (van den Oord et al. 2017, appendix A.1; the same arithmetic as vector-quantize-pytorch). A
     codeword is dead when its ``N`` falls below ``dead_below``; a vector of the batch takes its place.
@@ -85,7 +87,7 @@ class EmaCodebooks(nn.Module):
     Attributes:
         vectors: Codewords, ``(Q, K, d)``.
         counts: Moving count ``N`` of each codeword, ``(Q, K)``.
-        sums: Moving sum ``S`` of the vectors that chose it, ``(Q, K, d)``.
+        sums: Moving sum ``S`` of the vectors assigned to it, ``(Q, K, d)``.
         revived: Dead codewords that were replaced since the start, a scalar int64.
     """
 
@@ -104,17 +106,17 @@ class EmaCodebooks(nn.Module):
 
     @torch.no_grad()
     def set(self, vectors: Tensor, counts: Tensor | None = None) -> None:
-        """Set the codewords ``(Q, K, d)`` and start their moving averages from them, with counts ``(Q, K)`` or 1."""
+        """Set the codewords ``(Q, K, d)`` and start their moving averages there, with counts ``(Q, K)``, else all 1."""
         self.vectors.copy_(vectors)
         self.counts.copy_(torch.ones_like(self.counts) if counts is None else counts)
         self.sums.copy_(self.vectors * self.counts.unsqueeze(-1))
 
     def statistics(self, codes: Tensor, inputs: Tensor) -> Statistics:
-        """Count a batch.
+        """Return how many vectors of a batch are assigned to each codeword, and their sums.
 
         Args:
-            codes: Chosen codewords, ``(N, Q)``; ``K`` (SKIP) is not counted.
-            inputs: The vectors that chose them, ``(N, Q, d)`` float32.
+            codes: Code of each vector in each codebook, ``(N, Q)``; ``K`` (SKIP) is not counted.
+            inputs: The quantized vectors, ``(N, Q, d)`` float32.
         """
         books, codewords, dim = self.vectors.shape
         slot = codes + torch.arange(books, device=codes.device) * (codewords + 1)
@@ -127,7 +129,7 @@ class EmaCodebooks(nn.Module):
 
     @torch.no_grad()
     def absorb(self, seen: Statistics) -> None:
-        """Move averages and codewords towards a batch's statistics, which are already summed over processes."""
+        """Update the moving averages and codewords with a batch's statistics, already summed over processes."""
         self.counts.lerp_(seen.counts, 1 - self.decay)
         self.sums.lerp_(seen.sums, 1 - self.decay)
         total = self.counts.sum(-1, keepdim=True)
@@ -135,12 +137,12 @@ class EmaCodebooks(nn.Module):
         self.vectors.copy_(self.sums / smooth.unsqueeze(-1))
 
     def dead(self) -> Tensor:
-        """Return which codewords are dead, ``(Q, K)`` bool."""
+        """Return which codewords are dead (moving count below ``dead_below``), ``(Q, K)`` bool."""
         return self.counts < self.dead_below
 
     @torch.no_grad()
     def replace(self, book: Tensor, code: Tensor, vectors: Tensor) -> None:
-        """Put vectors ``(R, d)`` in the places of codewords ``code`` of codebooks ``book``, each ``(R,)`` int64."""
+        """Replace codewords by vectors ``(R, d)``: number ``code`` of codebook ``book``, each ``(R,)`` int64."""
         self.vectors[book, code] = vectors
         self.counts[book, code] = self.dead_below
         self.sums[book, code] = vectors * self.dead_below
@@ -151,16 +153,16 @@ class EmaCodebooks(nn.Module):
 def revive(
     books: Sequence[EmaCodebooks], inputs: Sequence[Tensor], held: Sequence[int], generator: torch.Generator
 ) -> int:
-    """Put a vector of the batch in the place of every dead codeword; return how many there were.
+    """Replace every dead codeword by a random vector of the batch; return how many were replaced.
 
-    The first process says which codewords are dead, so that the size of what is communicated hangs on numbers that all
-    processes have. The choice depends only on the vectors of all processes in rank order, so that one process with
-    twice the batch and two processes choose alike.
+    Which codewords are dead is taken from the first process, so that all processes exchange tensors of one size. The
+    vectors are drawn from those of all processes in rank order: two processes draw the same ones as one process with
+    the whole batch.
 
     Args:
         books: The codebooks.
-        inputs: The vectors of this process's batch for each of them, ``(N, Q, d)``; ``N`` may be 0.
-        held: How many vectors each process has, the same list on all.
+        inputs: For each of them the vectors of this process's batch, ``(N, Q, d)``; ``N`` may be 0.
+        held: Number of vectors of each process, the same list on all.
         generator: A CPU generator in the same state on all processes.
     """
     begin, total = sum(held[: own_rank()]), sum(held)

@@ -17,13 +17,14 @@ MOST_CODEWORDS = 32_767
 
 
 def default_groups(dim: int) -> int:
-    """Return how many groups features of a dimension are coded in by default.
+    """Return the default number of groups for features of ``dim`` dimensions.
 
-    12, as in the study, where 12 divides the dimension; otherwise the divisor nearest to 12, the larger of two, that
-    leaves groups of at least 8 dimensions, or of at least 2 where there is none such.
+    - 12, as in the study, if 12 divides the dimension;
+    - else the divisor nearest to 12 whose groups have at least 8 dimensions; of two equally near ones the larger;
+    - else the same with groups of at least 2 dimensions.
 
     Raises:
-        ValueError: Nothing divides the dimension.
+        ValueError: The dimension has no such divisor.
 
     Example:
         >>> [default_groups(dim) for dim in (192, 256, 768, 1024, 512, 100, 10)]
@@ -39,13 +40,13 @@ def default_groups(dim: int) -> int:
 
 
 class GroupedResidualVQ(nn.Module):
-    """Frames as a sum of codewords: an optional coarse one of all dimensions, then ``L`` residual layers in each group.
+    """Quantize a frame as a sum of codewords: optional coarse stages over all dimensions, then ``L`` layers per group.
 
-    A frame is turned into components (:class:`FrameTransform`), which fall into ``G`` groups of ``D / G``. In the order
-    of code positions come ``coarse`` stages over all components, then the layers of group 0, of group 1 and so on:
+    A frame is turned into components (:class:`FrameTransform`), which are divided into ``G`` groups of ``D / G``. The
+    order of code positions is: the ``coarse`` stages, the layers of group 0, the layers of group 1 and so on, so that
     ``P = coarse + G L``. Every position has ``K`` codewords and SKIP (code ``K``), the zero codeword. With
-    ``prediction`` the groups code what a linear prediction from the frame before leaves: with ``w`` the components and
-    ``C`` the coarse codewords, ``e_t = a e_{t-1} + codewords_t`` and ``w_t = C_t + e_t``; SKIP then means the forecast.
+    ``prediction`` the groups code the error of a linear prediction from the frame before: with ``w`` the components and
+    ``C`` the coarse codewords, ``e_t = a e_{t-1} + codewords_t`` and ``w_t = C_t + e_t``; SKIP then keeps the forecast.
 
     The study's quantizer is ``rotation="none"``, ``coarse=0``, ``prediction=False`` (Zeghidour et al. 2021 for residual
     VQ; Yang et al. 2023, HiFi-Codec, for groups).
@@ -57,7 +58,7 @@ class GroupedResidualVQ(nn.Module):
         codewords: Codewords ``K`` of a position, without SKIP; 32,767 at most.
         coarse: Stages over all dimensions before the groups.
         rotation: ``"klt"`` (interleaved), ``"contiguous"`` or ``"none"``; see :class:`FrameTransform`.
-        prediction: Code what the frame before does not predict.
+        prediction: Whether the groups code the error of a prediction from the frame before.
         decay: Decay of the codebooks' moving averages.
         dead_below: A codeword with a moving count below it is replaced.
         dim: Feature dimensions ``D``; 0 to leave them open until :meth:`build`.
@@ -106,16 +107,16 @@ class GroupedResidualVQ(nn.Module):
             self.build(dim)
 
     def settings(self) -> dict[str, Any]:
-        """Return the arguments that make a quantizer of this shape again."""
+        """Return the constructor arguments of a quantizer of the same shape."""
         names = "layers", "codewords", "coarse", "rotation", "prediction", "decay", "dead_below", "dim", "smoothing"
         return {"groups": self.groups or None} | {name: getattr(self, name) for name in names}
 
     def build(self, dim: int) -> None:
-        """Allocate everything for ``dim`` feature dimensions; nothing happens if that was done.
+        """Allocate codebooks, transform and smoothing for ``dim`` feature dimensions, unless that was done before.
 
         Raises:
-            ValueError: The groups do not divide the dimension, there are none by default, or the quantizer was built
-                for another one.
+            ValueError: The groups do not divide the dimension, there is no default number of groups for it, or the
+                quantizer was built for another dimension.
         """
         if self.dim == dim:
             return
@@ -165,7 +166,7 @@ class GroupedResidualVQ(nn.Module):
             return Quantized(codes, self.decode(codes))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Return the frames ``(..., T, D)`` float32 of codes ``(..., T, P)``; frames with -1 decode to zeros.
+        """Decode codes ``(..., T, P)`` to frames ``(..., T, D)`` float32; frames with a code -1 give zeros.
 
         Raises:
             ValueError: A code is outside ``[-1, K]`` or the last axis is not ``P``.
@@ -178,7 +179,7 @@ class GroupedResidualVQ(nn.Module):
         return features.view(*codes.shape[:-1], self.dim)
 
     def components_of(self, codes: Tensor) -> Tensor:
-        """Return the components ``(N, T, D)`` of codes ``(N, T, P)`` int64, before smoothing; -1 counts as SKIP."""
+        """Decode codes ``(N, T, P)`` int64 to components ``(N, T, D)`` without smoothing; -1 counts as SKIP."""
         coarse, fine = self.lookup(codes.masked_fill(codes < 0, self.codewords))
         if self.predictive:
             state = torch.zeros_like(fine[:, 0])
@@ -188,7 +189,7 @@ class GroupedResidualVQ(nn.Module):
         return coarse + fine
 
     def restore(self, components: Tensor, codes: Tensor) -> Tensor:
-        """Return the frames of reconstructed components ``(N, T, D)``, smoothed, and codes ``(N, T, P)``."""
+        """Smooth reconstructed components ``(N, T, D)`` of codes ``(N, T, P)`` and turn them into frames."""
         return self.transform.inverse(components if self.smoother is None else self.smoother(components, codes))
 
     def lookup(self, codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -208,14 +209,15 @@ class GroupedResidualVQ(nn.Module):
 
     @torch.no_grad()
     def assign(self, components: Tensor, skip: bool) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        """Choose the nearest codeword at every position, layer after layer.
+        """Choose the nearest codeword at every position, stage after stage, without looking at later stages.
 
         Args:
             components: Components of frames, ``(B, T, D)`` float32.
             skip: Whether SKIP may be chosen.
 
         Returns:
-            Codes ``(B, T, P)`` int64, and what chose them: ``(B, T, coarse, D)`` and ``(B, T, G L, D / G)``.
+            Codes ``(B, T, P)`` int64, and the residual vectors that were quantized: those of the coarse stages
+            ``(B, T, coarse, D)`` and those of the groups' layers ``(B, T, G L, D / G)``.
         """
         tables = [_table(each.unsqueeze(0), skip) for each in self.coarse_table()]
         layers = [_table(each.contiguous(), skip) for each in self.fine_table().unbind(1)]

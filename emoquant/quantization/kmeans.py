@@ -19,7 +19,7 @@ def nearest(vectors: Tensor, codewords: Tensor) -> Tensor:
 
 
 def kmeans(vectors: Tensor, codewords: int, iterations: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Cluster ``Q`` sets of vectors separately (Lloyd's algorithm, an empty cluster gets a random vector).
+    """Cluster each of ``Q`` sets of vectors by Lloyd's algorithm; an empty cluster restarts at a random vector.
 
     Args:
         vectors: Vectors, ``(Q, N, d)`` float32.

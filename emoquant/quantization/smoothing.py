@@ -1,9 +1,9 @@
-"""Smoothing at the decoder: neighbouring reconstructions undo some of a frame's error without any bits.
+"""Smoothing at the decoder: a linear filter over neighbouring frames that lowers the error and costs no bits.
 
-Codes of a causal quantizer are chosen without the frames that follow, and an error at few bits lasts for some frames.
-The linear estimate of a component from its reconstructions ``y`` is ``y_t + sum_k w_k y_{t+k} + v m``, with ``m`` the
-mean of ``y`` over the utterance. The weights depend on the component and on how many codes a frame has, which the
-decoder knows; they are fitted to training frames by ridge regression.
+Codes of a causal quantizer are chosen without the frames that follow, and at few bits an error lasts for some frames.
+The smoothed component is ``y_t + sum_k w_k y_{t+k} + v m``, with ``y`` its reconstructions and ``m`` the mean of ``y``
+over the utterance. The weights ``w`` and ``v`` depend on the component and on the utterance's mean number of new codes
+a frame (:meth:`Smoother.level`), which the decoder knows. They are fitted to training frames by ridge regression.
 """
 
 import math
@@ -19,16 +19,17 @@ SPREAD = 0.1
 
 
 class Smoother(nn.Module):
-    """Weights of neighbouring frames and of the utterance's mean for every component.
+    """Smooth every component by a weighted sum of neighbouring frames and of the utterance's mean.
 
     Args:
-        taps: Frames that are weighted, the frame itself in the middle.
+        taps: Frames in the weighted sum, the frame itself in the middle; an odd number.
         dim: Components ``D``.
         coarse: Code positions that are coarse stages.
         skip: The code that stands for SKIP.
 
     Attributes:
-        weights: ``(LEVELS, taps + 1, D)``, of the mean last; zeros leave frames as they are.
+        weights: Weights at each level of the number of codes, ``(LEVELS, taps + 1, D)``; the last of ``taps + 1`` is
+            that of the mean. Zeros leave frames as they are.
 
     Raises:
         ValueError: The number of frames is not odd.
@@ -58,9 +59,10 @@ class Smoother(nn.Module):
         return found
 
     def level(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the lower of two levels that each utterance lies between, ``(N,)``, and the share of the upper one.
+        """Return the levels to interpolate the weights between: the lower one ``(N,)`` and the share of the upper one.
 
-        Codes a frame are those of the groups that are no SKIP, and coarse codes that differ from the frame before.
+        Levels divide the utterance's mean number of new codes a frame in equal ratios. A new code is a code of a group
+        other than SKIP, or a coarse code other than SKIP that differs from that of the frame before.
         """
         rough, fine = codes[..., : self.coarse], codes[..., self.coarse :]
         frames = (codes[..., 0] >= 0).sum(1)
@@ -87,13 +89,13 @@ class Smoother(nn.Module):
 
     @torch.no_grad()
     def add(self, sums: Tensor, components: Tensor, codes: Tensor, aim: Tensor) -> None:
-        """Add what coded training utterances say about the weights.
+        """Add coded training utterances to the sums of products that the ridge regression needs.
 
         Args:
-            sums: What :meth:`no_sums` or an earlier call left; changed in place.
+            sums: The sums so far, zeros of :meth:`no_sums` at first; changed in place.
             components: Reconstructed components, ``(N, T, D)`` float32.
             codes: Their codes, ``(N, T, P)``; -1 past the end of an utterance.
-            aim: The components of the frames themselves, ``(N, T, D)``.
+            aim: The target of the regression: components of the frames before coding, ``(N, T, D)``.
         """
         valid = (codes[..., 0] >= 0).unsqueeze(-1)
         rows = [*self._sources(components, codes), aim - components]
@@ -111,19 +113,20 @@ class Smoother(nn.Module):
                     here[..., j * size : (j + 1) * size] += one * other * each[:, :-1, :-1]
 
     def no_sums(self) -> Tensor:
-        """Return zeros for :meth:`add`: products of what is weighted, and of that with what is missing.
+        """Return zeros for the sums of :meth:`add`, ``(D, LEVELS (taps + 1) + 1, LEVELS (taps + 1) + 1)`` float64.
 
-        The last row holds the squares of what is missing and the frames, level by level.
+        For each component: the products of the regressors (frames and mean) with each other, in the last column those
+        of the regressors with the error before smoothing, in the last row squared error and frames level by level.
         """
         levels, size, dim = self.weights.shape
         return self.weights.new_zeros(dim, levels * size + 1, levels * size + 1, dtype=torch.float64)
 
     @torch.no_grad()
     def fit(self, sums: Tensor) -> None:
-        """Set the weights to those of least squared error on the frames that were added.
+        """Fit the weights by ridge regression on the frames that were added.
 
         Args:
-            sums: Sums of all processes.
+            sums: The sums of :meth:`add`, added up over all processes.
         """
         sums = sums.cpu()
         products, wanted = sums[:, :-1, :-1], sums[:, :-1, -1:]

@@ -1,4 +1,4 @@
-"""How the codebooks of a grouped residual VQ are initialised and trained."""
+"""Initialisation and training of the codebooks of a grouped residual VQ."""
 
 import math
 from collections.abc import Iterable
@@ -18,12 +18,12 @@ LEAST_COUNT = 2.0
 
 
 class Progress(NamedTuple):
-    """What one training step of the codebooks saw, over all processes.
+    """Hold the statistics of one training step of the codebooks, over all processes.
 
     Attributes:
         distortion: Squared error of the nearest codewords, summed over dimensions, per frame.
         perplexity: 2^entropy of the codes of each position in the batch, ``(P,)``, without SKIP.
-        usage: Share of the codewords of each position that the batch chose, ``(P,)``.
+        usage: Share of the codewords of each position that occur in the batch, ``(P,)``.
         revived: Dead codewords that were replaced.
         frames: Frames counted.
     """
@@ -36,15 +36,15 @@ class Progress(NamedTuple):
 
 
 def sample(batches: Iterable[Batch], count: int, frames: float, seed: int = 0) -> tuple[Tensor, Tensor]:
-    """Return whole utterances from all over the training data, ``(B, T, D)`` and their lengths ``(B,)``.
+    """Return a random sample of whole training utterances, ``(B, T, D)``, and their lengths ``(B,)``.
 
-    Batches hold utterances of like lengths, which are alike in other ways too: a share of every batch is taken, an
-    eighth at least, until there are enough frames.
+    A batch holds utterances of similar lengths, which are similar in other ways, too. So a share of every batch is
+    taken (at least an eighth of its utterances) until there are enough frames.
 
     Args:
         batches: The training batches of this process, in random order.
         count: How many there are.
-        frames: Frames that are wanted; all that there are if there are fewer.
+        frames: Frames that are wanted; the sample has all frames if there are fewer.
         seed: Seed of the choice.
     """
     generator = torch.Generator().manual_seed(seed)
@@ -141,7 +141,7 @@ def _fit_groups(quantizer: GroupedResidualVQ, residual: Tensor, generator: torch
 
 @torch.no_grad()
 def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, generator: torch.Generator) -> Progress:
-    """Move the codebooks towards a batch's nearest-codeword cells, by two or three collective calls.
+    """Assign a batch's frames to their nearest codewords and update the codebooks, by two or three collective calls.
 
     Padding is never counted. The result is the same for one process with a batch and for several with its parts.
 
@@ -160,7 +160,7 @@ def train_step(quantizer: GroupedResidualVQ, features: Tensor, lengths: Tensor, 
 
 @torch.no_grad()
 def inputs_of(quantizer: GroupedResidualVQ, components: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the vectors that codes stand for when they are chosen one after the other.
+    """Return the residual vectors that are quantized at each stage, given the codes of the stages before.
 
     Args:
         quantizer: The quantizer of the codes.
@@ -168,7 +168,8 @@ def inputs_of(quantizer: GroupedResidualVQ, components: Tensor, codes: Tensor) -
         codes: Their codes, ``(B, T, P)`` int64 in ``[0, K]``.
 
     Returns:
-        What each coarse stage had to code, ``(B, T, coarse, D)``, and each layer, ``(B, T, G L, D / G)``.
+        Residual vectors of the coarse stages, ``(B, T, coarse, D)``, and of the groups' layers,
+        ``(B, T, G L, D / G)``.
     """
     residual = components
     if quantizer.predictive:
@@ -196,13 +197,13 @@ def inputs_of(quantizer: GroupedResidualVQ, components: Tensor, codes: Tensor) -
 def update(
     quantizer: GroupedResidualVQ, codes: Tensor, inputs: tuple[Tensor, Tensor], generator: torch.Generator | None
 ) -> Progress:
-    """Move the codebooks towards the vectors that chose them.
+    """Update the codebooks with the vectors that are assigned to their codewords.
 
     Args:
         quantizer: An initialised quantizer.
         codes: Codes of valid frames, ``(N, P)`` in ``[0, K]``; SKIP is not counted.
-        inputs: The vectors that chose them: ``(N, coarse, D)`` and ``(N, G L, D / G)``.
-        generator: A CPU generator in the same state on all processes; None to leave dead codewords alone.
+        inputs: The quantized residual vectors: ``(N, coarse, D)`` and ``(N, G L, D / G)``.
+        generator: A CPU generator in the same state on all processes; None leaves dead codewords as they are.
 
     Raises:
         ValueError: A vector of any process is NaN or infinite; nothing was changed.

@@ -1,4 +1,4 @@
-"""An orthonormal change of coordinates before grouping: squared error is the same on both sides of it."""
+"""An orthonormal transform of frames before grouping; it leaves squared errors unchanged."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ MINIMUM_ROWS = 8
 
 
 def rowwise_product(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Matrix product ``(N, I) x (I, J)`` whose rows do not depend on how many there are.
+    """Return the matrix product ``(N, I) x (I, J)``; a row of the result does not depend on the number of rows.
 
     BLAS picks a kernel by the number of rows, and a product of a few rows differs from that of many in the last bits.
     Padding to eight rows makes each row's result the same in any batch on CPU (checked by a test); cuBLAS gives no
@@ -25,7 +25,7 @@ def rowwise_product(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 class FrameTransform(nn.Module):
-    """Frames to centred, rotated components, dealt out to groups, and back.
+    """Transform frames to centred, rotated components in the order of the groups, and back.
 
     ``y = (x - mean) R`` with orthonormal ``R``. ``"klt"`` takes the eigenvectors of the frames' covariance in falling
     order of variance (Karhunen-Loeve transform) and deals component ``i`` to group ``i mod G``, so that each group gets
@@ -50,11 +50,11 @@ class FrameTransform(nn.Module):
 
     @torch.no_grad()
     def fit(self, mean: Tensor, covariance: Tensor) -> None:
-        """Set the mean and the rotation.
+        """Set the mean, and the rotation to the eigenvectors of a covariance.
 
         Args:
             mean: Mean of the frames, ``(D,)``.
-            covariance: Covariance whose eigenvectors are wanted, ``(D, D)``, in squared feature units.
+            covariance: Covariance of what is rotated, ``(D, D)``, in squared feature units.
         """
         self.mean.copy_(mean)
         if self.kind == "none":

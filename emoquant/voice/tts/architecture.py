@@ -1,4 +1,4 @@
-"""The sizes of the voice model."""
+"""The hyperparameters of the voice model."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -8,7 +8,7 @@ EmotionNorm = Literal["none", "l2", "standardize"]
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of :class:`~emoquant.voice.tts.model.GenerSpeech`; the defaults are those of the published model.
+    """Hold the hyperparameters of :class:`~emoquant.voice.tts.model.GenerSpeech`; defaults are the published ones.
 
     Args:
         hidden: Width of content, styles and decoder; even.
@@ -27,8 +27,8 @@ class Architecture:
         codebook_decay: Decay of the codebooks' moving averages.
         attention_layers: Layers of the style-to-content attention.
         attention_ffn: Inner width of its feed-forward part.
-        attention_band: Standard deviation, in segments of the reference, of a prior of that attention around the
-            diagonal, which it need not find by itself then; 0 for none, as published.
+        attention_band: Standard deviation, in segments of the reference, of a prior that favours the diagonal of that
+            attention; 0 for none, as published.
         pitch_bins: Rows of the pitch embedding, of which the first 256 are used.
         log_f0: Whether the logarithm of F0 relative to the speaker's mean is predicted, so that an interval counts the
             same at any pitch; else Hz around the mean of all speakers, as published.
@@ -39,9 +39,9 @@ class Architecture:
         flow_shared_condition: Whether one projection of the condition serves all blocks (saves 12 M parameters).
         mixstyle_probability: Share of training items whose content is re-normalised with a mixed style.
         mixstyle_alpha: Both parameters of the Beta distribution of the mixing weight.
-        mixstyle_eval: What evaluation does: nothing (as published) or normalise with the own style.
-        emotion_norm: What is done to emotion vectors before their projection: nothing, unit length, or the training
-            split's mean and standard deviation.
+        mixstyle_eval: Outside of training: ``identity`` (as published) or ``own`` (normalise with the own style).
+        emotion_norm: Normalisation of emotion vectors before their projection: ``none``, ``l2`` (unit length) or
+            ``standardize`` (by the training split's mean and standard deviation).
 
     Raises:
         ValueError: A size does not fit the others.

@@ -1,4 +1,4 @@
-"""How the style of a reference is laid onto the content of another sentence."""
+"""Attention that aligns the local style of a reference with the content of another sentence."""
 
 import math
 from typing import NamedTuple
@@ -18,7 +18,7 @@ _GUIDE_WIDTH = 0.3
 
 
 class Attended(NamedTuple):
-    """Style laid onto content.
+    """Hold the style that attention gives to each frame of the content.
 
     Attributes:
         styles: Style of each frame, ``(B, T, H)``.
@@ -41,7 +41,7 @@ def _apart(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def diagonal_band(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return forced attention: each frame to the (up to) three segments around the diagonal, in equal shares.
+    """Return fixed attention weights along the diagonal: equal ones for up to three segments around each frame's place.
 
     Args:
         frames: Frames of each item, ``(B,)`` int64.
@@ -56,7 +56,7 @@ def diagonal_band(frames: Tensor, segments: Tensor, size: tuple[int, int]) -> Te
 
 
 def guided_attention(weights: Tensor, frames: Tensor, segments: Tensor) -> Tensor:
-    """Return the guided attention loss: attention far from the diagonal, summed over layers.
+    """Return the guided attention loss, which penalises attention far from the diagonal, summed over layers.
 
     ``mean over real (t, s) of A[t, s] (1 - exp(-(t/T - s/S)^2 / (2 * 0.3^2)))`` for each layer (Tachibana et al. 2018).
 
@@ -75,7 +75,7 @@ def guided_attention(weights: Tensor, frames: Tensor, segments: Tensor) -> Tenso
 
 
 class CrossAttention(nn.Module):
-    """A post-norm layer in which content looks at styles."""
+    """Attend from content to styles, in a transformer layer with the norms behind (post-norm)."""
 
     def __init__(self, hidden: int, heads: int, ffn: int, dropout: float) -> None:
         super().__init__()
@@ -90,13 +90,13 @@ class CrossAttention(nn.Module):
     def forward(
         self, content: Tensor, styles: Tensor, mask: Tensor, prior: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Return content ``(B, T, H)`` and attention ``(B, T, S)`` float32 to the styles ``(B, S, H)`` in the mask.
+        """Return updated content ``(B, T, H)`` and attention weights ``(B, T, S)`` float32, zero outside the mask.
 
         Args:
-            content: Content.
-            styles: Styles.
+            content: Content, ``(B, T, H)``.
+            styles: Styles, ``(B, S, H)``.
             mask: Real styles, ``(B, S)`` bool.
-            prior: Added to the scores, ``(B, 1, T, S)``.
+            prior: Logarithms of a prior, added to the attention scores, ``(B, 1, T, S)``.
         """
         size, length, hidden = content.shape
         shape = (size, -1, self.heads, hidden // self.heads)
@@ -112,7 +112,7 @@ class CrossAttention(nn.Module):
 
 
 class StyleToContentAttention(nn.Module):
-    """Aligns the styles of a reference with the content of the sentence to be said.
+    """Align the styles of a reference with the content of the sentence to be synthesised.
 
     Args:
         hidden: Width of the model.
@@ -132,15 +132,15 @@ class StyleToContentAttention(nn.Module):
     def forward(
         self, content: Tensor, frames: Tensor, styles: Tensor, segments: Tensor, forcing: float = 0.0
     ) -> Attended:
-        """Lay styles onto content.
+        """Return the style of each frame of the content.
 
         Args:
             content: Content of each frame, ``(B, T, H)``.
             frames: Frames of each item, ``(B,)`` int64.
             styles: Styles of the reference's segments, ``(B, S, H)``.
             segments: Segments of each reference, ``(B,)`` int64.
-            forcing: Share of the result that comes from a forced diagonal instead of attention, in [0, 1]. Attention is
-                computed at any value, so that its weights always have a gradient.
+            forcing: Weight of the styles along the diagonal (:func:`diagonal_band`) in the result, in [0, 1]; the rest
+                comes from attention. Attention is computed at any value, so that its weights always have a gradient.
         """
         positions = sinusoids(styles.shape[1], styles.shape[2], styles.device).to(styles.dtype)
         styles = self.place(torch.cat([styles, positions.expand_as(styles)], -1))

@@ -17,7 +17,7 @@ _RATIO, _TAPS = 2, 12
 
 
 def low_pass(ratio: int = _RATIO, taps: int = _TAPS) -> Tensor:
-    """Return the low-pass filter of a resampling by a factor, ``(1, 1, taps)``: a sinc in a Kaiser window, sum 1.
+    """Return the low-pass filter for resampling by a factor, ``(1, 1, taps)``: a Kaiser-windowed sinc of sum 1.
 
     Args:
         ratio: Factor; the filter's cut-off is half of the lower rate, its transition 0.6 of the higher rate over it.
@@ -36,7 +36,7 @@ def low_pass(ratio: int = _RATIO, taps: int = _TAPS) -> Tensor:
 
 
 class PeriodicActivation(nn.Module):
-    """Snake, ``x + sin(alpha x)^2 / beta``, at twice the rate between two low-pass filters, against aliasing.
+    """Apply the Snake activation ``x + sin(alpha x)^2 / beta`` at twice the rate, low-pass filtered against aliasing.
 
     Args:
         channels: Channels, each with its own alpha.
@@ -74,7 +74,7 @@ class PeriodicActivation(nn.Module):
 
 
 class BigVGANGenerator(UpsamplingGenerator):
-    """Mel spectrograms to waveforms by transposed convolutions and periodic activations.
+    """Generate waveforms from mel spectrograms by transposed convolutions and periodic activations.
 
     The defaults are those of ``bigvgan_v2_22khz_80band_fmax8k_256x`` (112 M parameters).
 
@@ -88,7 +88,7 @@ class BigVGANGenerator(UpsamplingGenerator):
         residual: Type of the residual blocks: 1 has a plain convolution behind each dilated one, 2 has none.
         beta: Whether activations learn beta beside alpha (``snakebeta``).
         logarithmic: Whether the logarithms of alpha and beta are learned (``snake_logscale``).
-        tanh: Whether a hyperbolic tangent bounds the waveform; else it is cut off.
+        tanh: Whether a hyperbolic tangent bounds the waveform; else it is clipped.
         bias: Whether the last convolution has a bias.
 
     Raises:

@@ -1,4 +1,4 @@
-"""The codebook of a local style encoder."""
+"""The vector-quantization bottleneck of a local style encoder."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from emoquant.devices.ranks import world_size
 
 
 class Bottleneck(NamedTuple):
-    """Styles after their codebook.
+    """Hold quantized styles with their codes and the commitment loss.
 
     Attributes:
         styles: Styles, ``(B, S, H)``; zeros outside the mask.
@@ -29,7 +29,7 @@ class Bottleneck(NamedTuple):
 
 
 def count_codes(codes: Tensor, codewords: int) -> Tensor:
-    """Return how often each code comes, ``(K,)`` float32; the codes have any shape, -1 is not counted."""
+    """Return how often each code occurs, ``(K,)`` float32; the codes have any shape, -1 is not counted."""
     counts = torch.zeros(codewords + 1, device=codes.device)
     return counts.scatter_add_(0, codes.flatten() + 1, torch.ones_like(codes.flatten(), dtype=torch.float32))[1:]
 
@@ -42,10 +42,10 @@ def code_perplexity(codes: Tensor, codewords: int) -> Tensor:
 
 
 class SegmentNorm(nn.Module):
-    """Brings every channel to mean 0 and variance 1 over the real segments of a batch, of all processes together.
+    """Normalise every channel to mean 0 and variance 1 over the real segments of a batch, of all processes together.
 
-    Commitment pulls styles towards codewords that are of little use at first, and all of them into one point; behind
-    this norm they cannot go there. Evaluation takes running statistics (Ioffe & Szegedy 2015).
+    This is batch normalisation without scale and shift (Ioffe & Szegedy 2015); evaluation uses running statistics.
+    Without it the commitment loss can pull all styles into one point while the codewords are still of little use.
 
     Args:
         hidden: Channels.
@@ -83,22 +83,23 @@ class SegmentNorm(nn.Module):
 
 
 class StyleCodebook(nn.Module):
-    """A codebook trained by moving averages (k-means initialisation, dead codewords revived), always in float32.
+    """Quantize styles by a codebook of moving averages (k-means initialisation, dead codewords replaced), in float32.
 
-    Until the first call in training with ``quantize`` the styles pass unchanged. So they do in a training step in which
-    a style of any process is NaN or infinite, as half precision may make it: the loss scaling of fp16 leaves such a
-    step out, but a codebook that had followed it would be lost.
+    Styles pass unchanged
 
-    Whether the codebook is kept equal over processes is looked up at every call: vector-quantize-pytorch settles it
-    when it is built, which may be before the processes know of each other, and then the codebooks of the processes
-    drift apart; here it is built again in that case, with the same codewords.
+    - before the first training call with ``quantize``;
+    - in a training step in which a style of any process is NaN or infinite, as can happen in half precision. fp16's
+      loss scaling skips such a step, but a codebook updated with it would be lost.
+
+    vector-quantize-pytorch decides when it is built whether codebooks are averaged over processes. If the process group
+    is made later, the library's codebook is built again with the same codewords, so that processes do not diverge.
 
     Args:
         hidden: Width of the styles.
         codewords: Codewords ``K``.
         decay: Decay of the moving averages.
         commitment: Weight of the commitment loss.
-        norm: Whether styles are normalised before (:class:`SegmentNorm`).
+        norm: Whether styles are normalised before quantization (:class:`SegmentNorm`).
 
     Attributes:
         started: Whether the codebook has been trained, a scalar bool.
@@ -127,12 +128,12 @@ class StyleCodebook(nn.Module):
         self._samples: tuple[Tensor, Tensor] | None = None
 
     def forward(self, styles: Tensor, mask: Tensor, quantize: bool = True) -> Bottleneck:
-        """Quantize styles.
+        """Quantize styles; in training update the codebook, too.
 
         Args:
             styles: Styles of the segments, ``(B, S, H)``.
-            mask: Real segments, ``(B, S)`` bool; the others neither count nor change anything.
-            quantize: Whether the codebook is in use in training; outside of training it is once it has started.
+            mask: Real segments, ``(B, S)`` bool; padded ones have no influence.
+            quantize: Whether a training call quantizes; evaluation quantizes if the codebook has been trained.
         """
         styles = self.normalised(styles, mask)
         if self.training and quantize:
@@ -142,16 +143,16 @@ class StyleCodebook(nn.Module):
         return found
 
     def normalised(self, styles: Tensor, mask: Tensor) -> Tensor:
-        """Return what the codebook quantizes: styles ``(B, S, H)``, normalised if it has a norm."""
+        """Return styles ``(B, S, H)`` ready for the codebook: normalised if it has a norm."""
         return styles if self.norm is None else self.norm(styles, mask)
 
     def quantize(self, styles: Tensor, mask: Tensor, in_use: bool) -> Bottleneck:
-        """Quantize normalised styles; dead codewords wait for :func:`revive_codewords`.
+        """Quantize normalised styles; dead codewords are replaced later, by :func:`revive_codewords`.
 
         Args:
             styles: Normalised styles, ``(B, S, H)``.
             mask: As for :meth:`forward`.
-            in_use: Whether the codebook is in use in training, where no style of any process may have overflown.
+            in_use: Whether a training call quantizes; it must be False if a style of any process is not finite.
         """
         if not (in_use if self.training else self._has_started()):
             zero = styles.new_zeros((), dtype=torch.float32)
@@ -188,9 +189,9 @@ class StyleCodebook(nn.Module):
         self._samples = batch_samples.detach().flatten(0, -2), real.flatten()
 
     def candidates(self) -> Tensor:
-        """Return vectors of the last batch in random order, ``(K, H + 1)`` float32, each with what they are sorted by.
+        """Return up to ``K`` random vectors of the last batch to replace dead codewords by, ``(K, H + 1)`` float32.
 
-        That is a random number in falling order, or -1 where the batch has no further vector.
+        The last column is a random key by which rows are sorted in falling order; -1 marks rows without a vector.
         """
         assert self._samples is not None
         samples, real = self._samples
@@ -201,7 +202,7 @@ class StyleCodebook(nn.Module):
         return functional.pad(rows, (0, 0, 0, self.codewords - len(rows)), value=-1.0)
 
     def revive(self, candidates: Tensor) -> None:
-        """Put candidates in the places of dead codewords, as many as there are; see :meth:`candidates`."""
+        """Replace dead codewords by candidates (:meth:`candidates`), as long as there are any."""
         book = self.codebook._codebook
         dead = book.cluster_size[0] < book.threshold_ema_dead_code
         rows = candidates[(dead.cumsum(0) - 1).clamp(min=0)]
@@ -224,7 +225,7 @@ class StyleCodebook(nn.Module):
 
 
 def any_overflow(styles: Sequence[Tensor]) -> bool:
-    """Return whether a style of any process is NaN or infinite; one collective call and one wait for all of them."""
+    """Return whether any style of any process is NaN or infinite, by one collective call and one device wait."""
     bad = torch.stack([~torch.isfinite(each).all() for each in styles]).any().float()
     if world_size() > 1:
         distributed.all_reduce(bad, distributed.ReduceOp.MAX)
@@ -232,10 +233,10 @@ def any_overflow(styles: Sequence[Tensor]) -> bool:
 
 
 def revive_codewords(codebooks: Sequence[StyleCodebook]) -> None:
-    """Put vectors of the batch, of all processes, in the places of dead codewords of codebooks that were just trained.
+    """Replace the dead codewords of codebooks in training by random vectors of the last batch of all processes.
 
-    Every process offers as many as there are codewords, whether one is dead or not, so that nobody waits for a device
-    and no collective call hangs on what one process has.
+    Every process offers as many candidates as there are codewords, whether any is dead or not. So the sizes of the
+    collective call are known without waiting for the device and do not differ between processes.
 
     Args:
         codebooks: Codebooks of one size.

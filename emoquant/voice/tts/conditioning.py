@@ -1,4 +1,4 @@
-"""What holds for a whole utterance: its emotion and its speaker."""
+"""Conditions of a whole utterance: emotion and speaker vectors, projected to the width of the model."""
 
 import torch
 from torch import Tensor, nn
@@ -11,12 +11,12 @@ _LEAST_DEVIATION = 1e-5
 
 
 def or_null(values: Tensor, null: Tensor, dropped: Tensor) -> Tensor:
-    """Return values ``(B, T, H)`` with a learned vector ``(H,)`` in their place for the dropped items ``(B,)`` bool."""
+    """Replace the values ``(B, T, H)`` of dropped items, ``(B,)`` bool, by a learned vector ``(H,)``."""
     return torch.where(dropped[:, None, None], null.to(values.dtype), values)
 
 
 class SpeakerProjection(nn.Module):
-    """Speaker vectors to the width of the model; without a speaker, a learned vector.
+    """Project speaker vectors to the width of the model; items without a speaker get a learned vector.
 
     Args:
         dim: Dimensions of a speaker vector.
@@ -39,16 +39,16 @@ class SpeakerProjection(nn.Module):
 
 
 class EmotionProjection(nn.Module):
-    """Emotion vectors to the width of the model; without an emotion, a learned vector.
+    """Project emotion vectors to the width of the model; items without an emotion get a learned vector.
 
     The vectors are time means of the frames of an emotion encoder, quantized or not. Vectors of emotion2vec are not of
-    unit length, and quantization shortens them: ``l2`` would hide that, ``standardize`` keeps it.
+    unit length, and quantization shortens them. ``l2`` hides that from the model, ``standardize`` does not.
 
     Args:
         dim: Dimensions of an emotion vector.
         hidden: Width of the model.
-        norm: ``none``, ``l2`` (unit length) or ``standardize`` (by the training split's mean and deviation, which
-            :meth:`set_statistics` must have been told).
+        norm: ``none``, ``l2`` (unit length) or ``standardize`` (by the training split's mean and standard deviation,
+            set with :meth:`set_statistics`).
 
     Attributes:
         mean: Training mean of the vectors, ``(D,)``.

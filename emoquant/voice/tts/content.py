@@ -1,4 +1,4 @@
-"""From phones to content, and from everything to a mel spectrogram."""
+"""The text encoder (phones to content vectors) and the mel decoder of the voice model."""
 
 import math
 
@@ -10,11 +10,11 @@ from emoquant.voice.tts.transformer import FFTStack
 
 
 class ContentEncoder(nn.Module):
-    """Phones to content vectors.
+    """Encode phones as content vectors: what is said, without speaker, emotion and style.
 
     Args:
         architecture: Sizes.
-        phones: Phones of the phone set, padding not counted.
+        phones: Size of the phone set, padding not counted.
     """
 
     def __init__(self, architecture: Architecture, phones: int) -> None:
@@ -26,12 +26,12 @@ class ContentEncoder(nn.Module):
         self.layers = FFTStack(size.encoder_layers, size.hidden, size.heads, size.kernel, size.dropout)
 
     def forward(self, phones: Tensor, mask: Tensor) -> Tensor:
-        """Return content ``(B, L, H)`` of phones ``(B, L)`` int64, zeros outside the mask ``(B, L)``."""
+        """Return the content vectors ``(B, L, H)`` of phones ``(B, L)`` int64, zeros outside the mask ``(B, L)``."""
         return self.layers(self.embedding(phones) * self.scale, mask)
 
 
 class MelDecoder(nn.Module):
-    """Conditions of each frame to a logarithmic mel spectrogram.
+    """Decode the sum of content, conditions and pitch of each frame to a logarithmic mel spectrogram.
 
     Args:
         architecture: Sizes.
@@ -45,5 +45,5 @@ class MelDecoder(nn.Module):
         self.output = nn.Linear(size.hidden, mels)
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Return mels ``(B, T, M)`` of conditions ``(B, T, H)``, zeros outside the mask ``(B, T)``."""
+        """Return mels ``(B, T, M)`` for frame vectors ``(B, T, H)``, zeros outside the mask ``(B, T)``."""
         return masked(self.output(self.layers(frames, mask)), mask)

@@ -8,7 +8,7 @@ from emoquant.voice.tts.masking import masked
 
 
 class MaskedConv(nn.Module):
-    """A convolution over frames that sees zeros where there is padding and keeps the number of frames."""
+    """Convolve over frames, with zeros in place of padding; the number of frames stays."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, normalized: bool = False) -> None:
         super().__init__()
@@ -21,12 +21,12 @@ class MaskedConv(nn.Module):
 
 
 class GatedConvs(nn.Module):
-    """The gated residual convolutions of WaveNet (van den Oord et al. 2016), not causal, dilation 1.
+    """Apply gated residual convolutions as in WaveNet (van den Oord et al. 2016), but not causal, with dilation 1.
 
     Args:
         channels: Channels of input and output.
         kernel: Width of the convolutions.
-        layers: How many.
+        layers: Number of layers.
     """
 
     def __init__(self, channels: int, kernel: int, layers: int) -> None:

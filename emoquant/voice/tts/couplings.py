@@ -1,4 +1,4 @@
-"""The invertible layers of the post-net: frames in, frames and log-determinant out, and back."""
+"""The invertible layers of the post-net flow, each with its log-determinant and its inverse."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ _SPLIT = 4
 
 
 class Flowed(NamedTuple):
-    """What an invertible layer returns.
+    """Hold the result of an invertible layer: frames and log-determinant.
 
     Attributes:
         frames: Frames, ``(B, T, C)``, zeros outside the mask.
@@ -27,9 +27,9 @@ class Flowed(NamedTuple):
 
 
 class ActNorm(nn.Module):
-    """A scale and a shift for each channel that normalise the first training batch (Kingma and Dhariwal 2018).
+    """Scale and shift each channel; initialised to normalise the first training batch (Kingma and Dhariwal 2018).
 
-    The statistics of that batch are taken over all processes, so that these start with the same scales and shifts.
+    The statistics of that batch are taken over all processes, so that all start with the same scales and shifts.
 
     Args:
         channels: Channels.
@@ -80,9 +80,9 @@ class ActNorm(nn.Module):
 
 
 class InvertibleConv(nn.Module):
-    """One invertible matrix that mixes channels in groups of four, two from each half (Glow-TTS, Kim et al. 2020).
+    """Mix channels in groups of four, two from each half, by one invertible matrix (Glow-TTS, Kim et al. 2020).
 
-    It is kept as its LU decomposition, so that the determinant is a product and the inverse exact.
+    The matrix is kept as its LU decomposition, so that it stays invertible and its determinant is a product.
     """
 
     permutation: Tensor
@@ -120,7 +120,7 @@ class InvertibleConv(nn.Module):
 
 
 class AffineCoupling(nn.Module):
-    """Scales and shifts one half of the channels by what the other half and the condition say.
+    """Scale and shift one half of the channels by values predicted from the other half and the condition.
 
     Args:
         channels: Channels of the frames, even.
@@ -137,7 +137,7 @@ class AffineCoupling(nn.Module):
         self.convs = convs
 
     def forward(self, frames: Tensor, mask: Tensor, conditions: Tensor) -> Flowed:
-        """Return the second half as ``shift + second * exp(log_scale)``, the first unchanged."""
+        """Return the first half of the channels unchanged, the second as ``shift + second * exp(log_scale)``."""
         first, second = frames.chunk(2, -1)
         shift, log_scale = self._predict(first, mask, conditions)
         frames = torch.cat([first, shift + second * log_scale.exp()], -1)
@@ -156,7 +156,7 @@ class AffineCoupling(nn.Module):
 
 
 def squeeze(frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
-    """Return pairs of frames side by side; the last frame of an odd sequence is doubled.
+    """Join every two neighbouring frames to one of twice the channels; an odd last frame is repeated.
 
     Args:
         frames: Frames, ``(B, T, C)``.
@@ -175,5 +175,5 @@ def squeeze(frames: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def unsqueeze(pairs: Tensor, size: int) -> Tensor:
-    """Return the first ``size`` frames ``(B, size, C)`` of pairs ``(B, T, 2 C)``."""
+    """Undo :func:`squeeze`: return the first ``size`` frames ``(B, size, C)`` of pairs ``(B, T, 2 C)``."""
     return pairs.reshape(len(pairs), -1, pairs.shape[-1] // 2)[:, :size]

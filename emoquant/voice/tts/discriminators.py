@@ -1,4 +1,4 @@
-"""Judges of waveforms for training vocoders: by periods and by spectrograms."""
+"""Discriminators for the training of vocoders, on periods and on spectrograms, and their losses."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -12,11 +12,11 @@ _SLOPE = 0.1
 
 
 class Judgement(NamedTuple):
-    """What a judge says.
+    """Hold the output of a discriminator.
 
     Attributes:
         scores: Scores of parts of the waveforms, any shape that begins with ``B``; high for real speech.
-        layers: Activations on the way.
+        layers: Activations of its hidden layers, for the feature matching loss.
     """
 
     scores: Tensor
@@ -45,7 +45,7 @@ class _Judge(nn.Module):
 
 
 class PeriodJudge(_Judge):
-    """Looks at every ``period``-th sample (HiFi-GAN).
+    """Discriminate waveforms that are folded by a period in samples (HiFi-GAN's period discriminator).
 
     Args:
         period: The period in samples.
@@ -57,13 +57,13 @@ class PeriodJudge(_Judge):
         self.period = period
 
     def forward(self, waveforms: Tensor) -> Judgement:
-        """Judge waveforms ``(B, N)``."""
+        """Return scores and activations for waveforms ``(B, N)``."""
         padded = functional.pad(waveforms.unsqueeze(1), (0, -waveforms.shape[1] % self.period), mode="reflect")
         return self.judge(padded.view(len(waveforms), 1, -1, self.period))
 
 
 class ResolutionJudge(_Judge):
-    """Looks at a magnitude spectrogram (UnivNet, Jang et al. 2021).
+    """Discriminate waveforms by a magnitude spectrogram (UnivNet's resolution discriminator, Jang et al. 2021).
 
     Args:
         n_fft: Points of the Fourier transform; the hop is a quarter of it.
@@ -75,7 +75,7 @@ class ResolutionJudge(_Judge):
         self.n_fft = n_fft
 
     def forward(self, waveforms: Tensor) -> Judgement:
-        """Judge waveforms ``(B, N)``."""
+        """Return scores and activations for waveforms ``(B, N)``."""
         with torch.autocast(waveforms.device.type, enabled=False):
             window = torch.hann_window(self.n_fft, device=waveforms.device)
             hop = self.n_fft // 4
@@ -85,10 +85,10 @@ class ResolutionJudge(_Judge):
 
 
 class Judges(nn.Module):
-    """Judges whose opinions count alike.
+    """Apply several discriminators to the same waveforms; they have equal weight in the losses.
 
     Args:
-        judges: The judges.
+        judges: The discriminators.
     """
 
     def __init__(self, judges: Sequence[_Judge]) -> None:
@@ -96,12 +96,15 @@ class Judges(nn.Module):
         self.judges = nn.ModuleList(judges)
 
     def forward(self, waveforms: Tensor) -> list[Judgement]:
-        """Judge waveforms ``(B, N)``."""
+        """Return the output of every discriminator for waveforms ``(B, N)``."""
         return [judge(waveforms) for judge in self.judges]
 
 
 def judge_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
-    """Return the hinge loss of judges, real speech to score above 1, synthetic below -1; a scalar, mean over judges."""
+    """Return the discriminators' hinge loss, a scalar, mean over discriminators.
+
+    It is 0 if real speech scores above 1 and synthetic speech below -1.
+    """
     each = [
         functional.relu(1 - right.scores.float()).mean() + functional.relu(1 + wrong.scores.float()).mean()
         for right, wrong in zip(real, fake, strict=True)
@@ -110,12 +113,15 @@ def judge_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
 
 
 def fooling_loss(fake: list[Judgement]) -> Tensor:
-    """Return the hinge loss of a generator: its speech is to score above 1; a scalar, mean over judges."""
+    """Return the generator's hinge loss, a scalar, mean over discriminators; it is 0 if its speech scores above 1."""
     return torch.stack([functional.relu(1 - wrong.scores.float()).mean() for wrong in fake]).mean()
 
 
 def matching_loss(real: list[Judgement], fake: list[Judgement]) -> Tensor:
-    """Return the mean absolute difference of the judges' activations, a scalar, mean over judges and layers."""
+    """Return the feature matching loss: mean absolute difference of the activations for real and synthetic speech.
+
+    A scalar, mean over discriminators and layers; only the activations for synthetic speech have a gradient.
+    """
     each = [
         (left.detach().float() - right.float()).abs().mean()
         for one, other in zip(real, fake, strict=True)

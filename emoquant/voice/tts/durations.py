@@ -1,4 +1,4 @@
-"""How long phones last, and content at the rate of mel frames."""
+"""Prediction of phone durations, and expansion of content from phones to mel frames."""
 
 import torch
 from torch import Tensor, nn
@@ -9,13 +9,13 @@ from emoquant.voice.tts.masking import masked
 
 
 class ConvPredictor(nn.Module):
-    """Convolutions that predict numbers for every position.
+    """Predict values for every position by a stack of convolutions.
 
     Args:
         hidden: Width of input and layers.
-        outputs: Numbers for each position.
-        layers: Convolutions.
-        kernel: Their width.
+        outputs: Values for each position.
+        layers: Number of convolutions.
+        kernel: Width of the convolutions, in positions.
         dropout: Dropout after each.
     """
 
@@ -34,7 +34,7 @@ class ConvPredictor(nn.Module):
 
 
 class DurationPredictor(ConvPredictor):
-    """Predicts ``log(frames + 1)`` of each phone, in float32 whatever the precision around it.
+    """Predict ``log(frames + 1)`` of each phone, in float32 under any precision of training.
 
     Args:
         hidden: Width of the content.
@@ -51,10 +51,10 @@ class DurationPredictor(ConvPredictor):
 
 
 def whole_frames(log_durations: Tensor, mask: Tensor, scale: float = 1.0) -> Tensor:
-    """Return whole numbers of frames from predicted ``log(frames + 1)``.
+    """Round predicted durations ``log(frames + 1)`` to whole frames.
 
-    The borders between phones are rounded, not the durations, as in the durations of recordings: so errors of rounding
-    do not add up, and an utterance is as long as the sum of its predictions.
+    The times of the borders between phones are rounded, as for recordings, not the durations. So rounding errors do not
+    add up, and an utterance is as long as the sum of its predicted durations.
 
     Args:
         log_durations: Predictions, ``(B, L)``.
@@ -71,7 +71,7 @@ def whole_frames(log_durations: Tensor, mask: Tensor, scale: float = 1.0) -> Ten
 
 
 def phone_of_frame(durations: Tensor, size: int | None = None) -> Tensor:
-    """Return the phone that each frame belongs to.
+    """Return the number of the phone that each frame belongs to.
 
     Args:
         durations: Frames of each phone, ``(B, L)`` int64; 0 at padding.
@@ -92,7 +92,7 @@ def phone_of_frame(durations: Tensor, size: int | None = None) -> Tensor:
 
 
 class LengthRegulator(nn.Module):
-    """Repeats the content of each phone for as many frames as it lasts."""
+    """Repeat the content of each phone for as many frames as the phone lasts."""
 
     def forward(self, content: Tensor, phones: Tensor) -> Tensor:
         """Return content of each frame, ``(B, T, H)``, zeros past the end.

@@ -1,4 +1,4 @@
-"""How files of trained models are found, read and written, without running any code that a file brings along."""
+"""Finding and reading checkpoints of trained models without executing code in them."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,14 +9,14 @@ from emoquant.storage.runs import LAST, newest
 
 
 def find_checkpoint(path: Path, what: str) -> Path:
-    """Return the checkpoint that a path stands for: a file itself, of a run's folder the newest version's last one.
+    """Return the checkpoint file of a path: the file itself, or the last checkpoint of a run folder's newest version.
 
     Args:
-        path: A file, or a folder with ``version_0/checkpoints/last.ckpt``, ``version_1/...`` as a logger lays it out.
-        what: What it is to hold, for the message.
+        path: A file, or a run's folder with ``version_0/checkpoints/last.ckpt``, ``version_1/...``.
+        what: Kind of model that is expected, for the error message.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: There is no checkpoint.
     """
     run = newest(path, LAST)
     if run is not None:
@@ -33,10 +33,10 @@ def read_checkpoint(path: Path, section: str) -> Mapping[str, Any]:
 
     Args:
         path: The file.
-        section: Key that it must have beside ``state_dict``.
+        section: Key that the checkpoint must have beside ``state_dict``.
 
     Raises:
-        ValueError: It is damaged or of another kind.
+        ValueError: The file is damaged or of another kind.
     """
     content = read_tensors(path)
     if not isinstance(content, dict) or section not in content or "state_dict" not in content:

@@ -1,4 +1,4 @@
-"""The post-net: a conditional flow that gives the mel spectrogram its texture (PortaSpeech, Ren et al. 2021)."""
+"""The post-net: a conditional normalising flow that refines the decoder's mels (PortaSpeech, Ren et al. 2021)."""
 
 import math
 from typing import Any
@@ -13,7 +13,7 @@ from emoquant.voice.tts.masking import length_mask, masked
 
 
 class FlowBlock(nn.Module):
-    """Normalise, mix, couple.
+    """Apply one step of the flow: activation norm, invertible convolution, affine coupling.
 
     Args:
         channels: Channels of the frames.
@@ -27,7 +27,7 @@ class FlowBlock(nn.Module):
         self.couple = AffineCoupling(channels, inner, convs)
 
     def forward(self, frames: Tensor, mask: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor]:
-        """Return frames ``(B, T, C)`` on their way to noise and the log-determinants ``(B,)``."""
+        """Map frames ``(B, T, C)`` one step towards noise; return them and the log-determinants ``(B,)``."""
         frames, normed = self.norm(frames, mask)
         frames, mixed = self.mix(frames, mask)
         frames, coupled = self.couple(frames, mask, conditions)
@@ -40,12 +40,12 @@ class FlowBlock(nn.Module):
 
 
 class PostFlow(nn.Module):
-    """A Glow over pairs of mel frames (Kingma and Dhariwal 2018), always in float32.
+    """Map mel spectrograms to Gaussian noise and back: Glow (Kingma and Dhariwal 2018) over pairs, in float32.
 
     Args:
         mels: Mel bands, even.
         condition: Channels of the condition.
-        blocks: Blocks.
+        blocks: Steps of the flow (:class:`FlowBlock`).
         channels: Channels inside the couplings.
         layers: Gated convolutions of a coupling.
         shared_blocks: Neighbouring blocks that share these convolutions.
@@ -80,9 +80,7 @@ class PostFlow(nn.Module):
         )
 
     def negative_log_likelihood(self, mels: Tensor, lengths: Tensor, conditions: Tensor) -> Tensor:
-        """Return minus the log density of mel spectrograms, in nats for each of their values.
-
-        Padding counts nowhere; numerator and denominator have the same mask.
+        """Return the negative log-likelihood of mel spectrograms in nats per value, a scalar; padding is not counted.
 
         Args:
             mels: Target spectrograms, ``(B, T, M)``.
@@ -96,7 +94,7 @@ class PostFlow(nn.Module):
             return -total / (mask.sum() * noise.shape[-1])
 
     def encode(self, mels: Tensor, lengths: Tensor, conditions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the noise ``(B, T', 2 M)`` of mels ``(B, T, M)``, log-determinants ``(B,)`` and mask ``(B, T')``."""
+        """Map mels ``(B, T, M)`` to noise ``(B, T', 2 M)``; return it, log-determinants ``(B,)``, mask ``(B, T')``."""
         frames, pairs = squeeze(mels, lengths)
         mask = length_mask(pairs, frames.shape[1])
         log_determinants = frames.new_zeros(len(frames))
@@ -106,7 +104,7 @@ class PostFlow(nn.Module):
         return frames, log_determinants, mask
 
     def decode(self, noise: Tensor, lengths: Tensor, conditions: Tensor) -> Tensor:
-        """Return the mels ``(B, T, M)`` float32 that noise gives, zeros past the end: the inverse of :meth:`encode`.
+        """Map noise to mels ``(B, T, M)`` float32, zeros past the end: the inverse of :meth:`encode`.
 
         Args:
             noise: Noise for pairs of frames, ``(B, ceil(T / 2), 2 M)``.

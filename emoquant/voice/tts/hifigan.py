@@ -13,14 +13,14 @@ _DILATIONS = (1, 3, 5)
 
 
 def normed_conv(inputs: int, outputs: int, kernel: int, dilation: int = 1, bias: bool = True) -> nn.Module:
-    """Return a convolution with weight normalisation that keeps the length (kernels are odd)."""
+    """Return a convolution with weight normalisation that keeps the length; the kernel must be odd."""
     conv = nn.Conv1d(inputs, outputs, kernel, dilation=dilation, padding=dilation * (kernel // 2), bias=bias)
     nn.init.normal_(conv.weight, std=0.01)
     return weight_norm(conv)
 
 
 def normed_upsampling(inputs: int, outputs: int, kernel: int, rate: int) -> nn.Module:
-    """Return a transposed convolution with weight normalisation that makes ``rate`` samples of each."""
+    """Return a transposed convolution with weight normalisation that multiplies the length by ``rate``."""
     return weight_norm(nn.ConvTranspose1d(inputs, outputs, kernel, rate, padding=(kernel - rate) // 2))
 
 
@@ -47,7 +47,7 @@ class _Residual(nn.Module):
 
 
 class UpsamplingGenerator(nn.Module):
-    """Mel spectrograms to waveforms by transposed convolutions: the frame of HiFi-GAN and BigVGAN.
+    """Generate waveforms from mel spectrograms by transposed convolutions: base class of HiFi-GAN and BigVGAN.
 
     Args:
         mels: Mel bands.
@@ -106,7 +106,7 @@ class UpsamplingGenerator(nn.Module):
         self.output = normed_conv(sizes[-1], 1, 7, bias=bias)
 
     def forward(self, mels: Tensor) -> Tensor:
-        """Return waveforms ``(B, T * hop)`` in [-1, 1] of logarithmic mel spectrograms ``(B, T, M)``."""
+        """Return waveforms ``(B, T * hop)`` in [-1, 1] for logarithmic mel spectrograms ``(B, T, M)``."""
         samples = self.start(mels.transpose(1, 2))
         stages: list[Any] = list(self.residuals)
         for upsample, residuals in zip(self.upsamplings, stages, strict=True):
@@ -120,7 +120,7 @@ class UpsamplingGenerator(nn.Module):
 
 
 class HiFiGANGenerator(UpsamplingGenerator):
-    """Mel spectrograms to waveforms by transposed convolutions; the defaults have 13.9 M parameters ("V1").
+    """Generate waveforms from mel spectrograms as HiFi-GAN does; the defaults are "V1" with 13.9 M parameters.
 
     "V2" has 128 channels. "V3" (1.5 M parameters) has 256 channels, rates (8, 8, 4), kernels (3, 5, 7), dilations
     ((1, 2), (2, 6), (3, 12)) and residual blocks of type 2.
@@ -159,7 +159,7 @@ def check_sizes(
     kernels: Sequence[int],
     dilations: Sequence[Sequence[int]],
 ) -> None:
-    """Check the sizes of a generator of upsamplings and residual blocks.
+    """Check that the sizes of an :class:`UpsamplingGenerator` fit each other.
 
     Args:
         channels: Channels before the first upsampling.
@@ -169,7 +169,7 @@ def check_sizes(
         dilations: Dilations of the residual convolutions of each kernel.
 
     Raises:
-        ValueError: They do not fit each other.
+        ValueError: The sizes do not fit each other.
     """
     wrong = [width for width, rate in zip(widths, rates, strict=False) if width < rate or (width - rate) % 2]
     if len(widths) != len(rates) or wrong or not rates:

@@ -1,4 +1,4 @@
-"""What the voice model is trained to make small; padding counts in none of it."""
+"""Training losses of the voice model; padding is not counted in any of them."""
 
 from collections.abc import Sequence
 
@@ -14,22 +14,25 @@ _STABLE_MEAN, _STABLE_VARIANCE = 0.01**2, 0.03**2
 
 
 def mel_l1(preds: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
-    """Return the mean absolute difference of log10 mels ``(B, T, M)`` over the real frames, a scalar."""
+    """Return the mean absolute difference of log mels ``(B, T, M)`` over the real frames, in their unit, a scalar.
+
+    The task converts mels to log10 first, so that its losses do not depend on the logarithm of the mel settings.
+    """
     mask = length_mask(lengths, target.shape[1]).unsqueeze(-1)
     return ((preds.float() - target).abs() * mask).sum() / (mask.sum() * target.shape[-1])
 
 
 def spectrum_distance(preds: Tensor, target: Tensor, resolutions: Sequence[int], floor: float = 1e-2) -> Tensor:
-    """Return how far magnitude spectrograms are apart, a scalar, mean over resolutions (Yamamoto et al. 2020).
+    """Return the multi-resolution STFT loss (Yamamoto et al. 2020), a scalar, mean over resolutions.
 
-    At each resolution the norm of the difference relative to the target's norm, plus the mean absolute difference of
-    log10 magnitudes.
+    At each resolution it is the norm of the difference of the magnitude spectrograms over the target's norm, plus the
+    mean absolute difference of log10 magnitudes.
 
     Args:
         preds: Waveforms, ``(B, N)``.
         target: Waveforms, ``(B, N)``.
-        resolutions: Points of the Fourier transforms; the hop is a quarter of it.
-        floor: Least magnitude that the logarithm sees.
+        resolutions: Points of the Fourier transform of each resolution; the hop is a quarter of it.
+        floor: Least magnitude; smaller ones are raised to it before the logarithm.
     """
     each = []
     with torch.autocast(target.device.type, enabled=False):
@@ -45,7 +48,7 @@ def spectrum_distance(preds: Tensor, target: Tensor, resolutions: Sequence[int],
 def mel_dissimilarity(preds: Tensor, target: Tensor, lengths: Tensor) -> Tensor:
     """Return 1 - SSIM of log10 mels over the real frames, a scalar in [0, 2] (Wang et al. 2004).
 
-    The mels are seen as pictures, raised by 6 so that silence is near zero, with a Gaussian window of 11 x 11.
+    The mels are compared as images with a Gaussian window of 11 x 11, after adding 6 so that silence is near zero.
 
     Args:
         preds: Predicted mels, ``(B, T, M)``.
@@ -87,7 +90,7 @@ def phone_duration_error(log_durations: Tensor, durations: Tensor, lengths: Tens
 
 
 def group_duration_error(log_durations: Tensor, durations: Tensor, groups: Tensor) -> Tensor:
-    """Return the mean squared error of ``log(frames + 1)`` of groups of phones (words, or the whole), a scalar.
+    """Return the mean squared error of ``log(frames + 1)`` of groups of phones, such as words or sentences, a scalar.
 
     Args:
         log_durations: Predictions of each phone, ``(B, L)``.
@@ -106,7 +109,7 @@ def f0_error(preds: Tensor, target: Tensor, voiced: Tensor) -> Tensor:
 
 
 def f0_spread_error(preds: Tensor, target: Tensor, voiced: Tensor) -> Tensor:
-    """Return the mean absolute error of the standard deviation of F0 over an utterance's voiced frames, a scalar.
+    """Return the mean absolute error of each utterance's standard deviation of F0 over voiced frames, a scalar.
 
     Args:
         preds: Predictions, ``(B, T)``.

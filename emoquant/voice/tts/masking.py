@@ -1,11 +1,11 @@
-"""Which positions of padded sequences are real, and sums that count only those."""
+"""Masks of padded sequences, and means and sums that leave out padding."""
 
 import torch
 from torch import Tensor
 
 
 def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Return which of ``size`` positions lie inside sequences of these lengths ``(B,)``: ``(B, size)`` bool.
+    """Return which of ``size`` positions lie inside sequences of lengths ``(B,)``, as a mask ``(B, size)`` bool.
 
     Example:
         >>> length_mask(torch.tensor([1, 3]), 3).int().tolist()
@@ -15,7 +15,7 @@ def length_mask(lengths: Tensor, size: int) -> Tensor:
 
 
 def masked(frames: Tensor, mask: Tensor) -> Tensor:
-    """Return frames ``(B, T, C)`` with zeros where the mask ``(B, T)`` is False, whatever stood there."""
+    """Return frames ``(B, T, C)`` with zeros where the mask ``(B, T)`` is False, even in place of NaN."""
     return frames.masked_fill(~mask.unsqueeze(-1), 0.0)
 
 
@@ -38,10 +38,10 @@ def segment_mean(frames: Tensor, segments: Tensor) -> tuple[Tensor, Tensor]:
 
     Args:
         frames: Frames, ``(B, R, C)``.
-        segments: Segment of each frame, ``(B, R)`` int64: 1, 2, ... without gaps; 0 where a frame counts for none.
+        segments: Segment of each frame, ``(B, R)`` int64: 1, 2, ... without gaps; 0 for a frame in no segment.
 
     Returns:
-        Means ``(B, S, C)``, zeros past a sequence's last segment, and segments of each sequence ``(B,)`` int64.
+        Means ``(B, S, C)``, zeros past a sequence's last segment, and number of segments of each, ``(B,)`` int64.
     """
     counts = segments.amax(1)
     size = int(counts.max())

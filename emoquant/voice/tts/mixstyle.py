@@ -8,14 +8,14 @@ from torch.nn import functional
 
 
 class MixStyleLayerNorm(nn.Module):
-    """Normalises content and gives it the scale and shift of a mixed style, so that content carries no style.
+    """Normalise content and give it the scale and shift of a mixture of two items' styles, so that it carries no style.
 
-    In training each item is treated with a probability, decided item by item with :func:`torch.where`: the projection
-    is part of every step's graph, and processes draw independently of each other.
+    In training each item is changed with a probability. The choice is made with :func:`torch.where`, so that the
+    projection has a gradient in every step of every process.
 
     Args:
         hidden: Width of the model.
-        probability: Share of training items that are treated.
+        probability: Share of training items that are changed.
         alpha: Both parameters of the Beta distribution that the mixing weight of an item comes from.
         evaluation: Outside of training: ``identity`` (as published) or ``own`` (normalise with the own style).
     """
@@ -31,7 +31,7 @@ class MixStyleLayerNorm(nn.Module):
         nn.init.ones_(self.affine.bias[hidden:])
 
     def forward(self, content: Tensor, style: Tensor) -> Tensor:
-        """Return content ``(B, T, H)``.
+        """Return the normalised content ``(B, T, H)``; unchanged in evaluation with ``identity``.
 
         Args:
             content: Content of each frame, ``(B, T, H)``.

@@ -21,11 +21,11 @@ from emoquant.voice.tts.style import LEVELS, LocalStyleEncoder, quantized_styles
 
 
 class GenerSpeech(nn.Module):
-    """Text, emotion, speaker and local style to a mel spectrogram.
+    """Predict a mel spectrogram from phones, emotion vector, speaker vector and local style.
 
     Args:
-        architecture: Sizes.
-        phones: Phones of the phone set, padding not counted.
+        architecture: Hyperparameters.
+        phones: Size of the phone set, padding not counted.
         mels: Mel bands, even.
         emotion_dim: Dimensions of an emotion vector.
         speaker_dim: Dimensions of a speaker vector.
@@ -83,14 +83,14 @@ class GenerSpeech(nn.Module):
         forcing: float = 0.0,
         quantize: bool = True,
     ) -> Output:
-        """Say a batch with its own durations and melody.
+        """Predict the mels of training utterances with their true durations and F0 (teacher forcing).
 
         Args:
             batch: The utterances.
             emotion_vectors: Emotion vectors ``(B, D)`` in place of the time means of the batch's emotion frames.
-            dropped: Items that get learned vectors instead of a condition; nobody by default.
-            forcing: Share of forced diagonals in the style attention, in [0, 1].
-            quantize: Whether the style codebooks are in use.
+            dropped: Items that get learned vectors in place of a condition; none by default.
+            forcing: Weight of the fixed diagonal in the style attention, in [0, 1].
+            quantize: Whether local styles are quantized by their codebooks.
         """
         if emotion_vectors is None:
             emotion_vectors = masked_mean(batch.emotion_frames, batch.emotion_lengths)
@@ -134,7 +134,7 @@ class GenerSpeech(nn.Module):
         noise: float = 0.8,
         seeds: Tensor | None = None,
     ) -> Synthesis:
-        """Say phones; an item's result depends neither on the others of its batch nor on padding.
+        """Synthesise mels from phones; an item's result depends neither on the rest of the batch nor on padding.
 
         Args:
             phones: Phones, ``(B, L)`` int64; 0 at padding.
@@ -148,10 +148,10 @@ class GenerSpeech(nn.Module):
             voiced: Which frames are voiced, ``(B, T)`` bool.
             duration_scale: Factor on predicted durations.
             f0_scale: Factor on predicted F0.
-            postnet: Whether the mel comes from the post-net flow, with noise, or from the decoder. A model without
-                post-net has its decoder only.
-            noise: Standard deviation of the post-net's noise; 0 gives its mode.
-            seeds: Seed of each item's noise, ``(B,)`` int64; needed where there is noise.
+            postnet: Whether the mels come from the post-net flow or from the decoder; a model without post-net always
+                gives those of the decoder.
+            noise: Standard deviation of the post-net's noise; 0 gives the mels of zero noise.
+            seeds: Seed of each item's noise, ``(B,)`` int64; needed if there is noise.
 
         Raises:
             ValueError: The model is in training mode, F0 comes without voicing or with another length than the
@@ -185,23 +185,27 @@ class GenerSpeech(nn.Module):
         return Synthesis(mels, lengths, f0, voiced, durations)
 
     def set_speaker_f0(self, speaker_vectors: Tensor, means: Tensor) -> None:
-        """Fit :attr:`speaker_f0` by least squares (of least norm); without ``log_f0`` there is nothing to fit.
+        """Fit :attr:`speaker_f0` by least squares (minimum norm); do nothing without ``log_f0``.
 
         Args:
-            speaker_vectors: Vectors of speakers, ``(speakers, S)``.
-            means: Mean ln F0 of each, ``(speakers,)``.
+            speaker_vectors: Vector of each speaker, ``(speakers, S)``.
+            means: Mean ln F0 of each speaker, ``(speakers,)``.
         """
         if self.architecture.log_f0:
             apart = (means - self.f0_mean).double().unsqueeze(1)
             self.speaker_f0.copy_(torch.linalg.lstsq(speaker_vectors.double(), apart, driver="gelsd").solution[:, 0])
 
     def hertz(self, f0: Tensor, speaker_vectors: Tensor | None) -> Tensor:
-        """Return predicted F0 ``(B, T)`` in Hz, of speakers ``(B, S)``; None for nobody in particular."""
+        """Convert F0 from the predictor's unit ``(B, T)`` to Hz, for speakers ``(B, S)`` or (None) an average one."""
         centred = f0 * self.f0_deviation + self.f0_mean
         return (centred + self._speaker_mean(speaker_vectors)).exp() if self.architecture.log_f0 else centred
 
     def normalized(self, f0: Tensor, speaker_vectors: Tensor) -> Tensor:
-        """Return F0 in Hz ``(B, T)`` as it is predicted, of speakers ``(B, S)``; padding may hold zeros."""
+        """Convert F0 from Hz ``(B, T)`` to the predictor's unit, for speakers ``(B, S)``; padding may hold zeros.
+
+        The unit is the training standard deviation of F0 in Hz around its mean, with ``log_f0`` that of ln F0 around
+        the speaker's mean.
+        """
         if self.architecture.log_f0:
             f0 = f0.clamp(min=1.0).log() - self._speaker_mean(speaker_vectors)
         return (f0 - self.f0_mean) / self.f0_deviation

@@ -1,4 +1,4 @@
-"""Noise of the post-net, drawn for each item alone."""
+"""Noise of the post-net, drawn independently for each item."""
 
 import numpy as np
 import torch
@@ -8,8 +8,8 @@ from torch import Tensor
 def flow_noise(lengths: Tensor, size: int, mels: int, deviation: float, seeds: Tensor | None) -> Tensor:
     """Return Gaussian noise for pairs of mel frames.
 
-    Each item's noise comes from a generator of its own on the CPU, frame after frame: it depends neither on the batch
-    nor on the device, and a longer rendering of the same item begins with the same noise.
+    Each item's noise is drawn on the CPU by a generator with its own seed, frame after frame. So it depends neither on
+    the batch nor on the device, and a longer rendering of the same item begins with the same noise.
 
     Args:
         lengths: Frames of each item, ``(B,)`` int64.

@@ -1,4 +1,4 @@
-"""What the voice model returns."""
+"""Results of the voice model."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from emoquant.voice.tts.pitch import Melody
 
 
 class Dropped(NamedTuple):
-    """Which items get a learned vector in place of a condition; each ``(B,)`` bool."""
+    """Mark the items that get a learned vector in place of emotion, speaker or style, each ``(B,)`` bool."""
 
     emotion: Tensor
     speaker: Tensor
@@ -18,12 +18,12 @@ class Dropped(NamedTuple):
 
 
 class LocalStyle(NamedTuple):
-    """One level of local style.
+    """Hold the local style of one level (frames, phones or words).
 
     Attributes:
-        coded: Styles of the reference's segments after their codebook.
-        segments: Segments of each reference, ``(B,)`` int64.
-        attended: The styles laid onto the content.
+        coded: Quantized styles of the reference's segments.
+        segments: Number of segments of each reference, ``(B,)`` int64.
+        attended: Style of each frame of the content, by attention to the segments.
     """
 
     coded: Bottleneck
@@ -32,15 +32,16 @@ class LocalStyle(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What the model says about a batch whose durations and melody it was given.
+    """Hold the predictions for training utterances, made with their true durations and F0.
 
     Attributes:
         mels: Mels of the decoder, ``(B, T, M)``; zeros past the end.
         log_durations: Predicted ``log(frames + 1)`` of each phone, ``(B, L)`` float32.
-        melody: Predicted melody.
+        melody: Predicted F0 and voicing.
         styles: Local styles by level.
-        conditions: What the post-net is conditioned on, without gradient, ``(B, T, C)`` float32.
-        nll: Minus the log density of the target mels under the post-net, nats for each value, a scalar float32.
+        conditions: Conditions of the post-net, without gradient, ``(B, T, C)`` float32.
+        nll: Negative log-likelihood of the target mels under the post-net, nats per value, a scalar float32; 0 without
+            post-net.
     """
 
     mels: Tensor
@@ -52,7 +53,7 @@ class Output(NamedTuple):
 
 
 class Synthesis(NamedTuple):
-    """Synthesised speech before the vocoder.
+    """Hold synthesised mels with their F0, voicing and durations, the input of a vocoder.
 
     Attributes:
         mels: Logarithmic mel spectrograms, ``(B, T, M)`` float32; zeros past the end.

@@ -1,4 +1,4 @@
-"""The melody: two predictors whose outputs add up, and its embedding."""
+"""Prediction of F0 and voicing by two predictors whose outputs are added, and the embedding of F0."""
 
 import math
 from typing import NamedTuple
@@ -12,10 +12,10 @@ _LOWEST, _HIGHEST, _BINS = 50.0, 1100.0, 256
 
 
 class Melody(NamedTuple):
-    """Predicted melody.
+    """Hold predicted F0 and voicing.
 
     Attributes:
-        f0: Fundamental frequency in training deviations; see :meth:`GenerSpeech.hertz`, ``(B, T)`` float32.
+        f0: Normalised F0, ``(B, T)`` float32; :meth:`~emoquant.voice.tts.model.GenerSpeech.hertz` converts it to Hz.
         voicing: Logit of a frame being voiced, ``(B, T)`` float32.
     """
 
@@ -24,19 +24,20 @@ class Melody(NamedTuple):
 
 
 def mel_scale(f0: Tensor) -> Tensor:
-    """Return frequencies in Hz on the mel scale, ``1127 ln(1 + f / 700)``."""
+    """Convert frequencies from Hz to mel, ``1127 ln(1 + f / 700)``."""
     return 1127 * torch.log1p(f0 / 700)
 
 
 def pitch_bins(f0: Tensor, voiced: Tensor) -> Tensor:
-    """Return the pitch bin of each frame.
+    """Quantize F0 to pitch bins, the rows of the pitch embedding.
 
     Args:
         f0: Fundamental frequency in Hz, any shape.
         voiced: Which frames are voiced, same shape, bool.
 
     Returns:
-        Bins, same shape, int64: 1 for unvoiced frames and up to 50 Hz, evenly on the mel scale up to 255 for 1100 Hz.
+        Bins, same shape, int64: 1 for unvoiced frames and F0 up to 50 Hz, 255 from 1100 Hz on, evenly spaced in mel
+        between.
 
     Example:
         >>> pitch_bins(torch.tensor([200.0, 30.0, 200.0, 9000.0]), torch.tensor([True, True, False, True])).tolist()
@@ -48,7 +49,7 @@ def pitch_bins(f0: Tensor, voiced: Tensor) -> Tensor:
 
 
 class PitchPredictorPair(nn.Module):
-    """Melody as the sum of what the content says and what speaker, emotion and style say.
+    """Predict F0 and voicing as the sum of two predictions: from content alone, and from content with all conditions.
 
     Args:
         hidden: Width of the model.
@@ -62,7 +63,7 @@ class PitchPredictorPair(nn.Module):
         self.specific = ConvPredictor(hidden, 2, layers=3, kernel=5, dropout=styled_dropout)
 
     def forward(self, content: Tensor, styled: Tensor, mask: Tensor) -> Melody:
-        """Predict the melody.
+        """Predict normalised F0 and voicing of each frame.
 
         Args:
             content: Content of each frame, ``(B, T, H)``.
@@ -74,7 +75,7 @@ class PitchPredictorPair(nn.Module):
 
 
 class PitchEmbedding(nn.Module):
-    """Vectors of the pitch bins.
+    """Embed F0 by a learned vector for each pitch bin (:func:`pitch_bins`).
 
     Args:
         bins: Rows of the table; row 0 stands for padding.

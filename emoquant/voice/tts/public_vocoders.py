@@ -1,4 +1,4 @@
-"""Vocoders in the file formats of the public projects: HiFi-GAN, BigVGAN, Vocos."""
+"""Reading of vocoders in the file formats of HiFi-GAN, BigVGAN and Vocos."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -34,30 +34,30 @@ _VOCOS = {
 
 
 class PublicVocoder(NamedTuple):
-    """A generator with its weights, and the settings of the mels that it reads."""
+    """Hold a generator with its weights, and the settings of the mels that it takes."""
 
     generator: nn.Module
     mel: MelSettings
 
 
 def fetch_vocoder(name: str) -> Path:
-    """Return the folder of a model on Hugging Face; it is downloaded on its first use, without discriminators.
+    """Return the local folder of a model on Hugging Face; the first call downloads it, without discriminators.
 
     Raises:
-        ConnectionError: It cannot be fetched; the message says how to get it here.
+        ConnectionError: The download failed; the message says how to copy the model here.
     """
     return download_model(name, "hf", _PATTERNS)
 
 
 def find_files(path: Path) -> tuple[Path, Path] | None:
-    """Return configuration and weights of a public vocoder; None where there is no configuration.
+    """Return the files of a public vocoder's configuration and weights; None if there is no configuration.
 
     Args:
         path: A folder with one configuration (``config.json``, ``config.yaml`` or another name with ``config``) and one
             generator, or the file of the generator beside its configuration.
 
     Raises:
-        ValueError: There are several, or a configuration without a generator.
+        ValueError: There are several configurations or generators, or a configuration without a generator.
     """
     folder = path if path.is_dir() else path.parent
     configs = _preferred(folder, ("config.json", "config.yaml"), re.compile(r".*config.*\.(json|ya?ml)"))
@@ -74,14 +74,14 @@ def find_files(path: Path) -> tuple[Path, Path] | None:
 
 
 def read_public(config: Path, weights: Path) -> PublicVocoder:
-    """Return the vocoder of a public project's files.
+    """Read a vocoder from the files of a public project.
 
     Args:
         config: Configuration of HiFi-GAN or BigVGAN (JSON) or of Vocos (YAML).
         weights: File of its generator's weights.
 
     Raises:
-        ValueError: They are of another kind, damaged, or do not fit each other.
+        ValueError: The files are of another kind, damaged, or do not fit each other.
     """
     stored = _read_state(weights)
     try:

@@ -1,4 +1,4 @@
-"""Emotion recipes: what is done to the frames of a reference before their time mean conditions a voice."""
+"""Emotion recipes: operations on the frames of a reference before their time mean conditions a voice."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -16,10 +16,10 @@ Audio = Path | str | Tensor
 
 
 class Emotion(NamedTuple):
-    """Frames on their way through a recipe.
+    """Hold the emotion frames of a reference after some steps of a recipe, with the rate of their quantization.
 
     Attributes:
-        frames: ``(F, D)`` float32; a single frame where a vector took their place.
+        frames: Frames, ``(F, D)`` float32; a single frame after a step that gives one vector.
         bits: Estimated bits a frame of the last quantization; NaN before any.
         skips: Share of codes that are SKIP in the last quantization; NaN before any.
     """
@@ -30,12 +30,12 @@ class Emotion(NamedTuple):
 
     @property
     def vector(self) -> Tensor:
-        """Time mean of the frames, ``(D,)``."""
+        """Emotion vector that conditions the voice: the time mean of the frames, ``(D,)``."""
         return self.frames.mean(0)
 
 
 class Step(ABC):
-    """One operation of a recipe."""
+    """Base class of the operations of a recipe."""
 
     @abstractmethod
     def __call__(self, emotion: Emotion, encode: Callable[[Audio], Tensor]) -> Emotion:
@@ -48,7 +48,7 @@ class Step(ABC):
 
 
 class Quantize(Step):
-    """Passes the frames through a codec at one of its operating points.
+    """Quantize the frames by a codec at one of its operating points.
 
     Args:
         codec: The codec.
@@ -64,11 +64,11 @@ class Quantize(Step):
 
 
 class NeutralFirst(Step):
-    """Moves towards neutral before what follows: towards frames of a neutral codebook, or towards a neutral vector.
+    """Move the frames towards neutral: to their reconstruction by a neutral codec, or by a shift to a neutral vector.
 
     Args:
         neutral: Codec whose codebook was trained on neutral speech, or the neutral centroid ``(D,)``.
-        share: How far, in [0, 1]; 1 goes all the way.
+        share: Share of the way, in [0, 1]; 1 goes all the way.
         lmbda: Operating point of the codec.
 
     Raises:
@@ -91,16 +91,16 @@ class NeutralFirst(Step):
 
 
 class Mix(Step):
-    """Mixes further references in.
+    """Mix further references into the first one, by weighted sums.
 
     Args:
-        references: The others.
-        weights: Weight of each; what is missing to 1 is the weight of the first reference.
-        level: ``"vector"`` mixes time means; ``"frame"`` mixes frames, the others stretched to the first one's length,
-            so that what follows (a codec) sees mixed frames.
+        references: The further references.
+        weights: Weight of each; the first reference has the rest to 1.
+        level: ``"vector"`` mixes time means; ``"frame"`` mixes frames, after interpolating the further references to
+            the first one's length, so that a codec can follow.
 
     Raises:
-        ValueError: Numbers do not fit, a weight is negative or they sum to more than 1.
+        ValueError: The number of weights is not that of references, a weight is negative or their sum is above 1.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class Mix(Step):
 
 
 class Centroid(Step):
-    """Takes the mean vector of an emotion in place of the reference.
+    """Replace the reference's frames by the mean vector of an emotion.
 
     Args:
         emotion: Name of the emotion.
@@ -148,10 +148,10 @@ class Centroid(Step):
 
 
 class Intensity(Step):
-    """Goes along the way from neutral to the emotion, or beyond it.
+    """Shift the frames on the line from neutral to the emotion, to weaken or to exaggerate it.
 
     Args:
-        amount: 0 is neutral, 1 leaves the emotion as it is, at most 1.5.
+        amount: Position on that line: 0 is neutral, 1 leaves the emotion as it is, at most 1.5.
         neutral: Neutral vector ``(D,)``: a centroid, or the time mean of a neutral recording.
 
     Raises:
@@ -175,7 +175,7 @@ class Intensity(Step):
 
 
 class EmotionRecipe:
-    """Steps in the order in which they are done; none leaves the reference as it is.
+    """Apply steps to a reference's emotion frames in the given order; without steps they stay as they are.
 
     Args:
         steps: The steps.
@@ -191,7 +191,7 @@ class EmotionRecipe:
 
     @property
     def codecs(self) -> list[Codec]:
-        """The codecs that the steps use."""
+        """Codecs that the steps use."""
         found = [getattr(step, "codec", getattr(step, "neutral", None)) for step in self.steps]
         return [codec for codec in found if isinstance(codec, Codec)]
 
@@ -210,10 +210,10 @@ class EmotionRecipe:
 
 @torch.no_grad()
 def quantize(frames: Tensor, codec: Codec, points: Sequence[float]) -> list[Emotion]:
-    """Return what a codec makes of frames at each operating point, in one search.
+    """Quantize frames by a codec at several operating points, in one search; return one emotion for each point.
 
     Args:
-        frames: ``(F, D)``.
+        frames: Frames, ``(F, D)``.
         codec: The codec.
         points: Operating points.
     """

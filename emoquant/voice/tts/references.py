@@ -1,4 +1,4 @@
-"""Reference recordings as a voice hears them: mel spectrogram and segments of phones and words."""
+"""Reference recordings for local style: mel spectrogram with segments of phones and words."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _PHONE, _WORD = 0.08, 0.288
 
 @dataclass(frozen=True)
 class Reference:
-    """A recording whose emotion or style is imitated.
+    """Describe a recording whose emotion or style is imitated.
 
     Args:
         audio: File, or mono samples at 16 kHz.
-        text: What is said; empty where unknown.
-        alignment: When its phones are spoken; None where unknown.
+        text: Text that is spoken; empty where unknown.
+        alignment: Times of its phones; None where unknown.
     """
 
     audio: Audio
@@ -35,7 +35,7 @@ class Reference:
     alignment: Alignment | None = None
 
     def waveform(self, sample_rate: int = 16_000) -> Tensor:
-        """Return the samples at a rate, ``(N,)`` float32.
+        """Return the samples at a sampling rate, ``(N,)`` float32.
 
         Raises:
             FileNotFoundError: There is no such file.
@@ -48,17 +48,20 @@ class Reference:
 
 
 def hear_style(reference: Reference, mel: MelSettings, front_end: str) -> StyleReference:
-    """Return what the local style encoders hear of a reference, a batch of one.
+    """Return the input of the local style encoders for a reference: mels with segments, a batch of one.
 
-    Segments of phones and words come from the alignment if there is one, else from the text by comparison with
-    espeak-ng's voice. Where the text is unknown they come from what pocketsphinx understands, if it is installed and
-    the voice speaks English. Else, and where the voice reads a dictionary, whose language nobody tells, they are cut at
-    even distances (80 and 288 ms).
+    The segments of phones and words come from the first of these that applies:
+
+    1. the reference's alignment;
+    2. its text, aligned by comparison with espeak-ng's voice, if the front end is one of espeak-ng or ``cmu``;
+    3. without text: pocketsphinx's recognition, if it is installed and the language is English;
+    4. equal lengths of 80 ms (phones) and 288 ms (words).
 
     Args:
         reference: The recording.
         mel: Mel settings of the voice.
-        front_end: The voice's front end; one of espeak-ng says which voice speaks the language, ``cmu`` is English.
+        front_end: The voice's text front end, which tells the language: ``espeak:VOICE``, ``cmu`` (English) or
+            ``dictionary:FILE`` (unknown).
     """
     waveform = reference.waveform()
     mels = mel(reference.waveform(mel.sample_rate)[None])[0]
@@ -80,12 +83,12 @@ def hear_style(reference: Reference, mel: MelSettings, front_end: str) -> StyleR
 
 
 def repeated(style: StyleReference, times: int) -> StyleReference:
-    """Return a style of one reference for every item of a batch."""
+    """Repeat the style of one reference for every item of a batch of size ``times``."""
     return StyleReference(*(part.expand(times, *part.shape[1:]) for part in style))
 
 
 def joined(styles: Sequence[StyleReference]) -> StyleReference:
-    """Return styles of single references as one batch, padded to the longest."""
+    """Join styles of single references to one batch, padded to the longest."""
     parts = [pad_sequence([style[at][0] for style in styles], batch_first=True) for at in (0, 2, 3)]
     return StyleReference(parts[0], torch.cat([style.lengths for style in styles]), parts[1], parts[2])
 

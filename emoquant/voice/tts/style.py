@@ -1,4 +1,4 @@
-"""What a reference utterance says about style from moment to moment, at one level: frames, phones or words."""
+"""Encoders of a reference's local style, which changes over time, at one level: frames, phones or words."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ _KERNEL = 5
 
 
 class ResidualConvs(nn.Module):
-    """A residual block of convolutions over segments."""
+    """Apply a residual block of convolutions over segments."""
 
     def __init__(self, channels: int, sublayers: int) -> None:
         super().__init__()
@@ -26,19 +26,19 @@ class ResidualConvs(nn.Module):
         self.narrow = nn.ModuleList(nn.Linear(2 * channels, channels) for _ in range(sublayers))
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Return frames ``(B, S, C)``; padding is never read."""
+        """Return frames ``(B, S, C)`` of the same shape; padding outside the mask ``(B, S)`` has no influence."""
         for norm, widen, narrow in zip(self.norms, self.widen, self.narrow, strict=True):
             frames = frames + narrow(functional.gelu(widen(norm(frames), mask) * _KERNEL**-0.5))
         return frames
 
 
 class LocalStyleEncoder(nn.Module):
-    """Local style of a reference: gated convolutions over its mel, mean over segments, convolutions, codebook.
+    """Encode the local style of a reference: gated convolutions over mels, mean by segment, convolutions, codebook.
 
     Args:
-        architecture: Sizes.
+        architecture: Hyperparameters.
         mels: Mel bands.
-        level: ``frame``, ``phone`` or ``word``: the segments that the reference is averaged over.
+        level: ``frame``, ``phone`` or ``word``: the segments over which frames are averaged.
 
     Raises:
         ValueError: There is no such level.
@@ -60,16 +60,16 @@ class LocalStyleEncoder(nn.Module):
         self.codebook = StyleCodebook(size.hidden, size.codewords, size.codebook_decay, norm=size.style_norm)
 
     def forward(self, reference: StyleReference, quantize: bool = True) -> tuple[Bottleneck, Tensor]:
-        """Return the styles of the reference's segments and how many each reference has, ``(B,)`` int64.
+        """Return the quantized styles of the segments and the number of segments of each reference, ``(B,)`` int64.
 
         Args:
-            reference: The speech to listen to.
+            reference: The reference speech.
             quantize: See :class:`~emoquant.voice.tts.bottleneck.StyleCodebook`.
         """
         return quantized_styles([self], reference, quantize)[0]
 
     def styles(self, reference: StyleReference) -> tuple[Tensor, Tensor, Tensor]:
-        """Return styles ``(B, S, H)`` before their codebook, which are real ``(B, S)``, and their number ``(B,)``."""
+        """Return styles ``(B, S, H)`` before quantization, their mask ``(B, S)`` bool, and their number ``(B,)``."""
         mask = length_mask(reference.lengths, reference.mels.shape[1])
         frames = self.listen(self.input(reference.mels), mask)
         counts = reference.lengths
@@ -84,9 +84,9 @@ class LocalStyleEncoder(nn.Module):
 def quantized_styles(
     encoders: Sequence[LocalStyleEncoder], reference: StyleReference, quantize: bool
 ) -> list[tuple[Bottleneck, Tensor]]:
-    """Return what each encoder's :meth:`LocalStyleEncoder.forward` gives, with one wait for the device for all.
+    """Return the result of :meth:`LocalStyleEncoder.forward` for each encoder, waiting for the device only once.
 
-    In training all codebooks pause where a style of one of them has overflown.
+    In training no encoder quantizes if a style of any of them is NaN or infinite.
     """
     found = [encoder.styles(reference) for encoder in encoders]
     books = [encoder.codebook for encoder in encoders]

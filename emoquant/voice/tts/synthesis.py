@@ -1,4 +1,4 @@
-"""From text and references to speech."""
+"""Synthesis of speech from text and reference recordings."""
 
 import hashlib
 from collections.abc import Sequence
@@ -22,15 +22,15 @@ from emoquant.voice.tts.voice import Voice, load_voice
 
 
 class Speech(NamedTuple):
-    """Synthesised speech.
+    """Hold synthesised speech.
 
     Attributes:
-        waveform: Samples at the voice's rate, ``(N,)`` float32 in [-1, 1].
+        waveform: Samples at the voice's sampling rate, ``(N,)`` float32 in [-1, 1].
         mels: Logarithmic mel spectrogram, ``(T, M)``.
-        f0: Hz, ``(T,)``.
-        voiced: ``(T,)`` bool.
+        f0: F0 in Hz, ``(T,)``.
+        voiced: Whether a frame is voiced, ``(T,)`` bool.
         durations: Frames of each phone, ``(L,)`` int64.
-        emotion: What conditioned the voice.
+        emotion: Emotion that the voice was conditioned on.
     """
 
     waveform: Tensor
@@ -43,16 +43,16 @@ class Speech(NamedTuple):
 
 @dataclass(frozen=True)
 class Delivery:
-    """How something is said, emotion apart.
+    """Hold the options of a synthesis that are not about emotion: tempo, F0, noise.
 
     Args:
         duration_scale: Factor on predicted durations.
         f0_scale: Factor on predicted F0.
-        noise: Standard deviation of the post-net's noise; 0.8 is the study's, sweeps take less.
-        postnet: Whether the mel comes from the post-net; the voice's own choice by default.
-        durations: Frames of each phone, ``(L,)``, copied from another rendering of the same text.
-        f0: Hz, ``(T,)``, copied likewise; ``T`` must be what the durations give.
-        voiced: ``(T,)`` bool, copied likewise.
+        noise: Standard deviation of the post-net's noise; the study has 0.8.
+        postnet: Whether the mels come from the post-net; the voice's own setting by default.
+        durations: Frames of each phone, ``(L,)``, from another synthesis of the same text; predicted by default.
+        f0: F0 in Hz, ``(T,)``, with ``voiced``, likewise; ``T`` must be the sum of the durations.
+        voiced: Whether a frame is voiced, ``(T,)`` bool, likewise.
     """
 
     duration_scale: float = 1.0
@@ -65,15 +65,15 @@ class Delivery:
 
 
 class Synthesizer:
-    """A voice, the encoder of its references and a vocoder.
+    """Synthesise speech with a voice, the encoder of its reference recordings and a vocoder.
 
     Args:
         voice: The voice.
-        encoder: Encoder of reference recordings; without one, references must come as frames.
+        encoder: Encoder of reference recordings; without one, references must be given as frames.
         vocoder: The vocoder; :class:`SourceFilter`, which needs no weights, by default.
 
     Raises:
-        ValueError: Vocoder or encoder were made for something else than the voice.
+        ValueError: The vocoder's mel settings or the encoder are not those of the voice.
     """
 
     def __init__(self, voice: Voice, encoder: FrameEncoder | None = None, vocoder: Vocoder | None = None) -> None:
@@ -89,7 +89,7 @@ class Synthesizer:
 
     @property
     def device(self) -> torch.device:
-        """Device of the voice."""
+        """Device that the voice's weights are on."""
         return _device(self.voice.model)
 
     @cached_property
@@ -104,7 +104,7 @@ class Synthesizer:
         """Return the emotion frames ``(F, D)`` of a recording, on the voice's device.
 
         Raises:
-            ValueError: There is no encoder.
+            ValueError: The synthesizer has no encoder.
             AudioError: The file cannot be used.
         """
         if self.encoder is None:
@@ -115,10 +115,10 @@ class Synthesizer:
         return features[0].to(self.device)
 
     def phones(self, text: str) -> Tensor:
-        """Return the phones of a text as the voice numbers them, ``(L,)`` int64.
+        """Return the phones of a text as numbers of the voice's phone set, ``(L,)`` int64.
 
         Raises:
-            ValueError: There is nothing to speak, or the voice never heard one of the phones.
+            ValueError: The text has nothing to speak, or a phone that the voice was not trained on.
         """
         if self._front_end is None:
             self._front_end = front_end(self.voice.facts.front_end)
@@ -134,20 +134,21 @@ class Synthesizer:
         seed: int | None = None,
         delivery: Delivery | None = None,
     ) -> Speech:
-        """Return a text spoken with the emotion of a reference.
+        """Synthesise a text with the emotion of a reference.
 
         Args:
-            text: What is said.
+            text: Text to speak.
             reference: Recording whose emotion is imitated, or its frames ``(F, D)``.
-            recipe: What is done to the emotion before; nothing by default.
+            recipe: Operations on the reference's emotion frames, such as quantization; none by default.
             style: Recording whose local style is imitated: the same reference (the study's setting), a neutral one or
-                another; None leaves this path closed.
-            speaker: Name of a speaker of the voice, or a speaker vector ``(S,)``; None leaves this path closed.
+                another; None for the learned vector of no style.
+            speaker: Name of a speaker of the voice, or a speaker vector ``(S,)``; None for the learned vector of no
+                speaker.
             seed: Seed of the noise; a digest of the text by default, so that recipes can be compared.
-            delivery: Knobs.
+            delivery: Tempo, F0 and noise; the defaults of :class:`Delivery` if None.
 
         Raises:
-            ValueError: The text, the speaker, a knob or a codec of the recipe does not fit the voice.
+            ValueError: The text, the speaker, the delivery or a codec of the recipe does not fit the voice.
         """
         for codec in recipe.codecs if recipe is not None else ():
             require_origin(f"codec {codec.name!r}", codec.origin, self.origin)
@@ -180,15 +181,15 @@ class Synthesizer:
         seed: int,
         delivery: Delivery | None = None,
     ) -> list[Speech]:
-        """Return a text spoken with several emotions, everything else the same: style, speaker and noise.
+        """Synthesise a text with several emotions, in one batch of the same style, speaker and noise.
 
         Args:
-            text: What is said.
+            text: Text to speak.
             emotions: The emotions.
             style: Local style, a batch of one; None for none.
             speaker: Speaker vector ``(S,)``; None for none.
             seed: Seed of the noise, the same for all.
-            delivery: Knobs.
+            delivery: Tempo, F0 and noise; the defaults of :class:`Delivery` if None.
         """
         knobs, count, device = delivery or Delivery(), len(emotions), self.device
         phones = self.phones(text).to(device)
@@ -219,24 +220,24 @@ class Synthesizer:
 def load_synthesizer(
     voice: str | Path, encoder: FrameEncoder | None = None, vocoder: Vocoder | None = None, postnet: bool | None = None
 ) -> Synthesizer:
-    """Return a synthesizer of a voice's files.
+    """Load a voice and return a synthesizer with it.
 
     Args:
         voice: Folder or checkpoint of a voice (:func:`emoquant.voice.tts.voice.load_voice`).
         encoder: Encoder of reference recordings.
         vocoder: The vocoder; see :class:`Synthesizer`.
-        postnet: Overrides the voice's own choice of whether mels come from the post-net.
+        postnet: Whether mels come from the post-net; the voice's own setting if None.
     """
     return Synthesizer(load_voice(voice, postnet), encoder, vocoder)
 
 
 def encoder_name(encoder: FrameEncoder) -> str:
-    """Return the name under which a voice remembers the encoder of its training."""
+    """Return the name by which a voice identifies its encoder: class and fingerprint of the weights."""
     return f"{type(encoder).__name__}:{encoder.fingerprint()[:16]}"
 
 
 def seed_of(*parts: str) -> int:
-    """Return a seed that depends on nothing but these strings, in [0, 2^63).
+    """Return a seed in [0, 2^63) that is a digest of strings.
 
     Example:
         >>> seed_of("item", "text") == seed_of("item", "text") != seed_of("item", "other text")

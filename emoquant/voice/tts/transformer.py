@@ -1,4 +1,4 @@
-"""Feed-forward transformer layers (FastSpeech, Ren et al. 2019) and the position code."""
+"""Feed-forward transformer layers (FastSpeech, Ren et al. 2019) and the positional encoding."""
 
 import math
 
@@ -11,15 +11,15 @@ from emoquant.voice.tts.masking import masked
 
 
 def sinusoids(size: int, dim: int, device: torch.device | None = None) -> Tensor:
-    """Return the position code of Vaswani et al. (2017): sines in the first half, cosines in the second.
+    """Return the sinusoidal positional encoding of Vaswani et al. (2017): sines in the first half, then cosines.
 
     Args:
-        size: Positions; they count from 1.
+        size: Number of positions; they count from 1.
         dim: Dimensions, even.
-        device: Where the result lies.
+        device: Device of the result.
 
     Returns:
-        Codes, ``(size, dim)`` float32.
+        Encodings, ``(size, dim)`` float32.
     """
     half = dim // 2
     rates = torch.exp(torch.arange(half, device=device, dtype=torch.float32) * (-math.log(10_000) / max(half - 1, 1)))
@@ -28,7 +28,7 @@ def sinusoids(size: int, dim: int, device: torch.device | None = None) -> Tensor
 
 
 class SelfAttention(nn.Module):
-    """Multi-head self-attention without biases that attends to real positions only."""
+    """Apply multi-head self-attention without biases, to real positions only."""
 
     def __init__(self, hidden: int, heads: int, dropout: float) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class SelfAttention(nn.Module):
 
 
 class FFTLayer(nn.Module):
-    """A pre-norm transformer layer whose feed-forward part begins with a convolution."""
+    """Apply a pre-norm transformer layer whose feed-forward part begins with a convolution."""
 
     def __init__(self, hidden: int, heads: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class FFTLayer(nn.Module):
 
 
 class FFTStack(nn.Module):
-    """Transformer layers with a position code in front and a norm behind."""
+    """Apply positional encoding, transformer layers and a final norm."""
 
     def __init__(self, layers: int, hidden: int, heads: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class FFTStack(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, frames: Tensor, mask: Tensor) -> Tensor:
-        """Return frames ``(B, T, H)``, zeros outside the mask ``(B, T)``; what stood there before changes nothing."""
+        """Return frames ``(B, T, H)``, zeros outside the mask ``(B, T)``; padding has no influence."""
         positions = sinusoids(frames.shape[1], frames.shape[2], frames.device).to(frames.dtype)
         frames = masked(self.dropout(frames + positions), mask)
         for layer in self.layers:

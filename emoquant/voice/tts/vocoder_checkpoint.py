@@ -1,4 +1,4 @@
-"""Files of trained vocoders."""
+"""Saving and loading of trained vocoders."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ GENERATORS: dict[str, type[nn.Module]] = {
 
 
 def describe_vocoder(generator: nn.Module, mel: MelSettings) -> dict[str, Any]:
-    """Return what a file must say beside the weights of a generator, in primitives."""
+    """Return the description of a generator that is saved with its weights: class, arguments, mel settings."""
     settings: Any = generator.settings
     return {"version": VERSION, "generator": type(generator).__name__, "settings": settings, "mel": mel.to_dict()}
 
@@ -36,7 +36,7 @@ def require_description(section: Any, generator: nn.Module, mel: MelSettings) ->
     """Check that a checkpoint's description is that of a generator and its mel settings.
 
     Raises:
-        ValueError: It is missing, or something differs.
+        ValueError: The description is missing or differs.
     """
     if not isinstance(section, dict) or "mel" not in section:
         raise ValueError("the checkpoint is of no training of a vocoder")
@@ -54,7 +54,7 @@ def save_vocoder(folder: str | Path, generator: nn.Module, mel: MelSettings, hal
     """Write a generator as ``vocoder.json`` and ``vocoder.safetensors``.
 
     Args:
-        folder: Folder to write into; made if it is not there.
+        folder: Folder to write into; it is created if it does not exist.
         generator: The generator.
         mel: Mel settings that it was trained with.
         half: Whether weights are stored in half precision.
@@ -64,7 +64,7 @@ def save_vocoder(folder: str | Path, generator: nn.Module, mel: MelSettings, hal
 
 
 def load_vocoder(path: str | Path) -> Learned:
-    """Return a trained vocoder, on CPU and frozen, in single precision.
+    """Load a trained vocoder: on CPU, frozen, in single precision.
 
     Args:
         path: A folder of :func:`save_vocoder`, a checkpoint of the training, or the folder of a training run. Or a
@@ -75,7 +75,7 @@ def load_vocoder(path: str | Path) -> Learned:
     Raises:
         ConnectionError: The download failed.
         FileNotFoundError: There is no such vocoder.
-        ValueError: It is damaged, of another version or of an unknown kind.
+        ValueError: The file is damaged, of another version or of an unknown kind.
     """
     path = fetch_vocoder(str(path)) if is_hub_name(str(path)) else Path(path)
     own = description_file(path, KIND).is_file()

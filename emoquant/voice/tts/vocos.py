@@ -1,4 +1,4 @@
-"""A vocoder that predicts a spectrogram with phases, after Vocos (Siuzdak 2024)."""
+"""The generator of Vocos (Siuzdak 2024), which predicts a complex spectrogram."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ _LOUDEST = 1e2
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depthwise convolution over time and a wide layer at each frame (Liu et al. 2022).
+    """Apply a ConvNeXt block (Liu et al. 2022): depthwise convolution over time, then a wide layer at each frame.
 
     Args:
         dim: Channels.
-        scale: Start of the learned scale of each channel.
+        scale: Initial value of the learned scale of each channel.
         inner: Channels of the wide layer.
     """
 
@@ -35,18 +35,18 @@ class ConvNeXtBlock(nn.Module):
 
 
 class VocosGenerator(nn.Module):
-    """Mel spectrograms to waveforms through one inverse Fourier transform.
+    """Generate waveforms from mel spectrograms by one inverse short-time Fourier transform.
 
-    Sizes that were counted: 512 x 8 has 13.5 M parameters, 256 x 6 2.8 M, 128 x 4 0.6 M.
+    Parameters by ``dim`` x ``layers``: 512 x 8 has 13.5 M, 256 x 6 has 2.8 M, 128 x 4 has 0.6 M.
 
     Args:
         mels: Mel bands.
         n_fft: Points of the Fourier transform.
         hop: Samples from frame to frame.
         dim: Channels.
-        layers: Blocks.
+        layers: Number of blocks.
         inner: Channels of the wide layer of a block; three times ``dim`` by default.
-        center: Where its frames lie, as in :class:`~emoquant.audio.mel.MelSettings`; best as in the mels.
+        center: Position of the frames, as in :class:`~emoquant.audio.mel.MelSettings`; best the same as of the mels.
     """
 
     def __init__(

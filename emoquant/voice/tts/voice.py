@@ -1,4 +1,4 @@
-"""A trained voice: the model with everything that text and references need to reach it; its files."""
+"""A trained voice: the model, its hyperparameters, phone set and speakers; saving and loading."""
 
 import math
 from collections.abc import Mapping
@@ -23,10 +23,10 @@ SECTION, VERSION, KIND = "emoquant_voice", 1, "voice"
 
 @dataclass(frozen=True)
 class VoiceFacts:
-    """What a voice was trained on, in primitives.
+    """Hold the hyperparameters of a voice and what it was trained on.
 
     Args:
-        architecture: Sizes of the model.
+        architecture: Hyperparameters of the model.
         phones: Phone set; phone ``i`` of a batch is ``phones[i - 1]``.
         front_end: Name of the text front end that these phones come from.
         mel: Mel settings.
@@ -35,9 +35,9 @@ class VoiceFacts:
         encoder: Name of the emotion encoder.
         emotions: Emotions of the training.
         speakers: Speakers of the training.
-        f0_mean: Mean F0 of voiced training frames, in Hz.
-        f0_deviation: Its standard deviation, in Hz.
-        postnet: Whether mels are best taken from the post-net; False where it was not trained long enough.
+        f0_mean: Mean F0 of the voiced training frames, in Hz; with ``log_f0`` the mean of the speakers' mean ln F0.
+        f0_deviation: Standard deviation of F0, in Hz; with ``log_f0`` that of ln F0 around its speaker's mean.
+        postnet: Whether synthesis takes mels from the post-net; False if that was not trained long enough.
     """
 
     architecture: Architecture
@@ -54,7 +54,7 @@ class VoiceFacts:
     postnet: bool = True
 
     def build(self) -> GenerSpeech:
-        """Return a new model of these facts."""
+        """Return an untrained model with these hyperparameters."""
         return GenerSpeech(
             self.architecture,
             len(self.phones),
@@ -66,11 +66,14 @@ class VoiceFacts:
         )
 
     def require(self, other: "VoiceFacts") -> None:
-        """Check that data fit a trained voice.
+        """Check that the hyperparameters of a configuration are those of this trained voice.
+
+        Args:
+            other: Hyperparameters of the data and the configuration.
 
         Raises:
-            ValueError: They differ in something that the weights depend on, or that vectors, speakers and emotions
-                mean; the message says in what.
+            ValueError: One that the weights depend on differs (mel settings, phones, front end, encoder, emotions,
+                speakers, dimensions, architecture); the message names it.
         """
         self.mel.require(other.mel, "the data", "the voice")
         if self.phones != other.phones:
@@ -90,11 +93,11 @@ class VoiceFacts:
 
 @dataclass(frozen=True)
 class Voice:
-    """A trained voice.
+    """Hold a trained voice.
 
     Args:
         model: The model, frozen and in evaluation mode.
-        facts: What it was trained on.
+        facts: Its hyperparameters.
         speaker_centroids: Mean speaker vector of each speaker, ``(speakers, S)`` float32.
     """
 
@@ -106,7 +109,7 @@ class Voice:
         """Return the mean vector ``(S,)`` of a speaker.
 
         Raises:
-            ValueError: The voice knows no such speaker; the message lists those it knows.
+            ValueError: The voice has no such speaker; the message lists its speakers.
         """
         if name not in self.facts.speakers:
             raise ValueError(f"no speaker {name!r} in this voice: it knows {', '.join(self.facts.speakers)}")
@@ -114,19 +117,19 @@ class Voice:
 
 
 def describe_voice(facts: VoiceFacts) -> dict[str, Any]:
-    """Return facts as primitives, for a checkpoint or JSON; :func:`read_facts` reads them."""
+    """Return a voice's hyperparameters as plain values for a checkpoint or JSON; :func:`read_facts` reads them."""
     return {"version": VERSION, **asdict(facts)}
 
 
 def read_facts(section: Any, source: Path | str) -> VoiceFacts:  # noqa: ANN401 - whatever a file holds
-    """Return the facts that :func:`describe_voice` wrote.
+    """Return the hyperparameters that :func:`describe_voice` wrote.
 
     Args:
-        section: Content.
-        source: Where it comes from, for messages.
+        section: Description of a voice, as read from a checkpoint or JSON.
+        source: File that it comes from, for error messages.
 
     Raises:
-        ValueError: It is no description of a voice or one of another version.
+        ValueError: It is no description of a voice, or one of another version.
     """
     version = section.get("version") if isinstance(section, Mapping) else None
     if version != VERSION:
@@ -164,7 +167,7 @@ def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
     """Write a voice as ``voice.json`` and ``voice.safetensors``.
 
     Args:
-        folder: Folder to write into; made if it is not there.
+        folder: Folder to write into; it is created if it does not exist.
         voice: The voice.
         half: Whether matrices are stored in half precision; vectors and statistics always keep single precision.
     """
@@ -178,12 +181,12 @@ def save_voice(folder: str | Path, voice: Voice, half: bool = True) -> None:
 
 
 def load_voice(path: str | Path, postnet: bool | None = None) -> Voice:
-    """Return a trained voice, on CPU, frozen, in single precision.
+    """Load a trained voice: on CPU, frozen, in single precision.
 
     Args:
         path: A folder of :func:`save_voice`, a checkpoint of the training, the folder of a training run, or the name of
             a voice on Hugging Face, ``owner/name``.
-        postnet: Overrides the voice's own choice of whether mels come from the post-net.
+        postnet: Whether mels come from the post-net; the voice's own setting if None.
 
     Raises:
         FileNotFoundError: There is no such voice.

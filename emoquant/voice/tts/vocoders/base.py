@@ -1,4 +1,4 @@
-"""What every vocoder offers."""
+"""Base class of the vocoders."""
 
 from abc import ABC, abstractmethod
 
@@ -9,10 +9,10 @@ from emoquant.audio.mel import MelSettings
 
 
 class Vocoder(nn.Module, ABC):
-    """Turns logarithmic mel spectrograms into waveforms, one utterance at a time, so that none depends on its batch.
+    """Turn logarithmic mel spectrograms into waveforms, one utterance at a time, so that batches have no influence.
 
     Attributes:
-        mel: Settings of the mel spectrograms that it reads.
+        mel: Settings of the mel spectrograms that it takes.
     """
 
     mel: MelSettings
@@ -23,7 +23,7 @@ class Vocoder(nn.Module, ABC):
         Args:
             mels: Logarithmic mel spectrograms, ``(B, T, M)``.
             lengths: Frames of each utterance, ``(B,)`` int64.
-            f0: Fundamental frequency in Hz, ``(B, T)``; vocoders that hear it in the mel leave it alone.
+            f0: Fundamental frequency in Hz, ``(B, T)``; vocoders that need only the mels ignore it.
             voiced: Whether a frame is voiced, ``(B, T)`` bool.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Griffin-Lim: phases that fit a spectrogram, by alternating projections."""
+"""The Griffin-Lim vocoder: phases that fit a magnitude spectrogram, found by alternating projections."""
 
 import math
 
@@ -10,13 +10,15 @@ from emoquant.voice.tts.vocoders.base import Vocoder
 
 
 class GriffinLim(Vocoder):
-    """Fast Griffin-Lim on the pseudo-inverted mel; it needs no F0, and on predicted mels its pitch is often wrong.
+    """Reconstruct phases by fast Griffin-Lim, from magnitudes that the pseudo-inverse of the mel filterbank gives.
+
+    It needs no F0; on predicted mels its pitch is often wrong.
 
     Args:
         mel: Settings of the mel spectrograms.
-        iterations: Projections.
+        iterations: Number of projections.
         momentum: Weight of the previous step, in [0, 1).
-        seed: Seeds the first phases.
+        seed: Seed of the initial phases.
 
     Raises:
         ValueError: A number is out of range.

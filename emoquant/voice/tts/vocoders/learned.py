@@ -1,4 +1,4 @@
-"""Trained vocoders behind the same interface."""
+"""Vocoders with a trained generator."""
 
 from torch import Tensor, nn
 
@@ -7,11 +7,11 @@ from emoquant.voice.tts.vocoders.base import Vocoder
 
 
 class Learned(Vocoder):
-    """A trained generator as a vocoder.
+    """Use a trained generator as a vocoder.
 
     Args:
         generator: Turns logarithmic mel spectrograms ``(B, T, M)`` into waveforms ``(B, T * hop)``.
-        mel: Settings that it was trained with.
+        mel: Settings of the mel spectrograms that it was trained on.
     """
 
     def __init__(self, generator: nn.Module, mel: MelSettings) -> None:

@@ -1,4 +1,4 @@
-"""A vocoder that needs no weights: pulses at F0 and noise, shaped until their mel is the wanted one."""
+"""A source-filter vocoder without trained weights: pulses at F0 and noise, filtered to the given mel spectrogram."""
 
 import math
 
@@ -11,7 +11,7 @@ from emoquant.voice.tts.vocoders.base import Vocoder
 
 
 class SourceFilter(Vocoder):
-    """Source and filter, without training: the audio has exactly the F0 that it is given.
+    """Synthesise waveforms by a source-filter model without training; the audio has exactly the given F0.
 
     The source is a band-limited pulse train at F0 where speech is voiced, with noise that takes over towards high
     frequencies, and noise alone elsewhere; its spectrum is flat. The filter is one gain per bin and frame, a weighted
@@ -21,8 +21,8 @@ class SourceFilter(Vocoder):
 
     Args:
         mel: Settings of the mel spectrograms.
-        seed: Seeds the noise; every utterance gets the same.
-        steps: Multiplicative steps of the filter.
+        seed: Seed of the noise, which is the same for every utterance.
+        steps: Number of multiplicative steps by which the filter is fitted.
         breath: Frequency in Hz at which noise is as strong as the pulses in voiced speech.
 
     Raises:
