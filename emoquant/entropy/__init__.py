@@ -1,4 +1,4 @@
-"""How likely codes are: what a rate is measured and coded with."""
+"""Entropy models: probabilities of codes, by which rates are estimated and codes are coded."""
 
 from emoquant.entropy.autoregressive import AutoregressiveModel
 from emoquant.entropy.base import EntropyModel, Layout

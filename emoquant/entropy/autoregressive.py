@@ -11,14 +11,14 @@ from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout
 
 
 class AutoregressiveState:
-    """Where a search stands: rows times beams beside each other.
+    """Hold the model's state during a search, for ``N`` rows with ``W`` beams each.
 
     Attributes:
-        weights: Lambda weights of each row, ``(N, J)``.
+        weights: Weights of the lambda knots for each row, ``(N, J)``.
         codes: Codes of the earlier frames, nearest first, ``(N, M, P)``; -1 where there is none.
         cache: Keys and values of each layer, ``(2, N W, heads, position, size)``; None before the first position.
         token: Embedded input of the next position, ``(N W, H)``.
-        common: What lambda and earlier frames add to every input, ``(N, H)``.
+        common: Term of lambda and earlier frames that is added to every input, ``(N, H)``.
     """
 
     def __init__(self, weights: Tensor, codes: Tensor) -> None:
@@ -51,14 +51,14 @@ class _Layer(nn.Module):
 
 
 class AutoregressiveModel(EntropyModel):
-    """The study's kind of model: every code of a frame is predicted from all codes before it in the frame.
+    """Predict every code of a frame from all codes before it in the frame, by a causal transformer, as in the study.
 
     Args:
         layers: Transformer layers.
         width: Width of the hidden states.
         heads: Attention heads; must divide the width.
-        memory: Earlier frames whose embedded codes are added to every input; 0 for the study's frames on their own.
-        knots: Knots of the lambda axis; 1 for the study's model that is blind to lambda.
+        memory: Number of earlier frames whose embedded codes are added to every input; 0 in the study.
+        knots: Knots of the lambda axis; 1 for a model that does not depend on lambda, as in the study.
         layout: Layout to build for at once.
         low: Lambda over the variance of the features per dimension at the first knot.
         high: The same at the last knot; None to choose it in :meth:`build` for the layout
@@ -163,7 +163,7 @@ class AutoregressiveModel(EntropyModel):
             state.token = self.embedding[position, codes.flatten()] + self.place[position + 1] + common
 
     def end_frame(self, state: AutoregressiveState, codes: Tensor) -> None:
-        """Take the frame's codes as context of the next; see :meth:`EntropyModel.end_frame`."""
+        """Store the frame's codes as context of the next frame; see :meth:`EntropyModel.end_frame`."""
         if self.memory:
             state.codes = torch.cat([codes.unsqueeze(1), state.codes[:, :-1]], 1)
         self._begin(state)

@@ -1,4 +1,4 @@
-"""What every entropy model of codes offers: log-probabilities for training, an incremental state for the search."""
+"""Base class of entropy models: log-probabilities of codes for training, an incremental state for the search."""
 
 import math
 from abc import ABC, abstractmethod
@@ -17,12 +17,12 @@ LARGEST_RATIO = 600.0
 
 
 class Layout(NamedTuple):
-    """How the codes of a frame are laid out.
+    """Describe the order of the codes of a frame.
 
     Attributes:
-        coarse: Stages over all dimensions; they come first.
-        groups: Groups ``G``.
-        layers: Layers ``L`` of a group; the codes of a group lie together.
+        coarse: Number of stages over all dimensions; their codes come first.
+        groups: Number of groups ``G``.
+        layers: Number of layers ``L`` of a group; the codes of a group follow each other.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
         group_dim: Dimensions of a group, ``D / G``; those of 768 in 12 groups by default.
     """
@@ -50,10 +50,11 @@ class Layout(NamedTuple):
 
 
 def last_knot(layout: Layout) -> float:
-    """Return the largest lambda over variance at which the codes of a layout change much.
+    """Return the lambda (over the variance per dimension) beyond which the codes of a layout hardly change.
 
-    A codeword of a group of ``d`` dimensions saves more than one of fewer. With a coarse stage only its codes are left
-    beyond about ``d^2 / 128``: 2 for groups of 16 dimensions, 32 for 64, and not below 2. Without one it is 32.
+    - Without a coarse stage: 32.
+    - With a coarse stage and groups of ``d`` dimensions: ``d^2 / 128``, at least 2 (2 for 16 dimensions, 32 for 64).
+      Beyond it the groups' codes are all SKIP, as a codeword of fewer dimensions reduces the error by less.
 
     Example:
         >>> last_knot(Layout(1, 12, 3, 128, 16)), last_knot(Layout(1, 12, 3, 128, 64)), last_knot(Layout(0, 12, 3, 128))
@@ -63,16 +64,16 @@ def last_knot(layout: Layout) -> float:
 
 
 class LambdaBasis(nn.Module):
-    """Weights of a few knots on the axis of log lambda: piecewise linear interpolation, constant beyond the ends.
+    """Interpolate between knots on the axis of log lambda: piecewise linear, constant beyond the ends.
 
-    Lambda is taken relative to ``scale``, the variance of the features per dimension, so that a model does not depend
-    on the unit of the features.
+    Lambda is divided by ``scale``, the variance of the features per dimension, so that a model does not depend on the
+    unit of the features.
 
     Args:
-        knots: Knots ``J``; 1 makes everything that depends on the basis blind to lambda.
-        low: Lambda over scale at the first knot; also stands for lambda 0.
-        high: Lambda over scale at the last knot; beyond it equal codes cost the same at any lambda. None leaves it open
-            until :meth:`complete`.
+        knots: Number of knots ``J``; with 1 nothing depends on lambda.
+        low: Lambda over scale at the first knot; smaller lambdas, 0 included, are treated like this one.
+        high: Lambda over scale at the last knot; larger lambdas are treated like this one. None to choose it in
+            :meth:`complete`.
     """
 
     scale: Tensor
@@ -89,10 +90,10 @@ class LambdaBasis(nn.Module):
         return {"knots": self.knots, "low": self.low, "high": None if math.isnan(self.high) else self.high}
 
     def complete(self, layout: Layout) -> None:
-        """Choose the last knot for a layout where it is open, by :func:`last_knot`.
+        """Set the last knot by :func:`last_knot` for a layout, if it was left open.
 
         Raises:
-            ValueError: It is not above the first.
+            ValueError: The last knot is not above the first.
         """
         if math.isnan(self.high):
             self.high = last_knot(layout)
@@ -100,7 +101,7 @@ class LambdaBasis(nn.Module):
                 raise ValueError(f"the first knot at {self.low} is not below the last at {self.high}: give high")
 
     def forward(self, lmbda: Tensor) -> Tensor:
-        """Return the weights ``(N, J)`` float32 of Lagrange multipliers ``(N,)``; each row sums to 1."""
+        """Return the weights of the knots ``(N, J)`` float32 for Lagrange multipliers ``(N,)``; each row sums to 1."""
         if self.knots == 1:
             return torch.ones(len(lmbda), 1, device=lmbda.device)
         ratio = (lmbda.double() / self.scale.double()).clamp(self.low, self.high)
@@ -109,10 +110,10 @@ class LambdaBasis(nn.Module):
         return (1 - (place.unsqueeze(1) - grid).abs()).clamp(min=0).float()
 
     def skip_prior(self) -> Tensor:
-        """Return what the natural logarithm of the odds of SKIP may start from at each knot, ``(J,)``.
+        """Return initial log odds (natural) of SKIP at each knot, ``(J,)``, to start a training from.
 
-        The gain of a codeword falls short of its price in ever more frames as lambda grows, until SKIP is all but
-        certain; training alone takes long to learn that where no code but SKIP is seen.
+        As lambda grows, a codeword's gain is below its cost in more and more frames, until nearly all codes are SKIP.
+        Training alone would take long to learn that at knots where only SKIP occurs.
         """
         if self.knots == 1:
             return torch.zeros(1)
@@ -121,20 +122,21 @@ class LambdaBasis(nn.Module):
 
 
 class EntropyModel(nn.Module, ABC):
-    """Probabilities of the codes of a frame, position after position, ``q(z_p | z_<p, earlier frames, lambda)``.
+    """Model the probabilities of a frame's codes, position after position: ``q(z_p | z_<p, earlier frames, lambda)``.
 
-    A model is built for a layout after its construction (:meth:`build`), since the feature dimensions and with them the
-    quantizer are known only when data is there. The search walks over blocks: the coarse stages (if there are any) are
-    the first block, one position a step; the groups are the last. A ``parallel`` model codes one layer of all groups in
-    a step (groups are independent given the coarse codes and earlier frames); another codes one position a step.
+    The parameters are allocated after construction, by :meth:`build`, as the layout depends on the feature dimensions,
+    which are known only from the data. The search goes through a frame in blocks of steps. The coarse stages (if there
+    are any) are the first block, one position a step; the groups are the last block. A ``parallel`` model codes one
+    layer of all groups in a step (groups are independent given the coarse codes and earlier frames); any other codes
+    one position a step.
 
     Attributes:
-        memory: Earlier frames that the probabilities depend on; 0 for none.
+        memory: Number of earlier frames that the probabilities depend on; 0 for none.
         parallel: Whether the groups are coded in parallel.
         layout: The layout that it was built for.
-        basis: What lambda turns into.
-        carried: Attributes of a state that a frame hands to the next: tensors or lists of them. All else in a state is
-            either constant or set anew in every frame.
+        basis: Interpolation over lambda.
+        carried: Names of the attributes of a state that are passed from frame to frame: tensors or lists of them. All
+            other attributes are constant or set anew in every frame.
     """
 
     memory: int = 0
@@ -145,11 +147,11 @@ class EntropyModel(nn.Module, ABC):
 
     @abstractmethod
     def settings(self) -> dict[str, Any]:
-        """Return the constructor arguments that make a model of this shape again, as primitives."""
+        """Return the constructor arguments of a model of the same shape, as plain values."""
 
     @abstractmethod
     def build(self, layout: Layout) -> None:
-        """Allocate the parameters for a layout; nothing happens if that was done.
+        """Allocate the parameters for a layout, unless that was done before.
 
         Raises:
             ValueError: The model was built for another layout.
@@ -161,8 +163,8 @@ class EntropyModel(nn.Module, ABC):
 
         Args:
             codes: Codes of frames, ``(N, P)`` int64 in ``[0, K]``.
-            previous: Codes of the :attr:`memory` frames before each, nearest first, ``(N, memory, P)``; -1 where an
-                utterance has not begun.
+            previous: Codes of the :attr:`memory` frames before each, nearest first, ``(N, memory, P)``; -1 before the
+                beginning of an utterance.
             lmbda: Lagrange multiplier that each frame was coded at, ``(N,)``.
         """
 
@@ -172,7 +174,7 @@ class EntropyModel(nn.Module, ABC):
 
         Args:
             lmbda: Lagrange multiplier of each row, ``(N,)``.
-            width: Beams ``W`` that the search will keep.
+            width: Number of beams ``W`` that the search keeps.
         """
 
     @abstractmethod
@@ -197,32 +199,32 @@ class EntropyModel(nn.Module, ABC):
         codes: Tensor,
         parents: Tensor | None,
     ) -> None:
-        """Tell the state what a step chose.
+        """Update the state with the codes that were chosen in a step.
 
         Args:
             state: The state; changed in place.
             block: Block of the step.
             step: Step in the block.
             codes: Chosen codes, ``(S, N, W)`` int64.
-            parents: Beam that each chosen code continues, ``(S, N, W)`` int64; None where every beam continues itself.
+            parents: Beam that each chosen code continues, ``(S, N, W)`` int64; None if every beam continues itself.
         """
 
     @abstractmethod
     def end_frame(self, state: Any, codes: Tensor) -> None:  # noqa: ANN401 - each model has its own state
-        """Tell the state the codes ``(N, P)`` that the frame ended with, and begin the next frame."""
+        """Update the state with the final codes ``(N, P)`` of the frame, and begin the next frame."""
 
     @abstractmethod
     def select(self, state: Any, rows: Tensor | slice) -> Any:  # noqa: ANN401 - each model has its own state
         """Return the state of some rows, before the first :meth:`advance` of a frame.
 
         Args:
-            state: The state; left as it is.
-            rows: Rows of the state in the order of the new one, int64 (a row may be missing or come more than once),
-                or a slice of them, which copies nothing.
+            state: The state; it is not changed.
+            rows: Indices of rows, int64, in the order of the new state (rows may be left out or repeated), or a slice,
+                which copies nothing.
         """
 
     def resume(self, state: Any) -> None:  # noqa: ANN401 - each model has its own state
-        """Begin the next frame from what the :attr:`carried` attributes of the state hold."""
+        """Begin the next frame from the :attr:`carried` attributes of the state."""
 
     def bits(self, codes: Tensor, previous: Tensor, lmbda: Tensor) -> Tensor:
         """Return the bits of every code, ``-log2 q``, ``(N, P)`` float32; arguments as in :meth:`forward`."""
@@ -242,7 +244,7 @@ class EntropyModel(nn.Module, ABC):
 
 
 def distinct_lambdas(lmbda: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the distinct lambdas, at least :data:`MINIMUM_ROWS` (the first repeated), and the place of each."""
+    """Return the distinct lambdas, filled up to :data:`MINIMUM_ROWS` by the first, and the index of each row's one."""
     distinct, index = lmbda.unique(return_inverse=True)
     return torch.cat([distinct, distinct[:1].expand(max(0, MINIMUM_ROWS - len(distinct)))]), index
 
@@ -252,7 +254,7 @@ def frames_before(codes: Tensor, memory: int) -> Tensor:
 
     Args:
         codes: Codes, ``(B, T, P)``.
-        memory: How many frames ``M``.
+        memory: Number of frames ``M``.
 
     Returns:
         ``(B, T, M, P)``, -1 before the first frame.

@@ -2,10 +2,10 @@
 
 The coder is constriction's range coder (Bamler, *Understanding entropy coding with asymmetric numeral systems*, 2022)
 with 24-bit probabilities; the symbol weights come from an :class:`~emoquant.entropy.integer.IntegerTwin`, which makes
-them equal on both sides (its docstring states the guarantee). Every utterance is a stream of its own, so that its bytes
-do not depend on what is coded beside it; the model's steps are computed for all utterances of a call at once.
+them equal on both sides (its docstring states the guarantee). Every utterance is a separate stream, so that its bytes
+do not depend on other utterances; the model's steps are computed for all utterances of a call at once.
 
-:func:`~emoquant.entropy.folding.integer_twin` makes the twin and says which entropy models have one.
+:func:`~emoquant.entropy.folding.integer_twin` makes the integer version of an entropy model, if it has one.
 """
 
 from collections.abc import Sequence
@@ -25,14 +25,14 @@ CHUNK = 128
 
 
 class BitstreamError(ValueError):
-    """Bytes that this codec did not write: foreign, truncated, damaged, or of another codec."""
+    """Report bytes that this codec did not write: of another format or codec, truncated or damaged."""
 
 
 def encode(twin: IntegerTwin, codes: Sequence[NDArray[np.integer]], lmbdas: Sequence[float]) -> list[bytes]:
-    """Return the coded bytes of each utterance.
+    """Encode the codes of each utterance to bytes.
 
     Args:
-        twin: The context model.
+        twin: The entropy model in integers.
         codes: Codes of each utterance, ``(T, P)`` in ``[0, V)``.
         lmbdas: Lambda that each utterance was searched at.
 
@@ -93,10 +93,10 @@ def _finish(coder: Any) -> bytes:  # noqa: ANN401 - constriction's classes are n
 def decode(
     twin: IntegerTwin, payloads: Sequence[bytes], frames: Sequence[int], lmbdas: Sequence[float]
 ) -> list[NDArray[np.int16]]:
-    """Return the codes ``(T, P)`` of each utterance, exactly those that were encoded.
+    """Decode the bytes of each utterance to exactly the codes ``(T, P)`` that were encoded.
 
     Args:
-        twin: The context model; its digest must be the encoder's.
+        twin: The entropy model in integers; its digest must be that of the encoder's.
         payloads: What :func:`encode` returned.
         frames: Frames of each utterance.
         lmbdas: Lambda of each utterance.

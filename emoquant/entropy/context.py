@@ -1,4 +1,4 @@
-"""Look-ups of the light model in a search: what earlier frames add to its streams, and its terms of lambda."""
+"""Look-ups of the light model in a search: terms of earlier frames' codes and terms of lambda."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,7 +9,7 @@ from torch.nn import functional
 
 
 class Stream(NamedTuple):
-    """Embeddings of earlier frames' codes in one block of the light model.
+    """Hold the embeddings of earlier frames' codes in one block of the light model.
 
     Attributes:
         own: Embeddings of the codes of a stream itself, ``(M, S, L, V + 1, H)``.
@@ -21,7 +21,7 @@ class Stream(NamedTuple):
 
 
 class FrameContext:
-    """Sums the embeddings of earlier frames' codes for every stream of every block, by one look-up for all of them.
+    """Sum the embeddings of earlier frames' codes for every stream of every block, in one look-up.
 
     The sums are those of ``StreamBlock.context`` to the last bit on a CPU.
 
@@ -66,10 +66,10 @@ class FrameContext:
 
 
 class LambdaTerms:
-    """Terms of lambda of every row, expanded from those of the distinct lambdas when a step first asks for them.
+    """Give the terms of lambda of every row, expanded from those of the distinct lambdas at a step's first use.
 
     Args:
-        index: Place of each row's lambda among the distinct ones, ``(N,)``.
+        index: Index of each row's lambda among the distinct ones, ``(N,)``.
         tables: Terms of each block at the distinct lambdas, ``(S, L, U, X)``.
     """
 

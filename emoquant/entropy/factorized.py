@@ -10,14 +10,14 @@ from emoquant.entropy.base import EntropyModel, LambdaBasis, Layout, distinct_la
 
 
 class FactorizedState:
-    """Bits of every code at every row's lambda: logits ``(P, U, V)`` of the distinct lambdas and each row's index."""
+    """Hold the logits at the distinct lambdas, ``(P, U, V)``, and the index of each row's lambda among them."""
 
     def __init__(self, index: Tensor, logits: Tensor) -> None:
         self.index, self.table = index, logits
 
 
 class FactorizedModel(EntropyModel):
-    """A histogram per code position, piecewise linear in log lambda: the baseline.
+    """Model codes by one histogram per code position, piecewise linear in log lambda: the baseline without context.
 
     Args:
         knots: Knots of the lambda axis; 1 for one histogram at all lambdas.
@@ -69,10 +69,10 @@ class FactorizedModel(EntropyModel):
         return table.index_select(1, state.index).unsqueeze(2)
 
     def advance(self, state: FactorizedState, block: int, step: int, codes: Tensor, parents: Tensor | None) -> None:
-        """Nothing to remember; see :meth:`EntropyModel.advance`."""
+        """Do nothing, as there is no context; see :meth:`EntropyModel.advance`."""
 
     def end_frame(self, state: FactorizedState, codes: Tensor) -> None:
-        """Nothing to remember; see :meth:`EntropyModel.end_frame`."""
+        """Do nothing, as there is no context; see :meth:`EntropyModel.end_frame`."""
 
     def select(self, state: FactorizedState, rows: Tensor | slice) -> FactorizedState:
         """Return the state of some rows; see :meth:`EntropyModel.select`."""
@@ -81,10 +81,10 @@ class FactorizedModel(EntropyModel):
 
 @torch.no_grad()
 def gate(layout: Layout, skip: float = 0.7) -> FactorizedModel:
-    """Return a model that knows only SKIP and not SKIP: a search with it skips what gains too little.
+    """Return a model with a fixed probability of SKIP and equally likely codewords.
 
-    All codewords of a position are equally likely, so that the codeword chosen is the nearest one, and SKIP is chosen
-    where the nearest gains less than a share of lambda.
+    A search with it chooses the nearest codeword, or SKIP if the nearest one reduces the squared error by less than
+    lambda times the difference of their bits.
 
     Args:
         layout: Layout of the codes.

@@ -1,4 +1,4 @@
-"""Fixed-point arithmetic of integer twins: exact on every platform, without a transcendental function at run time."""
+"""Fixed-point arithmetic of integer entropy models: exact on every platform, without transcendental functions."""
 
 import math
 from functools import cache
@@ -18,7 +18,7 @@ _OCTAVES = range(-20, 14)
 
 
 def lmbda_knots() -> list[float]:
-    """Return the lambdas at which the terms of lambda are tabulated: 0 and four an octave from 2^-20 to 2^14.
+    """Return the lambdas at which the terms of lambda are tabulated: 0, and four per octave from 2^-20 to 2^14.
 
     Example:
         >>> lmbda_knots()[:3], lmbda_knots()[-1]
@@ -28,7 +28,7 @@ def lmbda_knots() -> list[float]:
 
 
 def knot_position(lmbda: float) -> tuple[int, int]:
-    """Return the knot below a lambda and the way to the next one in 256ths, by exact operations only.
+    """Return the index of the knot below a lambda and the fraction of the way to the next, in 256ths, exactly.
 
     Example:
         >>> [lmbda_knots()[knot_position(x)[0]] for x in (0.0, 5.0, 5.5, 1e6)]
@@ -47,10 +47,10 @@ def knot_position(lmbda: float) -> tuple[int, int]:
 
 
 def fixed(table: Tensor, bits: int) -> Integers:
-    """Return numbers in units of ``2 ** -bits``, rounded.
+    """Convert numbers to fixed point: rounded multiples of ``2 ** -bits``.
 
     Raises:
-        ValueError: A number is not finite or not below 2^30 units.
+        ValueError: A number is not finite, or its absolute value is not below 2^30 units.
     """
     scaled = np.rint(table.detach().double().cpu().numpy() * float(1 << bits))
     if not (np.abs(scaled) < 2**30).all():

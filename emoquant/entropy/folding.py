@@ -1,4 +1,4 @@
-"""Entropy models as tables that are indexed by codes, from which integer twins are made."""
+"""Conversion of entropy models into tables indexed by codes, from which integer versions are made."""
 
 import math
 from collections.abc import Sequence
@@ -14,10 +14,10 @@ from emoquant.entropy.light import LightModel, StreamBlock
 
 
 def integer_twin(model: EntropyModel) -> IntegerTwin:
-    """Return the integer twin of an entropy model, which can write real bits.
+    """Return the integer version of an entropy model, by which files are coded.
 
     Raises:
-        ValueError: The model has no twin, so that its rate is an estimate only, or its weights are too large for one.
+        ValueError: The model has no integer version, so that its rate is only estimated, or too large weights.
     """
     unit = lmbda_unit(model)
     lmbdas = [knot * unit for knot in lmbda_knots()]
@@ -32,7 +32,7 @@ def integer_twin(model: EntropyModel) -> IntegerTwin:
 
 
 def lmbda_unit(model: EntropyModel) -> float:
-    """Return the power of two that lambdas are tabulated in: 1 unless the model's range does not fit the table then."""
+    """Return the unit of the tabulated lambdas, a power of two: 1 if the model's range of lambda fits the table."""
     basis, (_, first, *_, last) = model.basis, lmbda_knots()
     low, high = basis.low * float(basis.scale), basis.high * float(basis.scale)
     if basis.knots == 1 or first <= low <= high <= last:
@@ -41,7 +41,7 @@ def lmbda_unit(model: EntropyModel) -> float:
 
 
 def fold_light(model: LightModel, lmbdas: Sequence[float]) -> list[FoldedBlock]:
-    """Return the tables of a light model, the terms of lambda at ``lmbdas``."""
+    """Return the tables of a light model, with the terms of lambda tabulated at ``lmbdas``."""
     weights = model.basis(torch.tensor(lmbdas, dtype=torch.float64, device=model.basis.scale.device)).double().cpu()
     blocks, first = [], 0
     for block in model.blocks:
@@ -64,7 +64,7 @@ def fold_light(model: LightModel, lmbdas: Sequence[float]) -> list[FoldedBlock]:
 
 
 def fold_factorized(model: FactorizedModel, lmbdas: Sequence[float]) -> list[FoldedBlock]:
-    """Return the tables of a histogram, the terms of lambda at ``lmbdas``; its hidden layer is empty."""
+    """Return the tables of a factorized model, tabulated at ``lmbdas``; its hidden layer is empty."""
     weights = model.basis(torch.tensor(lmbdas, dtype=torch.float64, device=model.basis.scale.device)).double().cpu()
     bias = torch.einsum("uj,jpv->upv", weights, _table(model.bias)).unsqueeze(2)  # a stream of one step a position
     positions, symbols = bias.shape[1], bias.shape[3]

@@ -1,4 +1,4 @@
-"""Integer twin of a context model: the same probabilities to the last bit, wherever they are computed.
+"""Integer version ("twin") of an entropy model: exactly the same probabilities wherever they are computed.
 
 A range coder needs the very same probabilities on both sides, and floating-point networks do not give them: the last
 bits change with the batch, the number of threads, the device and the library (Balle, Johnston and Minnen, *Integer
@@ -40,17 +40,18 @@ Codes = NDArray[np.int64]
 
 
 class FoldedBlock(NamedTuple):
-    """A part of a context model as tables in float64 on the CPU: ``S`` streams side by side, ``L`` steps one by one.
+    """Hold a block of an entropy model as tables in float64 on the CPU: ``S`` parallel streams of ``L`` steps.
 
-    Stream ``s`` holds the positions ``first + s L`` to ``first + (s + 1) L - 1``. ``M`` earlier frames are seen; their
-    code ``V`` means that there is no such frame. ``U`` lambdas are tabulated. ``H`` may be 0 (no context at all).
+    Stream ``s`` holds the positions ``first + s L`` to ``first + (s + 1) L - 1``. ``M`` earlier frames are used; code
+    ``V`` means that there is no such frame. ``U`` lambdas are tabulated. ``H`` may be 0 (no context). The tables of
+    codes are terms of a stream's hidden sum.
 
     Attributes:
         first: Position of the block's first code; all positions before it are coded in earlier blocks.
-        embedding: What a code adds to its own stream's hidden sum for the stream's later steps, ``(S, L, V, H)``.
-        own: What earlier frames' codes of a stream add to its hidden sum, ``(M, S, L, V + 1, H)``.
-        shared: What all codes of earlier frames add to the hidden sum of every stream, ``(M, P, V + 1, H)``.
-        before: What the codes before the block add to the hidden sum of each stream, ``(first, V, S, H)``.
+        embedding: Terms of a code for the later steps of its own stream, ``(S, L, V, H)``.
+        own: Terms of earlier frames' codes of the same stream, ``(M, S, L, V + 1, H)``.
+        shared: Terms of all codes of earlier frames, the same for every stream, ``(M, P, V + 1, H)``.
+        before: Terms of the frame's codes before the block, for each stream, ``(first, V, S, H)``.
         output: ``W``, ``(S, L, H, V)``, giving natural logarithms.
         hidden_bias: ``a``, ``(U, S, L, H)``.
         logit_bias: ``b``, ``(U, S, L, V)``, natural logarithms.
@@ -67,11 +68,11 @@ class FoldedBlock(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What a twin knows of a batch of ``B`` utterances on the way through their frames.
+    """Hold the context of ``B`` utterances while their frames are coded.
 
     Attributes:
         codes: Codes of this frame, then of the frames before it, nearest first, ``(B, 1 + M, P)``; ``V`` is no frame.
-        sums: Hidden sums of the streams of the block at hand, ``(B, S, H)`` in an array of the largest ``S``.
+        sums: Hidden sums of the current block's streams, ``(B, S, H)``, with the largest ``S`` of all blocks.
     """
 
     codes: Codes
@@ -79,11 +80,11 @@ class Context(NamedTuple):
 
 
 class IntegerTwin:
-    """Symbol weights of a context model in integer arithmetic.
+    """Compute the symbol weights of an entropy model in integer arithmetic.
 
     Args:
         blocks: The model as float tables, in the order of coding.
-        unit: What the lambdas of the tables are multiples of, a power of two.
+        unit: Unit of the tabulated lambdas, a power of two.
 
     Raises:
         ValueError: The weights are not finite or too large for exact sums, or the blocks do not fit each other.
@@ -91,8 +92,8 @@ class IntegerTwin:
     Attributes:
         positions: Codes of a frame ``P``.
         symbols: Codes of a position ``V``.
-        memory: Earlier frames ``M`` that the context reads.
-        steps: Positions that are coded together, step after step.
+        memory: Number of earlier frames ``M`` in the context.
+        steps: For each step the positions that are coded together in it.
         digest: SHA-256 over every table.
     """
 
@@ -112,7 +113,7 @@ class IntegerTwin:
         self.digest = digest.digest()
 
     def bias(self, lmbdas: Sequence[float]) -> "Bias":
-        """Return the terms that depend on lambda, for one utterance each."""
+        """Return the terms that depend on lambda, for the lambda of each utterance."""
         places = [knot_position(lmbda / self.unit) for lmbda in lmbdas]
         knots = np.array([knot for knot, _ in places], dtype=np.int64)
         share = np.array([share for _, share in places], dtype=np.int64)
@@ -130,9 +131,9 @@ class IntegerTwin:
         Steps of a frame come in order, each followed by :meth:`advance`.
 
         Args:
-            context: What is known of each utterance.
+            context: Context of each utterance.
             step: Index into :attr:`steps`.
-            bias: What :meth:`bias` gives, one row for each utterance or one row for all.
+            bias: Terms of lambda from :meth:`bias`, one row for each utterance or one row for all.
         """
         block, place = self._places[step]
         sums = context.sums[:, : block.streams]
@@ -147,7 +148,7 @@ class IntegerTwin:
         return exponentiate(logits)
 
     def advance(self, context: Context, step: int, codes: Codes) -> None:
-        """Put the codes ``(B, n)`` of a step into the context; after the last step the frame becomes the past."""
+        """Add the codes ``(B, n)`` of a step to the context; after the last step begin the next frame."""
         block, place = self._places[step]
         context.codes[:, 0, block.step_positions(step=place)] = codes
         if step + 1 == len(self.steps):
@@ -157,12 +158,12 @@ class IntegerTwin:
 
 
 class Bias(NamedTuple):
-    """Terms of lambda: for each block those of the hidden sums ``(B, S, L, H)`` and of the logits ``(B, S, L, V)``."""
+    """Hold the terms of lambda of each block: for hidden sums ``(B, S, L, H)`` and for logits ``(B, S, L, V)``."""
 
     blocks: list[tuple[Integers, Integers]]
 
     def rows(self, count: int) -> "Bias":
-        """Return those of the first utterances."""
+        """Return the terms of the first ``count`` utterances."""
         return Bias([(hidden[:count], logits[:count]) for hidden, logits in self.blocks])
 
 

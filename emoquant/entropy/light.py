@@ -13,18 +13,18 @@ from emoquant.entropy.context import FrameContext, LambdaTerms, Stream
 
 
 class LightState:
-    """Where a search stands: ``N`` rows, each at one lambda.
+    """Hold the model's state during a search, for ``N`` rows, each at one lambda.
 
     Attributes:
-        hidden: What lambda adds to the running sums, with the offsets, ``(S, N, H)`` a step.
-        bias: What lambda adds to the logits, ``(S, N, V)`` a step.
-        steps: Embeddings of the codes that each step of each block may choose, ``(S V, H)``.
-        slots: First row of each stream in them, ``(S, 1, 1)`` a block.
-        lookup: Sums of the embeddings of earlier frames; None without a memory.
-        codes: Codes of the earlier frames, nearest first, ``(N, M, P)``; ``V`` stands for "no frame".
-        contexts: What earlier frames add to each block's streams, ``(S, N, H)``.
-        total: Running sum of each stream of the block at hand, ``(S, N, W, H)``.
-        rough: What the coarse codes of the frame add to the groups' streams, ``(S, N, 1, H)``, or None.
+        hidden: Terms of lambda in the running sums, offsets included, ``(S, N, H)`` for each step.
+        bias: Terms of lambda in the logits, ``(S, N, V)`` for each step.
+        steps: For each step of each block the embeddings of its codes, ``(S V, H)``.
+        slots: Index of each stream's first row in them, ``(S, 1, 1)`` for each block.
+        lookup: Look-up of the terms of earlier frames; None without a memory.
+        codes: Codes of the earlier frames, nearest first, ``(N, M, P)``; ``V`` for no frame.
+        contexts: Terms of earlier frames in each block's streams, ``(S, N, H)``.
+        total: Running sum of each stream of the current block, ``(S, N, W, H)``.
+        rough: Terms of the frame's coarse codes in the groups' streams, ``(S, N, 1, H)``, or None.
     """
 
     def __init__(self, hidden: LambdaTerms, bias: LambdaTerms, steps: list[list[Tensor]], slots: list[Tensor]) -> None:
@@ -36,7 +36,7 @@ class LightState:
 
 
 class StreamBlock(nn.Module):
-    """``S`` independent streams of ``L`` positions: ``logits_p = W_p relu(s_p) + b_p(lambda)``.
+    """Model ``S`` independent streams of ``L`` positions: ``logits_p = W_p relu(s_p) + b_p(lambda)``.
 
     The running sum is ``s_p = context + c_p + e_p(lambda) + sum of E_q[z_q] over the stream's positions q before p``
     (NADE, Larochelle and Murray 2011), so that a step costs one product of ``H x V`` a stream.
@@ -59,10 +59,10 @@ class StreamBlock(nn.Module):
         self.bias = nn.Parameter(torch.zeros(knots, streams, steps, codes))
 
     def context(self, previous: Tensor, first: int) -> Tensor:
-        """Return what earlier frames add to each stream, ``(S, N, H)``.
+        """Return the terms of earlier frames in the running sum of each stream, ``(S, N, H)``.
 
         Args:
-            previous: Codes of earlier frames, ``(N, M, P)``, ``V`` where there is none.
+            previous: Codes of earlier frames, ``(N, M, P)``; ``V`` for no frame.
             first: Position of the block's first code.
         """
         rows, memory, positions = previous.shape
@@ -80,7 +80,7 @@ class StreamBlock(nn.Module):
         return own.view(rows, self.streams, width).transpose(0, 1) + together
 
     def teacher_forced(self, codes: Tensor, context: Tensor, weights: Tensor) -> Tensor:
-        """Return logits ``(N, S, L, V)`` of codes ``(N, S, L)``, contexts ``(S, N, H)``, lambda weights ``(N, J)``."""
+        """Return logits ``(N, S, L, V)`` from codes ``(N, S, L)``, contexts ``(S, N, H)``, knot weights ``(N, J)``."""
         width = self.output.shape[2]
         slot = torch.arange(self.streams * self.steps, device=codes.device).view(self.streams, self.steps)
         index = codes[..., :-1] + slot[:, :-1] * self.embedding.shape[2]
@@ -93,7 +93,9 @@ class StreamBlock(nn.Module):
 
 
 class LightModel(EntropyModel):
-    """The default entropy model: as good in bits as a transformer over the frame, orders of magnitude faster.
+    """Model the codes of a frame by a hidden layer over sums of code embeddings: the default entropy model.
+
+    Its rate is that of a transformer over the frame, at a fraction of the time.
 
     With the codes of the frame before as ``y`` and ``u`` running over the positions of one stream (a group in a
     parallel model, else all groups in sequence)::
@@ -101,14 +103,14 @@ class LightModel(EntropyModel):
         s_p      = c_p + e_p(lambda) + sum_{u < p} E_u[z_u] + sum_u F_u[y_u] + sum_q S_q[y_q] + sum_coarse R[z_coarse]
         logits_p = W_p relu(s_p) + b_p(lambda)
 
-    Everything is a sum of table rows of integer codes, one rectifier and one product, so that a twin in integers can
-    follow it exactly; no float reconstruction enters. ``e`` and ``b`` are piecewise linear in log lambda.
+    As it consists of table look-ups of integer codes, one rectifier and one product, it has an exact integer version;
+    no decoded features are used. ``e`` and ``b`` are piecewise linear in log lambda.
 
     Args:
         width: Hidden units ``H``; None to choose them in :meth:`build`: 64 up to 256 feature dimensions, 128 above.
-        memory: Earlier frames that it sees, 0 for none.
-        parallel: Code the groups in parallel, each given the earlier frames and the coarse codes.
-        knots: Knots of the lambda axis; 1 for a model that is blind to lambda.
+        memory: Number of earlier frames in the context, 0 for none.
+        parallel: Whether the groups are coded in parallel, each given the earlier frames and the coarse codes.
+        knots: Knots of the lambda axis; 1 for a model that does not depend on lambda.
         layout: Layout to build for at once.
         low: Lambda over the variance of the features per dimension at the first knot.
         high: The same at the last knot; None to choose it in :meth:`build` for the layout
@@ -266,7 +268,7 @@ class LightModel(EntropyModel):
         state.rough = chosen[:, :, :1] if step + 1 == self.layout.coarse else chosen
 
     def end_frame(self, state: LightState, codes: Tensor) -> None:
-        """Take the frame's codes as context of the next; see :meth:`EntropyModel.end_frame`."""
+        """Store the frame's codes as context of the next frame; see :meth:`EntropyModel.end_frame`."""
         if self.memory:
             newest = codes.unsqueeze(1)
             state.codes = newest if self.memory == 1 else torch.cat([newest, state.codes[:, :-1]], 1)

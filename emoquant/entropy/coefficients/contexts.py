@@ -1,4 +1,4 @@
-"""Contexts of coefficients: integer features of what is already coded, and the class that the network makes of them.
+"""Contexts of coefficients: integer features of those already coded, and the class that a network computes from them.
 
 Everything here is arithmetic of integers (those of the network are held in float32 and stay below 2^24, where it is
 exact), so that encoder and decoder agree on any machine. A row holds the coefficients of
@@ -39,16 +39,18 @@ ORDINARY, TIME_MEAN, FIRST_MEAN, NEXT_MEAN = 0, 1, 2, 3
 
 
 class Rows(NamedTuple):
-    """The rows of an utterance in the order of coding, ``R`` of them.
+    """Describe the ``R`` rows of an utterance in the order of coding.
 
     Attributes:
-        band: Row of the table of deviations, ``(R,)``.
-        offset: What is added to its logarithms, ``(R,)``.
-        before: Row of the same frequency in the block before (means: the frequency below), -1 if there is none.
-        below: Row of the frequency below in the same block (means: two frequencies below), -1 if there is none.
+        band: Index of the row's band in the table of log deviations, ``(R,)``.
+        offset: Offset that is added to these log deviations, ``(R,)``.
+        before: Index of the row of the same frequency in the block before (for means: of the next lower frequency),
+            -1 if there is none.
+        below: Index of the row of the next lower frequency in the same block (for means: of the one below that), -1 if
+            there is none.
         pitch: Logarithm of the frequency, ``(R,)``.
-        role: What the row is, ``(R,)``.
-        gain: Factor of the prediction from means before; 0 where there is none, ``(R,)`` float32.
+        role: Kind of the row: ``ORDINARY``, ``TIME_MEAN``, ``FIRST_MEAN`` or ``NEXT_MEAN``, ``(R,)``.
+        gain: Factor of the prediction from earlier means; 0 without prediction, ``(R,)`` float32.
         ends: Whether a search must decide after this row, ``(R,)``.
     """
 
@@ -63,25 +65,27 @@ class Rows(NamedTuple):
 
 
 class Scene(NamedTuple):
-    """What is known while the rows of an utterance are coded; arrays that are changed in place.
+    """Hold the state of the coder while the rows of an utterance are coded; the arrays are changed in place.
+
+    A *size* is the absolute value of a coefficient's index. The *current row* is the one that is being coded.
 
     Attributes:
-        counts: Coded coefficients of each row, ``(R,)``.
-        sizes: Sizes of each row, ``(R, N)`` int16.
-        column: For each component, faded sums of sizes and of expected sizes, ``(2, N)``.
-        total: The same over everything, ``(2,)``.
+        counts: Number of coded coefficients of each row, ``(R,)``.
+        sizes: Sizes of the coefficients of each row, ``(R, N)`` int16.
+        column: For each component, exponentially decaying sums of sizes and of expected sizes, ``(2, N)``.
+        total: The same sums over all components, ``(2,)``.
         chain: State of dependent quantization, ``(1,)``.
         means: The last two decoded means, in steps, ``(2, N)`` float32.
-        level: Logarithms of sigma/step of the row at hand, ``(N,)``.
-        expect: Expected sizes of the row at hand, ``(N,)``.
-        feature: Its static features that vary, ``(N, VARYING)``.
-        whole: Its static features that it shares, ``(STATIC - VARYING,)``.
-        base: What they and the biases add to the hidden units, ``(HIDDEN,)``.
-        static: What all of them add to the hidden units, ``(N, HIDDEN)``.
-        target: What is to be coded, in steps, ``(N,)`` float32.
-        ratios: Logarithm of sizes over expectations around each place of each row, ``(R, N)`` int16.
-        ratio: The same over each whole row, ``(R,)``.
-        sums: Room for running sums, ``(2, N + 1)``.
+        level: Logarithms of sigma/step of the current row, ``(N,)``.
+        expect: Expected sizes of the current row, ``(N,)``.
+        feature: Static features of the current row that differ between coefficients, ``(N, VARYING)``.
+        whole: Static features that all coefficients of the current row share, ``(STATIC - VARYING,)``.
+        base: Input of the hidden units from ``whole`` and the biases, ``(HIDDEN,)``.
+        static: Input of the hidden units from all static features, ``(N, HIDDEN)``.
+        target: Coefficients to be coded, after prediction, in steps, ``(N,)`` float32.
+        ratios: Log ratio of sizes to expected sizes around each coefficient of each row, ``(R, N)`` int16.
+        ratio: The same ratio over each whole row, ``(R,)``.
+        sums: Working memory for cumulative sums, ``(2, N + 1)``.
     """
 
     counts: Integers
@@ -103,10 +107,10 @@ class Scene(NamedTuple):
 
 
 def new_scene(counts: Integers, components: int) -> Scene:
-    """Return the state before the first row of an utterance.
+    """Return the state of the coder before the first row of an utterance.
 
     Args:
-        counts: Coded coefficients of each row, as of :func:`count_coded`.
+        counts: Number of coded coefficients of each row, from :func:`count_coded`.
         components: Coefficients of a row ``N``.
     """
     size = components
@@ -156,7 +160,7 @@ def _clamp(value: int) -> int:
 
 @lean(fastmath=EXACT)
 def open_row(model: Model, rows: Rows, levels: Integers, step: int, scene: Scene, k: int) -> int:
-    """Prepare the contexts of a row as far as they do not depend on the row itself; return its coded coefficients."""
+    """Compute the static features of row ``k`` from earlier rows; return its number of coded coefficients."""
     n, logs = scene.counts[k], model.logs
     if n == 0:
         return 0
@@ -219,7 +223,11 @@ def _open_whole(model: Model, rows: Rows, scene: Scene, k: int) -> None:
 
 @lean(fastmath=EXACT)
 def classify(model: Model, static: Floats, j: int, level: int, one: int, two: int, rest: int, ratio: int) -> int:
-    """Return the class of a coefficient from its static features and those of the path: logarithms and a ratio."""
+    """Return the class of coefficient ``j`` from its static features and four features of earlier sizes in the row.
+
+    These are the logarithms ``one``, ``two`` and ``rest`` of the preceding sizes, and ``ratio``, the log ratio of sizes
+    to expected sizes.
+    """
     hidden, output = model.hidden, model.output
     a, b, c, d = np.float32(one), np.float32(two), np.float32(rest), np.float32(ratio)
     found = np.float32(0)
@@ -234,7 +242,7 @@ def classify(model: Model, static: Floats, j: int, level: int, one: int, two: in
 
 @lean()
 def close_row(model: Model, scene: Scene, k: int) -> None:
-    """Take a finished row into the faded sums, and compare its sizes with what was expected of them."""
+    """Add finished row ``k`` to the decaying sums, and compute its ratios of sizes to expected sizes."""
     logs, sums, n, size = model.logs, scene.sums, scene.counts[k], scene.ratios.shape[1]
     for j in range(n):
         seen, known = np.int64(scene.sizes[k, j]) << 8, scene.expect[j]
@@ -254,7 +262,7 @@ def close_row(model: Model, scene: Scene, k: int) -> None:
 
 @lean()
 def low_of(number: int) -> int:
-    """Return how many low bits of a size are coded as they are, by the class."""
+    """Return how many low bits of a size are coded without a model (as raw bits) in a class."""
     return max(0, (number - LOW_BITS_FROM) >> 2)
 
 
@@ -272,7 +280,7 @@ def price(model: Model, table: int, low: int, size: int) -> float:
 
 @lean()
 def magnitude(model: Model, table: int, size: int) -> np.floating:
-    """Return what a size is decoded to, in steps."""
+    """Return the reconstruction of a size, in steps."""
     if size == 0:
         return np.float32(0)
     half = np.float32(0.5) if table >= 2 * CLASSES else np.float32(0)

@@ -1,8 +1,8 @@
-"""What the coder of coefficients knows: integer tables and a small integer network, the same on every machine.
+"""The model of the coefficient coder: integer tables and a small integer network, the same on every machine.
 
-A coefficient ``x`` of expected deviation ``sigma`` is coded as an index ``q`` on a grid of the width ``step``. Its size
-``|q|`` has a table of probabilities, chosen by a *class*: a quarter of an octave of the size that the context lets one
-expect. Signs are coded as they are. All logarithms are integers in units of 1/32 octave (:data:`OCTAVE`).
+A coefficient ``x`` of standard deviation ``sigma`` is coded as an index ``q`` on a grid of width ``step``. Its size
+``|q|`` is coded with a table of probabilities, chosen by its *class*: the size that the context predicts, in quarters
+of an octave. Signs are coded as raw bits. All logarithms are integers in units of 1/32 octave (:data:`OCTAVE`).
 """
 
 from collections.abc import Callable
@@ -48,13 +48,12 @@ LOGS, EXPECTED = 32_768, 96
 
 
 def lean(fastmath: set[str] | bool = False) -> Callable[[Function], Function]:
-    """Return the decorator of the compiled loops.
+    """Return the numba decorator of the compiled loops, without reference counting.
 
-    They make no arrays, so that numba need not count references to those that they are given, which took a third of
-    the time.
+    The loops allocate no arrays, so numba need not count references to their arguments, which took a third of the time.
 
     Args:
-        fastmath: What LLVM may take for granted of floating-point numbers.
+        fastmath: Flags of LLVM for assumptions about floating-point numbers.
     """
     options: dict[str, Any] = {"cache": True, "nogil": True, "fastmath": fastmath, "_nrt": False}
     found: Callable[[Function], Function] = njit(**options)
@@ -62,7 +61,7 @@ def lean(fastmath: set[str] | bool = False) -> Callable[[Function], Function]:
 
 
 class Model(NamedTuple):
-    """Tables of the coder.
+    """Hold the tables and the network of the coder.
 
     Attributes:
         hidden: Weights of the hidden units, integers in float32, ``(FEATURES, HIDDEN)``.
@@ -71,7 +70,7 @@ class Model(NamedTuple):
         constant: Bias of the output.
         cumulative: Cumulated frequencies of the symbols, ``(KINDS * CLASSES, SIZES + 2)``, from 0 to 2^PRECISION.
         prices: Bits of the symbols, ``(KINDS * CLASSES, SIZES + 1)``.
-        offsets: What reconstruction adds to a size, in steps, ``(KINDS * CLASSES, CENTROIDS)``.
+        offsets: Offsets that reconstruction adds to a size, in steps, ``(KINDS * CLASSES, CENTROIDS)``.
         expected: Mean size in 256ths by the logarithm of sigma/step in quarter octaves from -8, ``(EXPECTED,)``.
         logs: ``32 log2(1 + n)`` rounded down, ``(LOGS,)``.
     """
@@ -108,7 +107,7 @@ def log_table() -> Integers:
 
 
 def low_bits(kinds: int = KINDS) -> Integers:
-    """Return the low bits that are coded as they are, for every table, ``(kinds * CLASSES,)``."""
+    """Return the number of low bits that are coded as raw bits, for every table, ``(kinds * CLASSES,)``."""
     each = np.maximum(0, (np.arange(CLASSES) - LOW_BITS_FROM) // 4)
     return np.tile(each, kinds).astype(np.int32)
 
@@ -130,7 +129,7 @@ def frequencies(probabilities: NDArray[np.float64]) -> Longs:
 
 
 def laplace_tables() -> NDArray[np.float64]:
-    """Return probabilities of sizes for every table if coefficients were Laplacian, ``(KINDS, CLASSES, SIZES + 1)``."""
+    """Return initial tables: probabilities of sizes of Laplacian coefficients, ``(KINDS, CLASSES, SIZES + 1)``."""
     found = np.empty((KINDS, CLASSES, SIZES + 1))
     symbols = np.arange(SIZES + 2, dtype=np.float64)
     for number in range(CLASSES):
@@ -144,6 +143,6 @@ def laplace_tables() -> NDArray[np.float64]:
 
 
 def expected_sizes() -> Longs:
-    """Return a first table of mean sizes, :attr:`Model.expected`."""
+    """Return an initial table of mean sizes, see :attr:`Model.expected`."""
     ratio = 2.0 ** (np.arange(EXPECTED) / 4 - 8)
     return np.rint(256 * ratio * np.exp(-0.6 / ratio)).astype(np.int64)

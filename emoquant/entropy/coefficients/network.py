@@ -1,4 +1,4 @@
-"""The context network while it is learnt, and its integer form."""
+"""The context network in training, and its integer form."""
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from emoquant.entropy.coefficients.model import CENTRE, CLASSES, FEATURES, HIDDE
 
 
 class ContextNetwork(nn.Module):
-    """Expected size of a coefficient from its context, and the probabilities of sizes for every class of it.
+    """Predict the size of a coefficient from its context, and hold tables of size probabilities for every class.
 
-    ``log2 size = log2(sigma/step) + W2 clamp(W1 x + b1, 0, 32) + b2``; the features ``x`` are logarithms. Learning
-    takes probabilities between those of the two nearest classes, which gives the network a gradient; coding takes the
-    nearest class and tables that are counted.
+    ``log2 size = log2(sigma/step) + W2 clamp(W1 x + b1, 0, 32) + b2``; the features ``x`` are logarithms. In training
+    the probabilities are interpolated between the two nearest classes, which gives the network a gradient. Coding uses
+    the nearest class, and tables from counts.
 
     Attributes:
         logits: Learnt tables, ``(KINDS, CLASSES, SIZES + 1)``.
@@ -40,12 +40,12 @@ class ContextNetwork(nn.Module):
             self.output.bias.zero_()
 
     def bits(self, features: Tensor, kinds: Tensor, symbols: Tensor) -> Tensor:
-        """Return the bits of symbols, ``(n,)``.
+        """Return the bits of symbols, ``(n,)``, for training.
 
         Args:
-            features: In units of 1/32 octave, ``(n, FEATURES)`` int16.
-            kinds: Quantizer of each, ``(n,)`` int64.
-            symbols: Sizes, cut off at ``SIZES``, ``(n,)`` int64.
+            features: Context features in units of 1/32 octave, ``(n, FEATURES)`` int16.
+            kinds: Kind of quantizer of each, ``(n,)`` int64.
+            symbols: Sizes, limited to ``SIZES``, ``(n,)`` int64.
         """
         inputs = features.float() / OCTAVE
         found = inputs[:, 0] + self.output(self.hidden(inputs).clamp(0, 32))[:, 0]
@@ -57,10 +57,10 @@ class ContextNetwork(nn.Module):
         return -((1 - way) * low + way * high).gather(1, symbols.unsqueeze(1))[:, 0].clamp_min(1e-9).log2()
 
     def check(self) -> None:
-        """Check that the tables are ones that counting makes and the weights small enough (:meth:`integers`).
+        """Check that the tables are valid and the weights small enough for the integer form (:meth:`integers`).
 
         Raises:
-            ValueError: They are not.
+            ValueError: A table is out of range, or a weight is too large.
         """
         sizes, sums = self.expected, self.probabilities.sum(-1)
         wrong = (
@@ -74,7 +74,7 @@ class ContextNetwork(nn.Module):
 
     @torch.no_grad()
     def integers(self) -> Model:
-        """Return the integer form.
+        """Return the integer form of the network with its tables.
 
         Raises:
             ValueError: Weights are not finite or too large for sums that float32 holds exactly.

@@ -20,12 +20,12 @@ _LEAST, _CARRY = np.uint64(1 << 32), np.uint32(0xFFFFFFFF)
 
 
 class Decoder(NamedTuple):
-    """A decoder on its way through coded words.
+    """Hold the state of the range decoder.
 
     Attributes:
-        words: The coded words; zeros follow after them.
-        state: Lower end, width and point of the interval, ``(3,)`` uint64.
-        place: Words that were read, and 1 after an error, ``(2,)``.
+        words: The coded words; zeros are read after their end.
+        state: Lower end and width of the interval, and the coded point in it, ``(3,)`` uint64.
+        place: Number of words that were read; 1 after an error, else 0, ``(2,)``.
     """
 
     words: Words
@@ -34,7 +34,7 @@ class Decoder(NamedTuple):
 
 
 def new_decoder(payload: bytes) -> Decoder:
-    """Return a decoder of the bytes that :func:`encode` wrote."""
+    """Return a decoder for the bytes that :func:`encode` wrote."""
     words = np.frombuffer(payload + bytes(-len(payload) % 4 + 8), ">u4").astype(np.uint32)
     point = int(words[0]) << 32 | int(words[1])
     state = np.array([0, (1 << 64) - 1, point], np.uint64)
@@ -79,7 +79,7 @@ def _read_bits(decoder: Decoder, count: int | np.int64) -> np.int64:
 
 @lean()
 def read_size(decoder: Decoder, model: Model, table: int) -> np.int64:
-    """Return the next size; 0 and an error in ``decoder.place`` where no size fits the words."""
+    """Decode the next size; if no size fits the words, return 0 and note an error in ``decoder.place``."""
     cumulative = model.cumulative[table]
     wanted = _quantile(decoder)
     low, high = np.int64(0), np.int64(SIZES + 1)
@@ -103,7 +103,7 @@ def read_size(decoder: Decoder, model: Model, table: int) -> np.int64:
 
 @lean()
 def read_sign(decoder: Decoder) -> np.int64:
-    """Return whether the coefficient is negative."""
+    """Decode a sign: return whether the coefficient is negative."""
     return _read_bits(decoder, 1)
 
 
@@ -160,7 +160,7 @@ def _write(
 
 
 def encode(model: Model, indices: NDArray[np.int16], tables: NDArray[np.int16], counts: Integers) -> bytes:
-    """Return the fewest bytes that a decoder, which reads zeros after them, decodes as these indices.
+    """Encode indices to the shortest bytes that decode to them if zeros are read after their end.
 
     Args:
         model: The tables.

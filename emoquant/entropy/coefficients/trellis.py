@@ -52,15 +52,15 @@ SOURCE, PARITY = _sources()
 
 
 class Paths(NamedTuple):
-    """The best path to each state, one coefficient after the other.
+    """Hold the best path to each state of the trellis, for the Viterbi algorithm over coefficients.
 
     Attributes:
-        cost: Squared error plus lambda times bits, ``(8,)``; infinite where no path leads.
-        origin: State before each coefficient, by the state after it, ``(positions, 8)``.
-        choice: Size of each coefficient, likewise.
-        new_cost: Costs after the coefficient at hand, ``(8,)``.
-        recent: Last and last but one size, sum of the two before those, faded sum of sizes, ``(2, 8, 5)``: of this
-            coefficient and of the next in turns.
+        cost: Squared error plus lambda times bits of the best path to each state, ``(8,)``; infinite without a path.
+        origin: Previous state on the best path, for each coefficient and state after it, ``(positions, 8)``.
+        choice: Size of the coefficient on that path, likewise.
+        new_cost: Costs after the current coefficient, ``(8,)``.
+        recent: Features of each path, ``(2, 8, 5)``: the last size, the one before it, the sum of the two before
+            those, and a decaying sum of sizes; for the current coefficient and for the next, alternating.
     """
 
     cost: Costs
@@ -71,16 +71,16 @@ class Paths(NamedTuple):
 
 
 class Weights(NamedTuple):
-    """Least cost of the sizes of each parity, by table, as far as they are known for the coefficient at hand.
+    """Cache the best size of each parity for every table, for the current coefficient, and hold working memory.
 
     Attributes:
-        serial: For which coefficient each table was weighed last, ``(2 * CLASSES,)``.
-        cost: Squared error plus lambda times bits, ``(2 * CLASSES, 2)``.
-        size: The size that has it, likewise.
-        chosen: Row of these that each state takes, ``(8,)``.
-        line: Room for the sizes of a path, ``(positions,)``.
-        column: Room for :attr:`Scene.column` at the first open row.
-        total: Room for :attr:`Scene.total` there.
+        serial: Number of the coefficient that each table's entry was computed for, ``(2 * CLASSES,)``.
+        cost: Least squared error plus lambda times bits over the sizes of each parity, ``(2 * CLASSES, 2)``.
+        size: The size with that cost, likewise.
+        chosen: Index of the entry that each state uses, ``(8,)``.
+        line: Working memory for the sizes of a path, ``(positions,)``.
+        column: Copy of :attr:`Scene.column` at the first undecided row.
+        total: Copy of :attr:`Scene.total` there.
     """
 
     serial: Longs
@@ -93,7 +93,7 @@ class Weights(NamedTuple):
 
 
 def new_room(components: int) -> tuple[Paths, Weights]:
-    """Return room for a search over rows of so many coefficients."""
+    """Allocate the working memory of a search over rows of ``components`` coefficients."""
     positions, tables = DECIDE + components, 2 * CLASSES
     paths = Paths(
         np.zeros(8),
@@ -204,11 +204,11 @@ def search(
     output: Output,
     room: tuple[Paths, Weights],
 ) -> None:
-    """Choose the sizes of all rows and fill in ``output``; arguments as of :func:`walk`, ``setting.source`` is GIVEN.
+    """Choose the sizes of all rows by the Viterbi algorithm and fill in ``output``.
 
-    Later rows see the sizes of the best path so far. At the end of a block of the stream form, and whenever
-    :data:`DECIDE` coefficients are open, the best path is taken and the rest given up. ``room`` is what
-    :func:`new_room` gives.
+    Contexts of later rows use the sizes of the best path so far. At the end of a block of the stream form, and as soon
+    as :data:`DECIDE` coefficients are undecided, the sizes of the best path are fixed and all other paths are dropped.
+    Arguments are those of :func:`walk`, with ``setting.source`` GIVEN and ``room`` from :func:`new_room`.
     """
     paths, weights = room
     line, first, open_count = weights.line, 0, 0

@@ -1,4 +1,4 @@
-"""One pass over the rows of an utterance in the order of coding: replay, decode, or choose one size after another."""
+"""One pass over the rows of an utterance in the order of coding, to replay, decode or choose the indices."""
 
 from typing import NamedTuple
 
@@ -42,12 +42,12 @@ QUANTIZER = np.array([[0, 0, 1, 1, 0, 0, 0, 0], [0, 1, 0, 1, 0, 1, 0, 1]])
 
 
 class Setting(NamedTuple):
-    """How an utterance is coded.
+    """Hold the settings by which an utterance is coded.
 
     Attributes:
         step: Logarithm of the step, in units of 1/32 octave.
         states: 1 for a scalar quantizer, 4 or 8 states of dependent quantization.
-        source: Where indices come from.
+        source: Source of the indices: given, decoded or chosen.
         lmbda: Lambda in squared steps per bit.
     """
 
@@ -58,15 +58,15 @@ class Setting(NamedTuple):
 
 
 class Output(NamedTuple):
-    """What a pass fills in, row by row.
+    """Hold the result of a pass, filled in row by row.
 
     Attributes:
-        indices: ``(R, N)`` int16; read where they are given.
-        tables: Table of each index, ``(R, N)`` int16.
-        decoded: What they are decoded to, in steps, predictions included, ``(R, N)`` float32.
+        indices: Indices of the coefficients, ``(R, N)`` int16; an input if they are given.
+        tables: Index of the table of each, ``(R, N)`` int16.
+        decoded: Reconstruction in steps, predictions included, ``(R, N)`` float32.
         bits: Bits of each row, ``(R,)``.
-        features: Context features of each coded coefficient, ``(n, FEATURES)`` int16; none where ``n`` is 0.
-        residual: Size before quantization minus the size without its offset, in steps, ``(n,)`` float32.
+        features: Context features of each coded coefficient, ``(n, FEATURES)`` int16; ``n`` is 0 if none are recorded.
+        residual: Size before quantization minus the reconstruction without offset, in steps, ``(n,)`` float32.
     """
 
     indices: NDArray[np.int16]
@@ -78,7 +78,7 @@ class Output(NamedTuple):
 
 
 def new_output(rows: int, components: int, recorded: int = 0, indices: NDArray[np.int16] | None = None) -> Output:
-    """Return room for the output of a pass; ``recorded`` coefficients have their features kept."""
+    """Allocate the output of a pass that records the features of ``recorded`` coefficients."""
     shape = (rows, components)
     return Output(
         np.zeros(shape, np.int16) if indices is None else indices,
@@ -92,7 +92,7 @@ def new_output(rows: int, components: int, recorded: int = 0, indices: NDArray[n
 
 @lean()
 def predict(rows: Rows, scene: Scene, memory: Floats, k: int, j: int) -> np.floating:
-    """Return what earlier means predict for a coefficient, in steps."""
+    """Return the prediction of coefficient ``j`` of row ``k`` from earlier means, in steps; 0 for other rows."""
     if rows.role[k] != NEXT_MEAN:
         return np.float32(0)
     return rows.gain[k] * (memory[0, j] * scene.means[0, j] + memory[1, j] * scene.means[1, j])
@@ -106,7 +106,7 @@ def next_state(states: int, state: int, size: int) -> int:
 
 @lean()
 def quantizer_of(states: int, state: int) -> int:
-    """Return which kind of table a state has: 0 for the scalar quantizer, 1 or 2 for dependent quantization."""
+    """Return the kind of table of a state: 0 for the scalar quantizer, 1 or 2 for dependent quantization."""
     return 0 if states == 1 else 1 + QUANTIZER[states >> 3, state]
 
 
@@ -167,23 +167,23 @@ def walk(
     first: int,
     last: int,
 ) -> int:
-    """Go through rows ``first`` to ``last`` and fill in ``output``.
+    """Replay, decode or choose the indices of rows ``first`` to ``last - 1`` and fill in ``output``.
 
     Args:
         model: The tables.
         rows: The rows of the utterance.
         levels: Logarithms of the deviations, ``(bands, N)``.
         memory: Weights of the last two means in the prediction of the next, ``(2, N)``.
-        setting: How the utterance is coded.
-        scene: What is known before row ``first``; afterwards, what is known before row ``last``.
-        decoder: The coded words; read only where indices are decoded.
-        values: Coefficients in steps, ``(R, N)``; read only where indices are chosen or features are kept.
-        output: What is filled in.
+        setting: Settings of the coding.
+        scene: State of the coder before row ``first``; afterwards that before row ``last``.
+        decoder: The decoder; used only if indices are decoded.
+        values: Coefficients in steps, ``(R, N)``; used only if indices are chosen or features are recorded.
+        output: The result; changed in place.
         first: First row.
         last: Row after the last one.
 
     Returns:
-        Coefficients whose features were kept.
+        Number of coefficients whose features were recorded.
     """
     logs, kept, states, most = model.logs, 0, setting.states, LOGS - 1
     for k in range(first, last):
