@@ -1,4 +1,4 @@
-"""Treatments of frame features at operating points."""
+"""Codecs of frame features, which are run at operating points such as lambdas."""
 
 from emoquant.codecs.archive import Archive, read_archive, write_archive
 from emoquant.codecs.base import STUDY_LAMBDAS, Codec

@@ -10,12 +10,12 @@ from emoquant.entropy.base import MINIMUM_ROWS, EntropyModel, distinct_lambdas
 
 
 class Prices(NamedTuple):
-    """Lambda times the bits of every coarse code.
+    """Hold the cost of every coarse code: lambda times its bits.
 
     Attributes:
-        place: Place of each row's lambda among the distinct ones, ``(N,)``.
-        first: In the first frame, ``(U, V)``.
-        after: After every other code, ``(U, V, V)``.
+        place: Index of each row's lambda among the ``U`` distinct ones, ``(N,)``.
+        first: Cost in the first frame, ``(U, V)``.
+        after: Cost after every code of the frame before, ``(U, V, V)``.
     """
 
     place: Tensor
@@ -24,11 +24,11 @@ class Prices(NamedTuple):
 
 
 def active_rows(lengths: Tensor, frames: int) -> list[int]:
-    """Return how many rows have not ended at each frame.
+    """Return the number of rows that have not ended, for each frame.
 
     Args:
         lengths: Frames of each row, ``(N,)``, in falling order.
-        frames: Frames that are asked for.
+        frames: Number of frames.
 
     Example:
         >>> active_rows(torch.tensor([4, 2, 2]), 4)
@@ -42,12 +42,13 @@ def active_rows(lengths: Tensor, frames: int) -> list[int]:
 def best_coarse_path(
     words: Tensor, entropy: EntropyModel, components: Tensor, lengths: Tensor, lmbda: Tensor, survivors: int
 ) -> Tensor:
-    """Return the codes ``(N, T)`` int64 of the first coarse stage that serve rows best without any other code.
+    """Return the sequence of coarse codes ``(N, T)`` int64 of least cost for each row, by the M-algorithm.
 
-    A path's cost is its squared error plus lambda times the bits of its coarse codes, every other position being SKIP
-    at no cost. Paths that come to the same code merge (Viterbi 1967), and of these the cheapest go on in each frame
-    (the M-algorithm, Anderson and Mohan 1984). Where the entropy model sees one frame back, the result is the best of
-    all paths if as many go on as there are codes; of older frames it takes the codes to be those of the frame before.
+    The cost of a path is its squared error plus lambda times the bits of its codes of the first coarse stage; all other
+    positions are SKIP at no cost. Of the paths that end in the same code only the best is kept (Viterbi 1967), and of
+    these the ``survivors`` best ones continue in each frame (the M-algorithm, Anderson and Mohan 1984). The result is
+    optimal if all ``V`` paths survive and the entropy model depends on one earlier frame. If it depends on more, older
+    frames are assumed to have the code of the frame before.
 
     Args:
         words: Codewords of the stage with SKIP, ``(V, D)``.
@@ -55,7 +56,7 @@ def best_coarse_path(
         components: Components of frames, ``(N, T, D)`` float32.
         lengths: Frames of each row, ``(N,)``; the rows must be in falling order of length.
         lmbda: Lagrange multiplier of each row, ``(N,)``.
-        survivors: Paths that go on, at most ``V``.
+        survivors: Number of paths that continue in each frame, at most ``V``.
     """
     count, frames = components.shape[:2]
     missing = max(0, MINIMUM_ROWS - count)

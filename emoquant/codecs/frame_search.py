@@ -11,7 +11,7 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 
 
 class FrameCodes(NamedTuple):
-    """One frame of ``N`` rows.
+    """Hold the search result of one frame of ``N`` rows.
 
     Attributes:
         codes: Chosen codes, ``(N, P)`` int64.
@@ -27,14 +27,14 @@ class FrameCodes(NamedTuple):
 
 
 class Tables(NamedTuple):
-    """Codewords of a block in the order of its steps.
+    """Hold the codewords of a block in the order of its steps.
 
     Attributes:
         words: Codewords with SKIP, ``(steps, S, V, d)``.
         twice: Twice the codewords, for the products of squared distances.
         norms: Their squared norms, ``(steps, S, 1, 1, V)``.
-        slots: First row of each stream among the codewords of a step, ``(S, 1, 1)``.
-        fresh: Steps between changes of what is coded: all of them, or ``L`` where groups follow each other.
+        slots: Index of each stream's first row among the codewords of a step, ``(S, 1, 1)``.
+        fresh: Number of steps that code the same residual: all of them, or ``L`` if the groups are coded one by one.
     """
 
     words: Tensor
@@ -45,12 +45,12 @@ class Tables(NamedTuple):
 
 
 class Greedy(NamedTuple):
-    """Choices of a greedy search in the order of its steps.
+    """Hold the choices of a greedy search in the order of its steps.
 
     Attributes:
         codes: Codes of each step, ``(S, N, 1)`` int64.
         words: Their codewords, ``(S, N, d)``.
-        logits: Logits they were chosen by, ``(P, N, V)``: the streams of a step lie together.
+        logits: Logits by which they were chosen, ``(P, N, V)``, step after step with all streams of a step.
     """
 
     codes: list[Tensor]
@@ -72,12 +72,12 @@ def _tables(quantizer: GroupedResidualVQ, parallel: bool) -> list[Tables]:
 
 
 class FrameSearch:
-    """Searches frames side by side, each given what its entropy model's state knows of the frames before.
+    """Search the codes of one frame of many rows in parallel, given the entropy model's state of earlier frames.
 
     Args:
         quantizer: An initialised quantizer.
         entropy: An entropy model built for the quantizer's layout.
-        beam: Paths kept from position to position (in a parallel model of each group); 1 for greedy search.
+        beam: Number of paths kept from position to position (in a parallel model for each group); 1 is greedy search.
     """
 
     def __init__(self, quantizer: GroupedResidualVQ, entropy: EntropyModel, beam: int) -> None:

@@ -1,4 +1,4 @@
-"""The step of a search from one frame to the next, and the same step recorded once and replayed."""
+"""The step of a search from one frame to the next, and its recording as a CUDA graph."""
 
 import math
 import warnings
@@ -15,7 +15,7 @@ LEAST_FRAMES = 16
 
 
 class FrameResult(NamedTuple):
-    """One frame of ``N`` rows.
+    """Hold the result of a step: one frame of ``N`` rows.
 
     Attributes:
         codes: Chosen codes, ``(N, P)`` int64.
@@ -31,16 +31,16 @@ class FrameResult(NamedTuple):
 
 
 class FrameStep:
-    """Searches the next frame of rows side by side; holds what goes on from frame to frame.
+    """Search the next frame of all rows, and hold the state that is passed from frame to frame.
 
-    Nothing in it depends on the values of tensors, so that a GPU can be given the whole step at once.
+    Its control flow does not depend on values of tensors, so that a whole step can be recorded as a CUDA graph.
 
     Args:
         search: The search of one frame.
         lmbda: Lagrange multiplier of each row, ``(N,)``.
 
     Attributes:
-        rows: Rows that are searched.
+        rows: Number of rows that are searched.
     """
 
     def __init__(self, search: FrameSearch, lmbda: Tensor) -> None:
@@ -50,7 +50,7 @@ class FrameStep:
         self.forecast = lmbda.new_zeros(self.rows, search.quantizer.dim)
 
     def narrow(self, rows: int) -> None:
-        """Go on with the first rows only."""
+        """Continue with the first ``rows`` rows only."""
         if rows < self.rows:
             self.state = self.search.entropy.select(self.state, slice(rows))
             self.forecast, self.weight, self.rows = self.forecast[:rows], self.weight[:, :rows], rows
@@ -71,7 +71,7 @@ class FrameStep:
         return FrameResult(chosen.codes, chosen.bits, restored, (target - restored).square().sum(-1))
 
     def carried(self) -> list[Tensor]:
-        """Return the tensors that this frame hands to the next."""
+        """Return the tensors of the state that is passed to the next frame."""
         found = [self.forecast]
         for name in self.search.entropy.carried:
             value = getattr(self.state, name)
@@ -79,7 +79,7 @@ class FrameStep:
         return found
 
     def carry(self, tensors: list[Tensor]) -> None:
-        """Go on from tensors of the shapes that :meth:`carried` gives."""
+        """Set the state that :meth:`carried` returns, from tensors of the same shapes."""
         self.forecast, *tensors = tensors
         for name in self.search.entropy.carried:
             value = getattr(self.state, name)
@@ -90,15 +90,15 @@ class FrameStep:
 
 
 class ReplayedStep:
-    """Runs a step as it is once, then records it, and replays the record for all further frames.
+    """Run a step once, then record it as a CUDA graph and replay the graph for all further frames.
 
-    A GPU takes a recorded step (a CUDA graph) in one call, where the host would otherwise launch a hundred kernels.
-    Rows that have ended are computed on until half of them have, then the step is recorded anew. Where the device
-    refuses to record it, a warning says so, and the step runs as it is.
+    A recorded step is one call of the host in place of about a hundred kernel launches. Rows that have ended are still
+    computed until they are half of all rows; then the step is recorded again without them. If the device cannot record
+    the step, a warning says so, and the step runs without recording.
 
     Args:
         step: The step.
-        record: Runs a function, recording it: see :func:`record_graph`.
+        record: Records a function, as :func:`record_graph` does.
     """
 
     def __init__(self, step: FrameStep, record: Callable[[Callable[[], FrameResult]], "Recording"]) -> None:
@@ -108,7 +108,7 @@ class ReplayedStep:
         self._inputs: list[Tensor] = []
 
     def narrow(self, rows: int) -> None:
-        """Go on with the first rows only, once these are half of them or less."""
+        """Continue with the first ``rows`` rows only, as soon as these are at most half of the recorded rows."""
         if 2 * rows <= self.rows:
             self.step.narrow(rows)
             self.rows, self._recording = rows, None
@@ -151,10 +151,10 @@ class ReplayedStep:
 
 
 class Recording(NamedTuple):
-    """A recorded function.
+    """Hold a recorded function.
 
     Attributes:
-        replay: Computes it again on what its inputs hold now.
+        replay: Computes the function again on the present values of its inputs.
         result: Its result, the same tensors after every replay.
     """
 
@@ -178,6 +178,6 @@ def record_graph(body: Callable[[], FrameResult]) -> Recording:
 
 
 def frame_step(search: FrameSearch, lmbda: Tensor, frames: int) -> FrameStep | ReplayedStep:
-    """Return the step of a search over ``frames`` frames: replayed on a CUDA device if that pays, else as it is."""
+    """Return the step of a search over ``frames`` frames: recorded on a CUDA device if that saves time, else plain."""
     step = FrameStep(search, lmbda)
     return ReplayedStep(step, record_graph) if lmbda.device.type == "cuda" and frames >= LEAST_FRAMES else step

@@ -1,4 +1,4 @@
-"""What a codec remembers of its making: the corpus, how far the training was, the file."""
+"""The training history of a codec: corpus, progress of the training, file."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -10,15 +10,15 @@ from emoquant.storage.origin import UNKNOWN, Origin
 
 
 class History(NamedTuple):
-    """The training of a codec, as its checkpoint tells it.
+    """Hold the training history of a codec, as stored in its checkpoint.
 
     Attributes:
         corpus: Name of the corpus, several joined by ``+``.
         utterances: Utterances of its training split; 0 if they are not known.
-        phase: What the last epoch trained: ``"codebooks"``, ``"gate"``, ``"search"``, or ``"contexts"`` of a transform
+        phase: Phase of the last epoch: ``"codebooks"``, ``"gate"``, ``"search"``, or ``"contexts"`` of a transform
             codec.
-        epoch: Epochs that are over.
-        epochs: Epochs that the training was to have; 0 if it counted steps.
+        epoch: Number of finished epochs.
+        epochs: Planned number of epochs; 0 if the training counted steps.
         emotions: Share of each emotion in the training, ``{"happy": 0.5, "sad": 0.5}``; empty if it is not known.
         seed: Seed of the training; None if it is not known.
     """
@@ -33,14 +33,14 @@ class History(NamedTuple):
 
     @property
     def finished(self) -> bool:
-        """Whether the training came to its end, as far as epochs can tell."""
+        """Whether all planned epochs are finished."""
         return self.epoch >= self.epochs
 
     def require_same(self, other: "History | None") -> None:
-        """Check that a training that goes on has the corpus and the emotions that it began with.
+        """Check that a continued training has the corpus and the emotions that it began with.
 
         Args:
-            other: The training as its checkpoint tells it; None is not checked.
+            other: History in the checkpoint; None is not checked.
 
         Raises:
             ValueError: The corpora or the shares of the emotions differ.
@@ -59,18 +59,18 @@ class History(NamedTuple):
             )
 
     def stored(self) -> dict[str, Any]:
-        """Return what a checkpoint holds of it: primitives only."""
+        """Return the history as plain values, for a checkpoint."""
         return {**self._asdict(), "emotions": dict(self.emotions)}
 
 
 class Source(NamedTuple):
-    """The file that a codec was loaded from.
+    """Describe the file that a codec was loaded from.
 
     Attributes:
-        checkpoint: Its path.
-        sha256: Its digest.
-        history: The training; None for checkpoints that tell nothing of it.
-        encoder: Encoder whose features it was trained on, also where the codec may be used on any.
+        checkpoint: Path of the file.
+        sha256: Digest of the file.
+        history: Training history; None for checkpoints without one.
+        encoder: Encoder whose features the codec was trained on, even if it may be used on others.
     """
 
     checkpoint: str
@@ -90,7 +90,7 @@ def shares_text(emotions: Mapping[str, float]) -> str:
 
 
 def read_history(stored: Any) -> History | None:  # noqa: ANN401 - whatever a file holds
-    """Return the training that a checkpoint tells of (:meth:`History.stored`), None if it tells nothing.
+    """Return the training history in a checkpoint (:meth:`History.stored`); None if it has none.
 
     Checkpoints of earlier versions hold no emotions and no seed.
 
@@ -117,7 +117,7 @@ def sources_of(module: nn.Module) -> list[tuple[str, Source]]:
     """Return name and source of every codec inside a module that was loaded from a file, each once.
 
     Args:
-        module: A codec, also one that is made of others, or whatever holds codecs.
+        module: A codec, which may be composed of others, or any module that contains codecs.
     """
     found = [(str(part.name), source) for part in module.modules() if (source := getattr(part, "source", None))]
     named = [(name, source) for name, source in found if isinstance(source, Source)]

@@ -12,7 +12,7 @@ def save_pretrained(codec: Codec, folder: str | Path) -> None:
 
     Args:
         codec: An :class:`~emoquant.codecs.ECVQ`, or a codec with :meth:`~emoquant.codecs.Codec.settings`.
-        folder: Folder to write into; made if it is not there.
+        folder: Folder to write into; it is created if it does not exist.
 
     Raises:
         ValueError: The codec has no settings.

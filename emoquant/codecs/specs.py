@@ -1,4 +1,4 @@
-"""Codecs as an evaluation's YAML names them, opened when the data stand.
+"""Specifications of codecs in an evaluation's YAML, from which codecs are loaded once the data are known.
 
 A spec is one of
 
@@ -29,11 +29,11 @@ _OLD_KEYS = {"checkpoint": "run", "name": "as"}
 
 
 class Place(NamedTuple):
-    """Where specs are opened.
+    """Hold the context in which specs are resolved.
 
     Attributes:
-        folder: Folder of the runs that bare names stand for.
-        points: Lambdas of every run that names none; None for the codec's own default.
+        folder: Folder of runs in which names of runs are looked up.
+        points: Lambdas for every spec of a run without ``points``; None for the codec's own default.
         allow_class: Modules and classes outside the project that a checkpoint may name.
     """
 
@@ -50,7 +50,7 @@ def expand(specs: Sequence[Spec], emotions: Sequence[str]) -> list[Spec]:
         emotions: Emotions of the data.
 
     Raises:
-        ValueError: A spec is no spec; the message says which.
+        ValueError: A spec is invalid; the message names it.
 
     Example:
         >>> expand([{"per_emotion": "codec_{emotion}", "without": ["sad"]}], ["happy", "sad"])
@@ -79,7 +79,7 @@ def _filled(value: Any, emotion: str) -> Any:  # noqa: ANN401 - any part of a sp
 
 
 def runs_named(value: Any) -> list[str]:  # noqa: ANN401 - specs, or a part of one
-    """Return the runs that expanded specs build on, each once, in their order.
+    """Return the names of the runs in expanded specs, each once, in their order.
 
     Example:
         >>> runs_named([{"class_path": "Greedy", "init_args": {"codec": {"run": "codec"}}}, {"run": "codec"}])
@@ -95,10 +95,10 @@ def runs_named(value: Any) -> list[str]:  # noqa: ANN401 - specs, or a part of o
 
 
 def require_runs(specs: Sequence[Spec], folder: str) -> None:
-    """Check that the runs that specs name are there, without opening them and before the data stand.
+    """Check that the runs that specs name exist, without loading them; the data need not be known.
 
     Args:
-        specs: Specs; those of every emotion of the data are not looked at.
+        specs: Specs; those with ``per_emotion`` are not checked.
         folder: Folder of the runs.
 
     Raises:
@@ -117,12 +117,12 @@ def require_runs(specs: Sequence[Spec], folder: str) -> None:
 
 
 def open_codecs(specs: Sequence[Spec], emotions: Sequence[str], place: Place) -> list[Codec]:
-    """Return the codecs of specs, frozen and on CPU.
+    """Load the codecs of specs, frozen and on CPU.
 
     Args:
         specs: Specs in the order of the tables.
         emotions: Emotions of the data.
-        place: Where they are opened.
+        place: Context in which they are resolved.
 
     Raises:
         FileNotFoundError: A run has no checkpoint.
@@ -137,7 +137,7 @@ def open_codecs(specs: Sequence[Spec], emotions: Sequence[str], place: Place) ->
 
 
 def open_codec(spec: Spec, place: Place) -> Codec:
-    """Return the codec of one spec; see :func:`open_codecs`."""
+    """Load the codec of one spec; see :func:`open_codecs`."""
     if isinstance(spec, Codec):
         return spec
     if isinstance(spec, str):

@@ -1,4 +1,4 @@
-"""Whether modules can be stored: asked before they are trained."""
+"""Checks, before a training, that its modules can be stored and loaded again."""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from emoquant.quantization.grvq import GroupedResidualVQ
 
 
 def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel | None) -> None:
-    """Check that modules, which need not be built yet, are of classes that a checkpoint can name.
+    """Check that the classes of modules can be named in a checkpoint; the modules need not be built yet.
 
     Raises:
         ValueError: See :func:`~emoquant.codecs.classes.require_class`.
@@ -25,10 +25,10 @@ def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel 
 
 
 def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None) -> None:
-    """Check that modules which were built come out of a checkpoint as they are, before they are trained.
+    """Check that built modules can be made again from their ``settings()`` with weights of the same shapes.
 
     Raises:
-        ValueError: A class with its ``settings()`` does not make weights of the same names and shapes.
+        ValueError: Class and ``settings()`` give weights of other names or shapes.
     """
     layout = layout_of(quantizer)
     builds: list[tuple[Any, Build]] = [(quantizer, None), (entropy, lambda model: model.build(layout))]

@@ -24,13 +24,13 @@ FINEST = 2.0**-11
 
 
 class Moments(NamedTuple):
-    """Sums over training utterances that the transform is fitted to; those of several processes add up.
+    """Hold sums over training utterances to which the transform is fitted; processes add up their sums.
 
     Attributes:
         products: Sums of products of the rows of each band, ``(BANDS, D, D)`` float64.
         counts: Rows of each band, ``(BANDS,)``.
-        lags: Products of the means of blocks of the stream form with those 0, 1 and 2 blocks later, ``(3, D, D)``.
-        pairs: Summands of each, ``(3,)``.
+        lags: Products of the blocks' means with those 0, 1 and 2 blocks later, in the stream form, ``(3, D, D)``.
+        pairs: Number of products in each sum, ``(3,)``.
         energy: Sum of squares of all rows, ``()``.
     """
 
@@ -42,26 +42,26 @@ class Moments(NamedTuple):
 
 
 def no_moments(dim: int) -> Moments:
-    """Return the moments of no utterance."""
+    """Return moments of zero, to which utterances are added."""
     zeros = torch.zeros(BANDS, dim, dim, dtype=torch.float64)
     return Moments(zeros, zeros[:, 0, 0].clone(), zeros[:3].clone(), zeros[:3, 0, 0].clone(), zeros[0, 0, 0].clone())
 
 
 class BandTransform(nn.Module):
-    """Frames to coefficients and back.
+    """Transform frames to coefficients and back: cosine transforms over time, then a rotation for each frequency band.
 
     Args:
         dim: Feature dimensions ``D``.
-        weighted: Whether errors are weighted: coefficients, deviations and variance are then those of weighted frames.
+        weighted: Whether errors are weighted; coefficients, deviations and variance are then of weighted frames.
 
     Attributes:
         mean: Training mean of the frames, ``(D,)``.
-        rotations: For each band, and for the means of the stream form, ``(BANDS + 1, D, D)``; columns are components.
+        rotations: Rotation of each band, and of the stream form's means, ``(BANDS + 1, D, D)``; columns are components.
         levels: Logarithms of the deviations of the components in 1/32 octaves, ``(LEVELS, D)`` int32.
         memory: Weights of the last two means of the stream form in the prediction of the next, ``(2, D)``.
         variance: Variance of the training frames per dimension.
-        weighting: How errors are weighted; None where all count alike.
-        ready: Whether it was fitted.
+        weighting: Weights of errors; None for the squared error.
+        ready: Whether the transform was fitted.
     """
 
     ready: Tensor
@@ -102,7 +102,7 @@ class BandTransform(nn.Module):
         return (_over_time(spectrum, form, back=True) + self.mean).view(shape)
 
     def errors(self, before: Tensor, after: Tensor, form: Form) -> Tensor:
-        """Return squared, weighted errors ``(O,)`` of codings ``(O, T, D)`` of frames ``(T, D)``."""
+        """Return the weighted squared errors ``(O,)`` of reconstructions ``(O, T, D)`` of frames ``(T, D)``."""
         if self.weighting is None:
             return (after - before).square().sum((1, 2))
         aim = self(before, form)
@@ -121,10 +121,10 @@ class BandTransform(nn.Module):
         return found
 
     def check(self) -> None:
-        """Check that it was fitted and that its tables are ones that :meth:`fit` makes.
+        """Check that the transform was fitted and that its tables are valid.
 
         Raises:
-            ValueError: They are not.
+            ValueError: It was not fitted, or a table is out of range.
         """
         if not bool(self.ready):
             raise ValueError("saved before its transform was fitted: train it for at least one epoch")
@@ -162,7 +162,7 @@ class BandTransform(nn.Module):
         """Set rotations, deviations, prediction and variance in closed form.
 
         Args:
-            moments: Of all training utterances, about :attr:`mean`.
+            moments: Moments of all training utterances about :attr:`mean`.
 
         Raises:
             ValueError: There are too few frames, or their variance is not positive and finite.
@@ -259,7 +259,7 @@ def cosines(size: int) -> Tensor:
 
 @lru_cache(maxsize=256)
 def mean_basis(lengths: tuple[int, ...]) -> Tensor:
-    """Return an orthonormal transform of blocks' means ``(blocks, blocks)`` whose first row is the time mean."""
+    """Return an orthonormal transform of blocks' means ``(blocks, blocks)`` whose first row gives the time mean."""
     weights = torch.tensor(lengths, dtype=torch.float64)
     basis = cosines(len(lengths)).clone()
     basis[0] = (weights / weights.sum()).sqrt()

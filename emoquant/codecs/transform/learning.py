@@ -1,4 +1,4 @@
-"""What a transform codec learns from: coefficients that its own search has coded, and counts of their sizes."""
+"""Training data of a transform codec's entropy coder: coefficients coded by its search, and counts of sizes."""
 
 import itertools
 from collections.abc import Sequence
@@ -33,14 +33,14 @@ PRIOR, OFFSET_PRIOR = 40.0, 50.0
 
 
 class Job(NamedTuple):
-    """An utterance to be coded for learning.
+    """Describe an utterance that is coded to train the entropy coder.
 
     Attributes:
-        coefficients: For its form, ``(T, D)``.
+        coefficients: Coefficients in the form of the job, ``(T, D)``.
         lmbda: Lambda, in squared feature units per bit.
         tables: Tables, form and states.
         level: Logarithm of the step.
-        seed: Seeds the choice of coefficients whose features are kept.
+        seed: Seed of the choice of coefficients whose features are recorded.
     """
 
     coefficients: Floats
@@ -51,11 +51,11 @@ class Job(NamedTuple):
 
 
 class Samples(NamedTuple):
-    """Coded coefficients.
+    """Hold a sample of coded coefficients with their contexts.
 
     Attributes:
         features: Context features, ``(n, FEATURES)`` int16.
-        kinds: Quantizer of each, ``(n,)`` int64.
+        kinds: Kind of quantizer of each, ``(n,)`` int64.
         symbols: Symbol of each, ``(n,)`` int64.
     """
 
@@ -65,14 +65,14 @@ class Samples(NamedTuple):
 
 
 class Counts(NamedTuple):
-    """Sums over coded coefficients, float64; those of several processes add up.
+    """Hold sums over coded coefficients, float64; processes add up their sums.
 
     Attributes:
         symbols: How often each symbol was coded, ``(KINDS, CLASSES, SIZES + 1)``.
         residuals: Sums of sizes before quantization minus after, by the size, ``(KINDS, CLASSES, CENTROIDS)``.
-        centroids: How many there were, of the same shape.
+        centroids: Number of summands of ``residuals``, of the same shape.
         sizes: Sums of sizes by sigma/step, ``(EXPECTED,)``.
-        levels: How many there were, ``(EXPECTED,)``.
+        levels: Number of summands of ``sizes``, ``(EXPECTED,)``.
     """
 
     symbols: Tensor
@@ -83,14 +83,14 @@ class Counts(NamedTuple):
 
 
 def no_counts() -> Counts:
-    """Return the counts of nothing."""
+    """Return counts of zero, to which coded coefficients are added."""
     shape = (KINDS, CLASSES, CENTROIDS)
     wide, narrow = torch.zeros(*shape[:2], SIZES + 1).double(), torch.zeros(EXPECTED).double()
     return Counts(wide, torch.zeros(shape).double(), torch.zeros(shape).double(), narrow, narrow.clone())
 
 
 def draw_jobs(codec: TransformCodec, utterances: Sequence[Tensor], random: np.random.Generator) -> list[Job]:
-    """Return jobs for utterances ``(T, D)``: each at :data:`PARTS` lambdas, with forms and states in turns."""
+    """Return jobs for utterances ``(T, D)``: each at :data:`PARTS` random lambdas, alternating forms and states."""
     variance, model = codec.variance, codec.tables()
     edges = np.linspace(*OCTAVES, PARTS + 1)
     jobs = []
@@ -105,7 +105,7 @@ def draw_jobs(codec: TransformCodec, utterances: Sequence[Tensor], random: np.ra
 
 
 def run_jobs(jobs: Sequence[Job], counts: Counts) -> Samples:
-    """Code utterances, add what is coded to the counts, and return a sample of the coefficients."""
+    """Code utterances, add their coefficients to the counts, and return a sample of the coefficients."""
     outputs = coder.in_parallel(_code, jobs)
     features, kinds, symbols = [], [], []
     for job, output in zip(jobs, outputs, strict=True):
@@ -155,7 +155,7 @@ def _add(
 
 @torch.no_grad()
 def take_counts(contexts: ContextNetwork, counts: Counts) -> None:
-    """Set tables, offsets and expected sizes of the coder from counts, and from what was learnt where they are few."""
+    """Set the coder's tables, offsets and expected sizes from counts, smoothed by the trained tables."""
     learnt = contexts.logits.softmax(-1).double().cpu()
     tables = counts.symbols + PRIOR * learnt
     tables = (tables / tables.sum(-1, keepdim=True)).clamp(min=1e-8)

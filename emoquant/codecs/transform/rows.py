@@ -1,4 +1,4 @@
-"""How an utterance is cut into blocks and its coefficients into rows, in one form for whole utterances or streams."""
+"""The division of an utterance into blocks, and of its coefficients into rows, for whole utterances and for streams."""
 
 from functools import lru_cache
 from typing import Literal, NamedTuple
@@ -24,14 +24,14 @@ LEVELS = BANDS + 2
 
 
 class Plan(NamedTuple):
-    """Blocks and rows of utterances of one length.
+    """Hold the blocks and rows of utterances of one length.
 
     Attributes:
         starts: First frame of each block, and the end of the last, ``(blocks + 1,)``.
-        stretches: First block of each stretch, and the end of the last.
-        order: For each row, its place among the frames: block by block, in each the frequencies from 0, ``(T,)``.
-        blocks: For each row, its block, ``(T,)``; -1 for the blocks' means in the whole form.
-        rows: What the coder must know of each row.
+        stretches: First block of each stretch of blocks, and the end of the last.
+        order: For each row its index among the coefficients, which are ordered by block and frequency, ``(T,)``.
+        blocks: For each row its block, ``(T,)``; -1 for the blocks' means in the whole form.
+        rows: Description of each row for the coder.
     """
 
     starts: Index
@@ -42,7 +42,7 @@ class Plan(NamedTuple):
 
 
 def band_of(numerator: Index, denominator: Index) -> Index:
-    """Return the band, from 1 on, of frequencies in cycles a frame."""
+    """Return the number of the band (from 1) of frequencies ``numerator / denominator`` in cycles a frame."""
     return np.asarray(1 + (numerator[:, None] << 20 > EDGES[:-1] * denominator[:, None]).sum(1))
 
 
@@ -57,7 +57,7 @@ def _division(frames: int, parts: int) -> Index:
 
 @lru_cache(maxsize=512)
 def plan(frames: int, form: Form) -> Plan:
-    """Return blocks and rows of an utterance.
+    """Return the blocks and rows of an utterance of a given length.
 
     Args:
         frames: Frames ``T``, at least 1.

@@ -1,4 +1,4 @@
-"""Errors that count for more in some directions: the metric that a transform codec is fitted to and searched in."""
+"""Weighted squared errors: the metric in which a transform codec is fitted and searched."""
 
 import torch
 from torch import Tensor, nn
@@ -8,11 +8,12 @@ LEAST_WEIGHT = 1e-6
 
 
 class Weighting(nn.Module):
-    """Matrices that errors are multiplied by before they are squared: of time means, and of what differs from them.
+    """Hold two matrices that errors are multiplied by before squaring: for time means, and for deviations from them.
 
     Attributes:
-        forth: Symmetric matrices, ``(2, D, D)``: of the time mean (in the stream form of blocks' means), of the rest.
-        back: Their inverses.
+        forth: Symmetric matrices, ``(2, D, D)``: for the time mean (in the stream form for blocks' means), and for the
+            deviations from it.
+        back: Inverses of these matrices.
     """
 
     forth: Tensor
