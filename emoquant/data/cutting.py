@@ -1,4 +1,4 @@
-"""Utterances cut to their speech, by level."""
+"""Trimming of utterances to their speech, by level."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +16,15 @@ _THREADS = 4
 
 
 def cut_to_speech(utterances: Sequence[Utterance], trim: float | None) -> UtteranceTable:
-    """Return the utterances with start and end where their speech begins and ends.
+    """Return the utterances with start and end set to where their speech begins and ends.
 
-    Every recording is read, about 3 ms each. What is cut counts from a given start to a given end. Recordings that
-    cannot be used stay as they are: whoever needs their samples says what is wrong. As the cut is in start and end,
-    features of cut and of whole recordings are never taken for each other.
+    Every recording is read, in about 3 ms. An utterance with a given start and end is cut within these. Recordings that
+    cannot be read are returned unchanged; reading their samples later raises the error. Features of cut and of whole
+    recordings are stored separately, as start and end are part of their key.
 
     Args:
         utterances: The utterances.
-        trim: How many dB below the loudest 20 ms speech ends (:func:`~emoquant.audio.trimming.speech_span`); None to
+        trim: Threshold of speech in dB below the loudest 20 ms (:func:`~emoquant.audio.trimming.speech_span`); None to
             cut nothing.
 
     Raises:

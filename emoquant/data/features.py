@@ -1,4 +1,4 @@
-"""Frame features and waveforms of a split, as batches are made of them."""
+"""Datasets of the frame features and of the waveforms of a split."""
 
 import hashlib
 from abc import ABC, abstractmethod
@@ -22,7 +22,7 @@ SAMPLE_RATE = 16_000
 
 
 class SplitDataset(Dataset[Any], ABC):
-    """The utterances of a split as a map from :class:`Rows` to a collated batch.
+    """Map :class:`~emoquant.data.sampling.Rows` to collated batches of a split's utterances.
 
     Attributes:
         utterances: The utterances of the split, a sequence; row ``i`` of a batch is ``utterances[i]``.
@@ -61,7 +61,7 @@ class SplitDataset(Dataset[Any], ABC):
 
 
 class FeatureDataset(SplitDataset):
-    """Frame features of a split, read from the feature store; see :class:`~emoquant.data.module.EmotionDataModule`.
+    """Read a split's frame features from the feature store; see :class:`~emoquant.data.module.EmotionDataModule`.
 
     Args:
         utterances: The utterances.
@@ -85,13 +85,13 @@ class FeatureDataset(SplitDataset):
         self._rows, self._store, self._votes = rows, store, votes
 
     def select(self, rows: np.ndarray) -> "FeatureDataset":
-        """Return the features of some rows, ``(M,)`` int64; rows of its batches count within them."""
+        """Return a dataset of some rows, ``(M,)`` int64; in its batches rows are numbered from 0 again."""
         labels = self.emotions[rows], self.speakers[rows], self._votes.select(rows)
         return FeatureDataset(self.utterances.select(rows), self._rows[rows], self._store, *labels)
 
     @property
     def content(self) -> bytes:
-        """Digest of the keys of all entries: it differs where features of the same names and lengths differ."""
+        """Digest of the keys of all entries, which tells features of different content apart."""
         return hashlib.sha256(self._store.index.keys(self._rows)).digest()
 
     def __getitem__(self, index: Rows) -> Batch:
@@ -105,15 +105,15 @@ class FeatureDataset(SplitDataset):
 
 
 class AudioDataset(SplitDataset):
-    """Waveforms of a split; see :class:`~emoquant.data.module.AudioDataModule`.
+    """Read a split's waveforms; see :class:`~emoquant.data.module.AudioDataModule`.
 
     Args:
         utterances: The utterances.
         lengths: Samples of each (after cropping), ``(N,)``.
         emotions: Their emotions.
         speakers: Their speakers.
-        crop: Most samples of an utterance; a longer one gives a random part of this length. None leaves them whole.
-        seed: Seeds the crops, together with epoch and row.
+        crop: Samples of an utterance at most; of a longer one a random part of that length. None crops nothing.
+        seed: Seed of the crops, together with epoch and row.
         in_memory: Whether decoded waveforms are kept, 4 bytes a sample, for the next epochs.
         sample_rate: Samples a second.
     """

@@ -1,4 +1,4 @@
-"""Folders of corpora: what must be there, listings, ids that must be unique, and texts in old encodings."""
+"""Helpers for folders of corpora: required folders, listings, checks of ids and counts, texts in old encodings."""
 
 import logging
 import os
@@ -15,15 +15,15 @@ _log = logging.getLogger(__name__)
 
 
 def required_folder(folder: Path, expected: str, source: str) -> Path:
-    """Return a folder that a corpus must have.
+    """Return a folder that a corpus must have, after checking that it exists.
 
     Args:
         folder: The folder.
-        expected: What lies in it, for the message.
-        source: Where the corpus comes from, for the message.
+        expected: Expected content of the folder, for the error message.
+        source: Where to get the corpus, for the error message.
 
     Raises:
-        FileNotFoundError: It is not there.
+        FileNotFoundError: The folder does not exist.
     """
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder}: no such folder; expected {expected}; {source}")
@@ -31,7 +31,7 @@ def required_folder(folder: Path, expected: str, source: str) -> Path:
 
 
 def audio_files(folder: Path, suffixes: Sequence[str] = (".wav", ".flac")) -> list[Path]:
-    """Return the audio files of a folder, sorted by name; files that begin with a dot are not among them."""
+    """Return the audio files of a folder, sorted by name, without files whose names begin with a dot."""
     with os.scandir(folder) as entries:
         names = sorted(entry.name for entry in entries if not entry.name.startswith("."))
     return [folder / name for name in names if name.lower().endswith(tuple(suffixes))]
@@ -43,7 +43,7 @@ def subfolders(folder: Path) -> list[Path]:
 
 
 def check_ids(corpus: str, utterances: Sequence[Utterance]) -> None:
-    """Check that no id occurs twice in a corpus, as it does with a copy, or one recording in two formats.
+    """Check that no id occurs twice in a corpus, as it would with a copy or with one recording in two formats.
 
     Args:
         corpus: Name of the corpus, for the message.
@@ -64,29 +64,30 @@ def check_ids(corpus: str, utterances: Sequence[Utterance]) -> None:
 
 
 def compare_count(place: object, found: int, published: int, what: str) -> None:
-    """Warn where a corpus has more or fewer files than were published.
+    """Warn if a corpus has more or fewer files than were published.
 
     Args:
         place: Folder of the corpus, for the message.
-        found: How many are there.
-        published: How many there should be.
-        what: What is counted.
+        found: Number of files that were found.
+        published: Number of files that were published.
+        what: Name of what is counted, for the message.
     """
     if found != published:
         _log.warning("%s: %d %s where %d were published; is the copy whole?", place, found, what, published)
 
 
 def read_text(path: Path, encoding: str = "cp1252", words: str = "") -> str:
-    """Return a text file whose encoding nobody wrote down.
+    """Return the content of a text file of unknown encoding.
 
-    UTF-8 and UTF-16 (with or without its mark) are recognised as such. Otherwise each line that is not UTF-8 is read in
-    GB 18030 where nothing but punctuation comes of it (an English text that was saved in China), else in the other
-    encoding. What cannot be read is replaced, with a warning that names the file.
+    - UTF-8 and UTF-16 (with or without byte order mark) are recognised.
+    - Otherwise a line that is not UTF-8 is read in GB 18030 if its other characters are only punctuation then (an
+      English text that was saved in China), else in ``encoding``.
+    - Bytes that cannot be decoded are replaced, with a warning that names the file.
 
     Args:
         path: The file.
-        encoding: The other encoding: ``"cp1252"`` of western languages, ``"gb18030"`` of Chinese.
-        words: Characters that GB 18030 may give beside punctuation.
+        encoding: Encoding of other lines: ``"cp1252"`` for western languages, ``"gb18030"`` for Chinese.
+        words: Characters beside punctuation that a line in GB 18030 may have.
 
     Raises:
         FileNotFoundError: There is no such file.

@@ -1,4 +1,4 @@
-"""The index of a feature store: which entry lies where, in arrays that stay small at a million utterances."""
+"""The index of a feature store: the location of every entry, in arrays that stay small for a million utterances."""
 
 import contextlib
 import hashlib
@@ -28,7 +28,7 @@ _SOURCE = np.dtype([("state", "u8"), ("digest", "u1", KEY_BYTES)])
 
 
 class Part(NamedTuple):
-    """The origin of an entry, for readers of the manifest: id, audio file, and the cut in seconds."""
+    """Describe the origin of an entry for people who read the manifest: id, audio file, start and end in seconds."""
 
     id: str
     path: str
@@ -37,9 +37,9 @@ class Part(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The digest (hex) of an audio file's content when it had this size and time of change (ns).
+    """Hold the digest (hex) of an audio file's content, with the file's size and time of change (ns) at that moment.
 
-    ``state`` is the hash of path, size and time (:func:`source_hash`), stored so that it need not be computed again.
+    ``state`` is the hash of path, size and time (:func:`source_hash`), stored to avoid computing it again.
     """
 
     path: str
@@ -50,15 +50,15 @@ class Source(NamedTuple):
 
 
 def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int = 16_000) -> bytes:
-    """Return the key of an entry: a digest of the audio file's content and of the settings of the cut.
+    """Return the key of an entry: a digest of the audio file's content, start, end and sampling rate.
 
     The key of a whole file at 16 kHz is the digest of its content.
 
     Args:
         digest: Digest of the file's content.
-        start: Where the part begins, in seconds.
-        end: Where it ends; None for the end of the file.
-        sample_rate: Samples a second that the encoder heard.
+        start: Start of the utterance in the file, in seconds.
+        end: End of the utterance, in seconds; None for the end of the file.
+        sample_rate: Sampling rate of the encoder's input, in Hz.
     """
     if not start and end is None and sample_rate == 16_000:
         return digest
@@ -66,7 +66,7 @@ def entry_key(digest: bytes, start: float, end: float | None, sample_rate: int =
 
 
 def source_hash(path: str, size: int, changed: int) -> int:
-    """Return a 64-bit hash of a state of an audio file: absolute path, size in bytes, time of change in ns."""
+    """Return a 64-bit hash of an audio file's absolute path, size in bytes and time of change in ns."""
     return int.from_bytes(_digest(f"{path}\0{size}\0{changed}".encode(), 8), "big")
 
 
@@ -75,16 +75,16 @@ def _digest(data: bytes, size: int) -> bytes:
 
 
 class Index:
-    """Entries sorted by key, and the contents of audio files sorted by their state.
+    """Look up entries by key, and digests of audio files by the hash of path, size and time of change.
 
     Args:
         lines: Lines of a manifest or of journals.
-        base: An index that the lines add to.
+        base: Index to which the lines are added.
 
     Attributes:
         entries: Entries, ``(N,)``, with the fields ``key``, ``shard`` (a number), ``offset`` (first byte in the shard),
-            ``frames`` (0 for an entry that was forgotten) and ``checksum`` (CRC-32 of its bytes).
-        shards: Sizes and times of change (ns) at which a shard was known to be sound, by its name.
+            ``frames`` (0 for a deleted entry) and ``checksum`` (CRC-32 of its bytes).
+        shards: Size and time of change (ns) of each shard when it was last checked, by its name.
     """
 
     entries: np.ndarray
@@ -116,7 +116,7 @@ class Index:
 
     @staticmethod
     def load(path: Path, stamp: tuple[int, int]) -> "Index | None":
-        """Return the index that was saved of a manifest of this size and time of change, None for another one.
+        """Return a saved index if it is of a manifest with this size and time of change, else None.
 
         Raises:
             ValueError: The file is damaged.
@@ -153,7 +153,7 @@ class Index:
         return int((self.entries["frames"] > 0).sum())
 
     def rows(self, keys: bytes) -> np.ndarray:
-        """Return the row of each of the keys, which follow each other, ``(N,)`` int64; -1 for one that is not there."""
+        """Return the row of each key, ``(N,)`` int64, -1 for a missing one; ``keys`` are concatenated."""
         wanted = np.frombuffer(keys, np.uint8).reshape(-1, KEY_BYTES)
         if not len(self._prefixes):
             return np.full(len(wanted), -1, np.int64)
@@ -163,7 +163,7 @@ class Index:
         return np.where(found, rows, -1)
 
     def digests(self, hashes: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return whether each state of a file is known, ``(N,)`` bool, and its content's digest, ``(N, 16)`` uint8."""
+        """Return whether each hash of a file's state is known, ``(N,)`` bool, and the digests, ``(N, 16)`` uint8."""
         wanted = np.asarray(hashes, np.uint64)
         if not len(self._sources):
             return np.zeros(len(wanted), bool), np.zeros((len(wanted), KEY_BYTES), np.uint8)
@@ -175,7 +175,7 @@ class Index:
         return self.entries["key"][row].tobytes()
 
     def keys(self, rows: np.ndarray) -> bytes:
-        """Return the keys of rows, ``(N,)`` int64, one after the other."""
+        """Return the concatenated keys of rows, ``(N,)`` int64."""
         return self.entries["key"][rows].tobytes()
 
     def shard(self, row: int) -> str:
@@ -183,7 +183,7 @@ class Index:
         return self._names[int(self.entries["shard"][row])]
 
     def rows_of(self, shard: str | None = None) -> np.ndarray:
-        """Return the rows of a shard, or of all of them, ``(N,)`` int64, without those forgotten."""
+        """Return the rows of a shard, or of all shards, ``(N,)`` int64, without deleted entries."""
         present = self.entries["frames"] > 0
         if shard is not None:
             numbers = [number for number, name in enumerate(self._names) if name == shard]
@@ -191,16 +191,16 @@ class Index:
         return np.flatnonzero(present)
 
     def forget(self, rows: np.ndarray) -> None:
-        """Mark entries as missing."""
+        """Mark entries as deleted."""
         self.entries["frames"][rows] = 0
 
     def release_sources(self) -> None:
-        """Free the states of audio files, 24 bytes each, once all utterances are found."""
+        """Free the memory of the digests of audio files, 24 bytes each, after all utterances were looked up."""
         self._sources = self._sources[:0].copy()
 
 
 def read_manifest(folder: Path) -> Index:
-    """Return the index of a store's manifest: from its binary copy, or from the manifest, which gets a copy if long."""
+    """Return the index of a store's manifest, read from its binary copy if that is valid, else from the manifest."""
     manifest, copy = folder / "manifest.jsonl", folder / "manifest.npz"
     if not manifest.exists():
         return Index()
@@ -218,7 +218,7 @@ def read_manifest(folder: Path) -> Index:
 
 
 def write_copy(folder: Path, index: Index) -> None:
-    """Write the binary copy of a manifest, if that is long; a store that cannot be written goes without."""
+    """Write the binary copy of a long manifest; do nothing for a short one or if the store cannot be written."""
     found = (folder / "manifest.jsonl").stat()
     if found.st_size > _LONG_MANIFEST:
         data = io.BytesIO()

@@ -1,4 +1,4 @@
-"""Writes the manifest of a folder of audio files, from what their names and folders say."""
+"""Writing of a manifest for a folder of audio files, with emotions and speakers from names of files and folders."""
 
 import csv
 import hashlib
@@ -28,17 +28,17 @@ _SHOWN = 3
 
 
 class ManifestSummary(NamedTuple):
-    """What is in a manifest that was written; ``print`` shows it.
+    """Summarise a manifest that was written; ``print`` shows the summary.
 
     Attributes:
         output: The CSV file.
         root: Folder that the paths in it are relative to.
         seconds: Length of all its files together.
-        speakers: Utterances of each speaker; empty where the names say none.
+        speakers: Utterances of each speaker; empty if the names contain no speakers.
         emotions: Utterances of each emotion, by canonical name.
         rates: Utterances of each sampling rate in Hz.
-        left_out: Files and folders that are not in it, by the reason.
-        unknown: Names that stand where an emotion was expected and are not known, with the number of files.
+        left_out: Files and folders that were left out, by the reason.
+        unknown: Unknown names in the place of an emotion, with the number of files.
     """
 
     output: Path

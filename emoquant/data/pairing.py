@@ -1,4 +1,4 @@
-"""References in pairs: every utterance beside another of the same speaker and of a chosen other emotion."""
+"""Pairs of references: every utterance with one of the same speaker and of a chosen other emotion."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,11 +17,11 @@ def partner_rows(
     names: Sequence[str],
     partners: Mapping[str, str] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return utterances and their partners: the same speaker, another emotion, the same place in the split's order.
+    """Return utterances and their partners: of the same speaker and another emotion, with the same number.
 
-    The utterances of a speaker and an emotion are numbered in the order of the split, and number ``k`` is paired with
-    number ``k`` of the partner's emotion (counted round where there are fewer): in corpora of parallel sentences that
-    is the same sentence.
+    The utterances of each speaker and emotion are numbered in the order of the split. Number ``k`` is paired with
+    number ``k`` of the partner's emotion, modulo their number. In corpora of parallel sentences that is the same
+    sentence.
 
     Args:
         emotions: Index of each utterance's emotion, ``(N,)``.
@@ -65,9 +65,9 @@ def partner_rows(
 
 
 class PairedDataset(SplitDataset):
-    """Utterances followed by their partners, both cut to the shorter one's frames.
+    """Give utterances concatenated with their partners, both cut to the frames of the shorter one.
 
-    Labels are those of the first. Rows count within the pairs.
+    Labels are those of the first utterance. Rows are numbers of pairs.
 
     Args:
         whole: The split.

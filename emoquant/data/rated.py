@@ -1,4 +1,4 @@
-"""Corpora whose listeners said how well an emotion is recognised, as votes."""
+"""Corpora with recognition rates by listeners, which are converted to votes."""
 
 import math
 from collections.abc import Sequence
@@ -10,18 +10,18 @@ from emoquant.storage.csv_files import read_csv
 
 
 class RatedCorpus(Corpus):
-    """Another corpus with votes from a column of recognition rates.
+    """Add votes to a corpus, from a table of recognition rates.
 
-    A rate says which share of the listeners heard the intended emotion, but not what the others heard: their votes go
-    to ``unknown``, which is none of a corpus's emotions. So the agreement on an utterance is its rate, and measures of
-    soft labels see only the part that is known.
+    A rate is the share of the listeners who recognised the intended emotion. The answers of the others are not known,
+    so their votes go to ``unknown``, which is none of a corpus's emotions. The agreement on an utterance is then its
+    rate, and measures of votes use only the votes for the intended emotion.
 
     Args:
-        corpus: The corpus; what it says about votes is replaced where there is a rate.
+        corpus: The corpus; its own votes are replaced for utterances with a rate.
         ratings: CSV file (UTF-8, with a header) with a line for each rated utterance.
         key: Column that holds the utterances' ids.
-        rate: Column of the rates; empty cells are utterances without one, which keep the corpus's votes.
-        full: Rate that means everybody: 100 for percent, 1 for shares.
+        rate: Column of the rates; utterances with an empty cell keep the corpus's votes.
+        full: Rate if all listeners recognise the emotion: 100 for percent, 1 for shares.
         only_rated: Whether test utterances without a rate are left out.
 
     Raises:
@@ -51,7 +51,7 @@ class RatedCorpus(Corpus):
 
         Raises:
             FileNotFoundError: There is no such file of ratings, or the corpus is not there.
-            ValueError: The file lacks a column, holds a wrong rate, or rates none of the utterances.
+            ValueError: The file lacks a column, has an invalid rate, or has a rate for none of the utterances.
         """
         rates = self._rates()
         found, rated = Builder(), 0

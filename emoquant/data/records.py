@@ -1,4 +1,4 @@
-"""Reads the lines of a manifest into the columns of a table, and says what is wrong with a line."""
+"""Reading of the lines of a manifest into a table of utterances, with errors that name what is wrong."""
 
 import math
 import os
@@ -32,22 +32,22 @@ def option(name: str, value: str, key: str = "") -> str:
 
 
 class RecordReader:
-    """Turns the cells of a line into an utterance of a table.
+    """Convert the cells of a line to an utterance of a table.
 
     Args:
         header: Names of the columns.
         columns: Column of each field of :data:`FIELDS`; one that the header lacks is read as empty.
         root: Folder that paths are relative to.
-        emotions: Names of emotions that :mod:`emoquant.labels` does not know, with what they mean.
-        split: Whether the split is read: True, False, or None for lines that have one.
+        emotions: Canonical emotion of each name that :mod:`emoquant.labels` does not know.
+        split: Whether the split is read: True, False, or None to read it in lines that have one.
         allow_outside: Whether paths may lead out of the root.
-        splits: Names of splits with what they mean; the spellings of :data:`SPLIT_NAMES` by default.
+        splits: Split of each name in the file; the spellings of :data:`SPLIT_NAMES` by default.
 
     Attributes:
-        unknown: Emotions that were read and are not known, each with the first line that has it.
+        unknown: Unknown names of emotions that were read, each with its first line.
 
     Raises:
-        ValueError: What a name means is no emotion, or a column of votes is of none.
+        ValueError: A name is mapped to no known emotion, or a column of votes is of no known emotion.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class RecordReader:
         return self._emotions[cell]
 
     def unknown_emotions(self) -> str:
-        """Return what to say of the emotions that are not known."""
+        """Return the error message about unknown names of emotions."""
         first, *others = self.unknown
         more = f" (and {', '.join(map(repr, others))})" if others else ""
         return (
@@ -186,10 +186,10 @@ def _meaning(name: object, meant: str) -> str:
 
 
 def split_meanings(splits: Mapping[object, str]) -> dict[object, str]:
-    """Return names of splits with the splits that they mean.
+    """Return the mapping of names in a file to splits, after checking the splits.
 
     Raises:
-        ValueError: What a name means is no split.
+        ValueError: A name is mapped to something that is no split.
     """
     for name, meant in splits.items():
         if meant not in SPLITS:

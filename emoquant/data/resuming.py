@@ -9,15 +9,15 @@ from emoquant.data.sampling import TrainingSampler
 
 
 class TrainingLoader(DataLoader[Any]):
-    """Loads training batches and stores its position in the epoch in checkpoints, as Lightning asks for it.
+    """Load training batches, and store the position in the epoch in Lightning's checkpoints.
 
-    Without it a run that goes on in the middle of an epoch would see the epoch's first batches again, and one whose
-    workers load ahead the order of the first epoch.
+    Without it a run that continues in the middle of an epoch would repeat the epoch's first batches, and with workers
+    that load ahead it would use the order of the first epoch.
 
     Args:
         loader: A loader of whole batches (``batch_size=None``) with a
             :class:`~emoquant.data.sampling.TrainingSampler`.
-        trainer: Knows how many batches were trained on; None leaves the loader at the beginning.
+        trainer: Trainer whose count of batches is the position; None leaves the loader at the beginning.
     """
 
     def __init__(self, loader: DataLoader[Any], trainer: Trainer | None) -> None:

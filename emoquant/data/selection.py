@@ -1,4 +1,4 @@
-"""A part of the training split: emotions in given proportions, for codebooks of one emotion or of several."""
+"""Selection of training utterances with emotions in given proportions, for codebooks of one emotion or of several."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,18 +17,18 @@ def rows_by_share(
     utterances: int | None = None,
     seed: int = 0,
 ) -> np.ndarray:
-    """Return as many rows as there are for emotions in given proportions, drawn without repetition.
+    """Draw as many rows as possible without repetition, such that the emotions have given proportions.
 
     Args:
         emotions: Index of each utterance's emotion, ``(N,)``.
         names: Names of the emotions that the indices stand for.
-        shares: Share of each emotion that is wanted; only their ratios count. That of ``rest`` is dealt out evenly to
+        shares: Wanted share of each emotion; only their ratios count. The share of ``rest`` is divided evenly between
             the emotions that are not named.
-        utterances: Most rows in all; as many as the proportions allow by default.
+        utterances: Maximum number of rows; as many as the proportions allow by default.
         seed: Seed of the draw.
 
     Returns:
-        Rising rows, ``(M,)`` int64; counts are rounded to the nearest, at least one of every emotion.
+        Rows in rising order, ``(M,)`` int64; the number of each emotion is rounded, and at least one.
 
     Raises:
         ValueError: An emotion is unknown or has no utterance, or a share or the number is not above 0.
@@ -62,7 +62,7 @@ def rows_by_share(
 
 
 def with_rest(shares: Mapping[str, float], names: Sequence[str]) -> dict[str, float]:
-    """Return shares by canonical names, that of ``rest`` dealt out evenly to the emotions that are not named.
+    """Return shares by canonical names, with that of ``rest`` divided evenly between the emotions that are not named.
 
     Raises:
         ValueError: There is a rest, but every emotion is named.

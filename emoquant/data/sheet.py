@@ -1,4 +1,4 @@
-"""Readers of tables: CSV with any separator, JSON lines; locations of rows; cells compared with values of YAML."""
+"""Reading of tables (CSV with any separator, JSON lines), locations of rows, comparison of cells with YAML values."""
 
 import csv
 import json
@@ -17,12 +17,12 @@ SEPARATORS = ",;\t|"
 
 
 class Sheet(NamedTuple):
-    """A table of a file.
+    """Hold a table that is read from a file.
 
     Attributes:
         file: The file.
         header: Names of its columns.
-        lines: Number of each further line, and its cells; empty lines are left out.
+        lines: Line number and cells of each further line; empty lines are left out.
     """
 
     file: Path
@@ -31,13 +31,13 @@ class Sheet(NamedTuple):
 
 
 class Places:
-    """Locations of the rows of a table, file and line, for messages."""
+    """Keep file and line of the rows of a table, for error messages."""
 
     def __init__(self) -> None:
         self._begins, self._files, self._lines = list[int](), list[Path](), array("i")
 
     def begin(self, file: Path) -> None:
-        """Start a file: rows that are added from now on are of it."""
+        """Set the file of the rows that are added from now on."""
         self._begins.append(len(self._lines))
         self._files.append(file)
 
@@ -53,7 +53,7 @@ class Places:
         return f"{self._file(row)}, line {self._lines[row]}"
 
     def beside(self, row: int, other: int) -> str:
-        """Return the line of a row, and its file where that is not the file of another row."""
+        """Return the line of a row, and its file if that differs from the file of another row."""
         return f"line {self._lines[row]}" if self._file(row) == self._file(other) else self.of(row)
 
     def _file(self, row: int) -> Path:
@@ -61,14 +61,14 @@ class Places:
 
 
 def csv_sheet(path: Path, wanted: Collection[str]) -> Sheet:
-    """Return the table of a CSV file, read as its lines are asked for.
+    """Return the table of a CSV file; its lines are read lazily.
 
     Args:
-        path: The file: UTF-8, or UTF-16 with its mark.
+        path: The file: UTF-8, or UTF-16 with byte order mark.
         wanted: Names of columns by which the separator is recognised.
 
     Raises:
-        ValueError: It is not CSV, or not text; also while the lines are read.
+        ValueError: The file is not CSV or not text; this may be raised while lines are read.
     """
     refuse_pointer(path)
     lines = _csv_lines(path, wanted)
@@ -94,7 +94,7 @@ def json_sheet(path: Path, columns: Sequence[str] = ()) -> Sheet:
 
     Args:
         path: The file.
-        columns: Columns that the table has in any case; the others are those of the first line.
+        columns: Columns that the table always has; further columns are those of the first line.
 
     Raises:
         ValueError: A line is no object of JSON, or the file is not text.
@@ -115,7 +115,7 @@ def json_sheet(path: Path, columns: Sequence[str] = ()) -> Sheet:
 
 
 def with_column(sheet: Sheet, name: str, cell: str) -> Sheet:
-    """Return a table with one column more, which has the same cell in every line."""
+    """Return the table with one more column, which has the same cell in every line."""
     return Sheet(sheet.file, [*sheet.header, name], ((number, [*cells, cell]) for number, cells in sheet.lines))
 
 
@@ -124,7 +124,7 @@ def _cell(value: object) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """Return the encoding of a table: UTF-8 unless a mark at the beginning says UTF-16."""
+    """Return the encoding of a table: UTF-16 if it begins with that byte order mark, else UTF-8."""
     with path.open("rb") as file:
         return "utf-16" if file.read(2) in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
 
@@ -153,10 +153,10 @@ def separator_of(path: Path, wanted: Collection[str]) -> str:
 
 
 def column_named(header: Sequence[str], name: str) -> str | None:
-    """Return the column of a name: the one that is written so, else the only one that has other capitals.
+    """Return the column with a name: the one in the same spelling, else the only one that differs in capitals.
 
     Raises:
-        ValueError: Several columns have the name in other capitals.
+        ValueError: Several columns have the name with other capitals.
 
     Example:
         >>> column_named(["Path", "Emotion"], "emotion")
@@ -171,10 +171,10 @@ def column_named(header: Sequence[str], name: str) -> str | None:
 
 
 def stands_for(value: object, cell: str) -> bool:
-    """Return whether a value of a configuration equals a cell, though YAML reads ``05`` and ``yes`` as no text.
+    """Return whether a YAML value equals a cell's text, allowing for YAML's reading of ``05`` or ``yes`` as non-text.
 
     Args:
-        value: Text, number or truth value of a configuration.
+        value: Text, number or boolean of a configuration.
         cell: Text of a cell.
 
     Example:
@@ -193,7 +193,7 @@ def stands_for(value: object, cell: str) -> bool:
 
 
 class Choice:
-    """The cells that one value or several of a configuration stand for; ``cell in Choice([1, "x"])``."""
+    """Test whether a cell equals one of a configuration's values: ``cell in Choice([1, "x"])``."""
 
     def __init__(self, values: object) -> None:
         several = isinstance(values, Iterable) and not isinstance(values, str)

@@ -1,4 +1,4 @@
-"""How a corpus without a split of its own is divided: by speaker, by sentence, by both, or at random.
+"""Division of a corpus without splits of its own: by speaker, by sentence, by both, or at random.
 
 Groups (speakers, sentences) are put in an order that a hash of seed and name decides, so that the same groups are held
 out on every machine and Python version, and a group that is added moves few others.
@@ -12,7 +12,7 @@ Policy = Literal["speaker", "text", "both"]
 
 
 def held_out(groups: Sequence[str], share: float = 0.2, seed: int = 0) -> set[str]:
-    """Return the groups that are held out: the share of them, rounded, at least one.
+    """Return the groups that are held out: the given share of them, rounded, at least one.
 
     Args:
         groups: Names of the groups, in any order and with repetitions.
@@ -87,10 +87,10 @@ def split_by_both(
 def split_at_random(
     names: Sequence[str], emotions: Sequence[str], test: float = 0.2, validation: float = 0.1, seed: int = 0
 ) -> list[str]:
-    """Return a split that divides the utterances of every emotion, whoever speaks and whatever is said.
+    """Return the split of every utterance, by a random division of each emotion that ignores speakers and texts.
 
-    Speakers are then in several splits, so that what is measured holds for known speakers only. An emotion of fewer
-    than three utterances is in the training split alone.
+    Speakers are then in several splits, so that figures hold for known speakers only. An emotion with fewer than three
+    utterances is only in the training split.
 
     Args:
         names: Name of each utterance.

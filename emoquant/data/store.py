@@ -1,4 +1,4 @@
-"""The feature store: frame features of an encoder on disk, as safetensors shards beside a journal of what they hold.
+"""The feature store: frame features of an encoder on disk, in safetensors shards with a manifest of their entries.
 
 Layout of a folder, one per encoder (weights and settings) and number format::
 
@@ -46,16 +46,16 @@ FORMAT = 1
 
 
 class DamagedEntryError(RuntimeError):
-    """An entry's bytes are not those that were written."""
+    """Report an entry whose bytes differ from those that were written."""
 
 
 class FeatureStore:
-    """Frame features on disk; see the top of this file.
+    """Read frame features from disk; the module's docstring describes the files.
 
     A process writes through one :class:`~emoquant.data.writer.ShardWriter`.
 
     Args:
-        folder: Folder of the store; made if it is not there.
+        folder: Folder of the store; it is created if it does not exist.
         fingerprint: The encoder's fingerprint.
         dim: Feature dimensions ``D``.
         precision: Number format on disk; float16 halves the space at a relative error of at most 2^-11.
@@ -94,10 +94,10 @@ class FeatureStore:
             )
 
     def refresh(self) -> None:
-        """Read what manifest and journals say, and check every shard that does not look as it was left.
+        """Read manifest and journals again, and check every shard whose size or time of change differs.
 
-        A shard whose size or time of change differs is read and its damaged entries are forgotten (they will be
-        computed again); a shard that is gone is forgotten.
+        Damaged entries of such a shard are deleted from the index, so that they are computed again, and so are all
+        entries of a shard that does not exist any more.
         """
         with locked(self.folder / "lock"):
             base = read_manifest(self.folder)
@@ -112,7 +112,7 @@ class FeatureStore:
                     self._strike(self._damaged(name), {"checked": name, "size": found[0], "changed": found[1]})
 
     def verify(self) -> int:
-        """Read every entry, forget the damaged ones and return how many they were."""
+        """Read and check every entry, delete damaged ones from the index, and return their number."""
         damaged = self._damaged()
         if len(damaged):
             with contextlib.suppress(OSError):
@@ -120,19 +120,19 @@ class FeatureStore:
         return len(damaged)
 
     def rows(self, keys: bytes) -> np.ndarray:
-        """Return the row of each of the keys, which follow each other, ``(N,)`` int64; -1 for one that is not there."""
+        """Return the row of each key, ``(N,)`` int64, -1 for a missing one; ``keys`` are concatenated."""
         return self.index.rows(keys)
 
     def frames(self, rows: np.ndarray) -> np.ndarray:
-        """Return the frames of the entries in these rows, ``(N,)`` int64."""
+        """Return the number of frames of the entries in these rows, ``(N,)`` int64."""
         return self.index.entries["frames"][rows].astype(np.int64)
 
     def read(self, row: int) -> Tensor:
         """Return the features of an entry, ``(T, D)`` float32.
 
         Raises:
-            DamagedEntryError: The bytes are not those that were written; the entry is forgotten, so that the next run
-                computes it again.
+            DamagedEntryError: The bytes are not those that were written; the entry is deleted from the index, so that
+                the next run computes it again.
         """
         data = self._bytes(row)
         if data is None:
@@ -146,7 +146,7 @@ class FeatureStore:
         return torch.from_numpy(np.frombuffer(data, _NUMBERS[self.precision]).reshape(-1, self.dim).astype(np.float32))
 
     def merge(self) -> None:
-        """Append finished journals to the manifest; journals that another run holds open are left to it."""
+        """Append the journals of finished runs to the manifest; journals of running processes are left alone."""
         with locked(self.folder / "lock"):
             journals = [path for path in sorted(self.folder.glob("journal-*.jsonl")) if not is_held(path)]
             if not journals:

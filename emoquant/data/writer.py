@@ -1,4 +1,4 @@
-"""Writes features into a store, shard by shard."""
+"""Writing of features into a store, shard by shard."""
 
 import json
 import secrets
@@ -17,13 +17,13 @@ from emoquant.storage.journals import append_lines, hold, locked
 
 
 class ShardWriter:
-    """Collects entries and writes them as shards; use it as a context manager.
+    """Collect entries and write them as shards; use it as a context manager.
 
     Args:
         store: The store.
-        rank: This process; part of the names of its shards.
-        shard_bytes: A shard is written when it has grown to this size.
-        flush_seconds: Or when so many seconds have passed since the last one; an interruption loses no more.
+        rank: Rank of this process, which is part of the names of its shards.
+        shard_bytes: Size at which a shard is written.
+        flush_seconds: Time after which a shard is written whatever its size; an interruption loses at most that.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class ShardWriter:
         """Add an entry.
 
         Args:
-            key: Its key.
-            features: ``(T, D)`` float32, at least one frame.
-            part: What was encoded.
+            key: Key of the entry.
+            features: Frame features, ``(T, D)`` float32, at least one frame.
+            part: Origin of the entry.
 
         Raises:
             ValueError: The shape is wrong or a value is NaN, infinite or too large for float16.
@@ -67,11 +67,11 @@ class ShardWriter:
             self.flush()
 
     def note_source(self, source: Source) -> None:
-        """Remember which content an audio file has."""
+        """Store the digest of an audio file's content."""
         self._sources.append(source)
 
     def flush(self) -> None:
-        """Write what was collected; afterwards it survives any interruption."""
+        """Write the collected entries to disk; afterwards no interruption can lose them."""
         line: dict[str, Any] = {"sources": [list(source) for source in self._sources]}
         if self._tensors:
             line |= self._write_shard()
