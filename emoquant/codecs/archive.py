@@ -1,4 +1,4 @@
-"""Archives: many coded utterances in one ``.emq`` file, which costs little more than what is coded.
+"""Archives: many coded utterances in one ``.emq`` file, with few bytes beside the coded data.
 
 | bytes | content |
 |---|---|
@@ -9,8 +9,8 @@
 | index | columns of frames, coded bytes, lambdas; 12 bits of checksum each; names and JSON of settings, both deflated |
 | rest | the range-coded utterances, one after the other |
 
-A column holds its smallest value, the bits of the largest difference to it, and all differences with so many bits. Each
-utterance is coded for itself: one is read without the others, and what is damaged is that one alone.
+A column holds its smallest value, the number of bits of the largest difference to it, and all differences in that many
+bits. Each utterance is coded separately: it is read without the others, and damage to one leaves the others readable.
 """
 
 import json
@@ -49,15 +49,15 @@ Column = NDArray[np.int64]
 
 
 class Archive:
-    """The utterances of an archive; each is read when it is asked for.
+    """Give access to the utterances of an archive; each is read on demand.
 
     Attributes:
-        fingerprint: Which codec wrote it.
-        names: Names of the utterances; empty if it was written without.
+        fingerprint: Fingerprint of the codec that wrote it.
+        names: Names of the utterances; empty if none were stored.
         frames: Frames of each, ``(N,)``.
         lmbdas: Lambda of each.
         sizes: Coded bytes of each, ``(N,)``.
-        settings: What whoever wrote it said of all utterances (encoder, trimming); empty if nothing.
+        settings: Settings that hold for all utterances (encoder, trimming), as given by the writer; may be empty.
     """
 
     def __init__(
@@ -82,8 +82,8 @@ class Archive:
         """Return an utterance by its number or name.
 
         Raises:
-            LookupError: There is none of this number or name.
-            BitstreamError: It is damaged or cut off; the others may be sound.
+            LookupError: There is no utterance of this number or name.
+            BitstreamError: The utterance is damaged or cut off; others may be readable.
         """
         place = self._places.get(which, -1) if isinstance(which, str) else which
         if not 0 <= place < len(self):
@@ -111,7 +111,7 @@ def write_archive(
         path: File to write; its folder must exist.
         packets: Utterances of one codec, at least one (:meth:`~emoquant.codecs.real_bits.RealBits.packets`).
         names: Their names, all different and without line breaks; none to store no names.
-        settings: What is to be said of all of them, as primitives that JSON holds; nothing by default.
+        settings: Settings that hold for all of them, as JSON values; none by default.
 
     Raises:
         ValueError: There is no utterance, they are of several codecs, names do not fit them, or settings are too long.
@@ -149,7 +149,11 @@ def pack_archive(
 
 
 def check_names(names: Sequence[str], count: int) -> None:
-    """Check names for an archive of ``count`` utterances; a ValueError if they do not fit."""
+    """Check names for an archive of ``count`` utterances.
+
+    Raises:
+        ValueError: The names do not fit the utterances.
+    """
     if len(names) != count or len(set(names)) != count or any(_is_bad(name) for name in names):
         raise ValueError(
             f"an archive of {count} utterances needs as many different names, none empty, with a line break or above "
@@ -158,7 +162,7 @@ def check_names(names: Sequence[str], count: int) -> None:
 
 
 def read_archive(path: str | Path) -> Archive:
-    """Return an archive after every check of its index; utterances are read when they are asked for.
+    """Open an archive and check its index; utterances are read on demand.
 
     Raises:
         BitstreamError: The file is no archive, or its index is damaged.
@@ -178,13 +182,13 @@ def read_archive(path: str | Path) -> Archive:
 
 
 def is_archive(path: Path) -> bool:
-    """Return whether a file begins as an archive does."""
+    """Return whether a file begins with the signature of an archive."""
     with path.open("rb") as file:
         return file.read(4) == MAGIC + bytes([ARCHIVE_VERSION])
 
 
 def parse_archive(data: bytes) -> Archive:
-    """Return the archive that bytes hold; errors as of :func:`read_archive`."""
+    """Return the archive in bytes; errors as of :func:`read_archive`."""
     return _open(lambda begin, size: data[begin : begin + size])
 
 

@@ -1,4 +1,4 @@
-"""What every codec offers: features in, coded features out, at any number of operating points."""
+"""Base class of codecs: features in, coded features out, at any number of operating points."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -15,22 +15,21 @@ STUDY_LAMBDAS = (0.0, 1e-4, 0.01, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100
 
 
 class Codec(nn.Module, ABC):
-    """A treatment of frame features that is run at operating points (a lambda, a similarity target).
+    """Code frame features at operating points, such as lambdas or similarity targets.
 
-    A codec of one's own, made of whatever modules, needs :meth:`forward` and the attributes below. If it has
-    :meth:`settings`, it can also be stored (:func:`~emoquant.codecs.save_codec`) and loaded
-    (:func:`~emoquant.codecs.load_codec`): a checkpoint holds the path of its class, its settings and its
-    ``state_dict``. So everything that it learnt must be a parameter or a buffer, finite, and of a shape that the
-    settings alone decide.
+    A codec of your own needs :meth:`forward` and the attributes below. If it has :meth:`settings`, it can also be saved
+    (:func:`~emoquant.codecs.save_codec`) and loaded (:func:`~emoquant.codecs.load_codec`): a checkpoint holds the path
+    of its class, its settings and its ``state_dict``. So everything that it learns must be a parameter or a buffer, be
+    finite, and have a shape that follows from the settings.
 
     Attributes:
         name: Name in the tables.
-        dim: Feature dimensions ``D``; 0 where any will do (identity).
+        dim: Feature dimensions ``D``; 0 for a codec of any dimensions (identity).
         positions: Codes of a frame ``P``; 0 for a codec without codes.
         codewords: Codewords ``K`` of a position; code ``K`` is SKIP.
         points: Operating points that an evaluation runs, in the order of its tables.
-        origin: Encoder whose features it was trained on; None where any features will do.
-        source: File that it was loaded from; None for a codec that was made otherwise.
+        origin: Encoder whose features it was trained on; None for a codec of any features.
+        source: File that it was loaded from; None for a codec that was not loaded.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Codec(nn.Module, ABC):
 
     @property
     def trained_on(self) -> Mapping[str, float]:
-        """Share of each emotion in its training; empty where that is not known or does not matter."""
+        """Share of each emotion in its training; empty if that is unknown or irrelevant."""
         history = self.source.history if self.source is not None else None
         return {} if history is None else history.emotions
 
@@ -71,7 +70,7 @@ class Codec(nn.Module, ABC):
         """
 
     def code(self, batch: Batch) -> Coded:
-        """Code a batch at the codec's own :attr:`points`; a codec that needs more than features reads it off the batch.
+        """Code a batch at the codec's own :attr:`points`; for codecs that need more of a batch than its features.
 
         Args:
             batch: Frame features with the rows of their utterances.
@@ -80,18 +79,18 @@ class Codec(nn.Module, ABC):
         return coded
 
     def count(self, batch: Batch) -> Counted:
-        """Return what :meth:`code` returns, and its bits by the other ways of counting that :attr:`extra` names."""
+        """Code a batch as :meth:`code` does, and count its bits also in the ways that :attr:`extra` names."""
         coded = self.code(batch)
         return Counted(coded, coded.bits.new_zeros(*coded.bits.shape, 0))
 
     def settings(self) -> dict[str, Any]:
-        """Return the constructor arguments that make a codec of this shape again, as primitives.
+        """Return the constructor arguments of a codec of the same shape, as plain values.
 
-        Name, points, origin and source need not be among them: :func:`~emoquant.codecs.load_codec` sets name, origin,
-        source and, where they are asked for, points.
+        Name, points, origin and source can be left out: :func:`~emoquant.codecs.load_codec` sets name, origin, source
+        and, if they are given, points.
 
         Raises:
-            ValueError: The codec cannot be stored; the default.
+            ValueError: The codec cannot be saved; this is the default.
         """
         raise ValueError(
             f"codec {self.name!r} cannot be stored: {type(self).__name__} has no settings(); give it that method (see "
@@ -99,17 +98,17 @@ class Codec(nn.Module, ABC):
         )
 
     def check_weights(self) -> None:
-        """Check weights that came out of a file, for more than their shapes and that they are finite.
+        """Check loaded weights beyond their shapes and finiteness.
 
         Raises:
-            ValueError: They were never trained, or are out of the range that the codec can compute with.
+            ValueError: The weights were never trained, or are out of the codec's valid range.
         """
 
     def coded_bits(self, coded: Coded, lengths: Tensor, points: Sequence[float] | None = None) -> Tensor:
-        """Return the bits that a coder writes for a batch, to be held against the estimated ones.
+        """Return the bits that an entropy coder writes for a batch, for comparison with the estimated ones.
 
         Args:
-            coded: What the codec made of a batch (:meth:`forward`).
+            coded: Result of :meth:`forward`.
             lengths: Frames of each utterance, ``(B,)`` int64.
             points: The operating points of that call; the codec's own :attr:`points` by default.
 

@@ -1,4 +1,4 @@
-"""The ``.emq`` byte format: one coded utterance with what a decoder must check.
+"""The ``.emq`` byte format: one coded utterance with a header for checks.
 
 | bytes | content |
 |---|---|
@@ -45,10 +45,10 @@ def named(path: Path) -> Iterator[None]:
 
 
 class Packet(NamedTuple):
-    """One coded utterance.
+    """Hold one coded utterance.
 
     Attributes:
-        fingerprint: Which codec wrote it, 4 bytes; of a parsed file the first 2. A damaged file has another one.
+        fingerprint: Fingerprint of the codec that wrote it, 4 bytes; of a parsed file the first 2. Damage changes it.
         lmbda: Lambda of the search, in squared feature units per bit, as :func:`stored_lmbda` gives it.
         frames: Frames ``T``, at least 1.
         payload: Range-coded codes.
@@ -61,7 +61,7 @@ class Packet(NamedTuple):
 
 
 def stored_lmbda(lmbda: float) -> float:
-    """Return a lambda as ``.emq`` bytes hold it: rounded to 8 significant bits (0.4 %); below 2^-64 it is 0.
+    """Return a lambda as it is stored in ``.emq`` bytes: rounded to 8 significant bits (0.4 %), 0 below 2^-64.
 
     Raises:
         ValueError: It is not finite, negative, or not below 2^64.
@@ -89,7 +89,7 @@ def lmbda_of(code: int) -> float:
 
 
 def header_bytes(frames: int) -> int:
-    """Return the bytes that the format adds to the coded codes of an utterance.
+    """Return the number of header bytes of an utterance with a number of frames.
 
     Example:
         >>> [header_bytes(frames) for frames in (100, 150, 100_000)]
@@ -115,7 +115,11 @@ def pack(packet: Packet) -> bytes:
 
 
 def check_packet(packet: Packet) -> None:
-    """Check the fields of a packet that is to be written; a ValueError if one is out of range."""
+    """Check the fields of a packet before it is written.
+
+    Raises:
+        ValueError: A field is out of range.
+    """
     if len(packet.fingerprint) != FINGERPRINT_BYTES:
         raise ValueError(f"a fingerprint has {FINGERPRINT_BYTES} bytes, got {len(packet.fingerprint)}")
     if not 1 <= packet.frames <= MOST_FRAMES:
@@ -130,10 +134,10 @@ def checksum(data: bytes) -> int:
 
 
 def parse(data: bytes | bytearray | memoryview) -> Packet:
-    """Return the packet that bytes hold, after every check that needs no codec.
+    """Parse bytes to a packet, with all checks that need no codec.
 
-    Nothing is allocated by a length that the bytes claim. Damage shows only as another fingerprint, which the codec
-    compares (:meth:`~emoquant.codecs.real_bits.RealBits.check`).
+    Lengths in the bytes are not trusted for memory allocation. Damage changes the fingerprint, which is compared by the
+    codec (:meth:`~emoquant.codecs.real_bits.RealBits.check`).
 
     Args:
         data: Content of an ``.emq`` file.
@@ -189,7 +193,7 @@ def _sound(packet: Packet) -> Packet:
 
 
 def varint(number: int) -> bytes:
-    """Return a number, 7 bits a byte, low bits first; the high bit says that another byte follows."""
+    """Encode a number in 7 bits a byte, low bits first; the high bit is set if another byte follows."""
     found = bytearray()
     while number >= 0x80:
         found.append(number & 0x7F | 0x80)
@@ -198,10 +202,10 @@ def varint(number: int) -> bytes:
 
 
 def read_varint(data: bytes, first: int) -> tuple[int, int]:
-    """Return the number at a place and the place after it.
+    """Decode the number (:func:`varint`) that begins at byte ``first``; return it and the index after it.
 
     Raises:
-        BitstreamError: It does not end within 4 bytes.
+        BitstreamError: The number does not end within 4 bytes.
     """
     number = 0
     for place, byte in enumerate(data[first : first + 4]):

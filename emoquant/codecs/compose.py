@@ -1,4 +1,4 @@
-"""Codecs made of codecs: one after the other, or several references brought together through codebooks."""
+"""Composed codecs: two codecs in sequence, and mixtures of several references by one codec."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -21,17 +21,18 @@ GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 class Cascade(Codec):
-    """Codes features with one codec at a fixed point, and what comes out with another at every point.
+    """Code features with one codec at a fixed point, and its reconstruction with another codec at every point.
 
-    "Neutral first": through a codebook of neutral speech at a lambda that takes the emotion away, then through that of
-    the emotion that is wanted.
+    In the experiment "neutral first" the first codec has a codebook of neutral speech and a lambda at which the emotion
+    is lost, the second one the codebook of the wanted emotion.
 
     Args:
-        first: Codec that takes away.
-        then: Codec that brings in; its points are those of the cascade, its codes are what the cascade reports.
+        first: First codec, which removes the emotion.
+        then: Second codec; its points are those of the cascade, and its codes are returned.
         at: Operating point of the first codec.
         name: Name in the tables; ``<first>@<at>><then>`` by default.
-        count_both: Whether the bits are of both; by default only the second codec's codes count as transmitted.
+        count_both: Whether bits of both codecs are counted; by default only those of the second, whose codes are
+            transmitted.
 
     Raises:
         ValueError: The codecs are of different feature dimensions or encoders.
@@ -73,23 +74,23 @@ class Cascade(Codec):
 
 
 class Mixture(OnCodebooks):
-    """Brings several references together through one codec's codebooks.
+    """Mix several references of an utterance, frame by frame, before or after quantization by one codec.
 
-    An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other (as the data option
-    ``partners`` lays them out); the mixed frames come back ``R`` times, so
-    that input and output are of equal length, and the unquantized input's time mean is the references' plain average.
+    An utterance of ``T`` frames holds ``R`` references of ``T / R`` frames one after the other, as the data option
+    ``partners`` gives them. The mixed frames are returned ``R`` times, so that the output is as long as the input. The
+    time mean of the input is the unweighted average of the references.
 
-    ``rule`` says what is brought together, frame by frame:
+    ``rule`` is the rule by which frames are mixed:
 
     - ``"average"``: the features before quantization, weighted;
     - ``"interpolate"``: the features after quantization, weighted;
-    - ``"distance"``: the same, each frame's weights multiplied by ``exp(-e / mean e)`` with ``e`` the squared error of
-      the reference's frame: what the codebooks represent well counts more;
-    - ``"vote"``: codes, position by position: the code with the largest weight wins. Where several have the same, the
-      codes are dealt out to their references in proportion to the weights, in an order that spreads each reference over
-      all positions and frames.
+    - ``"distance"``: the same, but each frame's weight is multiplied by ``exp(-e / mean e)``, with ``e`` the squared
+      error of the reference's frame, so that frames with a small error have more weight;
+    - ``"vote"``: the codes, position by position: the code with the largest sum of weights is taken. Ties go to one
+      reference, by a fixed sequence in which each reference comes in proportion to its weight, spread evenly over
+      positions and frames.
 
-    Bits are those of the codes that must be known: of the mixed ones (average, vote), or of all references.
+    Bits are of the codes that a decoder needs: of the mixed codes (average, vote), or of the codes of all references.
 
     Args:
         codec: The codec, an :class:`ECVQ`.
@@ -172,12 +173,12 @@ class Mixture(OnCodebooks):
 
 
 def estimated_bits(codec: ECVQ, codes: Tensor, lmbda: float) -> Tensor:
-    """Return what a codec's entropy model spends on codes that need not be its own, ``(B, T)`` float32.
+    """Return the bits of a codec's entropy model for given codes, also of other searches, ``(B, T)`` float32.
 
     Args:
         codec: The codec.
         codes: Codes, ``(B, T, P)``; -1 at padding, which costs nothing.
-        lmbda: Lambda that the model is told.
+        lmbda: Lambda at which the entropy model is evaluated.
     """
     codes = codes.long()
     valid = (codes >= 0).all(-1)

@@ -16,10 +16,10 @@ from emoquant.types import Coded, length_mask
 
 
 class ECVQ(CodeBits):
-    """Entropy-constrained vector quantization of frames (Chou, Lookabaugh and Gray 1989) at operating points of lambda.
+    """Code frames by entropy-constrained vector quantization (Chou, Lookabaugh and Gray 1989) at several lambdas.
 
-    ``lmbda`` is in squared feature units per bit; larger means fewer bits. At 0 every code is the nearest codeword,
-    SKIP included.
+    ``lmbda`` is in squared feature units per bit; larger means fewer bits. At 0 every code is that of the nearest
+    codeword, with SKIP as a candidate.
 
     Args:
         quantizer: An initialised quantizer.
@@ -27,11 +27,12 @@ class ECVQ(CodeBits):
         points: Lambdas that an evaluation runs.
         name: Name in the tables.
         beam: Paths that the search keeps within a frame; 1 for greedy search.
-        survivors: Paths of coarse codes that it keeps over time (16 look far enough ahead); 1 for none. Without
-            effect where there is no coarse stage, or the entropy model sees no frame back or is blind to lambda.
-        rows: Utterances times lambdas (frames times lambdas without context) searched side by side: memory against
-            speed, without influence on the result. None for 1,024, and on a CUDA device for up to 16 (without context
-            64) times as many, as its free memory allows.
+        survivors: Paths of coarse codes that the search keeps over time: 16 for look-ahead, 1 for a search frame by
+            frame. It has no effect without a coarse stage, or if the entropy model depends on no earlier frame or not
+            on lambda.
+        rows: Number of utterances times lambdas (without context: frames times lambdas) that are searched in parallel;
+            more rows take more memory and less time and give the same result. None for 1,024, on a CUDA device up to 16
+            (without context 64) times as many, as its free memory allows.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ECVQ(CodeBits):
         return float(self.quantizer.scale)
 
     def skip_vector(self) -> Tensor:
-        """Return what SKIP at every position decodes to, ``(D,)``."""
+        """Return the frame that SKIP at every position decodes to, ``(D,)``."""
         device = self.quantizer.transform.mean.device
         codes = torch.full((1, 1, self.positions), self.codewords, device=device)
         return self.decode(codes)[0, 0]
@@ -108,11 +109,11 @@ class ECVQ(CodeBits):
 
 
 class OnCodebooks(Codec):
-    """Base of codecs that take the codebooks of an :class:`ECVQ` and choose codes in a way of their own.
+    """Base class of codecs that use the codebooks of an :class:`ECVQ` with another choice of codes.
 
     Args:
         codec: The codec, an :class:`ECVQ`.
-        use: What it is needed for, as the beginning of a sentence.
+        use: What needs the codec, as the beginning of an error message.
         points: Operating points; the codec's by default.
         name: Name in the tables; the codec's by default.
 
@@ -137,14 +138,14 @@ class OnCodebooks(Codec):
 
 
 def require_ecvq(codec: Codec, use: str) -> ECVQ:
-    """Return a codec as the entropy-constrained one that something needs.
+    """Return a codec after checking that it is an :class:`ECVQ`.
 
     Args:
         codec: The codec.
-        use: What needs it, for the message: ``"a mixture"``.
+        use: What needs the codec, for the error message: ``"a mixture"``.
 
     Raises:
-        ValueError: It is of another kind.
+        ValueError: The codec is of another kind.
     """
     if not isinstance(codec, ECVQ):
         raise ValueError(

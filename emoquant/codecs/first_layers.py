@@ -14,12 +14,11 @@ from emoquant.types import Batch, Coded, Counted, length_mask
 
 
 class FirstLayers(OnCodebooks):
-    """Nearest codewords of the first layers of a residual quantizer; the operating points are numbers of layers.
+    """Code frames by the nearest codewords of the first layers of a residual quantizer, at several numbers of layers.
 
-    Every code costs ``log2 K`` bits, whatever it is, and none is SKIP: the quantizer of Zhou et al. 2026
-    (https://arxiv.org/abs/2603.21224), which has no entropy model. What the codec's own entropy model, told of lambda
-    0, would spend on the same codes is counted beside it (``entropy_coded``). Layers that are cut off are written as
-    SKIP.
+    Every code costs ``log2 K`` bits, and none is SKIP: this is the quantizer of Zhou et al. 2026
+    (https://arxiv.org/abs/2603.21224), which has no entropy model. The bits of the codec's own entropy model for the
+    same codes at lambda 0 are counted, too (``entropy_coded``). Codes of unused layers are SKIP.
 
     Args:
         codec: An :class:`ECVQ` of one group, without coarse stages and prediction, whose entropy model sees no earlier

@@ -17,18 +17,17 @@ STUDY_TARGETS = (0.94, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
 
 
 class Greedy(OnCodebooks):
-    """Chooses codes so that an utterance's similarity falls to a target; no probability has a say in it.
+    """Choose codes such that an utterance's similarity meets a target, without an entropy model.
 
-    The operating points are the targets: cosines of the time means of features and result. Frame by frame and position
-    by position the code is taken that brings the similarity of the frame, decoded so far, nearest to a level ``s``
-    (among codes that are equally near, the first). The level starts at the target and is then moved, utterance by
-    utterance, by regula falsi between the levels below and above, until the utterance's similarity is within
-    ``tolerance`` of the target or ``rounds`` are over; the nearest round is kept. A target that is out of the
-    codebooks' reach gives what comes nearest to it.
+    The operating points are the targets: cosines of the time means before and after coding. Frame by frame and position
+    by position, the code is taken that brings the similarity of the frame, decoded so far, nearest to a level ``s``
+    (the first of equally near ones). The level begins at the target and is then adapted for each utterance by regula
+    falsi, until the utterance's similarity is within ``tolerance`` of the target or all ``rounds`` are used. The round
+    nearest to the target is kept. If the codebooks cannot reach a target, the result is the nearest that they can.
 
-    The bits are what the codec's entropy model would spend on these codes at lambda 0, so that they stand on the same
-    axis of rate as the sweep's; they play no part in the choice. An entropy model that was trained on codes of its own
-    search finds these unlikely; codes of fixed length would cost ``P log2 V``.
+    The bits are those of the codec's entropy model for these codes at lambda 0, for comparison with the rates of a
+    sweep; they have no influence on the choice. They are high, as an entropy model that was trained on codes of its own
+    search finds these codes unlikely; codes of fixed length would cost ``P log2 V``.
 
     Args:
         codec: The codec, an :class:`ECVQ`, whose codebooks and entropy model are used.

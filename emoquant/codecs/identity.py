@@ -1,4 +1,4 @@
-"""The codec that does nothing: unquantized features in the same tables."""
+"""The identity codec, by which unquantized features are in the same tables."""
 
 import math
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from emoquant.types import Coded, length_mask
 
 
 class Identity(Codec):
-    """Features as they are: no codes, no bits, one operating point (NaN)."""
+    """Return features unchanged: no codes, no bits, one operating point (NaN)."""
 
     def __init__(self, name: str = "none") -> None:
         super().__init__()

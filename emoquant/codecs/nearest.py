@@ -13,7 +13,7 @@ from emoquant.types import Coded, length_mask
 
 
 class Nearest(Codec):
-    """Nearest codewords at fixed length: ``P log2 V`` bits a frame whatever the codes are.
+    """Code frames by their nearest codewords at a fixed rate of ``P log2 V`` bits a frame.
 
     Args:
         quantizer: An initialised quantizer.
@@ -32,7 +32,7 @@ class Nearest(Codec):
 
     @torch.no_grad()
     def forward(self, features: Tensor, lengths: Tensor, points: Sequence[float] | None = None) -> Coded:
-        """Code a batch; the points only say how often the one result is repeated. See :meth:`Codec.forward`."""
+        """Code a batch; the result is the same at all points. See :meth:`Codec.forward`."""
         check_features(features, lengths, self.dim)
         quantized = self.quantizer(features, lengths.to(features.device))
         valid = length_mask(lengths.to(features.device), features.shape[1])

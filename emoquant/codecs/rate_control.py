@@ -16,11 +16,11 @@ from emoquant.codecs.real_bits import Encoding, Features, RealBits
 
 
 class Controlled(NamedTuple):
-    """Utterances that were encoded for a target.
+    """Hold utterances that were encoded for a target rate or similarity.
 
     Attributes:
-        encodings: What came nearest to the target, for each utterance.
-        encodes: Searches that each utterance went through.
+        encodings: For each utterance the encoding nearest to the target.
+        encodes: For each utterance the number of searches.
         reached: Whether each came within the tolerance (for a corpus target: whether all together did).
     """
 
@@ -30,7 +30,7 @@ class Controlled(NamedTuple):
 
 
 class Attempts:
-    """Encodes of utterances on the way to a target: the best of each and what was measured."""
+    """Encode utterances repeatedly for a target, and keep the encoding of each that is nearest to it."""
 
     def __init__(self, codec: RealBits, features: Sequence[Features], target: Target, before: int = 0) -> None:
         self.codec, self.features, self.target = codec, features, target.checked()
@@ -39,7 +39,7 @@ class Attempts:
         self._best: dict[int, tuple[float, Encoding]] = {}
 
     def run(self, lmbdas: Sequence[float]) -> list[tuple[int, float, float]]:
-        """Encode the open utterances, close those that reached; return (utterance, lambda, measured value) of each."""
+        """Encode the utterances off the target at given lambdas; return (utterance, lambda, measured value) of each."""
         encodings = self.codec.encode_batch([self.features[i] for i in self.open], lmbdas)
         found = []
         for i, encoding in zip(self.open, encodings, strict=True):
@@ -70,16 +70,16 @@ def encode_by_curve(
 ) -> Controlled:
     """Encode each utterance for a target, starting from a curve that was measured on others.
 
-    With ``c(lmbda)`` the pooled curve, the value of an utterance is nearly proportional to ``c`` (bits) or shifted
-    against it (similarity): the first encode is where ``c`` meets the target, the second where the corrected ``c``
-    does, and further ones interpolate between those that lie above and below.
+    With ``c(lmbda)`` the pooled curve, an utterance's value is nearly ``c`` times a factor (bits) or ``c`` plus an
+    offset (similarity). The first search is at the lambda where ``c`` meets the target, the second where ``c``
+    does after correction by the first result. Further ones interpolate between results above and below the target.
 
     Args:
         codec: The codec.
         features: Frame features of each utterance, ``(T, D)``.
-        target: What each utterance should reach.
-        curve: A sweep over some utterances like these; many lambdas serve it better than many utterances.
-        most: Encodes of an utterance at most.
+        target: Target of each utterance.
+        curve: A sweep over some similar utterances; many lambdas matter more than many utterances.
+        most: Maximum number of searches of an utterance.
 
     Raises:
         ValueError: An argument is out of range or features do not fit the codec.

@@ -27,12 +27,12 @@ NO_BITS = 1e-3
 
 
 class Target(NamedTuple):
-    """What an encode should reach.
+    """Hold the target of an encoding: a rate or a similarity.
 
     Attributes:
         value: Estimated bits a frame, or cosine similarity of the utterance's time means.
-        quantity: Which of both.
-        tolerance: Largest distance that counts as reached, in the unit of ``value``.
+        quantity: ``bits_per_frame`` or ``similarity``.
+        tolerance: Largest accepted difference, in the unit of ``value``.
     """
 
     value: float
@@ -40,7 +40,7 @@ class Target(NamedTuple):
     tolerance: float = 1.0
 
     def checked(self) -> "Target":
-        """Return the target.
+        """Return the target after checking it.
 
         Raises:
             ValueError: The value is out of range.
@@ -164,9 +164,9 @@ def _measured(codec: RealBits, features: Sequence[Features], lmbdas: Sequence[fl
 def choose(curves: Curves, target: Target) -> list[float]:
     """Return the lambda of each curve at which it meets the target, by interpolation on the logarithm of lambda.
 
-    A rate is interpolated on its logarithm too: between two neighbours of a grid it is nearly a power of lambda. Where
-    no lambda reaches the target it is the nearest end of the grid. A curve that rises somewhere is read as its running
-    minimum.
+    A rate is interpolated on its logarithm, too, as it is nearly a power of lambda between neighbours of the grid. If
+    no lambda meets the target, the nearest end of the grid is returned. Curves are replaced by their running minimum,
+    so that they fall.
     """
     quantity = target.checked().quantity
     return [meet(curves.lmbdas, row, target.value, quantity) for row in curves.of(quantity)]

@@ -1,4 +1,4 @@
-"""Compress and decompress: real bytes from a trained codec, and exactly the same codes back from them."""
+"""Codecs that write bytes: compression to ``.emq`` data, and exact decoding of the codes."""
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -19,13 +19,13 @@ Kept = TypeVar("Kept")
 
 
 class Encoding(NamedTuple):
-    """One utterance after the search.
+    """Hold the search result of one utterance.
 
     Attributes:
-        codes: What is coded, one row a frame, ``(T, P)`` int16; see :attr:`emoquant.types.Coded.codes`.
+        codes: Codes, one row a frame, ``(T, P)`` int16; see :attr:`emoquant.types.Coded.codes`.
         features: Reconstruction, ``(T, D)`` float32.
         bits: Estimated bits of each frame, ``(T,)`` float32.
-        lmbda: Lambda of the search, exactly as a file holds it.
+        lmbda: Lambda of the search, rounded as in a file.
     """
 
     codes: Tensor
@@ -35,15 +35,15 @@ class Encoding(NamedTuple):
 
 
 class RealBits(Codec):
-    """A codec that writes ``.emq`` bytes.
+    """Compress features to ``.emq`` bytes and decompress them.
 
-    What :meth:`compress` writes, :meth:`decompress` turns into exactly the codes that were chosen, for any batch, any
-    number of threads and any device on either side; the features are made of the codes, equal up to float32 rounding
-    between devices. Coding many utterances in one call is faster than one by one.
+    :meth:`decompress` recovers exactly the codes that :meth:`compress` wrote, whatever the batches, threads and devices
+    of both. Features decoded on different devices are equal up to float32 rounding. Coding many utterances in one call
+    is faster than one by one.
 
     Attributes:
-        most_frames: Longest utterance that is compressed or decompressed. It bounds the memory that hostile bytes can
-            ask for; raise it for longer recordings.
+        most_frames: Longest utterance that is compressed or decompressed, in frames. It limits the memory that
+            malicious bytes can allocate; raise it for longer recordings.
     """
 
     writes_bits = True
@@ -75,7 +75,7 @@ class RealBits(Codec):
         """Return the ``.emq`` bytes of an utterance; arguments and errors as in :meth:`encode`.
 
         Raises:
-            ValueError: Also where the codec cannot write real bits.
+            ValueError: As in :meth:`encode`, or the codec cannot write bytes.
         """
         return self.compress_batch([features], lmbda)[0]
 
@@ -89,12 +89,12 @@ class RealBits(Codec):
 
     @torch.no_grad()
     def encode_batch(self, features: Sequence[Features], lmbda: float | Sequence[float]) -> list[Encoding]:
-        """Return what :meth:`encode` returns for each of several utterances, at one lambda or one for each."""
+        """Encode several utterances as :meth:`encode` does, at one lambda or at one for each."""
         lmbdas = self._lambdas(lmbda, len(features))
         return self._search([self.checked(each) for each in features], lmbdas)
 
     def compress_batch(self, features: Sequence[Features], lmbda: float | Sequence[float] = 5.0) -> list[bytes]:
-        """Return what :meth:`compress` returns for each of several utterances, at one lambda or one for each."""
+        """Compress several utterances as :meth:`compress` does, at one lambda or at one for each."""
         self.fingerprint()
         return self.write(self.encode_batch(features, lmbda))
 
@@ -107,7 +107,7 @@ class RealBits(Codec):
         return [pack(packet) for packet in self.packets(encodings)]
 
     def packets(self, encodings: Sequence[Encoding]) -> list[Packet]:
-        """Return what :meth:`write` packs, for an archive; errors as there."""
+        """Return the packets of utterances, for an archive; errors as in :meth:`write`."""
         lmbdas, mine = [each.lmbda for each in encodings], self.fingerprint()
         payloads = self._payloads([each.codes.cpu().numpy() for each in encodings], lmbdas)
         return [
@@ -144,18 +144,18 @@ class RealBits(Codec):
 
     @torch.no_grad()
     def decompress_batch(self, data: Sequence[bytes]) -> list[Tensor]:
-        """Return what :meth:`decompress` returns for each of several utterances."""
+        """Decompress several utterances as :meth:`decompress` does."""
         return self.restore([self.check(each) for each in data])
 
     @torch.no_grad()
     def restore(self, packets: Sequence[Packet]) -> list[Tensor]:
-        """Return the features ``(T, D)`` of packets that :meth:`check` or an archive gave; errors as there."""
+        """Decode packets from :meth:`check` or an archive to features ``(T, D)``; errors as there."""
         accepted = [self._accept(packet) for packet in packets]
         return self._features(self._read(accepted), [packet.lmbda for packet in accepted])
 
     @abstractmethod
     def fingerprint(self) -> bytes:
-        """Return four bytes that tell this codec from others: everything that decoding depends on shapes them.
+        """Return four bytes that identify this codec: a digest of everything that decoding depends on.
 
         Raises:
             ValueError: The codec cannot write real bits.
@@ -228,14 +228,14 @@ class RealBits(Codec):
 
 
 def require_real_bits(codec: Codec, use: str) -> RealBits:
-    """Return a codec as one that writes bits, which something needs.
+    """Return a codec after checking that it can write bytes.
 
     Args:
         codec: The codec.
-        use: What needs it, for the message: ``"the .emq format"``.
+        use: What needs it, for the error message: ``"the .emq format"``.
 
     Raises:
-        ValueError: It writes none.
+        ValueError: The codec writes no bytes.
     """
     if not isinstance(codec, RealBits):
         raise ValueError(

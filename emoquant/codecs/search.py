@@ -38,7 +38,7 @@ def rows_that_fit(quantizer: GroupedResidualVQ, entropy: EntropyModel, device: t
 
 
 class Found(NamedTuple):
-    """Result of a search.
+    """Hold the result of a search.
 
     Attributes:
         codes: Chosen codes, ``(N, T, P)`` int16; -1 past the end of a row.
@@ -52,7 +52,7 @@ class Found(NamedTuple):
 
 
 class Spent(NamedTuple):
-    """What rows cost.
+    """Hold bits and cost of rows.
 
     Attributes:
         bits: Bits of each row, ``(N,)`` float64.
@@ -64,35 +64,34 @@ class Spent(NamedTuple):
 
 
 class Search:
-    """Searches with one quantizer and one entropy model; keep it no longer than their weights stay the same.
+    """Search codes with one quantizer and one entropy model, whose weights must not change in between.
 
     At each position, with residual ``r``, the cost of code ``k`` is ``J(k) = ||r - c_k||^2 - lmbda log2 q(k | past)``,
     SKIP included (Chou, Lookabaugh and Gray 1989). Greedy search takes the least at each position; with ``beam`` > 1
     the best ``beam`` paths of a frame (in a parallel model of each group) are kept, and the frame ends with the best.
 
-    A row is an utterance at one lambda. Rows are computed side by side and time is a loop, unless neither the entropy
-    model nor the quantizer looks back: then every frame is a row, and ``rows`` of them go side by side. On CPU a row's
-    codes do not depend on the rows beside it (its bits may, in their last digit); on a GPU matrix products differ in
-    the last bits with the number of rows, which changes a code only where two costs are equal to seven digits.
+    *Rows.* A row is an utterance at one lambda. Rows are searched in parallel, frame after frame. If neither entropy
+    model nor quantizer depends on earlier frames, every frame is a row, and ``rows`` of them are searched in parallel.
+    On CPU a row's codes do not depend on other rows (its bits may, in their last digit). On a GPU matrix products
+    differ in the last bits with the number of rows, which changes a code only if two costs agree to seven digits.
 
-    A search that looks one position ahead can end in a fixed path of codes at large lambda, and where lambda is so
-    small that the rate hardly falls it can lose more bits by accident than it wins. So a row that SKIP everywhere would
-    serve at a lower cost becomes SKIP everywhere, and one below the lambdas that the model tells from 0 gets the codes
-    of lambda 0 if these spend fewer bits (not for a model that is blind to lambda: that is the study's search, fixed
-    paths included).
+    *Corrections* (not for a model that does not depend on lambda, as the study's). A greedy search can end in a fixed
+    path of codes at large lambda, and spend more bits than at lambda 0 where lambda is very small. So a row for which
+    SKIP everywhere has a lower cost becomes SKIP everywhere. A row whose lambda the model cannot distinguish from 0
+    gets the codes of lambda 0 if these spend fewer bits.
 
-    Greedy over time (frame by frame, as in the study), a row of few bits stays with a coarse code or SKIP for too long:
-    another code costs its bits now and pays over many frames. With ``survivors`` > 1 the search looks ahead, where the
-    quantizer has a coarse stage and the entropy model sees frames back and is told lambda: rows whose frames spend
-    fewer bits than coarse codes can cost are searched again, with the coarse codes of the best path through the
-    utterance (:mod:`emoquant.codecs.coarse_path`), and keep what costs less.
+    *Look-ahead.* Frame by frame, as in the study, a row of few bits keeps a coarse code or SKIP for too long, as
+    another code costs bits now and saves distortion only over many frames. With ``survivors`` > 1, rows whose frames
+    spend fewer bits than a coarse code can cost are searched again with the coarse codes of the best path through the
+    utterance (:mod:`emoquant.codecs.coarse_path`), and the cheaper result is kept. This needs a coarse stage and an
+    entropy model that depends on earlier frames and on lambda.
 
     Args:
         quantizer: An initialised quantizer.
         entropy: An entropy model built for the quantizer's layout.
         beam: Paths kept in a frame; 1 for greedy search.
-        survivors: Paths of coarse codes kept over time, 16 are nearly as good as all; 1 for frame by frame.
-        rows: Frames searched side by side where frames are rows: a bound of the memory.
+        survivors: Paths of coarse codes kept over time; 16 are nearly as good as all, 1 is a search frame by frame.
+        rows: Number of frames that are searched in parallel if frames are rows; it bounds the memory.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Codes of whole utterances: one vector stands for all frames."""
+"""Codes of whole utterances: all frames are decoded as one vector."""
 
 import math
 from collections.abc import Sequence
@@ -17,11 +17,11 @@ _MOST = 2**20
 
 
 class UtteranceVQ(Codec):
-    """Codes the time mean of an utterance with a few stages of residual vector quantization, and nothing else.
+    """Code only the time mean of an utterance, by a few stages of residual vector quantization.
 
-    Every frame is decoded as the training mean plus one codeword of each stage that was sent (Juang & Gray 1982). Stage
-    ``s`` codes what the stages before it left, so that each stage more is an operating point: ``s log2 K`` bits an
-    utterance, whatever its length. Points are these bits; the stages that are not sent are SKIP.
+    Every frame is decoded as the training mean plus one codeword of each transmitted stage (Juang & Gray 1982). Stage
+    ``s`` codes the residual of the stages before it, so that every number of stages is an operating point of
+    ``s log2 K`` bits an utterance, whatever its length. Points are these bits; codes of other stages are SKIP.
 
     Args:
         dim: Feature dimensions ``D``.

@@ -18,7 +18,7 @@ class References(NamedTuple):
         centroids: Mean of the utterance vectors of each emotion, ``(C, D)`` float64.
         mean: Mean of all frames, ``(D,)`` float64.
         counts: Utterances behind each centroid, ``(C,)`` int64.
-        covariance: Shrunk covariance within emotions, ``(D, D)`` float64; None where it was not asked for.
+        covariance: Shrunk covariance within emotions, ``(D, D)`` float64; None if it was not computed.
     """
 
     centroids: Tensor
@@ -100,7 +100,7 @@ def shrunk_covariance(covariance: Tensor, degrees: int) -> Tensor:
 
     Args:
         covariance: Sample covariance, ``(D, D)``.
-        degrees: Independent observations behind it.
+        degrees: Degrees of freedom of the sample covariance.
     """
     size = len(covariance)
     trace, squares = covariance.trace(), covariance.square().sum()

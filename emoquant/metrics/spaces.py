@@ -62,10 +62,10 @@ def metric_in(metric: str, space: str) -> str:
 
 
 def make_space(name: SpaceName, fitted: References, classifier: Callable[[Tensor], Tensor]) -> Space:
-    """Return a space.
+    """Return the space of a name, made of centroids and covariance of the training split.
 
     Args:
-        name: Its name.
+        name: ``whitened``, ``lda`` or ``logits``.
         fitted: Centroids and covariance of the training split (:class:`ReferenceVectors` with ``scatter``); a space of
             logits needs none.
         classifier: Gives the logits of utterance vectors.
