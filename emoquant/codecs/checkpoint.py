@@ -32,7 +32,7 @@ def describe(
     origin: Origin | None = None,
     history: History | None = None,
 ) -> dict[str, Any]:
-    """Return what a checkpoint must say beside the weights so that the modules can be made again: primitives only.
+    """Describe a quantizer and its entropy model in plain values, from which :func:`load_codec` makes them again.
 
     The weights are expected under ``quantizer.`` and ``entropy.`` in the checkpoint's ``state_dict``.
 
@@ -47,7 +47,9 @@ def describe(
 
 
 def describe_codec(codec: Codec, origin: Origin | None = None, history: History | None = None) -> dict[str, Any]:
-    """Return the same for a codec of any kind (:meth:`Codec.settings`), whose weights are expected under ``codec.``.
+    """Describe a codec with :meth:`Codec.settings` in plain values, from which :func:`load_codec` makes it again.
+
+    The weights are expected under ``codec.`` in the checkpoint's ``state_dict``.
 
     Args:
         codec: The codec.
@@ -262,7 +264,7 @@ def _restore_codec(
 
 
 def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
-    """Return a new module that weights fit, which say how large it may become."""
+    """Return a new module of a class, checked against the shapes of given weights; larger ones are not allocated."""
 
     def make() -> nn.Module:
         module: nn.Module = kind(**entry["init"])

@@ -13,7 +13,7 @@ SPLITS = ("train", "validation", "test")
 
 
 class Corpus(ABC):
-    """A labelled corpus on disk.
+    """Base class of corpora: labelled utterances on disk.
 
     Attributes:
         name: Name in the tables and in the feature cache.
@@ -25,21 +25,21 @@ class Corpus(ABC):
         """Create files that the corpus needs (rendered speech), once, on one process, before :meth:`utterances`."""
 
     def own_folds(self) -> int:
-        """Return the number of folds that the corpus is published with; 0 where it is divided here."""
+        """Return the number of folds that the corpus was published with; 0 if it has none."""
         return 0
 
     def fold_group(self, utterance: Utterance) -> str:
-        """Return the group of an utterance, which no fold divides: its speaker."""
+        """Return the group of an utterance, by default its speaker; the utterances of a group are in one fold."""
         return utterance.speaker
 
     def utterances_in(self, fold: Share) -> Sequence[Utterance]:
-        """Return the utterances with their splits in a fold, in which each speaker is tested once over all folds.
+        """Return the utterances with their splits in a fold; over all folds each speaker is tested once.
 
         Args:
             fold: The fold.
 
         Raises:
-            ValueError: The speakers are too few for so many folds, or unknown; see :meth:`utterances`.
+            ValueError: There are fewer speakers than folds, or speakers are unknown; also as in :meth:`utterances`.
         """
         found = self.utterances()
         splits = split_in_fold([self.fold_group(utterance) for utterance in found], fold)

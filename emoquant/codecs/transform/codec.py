@@ -29,17 +29,19 @@ UTTERANCES_AT_ONCE = 16
 
 
 class TransformCodec(RealBits):
-    """Transform coding of frame features at operating points of lambda.
+    """Code frame features by a transform codec at several lambdas.
 
-    Blocks of 16 frames are transformed by a cosine transform, their means over the utterance by another; every
-    frequency band has a rotation of its own (Karhunen-Loeve transform). Coefficients are quantized with dependent
-    quantization, searched at ``D + lmbda R``, and coded with contexts from a small integer network. ``lmbda`` is in
-    squared feature units per bit, as for :class:`~emoquant.codecs.ecvq.ECVQ`; the step follows from it
-    (:func:`~emoquant.codecs.transform.coder.step_level`). Below 2^-11 of the features' variance the step stays what it
-    is there, and at 0 the error alone is searched for.
+    1. A cosine transform is applied to blocks of 16 frames, and another one to the blocks' means over the utterance.
+    2. Every frequency band is rotated by its own Karhunen-Loeve transform.
+    3. Coefficients are quantized by dependent quantization, with a search that minimises ``D + lmbda R``, and
+       entropy-coded with contexts from a small integer network.
 
-    The codes in its results are the coefficients' indices, row by row of its plan; there are as many rows as frames,
-    but a row belongs to a frequency, not to a frame. The bits of a block are spread evenly over its frames.
+    ``lmbda`` is in squared feature units per bit, as for :class:`~emoquant.codecs.ecvq.ECVQ`. It determines the
+    quantization step (:func:`~emoquant.codecs.transform.coder.step_level`), which is constant below 2^-11 of the
+    features' variance; at lambda 0 the search minimises only the error.
+
+    The codes in its results are the indices of coefficients. They have as many rows as the utterance has frames, but a
+    row belongs to a frequency of a block, not to a frame. The bits of a block are spread evenly over its frames.
 
     Args:
         dim: Feature dimensions ``D``.
@@ -104,7 +106,7 @@ class TransformCodec(RealBits):
         return self._prepared()[1]
 
     def tables(self, lmbda: float = 0.0) -> coder.Tables:
-        """Return what encoder and decoder share at a lambda."""
+        """Return the tables and settings that encoder and decoder share at a lambda."""
         tables = self._prepared()[0]
         return tables if lmbda < SPARSE * self.variance else tables._replace(states=1)
 

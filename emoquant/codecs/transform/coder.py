@@ -28,7 +28,7 @@ FEW_BITS, LMBDA_FACTORS = 512, tuple(np.geomspace(0.4, 2.5, 12).tolist())
 
 
 class Tables(NamedTuple):
-    """What encoder and decoder share.
+    """Hold the tables and settings that encoder and decoder share.
 
     Attributes:
         model: Tables of the entropy coder.
@@ -95,11 +95,11 @@ def quantize(
 
 
 def choose(tables: Tables, coefficients: Floats, level: int, lmbda: float) -> Output:
-    """Choose the indices of an utterance; where it takes few bytes, so that they are well filled.
+    """Choose the indices of an utterance, for few bits with regard to its whole number of bytes.
 
-    Bytes are whole, and the last of them counts in an utterance of few. A whole utterance below :data:`FEW_BITS` is
-    searched at several lambdas with the same step, and the least sum of squared error and lambda times coded bits is
-    taken. Arguments as of :func:`quantize`.
+    An utterance is coded in whole bytes, which matters if there are few. So an utterance in the whole form below
+    :data:`FEW_BITS` is searched at several lambdas with the same step, and the result with the least sum of squared
+    error and lambda times the bits of its bytes is taken. Arguments as of :func:`quantize`.
     """
     counts = coded_counts(tables, len(coefficients), level)
     few = max(1, int(counts.max()))  # columns of which none is coded are left out of the search
@@ -136,7 +136,7 @@ def _choose_among(
 
 
 def replay(tables: Tables, indices: NDArray[np.int16], level: int, values: Floats | None = None) -> Output:
-    """Return what given indices ``(T, D)`` are decoded to and cost; with the coefficients also context features."""
+    """Return reconstruction and bits of given indices ``(T, D)``; with the coefficients also context features."""
     scene, output = _start(tables, level, len(indices), values is not None, indices)
     rows = plan(len(indices), tables.form).rows
     setting = Setting(level, tables.states, GIVEN, 0.0)
