@@ -68,7 +68,7 @@ class ReferenceVectors(Metric):
             self.products += vectors.T @ vectors
 
     def compute(self) -> References:
-        """Return the centroids of the emotions and the mean of all frames.
+        """Return the centroids of the emotions, the mean of all frames and, with ``scatter``, the covariance.
 
         Raises:
             ValueError: An emotion has no utterance in the training split, or, with ``scatter``, there are not more

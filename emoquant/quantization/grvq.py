@@ -153,7 +153,7 @@ class GroupedResidualVQ(nn.Module):
         return nn.functional.pad(self.rough.vectors, (0, 0, 0, 1))
 
     def forward(self, features: Tensor, lengths: Tensor) -> Quantized:
-        """Return nearest-codeword codes, SKIP included, and their reconstruction.
+        """Return the code of the nearest codeword at every position (SKIP is a candidate) and the reconstruction.
 
         Args:
             features: Frame features, ``(B, T, D)``.
