@@ -126,11 +126,7 @@ _POINTERS = {
 
 
 def pointer_remedy(path: Path) -> str | None:
-    """Return what to do about a file that only points to its content (Git LFS, git-annex); None for every other.
-
-    Args:
-        path: A file that is there.
-    """
+    """Return the remedy for a file that is only a pointer of Git LFS or git-annex; None for any other file."""
     try:
         with path.open("rb") as file:
             head = file.read(64)
