@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.reports.leaderboard import COLUMNS, Entry, cells, read_leaderboard, write_leaderboard
+from emoquant.reports.leaderboard import COLUMNS, cells, read_leaderboard, write_leaderboard
 from emoquant.reports.pages import Section
-from emoquant.site import words
 from emoquant.site.material import Kind, ListeningRun, attractions, page_data, read_run, with_sounds
-from emoquant.site.provenance import as_tables, run_config, versions, weights_of
-from emoquant.site.render import Template, report_beside
-from emoquant.site.sounds import Format, Sound, Soundbank
+from emoquant.site.provenance import run_config, versions, weights_of
+from emoquant.site.render import WORDS, Template, report_beside
+from emoquant.site.sounds import LOWEST, Format, Sound, Soundbank
 from emoquant.storage.files import write_whole
 from emoquant.storage.folders import whole_folder
 
@@ -75,54 +74,35 @@ def _write(folder: Path, sources: Sources, title: str, form: Format) -> None:
         page = data["codebooks"]
         page["attractions"] = attractions(rows, [codec["name"] for codec in page["codecs"]], page["corpora"])
     sounds = bank.write(folder)
-    pages = [*((kind, words.PAGES[kind].short) for kind in data), *([("report", "Report")] if sources.study else [])]
     entries = read_leaderboard(sources.leaderboard) if sources.leaderboard is not None else []
-    pages += [("leaderboard", "Leaderboard")] if entries else []
-    template = Template(folder, title, [("index", "Overview"), *pages, ("provenance", "Provenance")])
+    pages: dict[str, str] = {kind: WORDS["pages"][kind]["short"] for kind in data}
+    pages |= {"report": "Report"} if sources.study else {}
+    pages |= {"leaderboard": "Leaderboard"} if entries else {}
+    template = Template(folder, title, {"index": "Overview", **pages, "provenance": "Provenance"})
     (folder / "data").mkdir()
     for kind, found in data.items():
-        heard = with_sounds(found, sounds, bank.ending)
-        _write_listening(folder, template, kind, heard, words.listening(kind, found, runs[kind]), runs[kind])
+        _write_listening(folder, template, kind, with_sounds(found, sounds, bank.ending), runs[kind])
     if sources.study:
-        shown = report_beside(folder, sources.study)
-        template.write("report", "report", heading="Report", lead=words.REPORT, **shown)
+        template.write("report", **report_beside(folder, sources.study))
     if entries:
-        _write_leaderboard(folder, template, entries)
+        write_leaderboard(folder / "data" / "leaderboard.json", entries)
+        template.write("leaderboard", columns=COLUMNS, rows=[cells(entry) for entry in entries])
     facts = _facts(sources, runs, sounds, bank)
-    cards = [words.card(kind, found, len(sources.study)) for kind, found in data.items()]
-    cards += [words.card("report", None, len(sources.study))] if sources.study else []
-    cards += [words.leaderboard_card(entries)] if entries else []
-    missing = [text for kind, text in words.LACKING.items() if kind not in dict(pages)]
-    template.write("index", "index", heading="Overview", cards=cards, missing=missing)
-    configs = [(run["name"], run["config"]) for run in facts["runs"] if run["config"]]
-    tables = as_tables(facts)
-    template.write(
-        "provenance", "provenance", heading="Provenance", lead=words.PROVENANCE, tables=tables, configs=configs
-    )
+    template.write("index", listening=data, studies=len(sources.study), entries=entries)
+    template.write("provenance", **facts)
     write_whole(folder / MARK, (json.dumps(facts, indent=2, ensure_ascii=False) + "\n").encode())
     shutil.copytree(ASSETS, folder / "assets")
 
 
 def _write_listening(
-    folder: Path,
-    template: Template,
-    kind: Kind,
-    heard: Mapping[str, Any],
-    said: Mapping[str, Any],
-    runs: Sequence[ListeningRun],
+    folder: Path, template: Template, kind: Kind, heard: Mapping[str, Any], runs: Sequence[ListeningRun]
 ) -> None:
     """Write a listening page, its data and what can be downloaded."""
-    downloads = _copied(folder, kind, runs)
     text = json.dumps(heard, ensure_ascii=False, allow_nan=False)
     write_whole(folder / "data" / f"{kind}.js", f"window.emoquantPage = {text};\n".encode())
-    template.write(kind, "listen", **said, downloads=downloads)
-
-
-def _write_leaderboard(folder: Path, template: Template, entries: Sequence[Entry]) -> None:
-    """Write the page of the leaderboard, and the leaderboard as data."""
-    write_leaderboard(folder / "data" / "leaderboard.json", entries)
-    lines = [cells(entry) for entry in entries]
-    template.write("leaderboard", "leaderboard", columns=COLUMNS, rows=lines, **words.LEADERBOARD)
+    clips = [clip for run in runs for clip in run.clips]
+    used = {clip.condition for clip in clips}
+    template.write(kind, "listen", data=heard, clips=len(clips), used=used, downloads=_copied(folder, kind, runs))
 
 
 def _copied(folder: Path, kind: str, runs: Sequence[ListeningRun]) -> list[tuple[str, str]]:
@@ -143,7 +123,7 @@ def _facts(
     listed: list[dict[str, Any]] = [
         {
             "name": run.folder.name,
-            "part": words.PAGES[kind].short,
+            "part": WORDS["pages"][kind]["short"],
             "corpora": run.corpora,
             "size": f"{len(run.clips)} clips",
             "settings": sorted({clip.settings for clip in run.clips if clip.settings}),
@@ -166,6 +146,19 @@ def _facts(
     return {
         "runs": listed,
         "weights": [each._asdict() for each in weights_of([run["config"] for run in listed])],
-        "sounds": words.sound_facts(sounds, bank),
+        "sounds": _sound_facts(sounds, bank),
         "versions": versions(),
+    }
+
+
+def _sound_facts(sounds: Mapping[str, Sound], bank: Soundbank) -> dict[str, str]:
+    """Return number, compression and loudness of the sounds, for the page of provenance."""
+    forms = {"opus": "Ogg Opus, 32 kbit/s", "mp3": "MP3", "flac": "FLAC, without loss"}
+    return {
+        "unique sounds": str(len(sounds)),
+        "compression": forms[bank.form],
+        "loudness": f"{bank.target:.1f} LUFS (ITU-R BS.1770), peaks at -1 dB at most; sounds whose peaks would need "
+        f"less than {LOWEST:.0f} LUFS stay below: {bank.short}",
+        "F0": "WORLD (DIO, StoneMask)" if any(sound.f0 is not None for sound in sounds.values()) else "not measured",
+        "spectrogram": "64 mel bands up to 8 kHz, 32 ms window, 10 ms step, 65 dB",
     }

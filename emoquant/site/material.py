@@ -12,29 +12,10 @@ from emoquant.voice.clips import Clip, read_clips
 
 Kind = Literal["lambda", "codebooks", "mixing"]
 
-#: Numbers of a clip that pages show, as its manifest names them.
-NUMBERS = (
-    "bits_per_frame",
-    "skip_rate",
-    "vector_similarity",
-    "similarity_reference",
-    "similarity_neutral",
-    "similarity_own",
-    "character_error_rate",
-    "word_error_rate",
-    "f0_mean",
-    "f0_deviation",
-    "distortion",
-    "f0_error",
-    "voicing_error",
-    "quality",
-    "similarity_partner",
-    "speaker_similarity",
-    "duration_ratio",
-    "duration_error",
-)
 #: What else a page says of a clip.
 WORDS = ("kind", "condition", "lmbda", "predicted", "seed", "seconds", "style", "partner", "partner_emotion", "file")
+#: Numbers of a clip that pages show, as its manifest names them: all that are measured.
+NUMBERS = tuple(name for name, kind in Clip.__annotations__.items() if kind is float and name not in WORDS)
 
 
 class ListeningRun(NamedTuple):

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import emoquant
 from emoquant.storage.documents import parse_yaml
@@ -98,43 +98,3 @@ def _weight_files(path: Path) -> list[Path]:
         return []
     run = newest(path, LAST)
     return [run.checkpoint] if run else sorted(each for each in path.iterdir() if each.suffix in WEIGHTS)
-
-
-def size_text(size: int) -> str:
-    """Return a number of bytes as people read it.
-
-    Example:
-        >>> size_text(2_900_000)
-        '2.9 MB'
-    """
-    return f"{size / 1e6:.1f} MB" if size >= 1e5 else f"{size / 1e3:.1f} kB"
-
-
-def as_tables(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the facts of ``provenance.json`` as the tables of a page."""
-    runs = [
-        (run["name"], run["part"], ", ".join(run["corpora"]) or "unknown", run["size"], ", ".join(run["settings"]))
-        for run in facts["runs"]
-    ]
-    files = [(each["file"], each["named"], size_text(each["size"]), each["sha256"]) for each in facts["weights"]]
-    return [
-        {
-            "title": "Runs",
-            "caption": "What the pages were made of. The digest is of voice, vocoder, encoder and codecs together.",
-            "columns": ("run", "part", "corpus", "size", "digest"),
-            "rows": runs,
-        },
-        {
-            "title": "Checkpoints",
-            "caption": "Weights that the configurations below name, as they were when this site was built.",
-            "columns": ("file", "named as", "size", "SHA-256"),
-            "rows": files,
-        },
-        {"title": "Sounds", "caption": "", "columns": ("what", "how"), "rows": list(facts["sounds"].items())},
-        {
-            "title": "Versions",
-            "caption": "Installed where this site was built.",
-            "columns": ("package", "version"),
-            "rows": list(facts["versions"].items()),
-        },
-    ]

@@ -1,14 +1,18 @@
 """Templates filled in: what users wrote is escaped, links are relative."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import emoquant
 from emoquant.reports.pages import Section, report_content
 from emoquant.reports.templating import environment
+from emoquant.storage.documents import read_yaml
 from emoquant.storage.files import write_whole
+
+#: Texts of the pages.
+WORDS: dict[str, Any] = read_yaml(Path(__file__).parent / "words.yaml")
 
 
 class Template:
@@ -17,23 +21,28 @@ class Template:
     Args:
         folder: Folder of the site.
         title: Name of the site.
-        pages: Name and label of every page, in the order of the navigation.
+        pages: Label of every page by its name, in the order of the navigation.
     """
 
-    def __init__(self, folder: Path, title: str, pages: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, folder: Path, title: str, pages: Mapping[str, str]) -> None:
         self.folder, self.title, self.pages = folder, title, pages
         self._environment = environment("emoquant.site", "emoquant.reports")
 
-    def write(self, page: str, template: str, **content: Any) -> None:  # noqa: ANN401 (what a template shows)
+    def write(self, page: str, template: str = "", **content: Any) -> None:  # noqa: ANN401 (what a template shows)
         """Write a page.
 
         Args:
             page: Its name.
-            template: The template's name.
+            template: The template's name; that of the page by default.
             content: What the template shows.
         """
-        filled = self._environment.get_template(f"{template}.html").render(
-            page=page, title=self.title, pages=self.pages, foot=f"Made by emoquant {emoquant.__version__}.", **content
+        filled = self._environment.get_template(f"{template or page}.html").render(
+            page=page,
+            title=self.title,
+            pages=self.pages,
+            words=WORDS,
+            foot=f"Made by emoquant {emoquant.__version__}.",
+            **content,
         )
         write_whole(self.folder / f"{page}.html", filled.encode("utf-8"))
 
