@@ -3,9 +3,12 @@
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, TypeAlias
+from functools import cache
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
 
 import matplotlib as mpl
+from matplotlib import RcParams
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
@@ -22,33 +25,7 @@ _LINEAR = "#F3F3F3"
 #: Room of a tick label in inches.
 _LABEL = 0.3
 
-_RC: dict[Any, Any] = {
-    "font.family": ["DejaVu Sans"],
-    "text.parse_math": False,  # names may have signs of dollars
-    "font.size": 7.5,
-    "axes.titlesize": 7.5,
-    "axes.labelsize": 7.5,
-    "xtick.labelsize": 7,
-    "ytick.labelsize": 7,
-    "legend.fontsize": 7,
-    "axes.linewidth": 0.6,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#E3E3E3",
-    "grid.linewidth": 0.5,
-    "lines.linewidth": 1.2,
-    "lines.markersize": 3.2,
-    "xtick.major.width": 0.6,
-    "ytick.major.width": 0.6,
-    "xtick.major.size": 2.5,
-    "ytick.major.size": 2.5,
-    "legend.frameon": False,
-    "legend.handlelength": 2.2,
-    "hatch.linewidth": 0.5,
-    "figure.dpi": 100,
-}
+_SHEET = Path(__file__).parent / "paper.mplstyle"
 
 
 #: A line style of matplotlib.
@@ -120,12 +97,17 @@ def line_style(name: str, index: int = 0) -> LineStyle:
     return _EMOTIONS.get(canonical_emotion(name) if known else "", _OTHERS[index % len(_OTHERS)])
 
 
+@cache
+def _sheet() -> RcParams:
+    return mpl.rc_params_from_file(_SHEET, use_default_template=False)
+
+
 @contextmanager
 def paper_style() -> Iterator[None]:
     """Set matplotlib's defaults to the figures' look for the length of a block, whatever the user's own are."""
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(_RC)
+        mpl.rcParams.update(_sheet())
         yield
 
 
