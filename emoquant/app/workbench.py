@@ -15,7 +15,7 @@ from emoquant.codecs.base import Codec
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.labels import canonical_emotion
 from emoquant.storage.origin import require_origin
-from emoquant.voice.tts.recipe import Emotion, EmotionRecipe, Intensity, Step, quantize
+from emoquant.voice.tts.recipe import Emotion, Intensity, Step, quantize
 from emoquant.voice.tts.references import Reference
 from emoquant.voice.tts.synthesis import Speech, Synthesizer
 
@@ -132,4 +132,4 @@ class Workbench:
             if "neutral" not in names:
                 raise ValueError(f"intensity begins at neutral, and the corpus has {', '.join(names)} only")
             steps.append(Intensity(intensity, self.atlas.centroids[names.index("neutral")]))
-        return self.synthesizer.synthesize(text, emotion.frames, EmotionRecipe(*steps), heard, speaker)
+        return self.synthesizer.synthesize(text, emotion.frames, steps, heard, speaker)

@@ -17,7 +17,7 @@ from emoquant.storage.files import whole_file
 from emoquant.storage.runs import RUNS
 from emoquant.storage.shipped import CHECKPOINTS
 from emoquant.voice.data.vectors import named_vectors
-from emoquant.voice.tts.recipe import EmotionRecipe, Intensity, Quantize, Step
+from emoquant.voice.tts.recipe import Intensity, Quantize, Step
 from emoquant.voice.tts.references import Reference
 from emoquant.voice.tts.synthesis import Synthesizer, encoder_name
 from emoquant.voice.tts.vocoders.base import Vocoder
@@ -94,7 +94,7 @@ def say(
         steps.append(Intensity(intensity, start))
     who = _speaker_of(spoken, speaker, speaker_encoder)
     heard = Reference(style) if style is not None else None
-    speech = synthesizer.synthesize(text, reference, EmotionRecipe(*steps), heard, who, seed)
+    speech = synthesizer.synthesize(text, reference, steps, heard, who, seed)
     out.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(out) as partial:
         rate = spoken.facts.mel.sample_rate

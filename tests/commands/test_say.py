@@ -10,7 +10,7 @@ from spoken_world import DIM, BandEncoder, pull_codec, random_voice, speech_data
 
 from emoquant.__main__ import main
 from emoquant.commands.say import say
-from emoquant.voice.tts.recipe import EmotionRecipe, Intensity, Quantize
+from emoquant.voice.tts.recipe import Emotion, Intensity, Quantize
 from emoquant.voice.tts.references import Reference
 from emoquant.voice.tts.synthesis import load_synthesizer
 from emoquant.voice.tts.voice import save_voice
@@ -58,7 +58,7 @@ def test_the_emotion_is_quantized_and_made_weaker_or_stronger(world, tmp_path, m
     neutral = synthesizer.frames(others[-1]).mean(0)
     for amount in (0.0, 0.5, 1.5):
         out = say(TEXT, angry, out=tmp_path / "said.wav", lmbda=9.0, intensity=amount, **given)
-        recipe = EmotionRecipe(Quantize(pull_codec(), 9.0), Intensity(amount, neutral))
+        recipe = [Quantize(pull_codec(), 9.0), Intensity(amount, neutral)]
         speech = synthesizer.synthesize(TEXT, Reference(angry), recipe, speaker=synthesizer.voice.facts.speakers[0])
         torch.testing.assert_close(heard(out), speech.waveform, atol=1e-4, rtol=0)
     assert opened[0][0] == [{"run": "codec"}]
@@ -66,10 +66,10 @@ def test_the_emotion_is_quantized_and_made_weaker_or_stronger(world, tmp_path, m
 
 def test_intensity_goes_from_neutral_through_the_emotion_and_beyond():
     frames, neutral = torch.tensor([[1.0, 0.0], [3.0, 0.0]]), torch.tensor([0.0, 1.0])
-    vectors = [EmotionRecipe(Intensity(amount, neutral))(frames, None).vector for amount in (0, 0.5, 1, 1.5)]
+    vectors = [Intensity(amount, neutral)(Emotion(frames)).vector for amount in (0, 0.5, 1, 1.5)]
     expected = [neutral + amount * (frames.mean(0) - neutral) for amount in (0, 0.5, 1, 1.5)]
     torch.testing.assert_close(torch.stack(vectors), torch.stack(expected))
-    torch.testing.assert_close(EmotionRecipe(Intensity(1, neutral))(frames, None).frames, frames)
+    torch.testing.assert_close(Intensity(1, neutral)(Emotion(frames)).frames, frames)
     for wrong in (-0.1, 1.6, np.nan):
         with pytest.raises(ValueError, match=r"expected 0 \(neutral\) to 1.5"):
             Intensity(wrong, neutral)

@@ -4,7 +4,7 @@ import torch
 from spoken_world import BandEncoder, pull_codec, random_voice, speech_data
 
 from emoquant.audio.mel import MelSettings
-from emoquant.voice.tts.recipe import Centroid, EmotionRecipe, Mix, NeutralFirst, Quantize
+from emoquant.voice.tts.recipe import Emotion, Intensity, Quantize
 from emoquant.voice.tts.references import Reference, hear_style, joined, repeated
 from emoquant.voice.tts.synthesis import Delivery, Synthesizer, encoder_name, load_synthesizer, seed_of
 from emoquant.voice.tts.vocoders import GriffinLim, SourceFilter
@@ -31,9 +31,9 @@ def test_same_seed_same_samples_and_lambda_changes_nothing_else(world, wav):
     _, synthesizer = world
     codec, reference = pull_codec(), Reference(wav)
     plain = synthesizer.synthesize(TEXT, reference, speaker="en-us")
-    again = synthesizer.synthesize(TEXT, reference, EmotionRecipe(Quantize(codec, 0.0)), speaker="en-us")
+    again = synthesizer.synthesize(TEXT, reference, [Quantize(codec, 0.0)], speaker="en-us")
     assert torch.equal(plain.waveform, again.waveform)
-    far = synthesizer.synthesize(TEXT, reference, EmotionRecipe(Quantize(codec, 9.0)), speaker="en-us")
+    far = synthesizer.synthesize(TEXT, reference, [Quantize(codec, 9.0)], speaker="en-us")
     assert far.emotion.bits == pytest.approx(1.0)
     assert not torch.equal(plain.mels[:5], far.mels[:5])
     spec = synthesizer.voice.facts.mel
@@ -44,8 +44,8 @@ def test_same_seed_same_samples_and_lambda_changes_nothing_else(world, wav):
 def test_batching_lambdas_changes_nothing(world, wav):
     _, synthesizer = world
     frames = synthesizer.frames(wav)
-    recipes = [EmotionRecipe(Quantize(pull_codec(), lmbda)) for lmbda in (0.0, 9.0)]
-    emotions = [recipe(frames, synthesizer.frames) for recipe in recipes]
+    recipes = [[Quantize(pull_codec(), lmbda)] for lmbda in (0.0, 9.0)]
+    emotions = [recipe[0](Emotion(frames)) for recipe in recipes]
     together = synthesizer.say(TEXT, emotions, None, None, seed_of(TEXT))
     for emotion, speech in zip(emotions, together, strict=True):
         alone = synthesizer.say(TEXT, [emotion], None, None, seed_of(TEXT))[0]
@@ -67,7 +67,7 @@ def test_durations_and_melody_can_be_copied(world, wav):
     _, synthesizer = world
     base = synthesizer.synthesize(TEXT, Reference(wav))
     copied = Delivery(durations=base.durations, f0=base.f0, voiced=base.voiced)
-    recipe = EmotionRecipe(Quantize(pull_codec(), 9.0))
+    recipe = [Quantize(pull_codec(), 9.0)]
     isolated = synthesizer.synthesize(TEXT, Reference(wav), recipe, delivery=copied)
     assert torch.equal(isolated.durations, base.durations)
     torch.testing.assert_close(isolated.f0, base.f0)
@@ -75,32 +75,18 @@ def test_durations_and_melody_can_be_copied(world, wav):
     assert len(slow.mels) > 1.5 * len(base.mels)
 
 
-def test_recipes():
-    frames = torch.tensor([[1.0, 0.0], [3.0, 0.0]])
-    others = {"a": torch.tensor([[0.0, 2.0]]), "b": torch.tensor([[0.0, 0.0], [0.0, 4.0]])}
-    mixed = EmotionRecipe(Mix(["a", "b"], [0.5, 0.25]))(frames, others.get)
-    torch.testing.assert_close(mixed.vector, torch.tensor([0.5, 1.5]))
-    assert len(mixed.frames) == 1
-    framewise = EmotionRecipe(Mix(["b"], [0.5], level="frame"))(frames, others.get)
-    torch.testing.assert_close(framewise.frames, torch.tensor([[0.5, 0.0], [1.5, 2.0]]))
-    neutral = torch.tensor([0.0, 1.0])
-    half = EmotionRecipe(NeutralFirst(neutral, 0.5))(frames, others.get)
-    torch.testing.assert_close(half.vector, torch.tensor([1.0, 0.5]))
-    then = EmotionRecipe(NeutralFirst(neutral), Centroid("happiness", {"happy": torch.tensor([7.0, 7.0])}))
-    assert then(frames, others.get).vector.tolist() == [7.0, 7.0]
-    wide = torch.randn(6, 8)
-    towards = EmotionRecipe(NeutralFirst(pull_codec(), 0.5, lmbda=1.0))(wide, others.get)
-    torch.testing.assert_close(towards.frames, 0.75 * wide)
-    assert EmotionRecipe()(frames, others.get).vector.tolist() == [2.0, 0.0]
-
-
-def test_recipe_mistakes():
-    with pytest.raises(ValueError, match="no centroid of 'sad'"):
-        Centroid("sad", {"happy": torch.zeros(2)})
-    with pytest.raises(ValueError, match="at most 1 together"):
-        Mix(["a", "b"], [0.8, 0.4])
-    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
-        NeutralFirst(torch.zeros(2), 1.5)
+def test_recipes(world):
+    _, synthesizer = world
+    frames, neutral = (
+        torch.randn(12, synthesizer.voice.facts.emotion_dim),
+        torch.zeros(synthesizer.voice.facts.emotion_dim),
+    )
+    steps = [Quantize(pull_codec(), 9.0), Intensity(0.5, neutral)]
+    first = steps[0](Emotion(frames))
+    spoken = synthesizer.synthesize(TEXT, frames, steps)
+    torch.testing.assert_close(spoken.emotion.vector, first.vector / 2)
+    assert spoken.emotion.bits == first.bits
+    torch.testing.assert_close(synthesizer.synthesize(TEXT, frames).emotion.frames, frames)
 
 
 def test_style_segments_follow_what_is_known(wav):

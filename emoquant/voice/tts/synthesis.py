@@ -14,7 +14,7 @@ from emoquant.encoders.base import FrameEncoder
 from emoquant.storage.origin import Origin, require_origin
 from emoquant.types import StyleReference
 from emoquant.voice.text.text import FrontEnd, encode_phones, front_end
-from emoquant.voice.tts.recipe import Audio, Emotion, EmotionRecipe
+from emoquant.voice.tts.recipe import Audio, Emotion, Quantize, Step
 from emoquant.voice.tts.references import Reference, hear_style, repeated
 from emoquant.voice.tts.vocoders.base import Vocoder
 from emoquant.voice.tts.vocoders.source_filter import SourceFilter
@@ -128,7 +128,7 @@ class Synthesizer:
         self,
         text: str,
         reference: Reference | Tensor,
-        recipe: EmotionRecipe | None = None,
+        recipe: Sequence[Step] = (),
         style: Reference | None = None,
         speaker: str | Tensor | None = None,
         seed: int | None = None,
@@ -139,7 +139,7 @@ class Synthesizer:
         Args:
             text: Text to speak.
             reference: Recording whose emotion is imitated, or its frames ``(F, D)``.
-            recipe: Operations on the reference's emotion frames, such as quantization; none by default.
+            recipe: Operations on the reference's emotion frames, such as quantization, in their order; none by default.
             style: Recording whose local style is imitated: the same reference (the study's setting), a neutral one or
                 another; None for the learned vector of no style.
             speaker: Name of a speaker of the voice, or a speaker vector ``(S,)``; None for the learned vector of no
@@ -150,10 +150,13 @@ class Synthesizer:
         Raises:
             ValueError: The text, the speaker, the delivery or a codec of the recipe does not fit the voice.
         """
-        for codec in recipe.codecs if recipe is not None else ():
-            require_origin(f"codec {codec.name!r}", codec.origin, self.origin)
+        for step in recipe:
+            if isinstance(step, Quantize):
+                require_origin(f"codec {step.codec.name!r}", step.codec.origin, self.origin)
         frames = reference if isinstance(reference, Tensor) else self.frames(reference.audio)
-        emotion = (recipe or EmotionRecipe())(frames.to(self.device), self.frames)
+        emotion = Emotion(frames.to(self.device))
+        for step in recipe:
+            emotion = step(emotion)
         heard = hear_style(style, self.voice.facts.mel, self.voice.facts.front_end) if style is not None else None
         number = seed if seed is not None else seed_of(text)
         return self.say(text, [emotion], heard, self.speaker_vector(speaker), number, delivery)[0]
