@@ -12,8 +12,8 @@ from spoken_world import BandEncoder, LoudestHead, corpus, pull_codec, random_vo
 
 from emoquant.storage.results import read_results
 from emoquant.voice.callbacks.listening import ListeningWriter
-from emoquant.voice.clips import Clip, read_clips
-from emoquant.voice.tasks.judging import Judge, SecondListener
+from emoquant.voice.clips import read_clips
+from emoquant.voice.tasks.judging import SecondListener
 from emoquant.voice.tasks.listening import ListeningTask
 from emoquant.voice.text.recognition import Recognizer
 from emoquant.voice.tts.vocoders import GriffinLim, SourceFilter
@@ -151,31 +151,6 @@ def test_a_run_does_not_count_what_another_wrote_over(world, tmp_path, monkeypat
     run(world, tmp_path, **SHORT)
     assert (tmp_path / "manifest.csv").read_text() == told
     assert held == {path.name: path.read_bytes() for path in (tmp_path / "clips").iterdir()}
-
-
-def test_encoders_and_classifier_hear_on_the_tasks_device(world):
-    heard = []
-
-    class There(BandEncoder):
-        def forward(self, waveforms, lengths):
-            assert waveforms.device.type == lengths.device.type == "meta"
-            heard.append("encoder")
-            return torch.zeros(1, 2, self.dim), torch.tensor([2])
-
-    class Classes(LoudestHead):
-        def forward(self, vectors):
-            assert vectors.device.type == "meta"
-            heard.append("classifier")
-            return torch.tensor([[0.0, 0.0, 0.0, 1.0, 0.0]])
-
-    data = speech_data(world)
-    data.setup()
-    recordings = {"en-us": [data.dataset("test").utterances[0].id]}
-    judge = Judge(There(), Classes(), data, speaker_encoder=There(), device="meta", recordings=recordings)
-    clip = Clip("", "synthesis", "A", "none", 0.0, "", "", "", "sad", "en-us", 0, 1.0)
-    assert judge(clip, torch.randn(16_000), torch.zeros(BandEncoder.dim)).predicted == "sad"
-    judge.compare_voices(clip, torch.randn(16_000))
-    assert heard == ["encoder", "classifier", "encoder", "encoder"]
 
 
 class Deaf(Recognizer):

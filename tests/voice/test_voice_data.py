@@ -10,7 +10,6 @@ from spoken_world import BandEncoder, corpus, speech_data
 from emoquant.__main__ import main
 from emoquant.audio.loading import read_audio
 from emoquant.audio.mel import MelSettings
-from emoquant.data.base import Utterance
 from emoquant.data.manifest import ManifestCorpus
 from emoquant.data.module import EmotionDataModule
 from emoquant.data.sampling import BucketSampler, Rows
@@ -18,8 +17,7 @@ from emoquant.voice.alignment.alignment import SILENCES, timed_phones
 from emoquant.voice.data import LearnedAligner, TextGridAligner, TTSDataModule, VoiceAligner
 from emoquant.voice.data.cache import CorpusError
 from emoquant.voice.data.check import check_data
-from emoquant.voice.data.dataset import REFERENCE_ROOM, VoiceDataset, VoiceLabels
-from emoquant.voice.data.items import VoiceItem, check_item
+from emoquant.voice.data.items import check_item
 from emoquant.voice.text.text import front_end
 
 CONFIGS = Path(__file__).parent.parent.parent / "configs"
@@ -92,34 +90,6 @@ def test_another_reference_has_the_same_speaker_and_emotion(folder):
     assert torch.equal(batch.emotion_frames[0], dataset.frames[dataset._reference(0, 0, 10_000)])
 
 
-def stub(length):
-    """Return an item of one phone."""
-    one, track = np.ones(1, np.int64), np.ones(length, np.float32)
-    return VoiceItem(["a"], one, length * one, np.zeros((length, 1), np.float16), track, track > 0)
-
-
-@pytest.mark.parametrize("reference", ["other", "both"])
-def test_references_are_bounded_like_the_batch(reference):
-    random = np.random.default_rng(0)
-    lengths = np.exp(random.uniform(np.log(60), np.log(1250), 300)).astype(int)  # 1 to 20 s
-    where = [Utterance(str(row), Path(f"{row}.wav"), "sad", "x", "train", "a") for row in range(300)]
-    alone = np.zeros(300, np.int64)
-    labels = VoiceLabels(alone, alone, torch.zeros(300, 2))
-    frames = [torch.zeros(int(length), 1) for length in lengths]
-    dataset = VoiceDataset(where, [stub(int(length)) for length in lengths], frames, labels, ["a"], reference)
-    others = 0
-    for index in BucketSampler(dataset.lengths, 4000, seed=0):
-        batch = dataset[index]
-        assert batch.style.mels.shape[:2].numel() <= REFERENCE_ROOM * max(4000, batch.mels.shape[1])
-        assert batch.emotion_frames.shape[1] == batch.style.mels.shape[1]
-        others += int((batch.style.lengths != batch.mel_lengths).sum())
-    assert others > (250 if reference == "other" else 110), "nearly every item has another reference"
-    few = VoiceDataset(
-        where[:2], [stub(60), stub(91)], frames, VoiceLabels(alone[:2], alone[:2], labels.vectors), ["a"], reference
-    )
-    assert few[Rows(np.array([0]), 0)].style.lengths.tolist() == [60], "none is short enough"
-
-
 def test_words_can_be_divided_by_a_symbol(folder, data):
     marked = speech_data(folder, boundaries=True)
     marked.prepare_data()
@@ -173,7 +143,6 @@ def test_the_cache_repairs_what_is_damaged_or_out_of_date(folder, data):
 
 
 def test_ranks_share_the_work_and_batches_are_equally_many(folder):
-    from emoquant.data.sampling import BucketSampler
 
     lengths = speech_data(folder)
     lengths.setup()

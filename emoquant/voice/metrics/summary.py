@@ -6,6 +6,7 @@ vector and voice), or a speaker with all of theirs where there are at least 10.
 
 import math
 from collections.abc import Callable, Hashable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,12 @@ from emoquant.storage.results import Row
 from emoquant.voice.clips import Clip
 from emoquant.voice.metrics.speakers import comparisons
 
+#: Measures of a clip that are figures as they are.
+_MEASURED = (
+    "similarity_reference", "similarity_own", "similarity_neutral", "similarity_partner", "speaker_similarity",
+    "vector_similarity", "bits_per_frame", "f0_mean", "f0_deviation", "seconds", "duration_ratio", "duration_error",
+    "character_error_rate", "word_error_rate", "distortion", "f0_error", "voicing_error", "quality",
+)  # fmt: skip
 #: Name of a figure, and how it is read off a clip.
 FIGURES: dict[str, Callable[[Clip], float]] = {
     "recall": lambda clip: float(clip.predicted == clip.emotion) if clip.predicted else math.nan,
@@ -28,24 +35,7 @@ FIGURES: dict[str, Callable[[Clip], float]] = {
     ),
     "presence_accuracy": lambda clip: clip.presence,
     "salience_accuracy": lambda clip: clip.salience,
-    "similarity_reference": lambda clip: clip.similarity_reference,
-    "similarity_own": lambda clip: clip.similarity_own,
-    "similarity_neutral": lambda clip: clip.similarity_neutral,
-    "similarity_partner": lambda clip: clip.similarity_partner,
-    "speaker_similarity": lambda clip: clip.speaker_similarity,
-    "vector_similarity": lambda clip: clip.vector_similarity,
-    "bits_per_frame": lambda clip: clip.bits_per_frame,
-    "f0_mean": lambda clip: clip.f0_mean,
-    "f0_deviation": lambda clip: clip.f0_deviation,
-    "seconds": lambda clip: clip.seconds,
-    "duration_ratio": lambda clip: clip.duration_ratio,
-    "duration_error": lambda clip: clip.duration_error,
-    "character_error_rate": lambda clip: clip.character_error_rate,
-    "word_error_rate": lambda clip: clip.word_error_rate,
-    "distortion": lambda clip: clip.distortion,
-    "f0_error": lambda clip: clip.f0_error,
-    "voicing_error": lambda clip: clip.voicing_error,
-    "quality": lambda clip: clip.quality,
+    **{name: attrgetter(name) for name in _MEASURED},
 }
 
 #: Figures that are shares of clips.

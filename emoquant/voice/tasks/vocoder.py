@@ -24,6 +24,7 @@ from emoquant.voice.tts.discriminators import (
 )
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
 from emoquant.voice.tts.losses import spectrum_distance
+from emoquant.voice.tts.masking import length_mask
 from emoquant.voice.tts.vocoder_checkpoint import SECTION, describe_vocoder, load_vocoder, require_description
 from emoquant.voice.tts.vocos import VocosGenerator
 from emoquant.voice.tts.voice import load_voice
@@ -136,9 +137,8 @@ class VocoderTask(pl.LightningModule):
 
     def forward(self, pairs: Pairs) -> Tensor:
         """Return generated waveforms ``(B, T * hop)``, zeros past the end."""
-        inside = torch.arange(pairs.real.shape[1], device=pairs.real.device) < pairs.lengths.unsqueeze(1)
         made: Tensor = self.generator(pairs.mels)
-        return made.float() * inside
+        return made.float() * length_mask(pairs.lengths, pairs.real.shape[1])
 
     def training_step(self, batch: AudioBatch | TTSBatch, batch_idx: int) -> None:
         """Make a step of both sides."""
@@ -195,7 +195,7 @@ class VocoderTask(pl.LightningModule):
         pairs = self.pairs(batch)
         made, true = self.mel(self(pairs)), self.mel(pairs.real)
         frames = (pairs.lengths // self.mel.hop).clamp(max=made.shape[1])
-        mask = (torch.arange(made.shape[1], device=made.device) < frames.unsqueeze(1)).unsqueeze(-1)
+        mask = length_mask(frames, made.shape[1]).unsqueeze(-1)
         error = ((made - true).abs() * mask).sum() / (mask.sum() * made.shape[2]).clamp(1) / self.mel.unit
         self.log("val/loss_mel", error, batch_size=int(mask.sum()) or 1, sync_dist=True, prog_bar=True)
 

@@ -173,8 +173,8 @@ class GenerSpeech(nn.Module):
         styled = masked(frames + emotion + speaker + local, mask)
         if f0 is None or voiced is None:
             melody = self.pitch(frames, styled, mask)
-            hertz = self.hertz(melody.f0, speaker_vectors) * f0_scale
-            f0, voiced = hertz.clamp(min=0.0).masked_fill(~mask, 0.0), (melody.voicing > 0) & mask
+            hertz = (self.hertz(melody.f0, speaker_vectors) * f0_scale).clamp(min=0.0)
+            f0, voiced = hertz.masked_fill(~mask, 0.0), (melody.voicing > 0) & mask
         _require_length(f0, voiced, mask)
         decoded = masked(styled + self.pitch_embedding(f0, voiced, mask), mask)
         mels = self.decoder(decoded, mask).float()
