@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from emoquant.reports.output import write_file
-from emoquant.reports.quantities import quantity
+from emoquant.reports.quantities import quantity, row_text
 from emoquant.reports.rows import Results
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.csv_files import write_csv
 from emoquant.storage.results import Row
 
@@ -105,17 +105,10 @@ def write_across(folder: Path, made: Sequence[Cell]) -> list[Path]:
     for metric, codec, where in dict.fromkeys((c.metric, c.codec, c.where) for c in made):
         values = {(c.trained, c.tested): c.row for c in made if (c.metric, c.codec, c.where) == (metric, codec, where)}
         title = f"{quantity(metric).explained}: {codec}, {where}"
-        rows = [["codec of", *tested], ["---", *["---:"] * len(tested)]]
-        rows += [[each, *(_text(values.get((each, other)), metric) for other in tested)] for each in trained]
-        shown = [rows[0], rows[1], *([markdown_text(cell) for cell in line] for line in rows[2:])]
-        text.append(f"**{markdown_text(title)}**\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in shown))
+        cells = [[each, *(_text(values.get((each, other))) for other in tested)] for each in trained]
+        text.append(f"**{markdown_text(title)}**\n\n{markdown_table(['codec of', *tested], cells, left=1)}")
     return [folder / "across.csv", write_file(folder / "across.md", "\n".join(text))]
 
 
-def _text(row: Row | None, metric: str) -> str:
-    if row is None:
-        return ""
-    measure = quantity(metric)
-    low, high = (row.speaker_low, row.speaker_high) if row.speakers else (row.low, row.high)
-    ends = "" if math.isnan(low) else f" [{measure.text(low)}, {measure.text(high)}]"
-    return measure.text(row.value) + ends
+def _text(row: Row | None) -> str:
+    return "" if row is None else row_text(row, by_speaker=True)

@@ -5,13 +5,15 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from matplotlib.figure import Figure
 
 from emoquant.reports.chance import classifier_doubt, heard_note
 from emoquant.reports.output import add_to_index, digest, picture, write_file
+from emoquant.reports.quantities import axis_name
 from emoquant.reports.rows import ALL, Results
 from emoquant.reports.trust import speaker_text, triplet_text
 from emoquant.reports.writing import latex_text, markdown_text
@@ -75,6 +77,7 @@ class Report(ABC):
         """
 
 
+@dataclass(kw_only=True)
 class Drawing(Report):
     """A report of figures and tables: one set for every corpus in the rows.
 
@@ -82,13 +85,27 @@ class Drawing(Report):
     ``captions.json``.
 
     Args:
-        name: Stem of the file names; each class has its own.
         stratum: Part of the corpus that is shown.
+        name: Stem of the file names; each class has its own by default.
+
+    Attributes:
+        stem: Stem of the file names where no name is given; options are filled in.
     """
 
-    def __init__(self, name: str, stratum: str = ALL) -> None:
-        self.name = plain_name(name)
-        self.stratum = stratum
+    stem: ClassVar[str]
+    stratum: str = ALL
+    name: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.name is None:
+            plain = {key: str(value).strip("/").replace("/", "_") for key, value in vars(self).items()}
+            self.name = self.stem.format(**plain | {"x": axis_name(plain.get("x", ""))})
+        self.name = plain_name(self.name)
+
+    @property
+    def file_stem(self) -> str:
+        """The name as it was checked."""
+        return str(self.name)
 
     @abstractmethod
     def draw(self, results: Results) -> list[Artifact]:

@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
-from emoquant.reports.panels import Curve, Panel, codec_text, curve_over, curve_rows, curves_text, panel_figure
-from emoquant.reports.panels import horizontal_axis as axis_of
-from emoquant.reports.quantities import UNDEFINED, quantity
+from emoquant.reports.base import Artifact
+from emoquant.reports.captions import interval_text, sentences
+from emoquant.reports.curve_figures import CurveDrawing
+from emoquant.reports.panels import Panel, codec_text, curve_rows
+from emoquant.reports.quantities import UNDEFINED, quantity, row_text
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
-from emoquant.reports.style import GREY, line_style, paper_style
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.style import GREY
+from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.results import Row
 
 #: Horizontal axis of all figures here.
@@ -24,7 +26,8 @@ DECISION = "decision_bits_per_second"
 _FURTHER = {"file_bits_per_second": "with container", "entropy_coded_bits_per_second": "entropy coded"}
 
 
-class BitrateCurves(Drawing):
+@dataclass
+class BitrateCurves(CurveDrawing):
     """Agreement, UAR and recall of each emotion over bits a second, a line a codec, and a table of all points.
 
     Reference lines: the unquantized features, chance (one emotion of all), and the decision alone, transmitted as
@@ -39,63 +42,50 @@ class BitrateCurves(Drawing):
         title: Heading of the table.
     """
 
-    def __init__(
-        self,
-        metrics: Sequence[str] = ("agreement", "uar"),
-        codecs: list[str] | None = None,
-        linear_below: float = 1.0,
-        stratum: str = ALL,
-        name: str = "bitrate",
-        title: str = "Bits a second and emotion",
-    ) -> None:
-        super().__init__(name, stratum)
-        self.title = title
-        self.metrics, self.codecs, self.linear_below = list(metrics), codecs, linear_below
+    x = RATE
+    height = 2.3
+    over_text = "bits a second"
+
+    stem = "bitrate"
+    metrics: Sequence[str] = ("agreement", "uar")
+    codecs: list[str] | None = None
+    linear_below: float | None = 1.0
+    title: str = "Bits a second and emotion"
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return the figure, that of the recalls, and the table."""
         results.need(RATE, *self.metrics)
         codecs = results.codecs(RATE, self.codecs)
         panels = [self._panel(results, codecs, metric, ALL, "") for metric in self.metrics]
-        found = [self._figure(results, self.name, panels, codecs, self.metrics)]
+        found = [self._curves(results, self.file_stem, panels, codecs, self.metrics)]
         if "recall" in results.metrics:
             emotions = results.emotions("recall")
             recalls = [self._panel(results, codecs, "recall", emotion, emotion) for emotion in emotions]
-            found.append(self._figure(results, f"{self.name}_recall", recalls, codecs, ["recall"]))
+            found.append(self._curves(results, f"{self.name}_recall", recalls, codecs, ["recall"]))
         return [*found, self._table(results, codecs)]
 
     def _panel(self, results: Results, codecs: Sequence[str], metric: str, emotion: str, title: str) -> Panel:
-        curves: list[Curve] = []
-        for index, codec in enumerate(codecs):
-            curve = curve_over(results, metric, RATE, codec, emotion, self.stratum, codec)
+        curves = []
+        for curve in self.codec_curves(results, metric, codecs, emotion):
             points = sorted(zip(curve.x, curve.rows, strict=True), key=lambda point: point[0])
-            x, rows = [place for place, _ in points], [row for _, row in points]
-            curves.append(curve._replace(style=line_style(codec, index), x=x, rows=rows))
-        return Panel(title, quantity(metric), [curve for curve in curves if curve.rows])
+            curves.append(curve._replace(x=[place for place, _ in points], rows=[row for _, row in points]))
+        return Panel(title, quantity(metric), curves)
 
-    def _figure(
+    def _curves(
         self, results: Results, stem: str, panels: list[Panel], codecs: Sequence[str], metrics: Sequence[str]
     ) -> Artifact:
-        rows = curve_rows(panels)
-        if not rows:
+        if not curve_rows(panels):
             raise MissingRowsError(f"{stem}: no operating point has both {metrics[0]} and {RATE}")
-        with paper_style():
-            columns = min(len(panels), 4)
-            figure, knee = panel_figure(panels, columns, axis_of(RATE, self.linear_below), height=2.3)
-            lines = self._references(results, figure, panels, metrics)
         names = " and ".join(quantity(metric).explained for metric in metrics)
-        caption = sentences(
-            f"{names} over bits a second, corpus {rows[0].corpus}, {codec_text(codecs)}, one point for every operating "
-            "point.",
-            count_text(rows),
-            interval_text(rows, "Bands"),
-            lines,
-            axis_text(knee) if knee else "",
+        about = (
+            f"{names} over bits a second, corpus {results.corpus}, {codec_text(codecs)}, one point for every operating "
+            "point."
         )
         title = f"{quantity(metrics[0]).label} from a bit a second up"
-        return Artifact(stem, title, caption, curves_text(panels, "bits a second"), rows, figure, {})
+        lines = partial(self._references, results, panels, metrics)
+        return self.figure(title, about, panels, min(len(panels), 4), stem=stem, draw=lines)
 
-    def _references(self, results: Results, figure: Figure, panels: Sequence[Panel], metrics: Sequence[str]) -> str:
+    def _references(self, results: Results, panels: Sequence[Panel], metrics: Sequence[str], figure: Figure) -> str:
         """Draw the reference lines and return a sentence about them."""
         at = results.find(DECISION, UNQUANTIZED, math.nan)
         drawn: set[str] = set()
@@ -133,21 +123,21 @@ class BitrateCurves(Drawing):
         further = {metric: heading for metric, heading in _FURTHER.items() if metric in results.metrics}
         shown = [metric for metric in dict.fromkeys([*self.metrics, "kl"]) if metric in results.metrics]
         heads = ["codec", "point", "bits/s", *further.values(), *(quantity(metric).axis for metric in shown), "n"]
-        lines, rows = [_row(heads), _row(["---"] * len(heads))], []
+        lines, rows = [], []
         for codec, point in [(UNQUANTIZED, math.nan), *((c, p) for c in codecs for p in results.points(RATE, c))]:
             cells = [results.find(metric, codec, point, ALL, self.stratum) for metric in (RATE, *further, *shown)]
             count = next((str(cell.n) for cell in cells[::-1] if cell), "")
             texts = [_cell(cell, bool(index > len(further))) for index, cell in enumerate(cells)]
             place = UNDEFINED if math.isnan(point) else f"{point:g}"
-            lines.append(_row([markdown_text(codec), place, *texts, count]))
+            lines.append([codec, place, *texts, count])
             rows += [cell for cell in cells if cell is not None]
         caption = sentences(
             "Operating points: nominal bits a second of audio codecs, λ of codecs of features.",
             interval_text(rows, "In brackets"),
         )
-        text = "\n".join(lines) + f"\n\n{markdown_text(caption)}\n"
+        text = f"{markdown_table(heads, lines, words=1)}\n{markdown_text(caption)}\n"
         return Artifact(f"{self.name}_table", self.title, caption,
-                        f"Table of {len(lines) - 2} operating points.", rows, None, {".md": text})  # fmt: skip
+                        f"Table of {len(lines)} operating points.", rows, None, {".md": text})  # fmt: skip
 
 
 def _line(axes: Axes, height: float, dashes: tuple[float, tuple[float, ...]]) -> None:
@@ -157,11 +147,4 @@ def _line(axes: Axes, height: float, dashes: tuple[float, tuple[float, ...]]) ->
 def _cell(row: Row | None, interval: bool) -> str:
     if row is None or math.isnan(row.value):
         return UNDEFINED
-    measure = quantity(row.metric)
-    if not interval or math.isnan(row.low):
-        return measure.text(row.value)
-    return f"{measure.text(row.value)} [{measure.text(row.low)}, {measure.text(row.high)}]"
-
-
-def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return row_text(row) if interval else quantity(row.metric).text(row.value)

@@ -2,8 +2,8 @@
 
 import math
 
-from emoquant.reports.quantities import quantity
-from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
+from emoquant.reports.quantities import row_text
+from emoquant.reports.rows import UNQUANTIZED, Results
 from emoquant.storage.results import Row
 
 #: Share of the utterances in one class from which a classifier is degenerate.
@@ -80,7 +80,7 @@ def collapse(results: Results, codec: str, point: float, recognised: bool = True
     Raises:
         MissingRowsError: The rows do not say how many outputs differ, or what is recognised.
     """
-    outputs = _needed(results, "distinct_outputs", codec, point)
+    outputs = results.row("distinct_outputs", codec, point)
     if outputs.value < DISTINCT * outputs.n:
         return f"{outputs.value:.0f} distinct outputs of {outputs.n} utterances are left"
     left = results.find("distance_to_mean", codec, point)
@@ -88,17 +88,10 @@ def collapse(results: Results, codec: str, point: float, recognised: bool = True
         return f"{100 * left.value:.1f} % of the distance to the training mean is left"
     if not recognised:
         return ""
-    uar, chance = _needed(results, "uar", codec, point), 1 / len(results.emotions("recall"))
+    uar, chance = results.row("uar", codec, point), 1 / len(results.emotions("recall"))
     return "" if uar.low > chance else f"UAR is {_share(uar)}, chance is {100 * chance:.1f} %"
 
 
-def _needed(results: Results, metric: str, codec: str, point: float) -> Row:
-    row = results.find(metric, codec, point, ALL)
-    if row is None:
-        raise MissingRowsError(f"no {metric} by {codec} at {point:g}")
-    return row
-
-
 def _share(row: Row) -> str:
-    text = quantity(row.metric).text
-    return f"{text(row.value)} %" + ("" if math.isnan(row.low) else f" [{text(row.low)}, {text(row.high)}]")
+    value, _, ends = row_text(row).partition(" ")
+    return f"{value} % {ends}".rstrip()

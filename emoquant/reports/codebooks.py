@@ -1,23 +1,15 @@
 """Codebooks of one emotion: what they make of every emotion."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences, widest_text
-from emoquant.reports.heat import Grid, heat_figure, latex, markdown, shown_rows
-from emoquant.reports.panels import (
-    Panel,
-    codec_text,
-    curve_over,
-    curve_rows,
-    curves_text,
-    horizontal_axis,
-    panel_figure,
-)
+from emoquant.reports.curve_figures import CurveDrawing
+from emoquant.reports.heat import Grid, heat_artifact
+from emoquant.reports.panels import Panel, codec_text
 from emoquant.reports.quantities import point_text, quantity
-from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.style import line_style, paper_style
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.style import line_style
 
 
 def trained_emotions(
@@ -49,7 +41,8 @@ def trained_emotions(
     return trained
 
 
-class SimilarityPanel(Drawing):
+@dataclass
+class SimilarityPanel(CurveDrawing):
     """Similarity (above) and attraction (below) of every emotion under every biased codebook, over lambda.
 
     Attraction is the change of an utterance's angle to the centroid of the codebook's emotion; negative: drawn there.
@@ -68,23 +61,20 @@ class SimilarityPanel(Drawing):
         ValueError: The columns are neither of the two.
     """
 
-    def __init__(
-        self,
-        columns: str = "codebook",
-        similarity: str = "utterance_similarity",
-        codecs: list[str] | None = None,
-        codebooks: Mapping[str, str] | None = None,
-        emotions: list[str] | None = None,
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str = "similarity_panel",
-    ) -> None:
-        super().__init__(name, stratum)
-        if columns not in ("codebook", "emotion"):
-            raise ValueError(f"columns must be 'codebook' or 'emotion', not {columns!r}")
-        self.columns, self.similarity = columns, similarity
-        self.codecs, self.codebooks, self.emotions = codecs, codebooks, emotions
-        self.linear_below = linear_below
+    height = 1.45
+
+    stem = "similarity_panel"
+    columns: str = "codebook"
+    similarity: str = "utterance_similarity"
+    codecs: list[str] | None = None
+    codebooks: Mapping[str, str] | None = None
+    emotions: list[str] | None = None
+    linear_below: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.columns not in ("codebook", "emotion"):
+            raise ValueError(f"columns must be 'codebook' or 'emotion', not {self.columns!r}")
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure of two rows."""
@@ -98,21 +88,13 @@ class SimilarityPanel(Drawing):
             for head in heads:
                 pairs = [(head, line) if self.columns == "codebook" else (line, head) for line in lines]
                 panels.append(self._panel(results, trained, pairs, upper))
-        with paper_style():
-            axis = horizontal_axis("lmbda", self.linear_below)
-            figure, knee = panel_figure(panels, len(heads), axis, height=1.45)
-        rows = curve_rows(panels)
         other = "emotion of the utterances" if self.columns == "codebook" else "codebook"
-        caption = sentences(
+        about = (
             "Similarity (above) and attraction to the centroid of the codebook's emotion (below, negative: closer) "
-            f"over λ (squared feature units per bit), corpus {rows[0].corpus}, {codec_text(list(trained))}; "
-            f"columns: {self.columns}, lines: {other}; thick: both are the same.",
-            count_text(rows),
-            interval_text(rows, "Bands"),
-            axis_text(knee) if knee else "",
+            f"over λ (squared feature units per bit), corpus {results.corpus}, {codec_text(list(trained))}; "
+            f"columns: {self.columns}, lines: {other}; thick: both are the same."
         )
-        title = "Every emotion under every codebook"
-        return [Artifact(self.name, title, caption, curves_text(panels, "λ"), rows, figure, {})]
+        return [self.figure("Every emotion under every codebook", about, panels, len(heads))]
 
     def _trained(self, results: Results) -> dict[str, str]:
         codecs = results.codecs(self.similarity, self.codecs)
@@ -129,7 +111,7 @@ class SimilarityPanel(Drawing):
         for index, (codec, emotion) in enumerate(pairs):
             metric = self.similarity if upper else f"attraction/{trained[codec]}"
             label = emotion if by_codebook else codec
-            curve = curve_over(results, metric, "lmbda", codec, emotion, self.stratum, label)
+            curve = self.curve(results, metric, codec, emotion, label)
             style = line_style(label if by_codebook else trained[codec], index)
             curves.append(curve._replace(style=style, before=None, weight=2.2 if trained[codec] == emotion else 1.2))
         title = f"{pairs[0][0]} codebook" if by_codebook else f"{pairs[0][1]} utterances"
@@ -137,6 +119,7 @@ class SimilarityPanel(Drawing):
         return Panel(title if upper else "", measure, curves, zero=not upper)
 
 
+@dataclass
 class CrossMatrix(Drawing):
     """A metric for every codebook (rows) and emotion (columns) at one lambda: heat map, Markdown and LaTeX.
 
@@ -149,17 +132,11 @@ class CrossMatrix(Drawing):
         name: Stem of the files; ``cross_<metric>`` by default.
     """
 
-    def __init__(
-        self,
-        metric: str = "utterance_similarity",
-        lmbda: float | None = None,
-        codecs: list[str] | None = None,
-        codebooks: Mapping[str, str] | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"cross_{metric.strip('/').replace('/', '_')}", stratum)
-        self.metric, self.lmbda, self.codecs, self.codebooks = metric, lmbda, codecs, codebooks
+    stem = "cross_{metric}"
+    metric: str = "utterance_similarity"
+    lmbda: float | None = None
+    codecs: list[str] | None = None
+    codebooks: Mapping[str, str] | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one matrix."""
@@ -170,27 +147,16 @@ class CrossMatrix(Drawing):
         measure = quantity(self.metric.strip("/"))
         own = [(self.codebooks or {}).get(codec) or results.codebook_emotion(codec) for codec in codecs]
         grid = Grid("", measure, cells, codecs, emotions, "codebook", "emotion of the utterances", own)
-        rows = shown_rows([grid])
-        with paper_style():
-            figure = heat_figure([grid], 1, cell=(0.52, 0.24))
-        base = sentences(
+        about = (
             f"{measure.explained} of each emotion (columns) under each codebook (rows) at λ = {point_text(point)}, "
-            f"corpus {rows[0].corpus}.",
-            count_text(rows),
+            f"corpus {results.corpus}."
         )
-        widest = interval_text(rows, "In brackets")
-        caption = sentences(base, widest_text(rows, measure), "Framed: the codebook's own emotion.")
-        texts = {
-            ".md": f"{markdown(grid)}\n{markdown_text(f'{base} {widest}')}\n",
-            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}"),
-        }
         alt = "Heat map. " + ". ".join(
             f"Codebook {c}: " + ", ".join(f"{e} {grid.text(cell)}" for e, cell in zip(emotions, line, strict=True))
             for c, line in zip(codecs, cells, strict=True)
         )
-        return [
-            Artifact(self.name, f"{measure.label}: codebooks against emotions", caption, f"{alt}.", rows, figure, texts)
-        ]
+        title, end = f"{measure.label}: codebooks against emotions", ["Framed: the codebook's own emotion."]
+        return [heat_artifact(self.file_stem, title, about, f"{alt}.", [grid], (0.52, 0.24), end=end)]
 
     def _metrics(self, results: Results) -> dict[str, str]:
         if not self.metric.endswith("/"):

@@ -2,33 +2,27 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import matplotlib as mpl
 from matplotlib.colors import to_hex
 
 from emoquant.labels import canonical_emotion
-from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences, span_text
+from emoquant.reports.base import Artifact
+from emoquant.reports.captions import count_text, sentences, span_text
+from emoquant.reports.curve_figures import CurveDrawing
 from emoquant.reports.curves import SweepCurves
-from emoquant.reports.panels import (
-    Curve,
-    Panel,
-    codec_text,
-    curve_over,
-    curve_rows,
-    curves_text,
-    horizontal_axis,
-    panel_figure,
-)
+from emoquant.reports.panels import Curve, Panel, codec_text, curve_over
 from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import locate_reference, published_curve, reference_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.style import LineStyle, line_style, paper_style
+from emoquant.reports.style import LineStyle, line_style
 from emoquant.storage.documents import read_json
 from emoquant.storage.results import Row
 
 
+@dataclass
 class GreedyComparison(SweepCurves):
     """A metric over what is left of the similarity, one panel for each method: which emotion goes first?
 
@@ -43,21 +37,19 @@ class GreedyComparison(SweepCurves):
         name: Stem of the files; ``greedy_<metric>_over_<over>`` by default.
     """
 
-    def __init__(
-        self,
-        metric: str = "recall",
-        over: str = "utterance_similarity",
-        codecs: list[str] | None = None,
-        emotions: list[str] | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        short = {"utterance_similarity": "similarity", "bits_per_frame": "rate"}.get(over, over)
-        super().__init__(metric, over, codecs, emotions, stratum=stratum, name=name or f"greedy_{metric}_over_{short}")
-        self.over = over
+    stem = "greedy_{metric}_over_{x}"
+    x: str = field(default="utterance_similarity", init=False)
+    over: str = "utterance_similarity"
+
+    def __post_init__(self) -> None:
+        self.x = self.over
+        if self.name is None and self.over == "utterance_similarity":
+            self.name = f"greedy_{self.metric}_over_similarity"
+        super().__post_init__()
 
 
-class StrataCurves(Drawing):
+@dataclass
+class StrataCurves(CurveDrawing):
     """Metrics over lambda for parts of the corpus: a row of panels for each metric, a column for each emotion.
 
     Args:
@@ -70,21 +62,17 @@ class StrataCurves(Drawing):
         name: Stem of the files.
     """
 
+    height = 1.45
     weight = 0.6
 
-    def __init__(
-        self,
-        metrics: Sequence[str] = ("drift_to_neutral", "drift_to_mean"),
-        parts: str = "speaker=",
-        codec: str | None = None,
-        emotions: list[str] | None = None,
-        bands: bool = False,
-        linear_below: float | None = None,
-        name: str = "by_speaker",
-    ) -> None:
-        super().__init__(name)
-        self.metrics, self.parts, self.codec, self.emotions = list(metrics), parts, codec, emotions
-        self.bands, self.linear_below = bands, linear_below
+    stem = "by_speaker"
+    stratum: str = field(default=ALL, init=False)
+    metrics: Sequence[str] = ("drift_to_neutral", "drift_to_mean")
+    parts: str = "speaker="
+    codec: str | None = None
+    emotions: list[str] | None = None
+    bands: bool = False
+    linear_below: float | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, the whole corpus as the thick line in each panel."""
@@ -96,23 +84,27 @@ class StrataCurves(Drawing):
         emotions = results.emotions(self.metrics[0], self.emotions)
         labels = {stratum: self._label(stratum, _numbers(results, codec, stratum, emotions)) for stratum in strata}
         panels = [self._panel(results, m, codec, e, labels) for m in self.metrics for e in emotions]
-        title = f"By {self.parts.strip('=')}"
-        return [self._artifact(self.name, title, panels, len(emotions), codec, "")]
+        source = f"corpus {results.corpus}, {codec_text([codec])}; thick: the whole corpus."
+        return [self._artifact(self.file_stem, f"By {self.parts.strip('=')}", panels, len(emotions), source)]
 
-    def _artifact(self, stem: str, title: str, panels: list[Panel], columns: int, codec: str, source: str) -> Artifact:
-        with paper_style():
-            axis = horizontal_axis("lmbda", self.linear_below)
-            figure, knee = panel_figure(panels, columns, axis, height=1.45)
-        rows = curve_rows(panels)
-        caption = sentences(
+    def _artifact(self, stem: str, title: str, panels: list[Panel], columns: int, source: str) -> Artifact:
+        about = (
             f"{' and '.join(quantity(m).explained for m in self.metrics)} over λ (squared feature units per bit), "
-            "columns: true emotion,",
-            source or f"corpus {rows[0].corpus}, {codec_text([codec])}; thick: the whole corpus.",
-            _counts(rows),
-            interval_text(rows, "Bands" if self.bands else "In the file of the numbers") if rows else "",
-            axis_text(knee) if knee else "",
+            f"columns: true emotion, {source}"
         )
-        return Artifact(stem, title, caption, curves_text(panels, "λ"), rows, figure, {})
+        shown = "Bands" if self.bands else "In the file of the numbers"
+        return self.figure(title, about, panels, columns, stem=stem, intervals=shown)
+
+    def counts(self, rows: Sequence[Row]) -> str:
+        """Return how many utterances each part has, and all together."""
+        parts = {s: [r for r in rows if r.stratum == s] for s in dict.fromkeys(row.stratum for row in rows)}
+        whole = parts.pop(ALL, [])
+        if len(parts) > 6:
+            numbers = [row.n for found in parts.values() for row in found]
+            texts = [f"In each of {len(parts)} parts n = {min(numbers)} to {max(numbers)} utterances of an emotion."]
+        else:
+            texts = [f"{name}: {count_text(found)}" for name, found in parts.items()]
+        return sentences(*texts, f"Whole: {count_text(whole)}" if whole else "")
 
     def _panel(self, results: Results, metric: str, codec: str, emotion: str, labels: Mapping[str, str]) -> Panel:
         curves = []
@@ -132,6 +124,7 @@ class StrataCurves(Drawing):
         return line_style(emotion, index)._replace(marker="", dashes="-")
 
 
+@dataclass
 class AgreementCurves(StrataCurves):
     """Recall and F1 over lambda by the agreement of the annotators: does doubt go first?
 
@@ -149,19 +142,10 @@ class AgreementCurves(StrataCurves):
 
     weight = 1.2
 
-    def __init__(
-        self,
-        metrics: Sequence[str] = ("recall", "f1"),
-        parts: str = "agreement",
-        codec: str | None = None,
-        emotions: list[str] | None = None,
-        bands: bool = False,
-        reference: str | None = None,
-        linear_below: float | None = None,
-        name: str = "by_agreement",
-    ) -> None:
-        super().__init__(metrics, parts, codec, emotions, bands, linear_below, name)
-        self.reference = reference
+    stem = "by_agreement"
+    metrics: Sequence[str] = ("recall", "f1")
+    parts: str = "agreement"
+    reference: str | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return our figure, and the published one if a reference is named."""
@@ -186,7 +170,7 @@ class AgreementCurves(StrataCurves):
                 curves = [self._level(found.get(a, {}), metric, f"{a} %", levels.index(a), len(levels)) for a in levels]
                 panels.append(Panel(emotion if metric == self.metrics[0] else "", quantity(metric), curves))
         source = f"{reference_text(str(self.reference))}; no intervals are known."
-        return self._artifact(f"{self.name}_published", "By agreement, published", panels, len(table), "", source)
+        return self._artifact(f"{self.name}_published", "By agreement, published", panels, len(table), source)
 
     def _level(self, found: Mapping[str, Sequence[float]], metric: str, label: str, index: int, number: int) -> Curve:
         values = found.get(metric) or (found.get("accuracy") if metric == "recall" else None) or ()
@@ -198,17 +182,6 @@ def _numbers(results: Results, codec: str, stratum: str, emotions: Sequence[str]
     """Return how many utterances of an emotion a part has: ``5``, or ``1 to 5`` where emotions differ."""
     here = [row.n for row in results.rows if row.codec == codec and row.stratum == stratum and row.emotion in emotions]
     return span_text(here)
-
-
-def _counts(rows: Sequence[Row]) -> str:
-    parts = {s: [r for r in rows if r.stratum == s] for s in dict.fromkeys(row.stratum for row in rows)}
-    whole = parts.pop(ALL, [])
-    if len(parts) > 6:
-        numbers = [row.n for found in parts.values() for row in found]
-        texts = [f"In each of {len(parts)} parts n = {min(numbers)} to {max(numbers)} utterances of an emotion."]
-    else:
-        texts = [f"{name}: {count_text(found)}" for name, found in parts.items()]
-    return sentences(*texts, f"Whole: {count_text(whole)}" if whole else "")
 
 
 def read_agreement(path: str | Path) -> dict[str, dict[str, dict[str, list[float]]]]:

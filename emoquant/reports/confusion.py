@@ -1,17 +1,17 @@
 """Matrices of true against predicted emotions."""
 
 import math
+from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing, file_name
-from emoquant.reports.captions import count_text, sentences, widest_text
-from emoquant.reports.heat import Grid, heat_figure, latex, markdown
-from emoquant.reports.outcomes import ELSE, Outcomes
+from emoquant.reports.captions import sentences
+from emoquant.reports.heat import Grid, heat_artifact
+from emoquant.reports.outcomes import Outcomes
 from emoquant.reports.quantities import point_text, quantity
-from emoquant.reports.rows import ALL, Results
-from emoquant.reports.style import paper_style
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.rows import Results
 
 
+@dataclass
 class ConfusionMatrices(Drawing):
     """What each emotion is taken for at chosen lambdas, in percent of its utterances.
 
@@ -26,16 +26,10 @@ class ConfusionMatrices(Drawing):
         name: Stem of the files.
     """
 
-    def __init__(
-        self,
-        lambdas: list[float] | None = None,
-        codecs: list[str] | None = None,
-        outcome: str = "predicted",
-        stratum: str = ALL,
-        name: str = "confusion",
-    ) -> None:
-        super().__init__(name, stratum)
-        self.lambdas, self.codecs, self.outcome = lambdas, codecs, outcome
+    stem = "confusion"
+    lambdas: list[float] | None = None
+    codecs: list[str] | None = None
+    outcome: str = "predicted"
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure of matrices for every codec."""
@@ -47,23 +41,15 @@ class ConfusionMatrices(Drawing):
         points = outcomes.chosen(codec, self.lambdas, 5)
         grids = [self._grid(outcomes, codec, point) for point in points]
         rows = [row for point in points for row in outcomes.rows(codec, point)]
-        with paper_style():
-            figure = heat_figure(grids, min(len(grids), 2), cell=(0.45, 0.2))
-        caption = sentences(
+        about = sentences(
             "Share of each emotion's utterances (rows) by predicted class (columns), in %, "
             f"corpus {rows[0].corpus}, codec {codec}.",
-            f"“{ELSE}”: classes that are no emotion of this corpus." if ELSE in outcomes.columns else "",
-            count_text(rows),
-            widest_text(rows, grids[0].measure),
+            outcomes.else_note,
         )
-        label = f"tab:{self.name}{suffix}"
-        texts = {
-            ".md": "\n".join(markdown(grid) for grid in grids) + f"\n{markdown_text(caption)}\n",
-            ".tex": "\n".join(latex(g, f"{g.title}: {caption}", f"{label}-{i}") for i, g in enumerate(grids, 1)),
-        }
         alt = "Matrices. " + " ".join(_diagonal_text(grid) for grid in grids)
         title = "True and predicted emotions" + (f", {codec}" if suffix else "")
-        return Artifact(self.name + suffix, title, caption, alt, rows, figure, texts)
+        stem, columns = self.file_stem + suffix, min(len(grids), 2)
+        return heat_artifact(stem, title, about, alt, grids, (0.45, 0.2), columns=columns, rows=rows)
 
     def _grid(self, outcomes: Outcomes, codec: str, point: float) -> Grid:
         cells = [[outcomes.cell(codec, point, e, column) for column in outcomes.columns] for e in outcomes.emotions]

@@ -1,31 +1,23 @@
 """Curves over lambda, over rate, and over similarity."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
-from emoquant.reports.panels import (
-    Curve,
-    Panel,
-    axis_name,
-    codec_text,
-    curve_over,
-    curve_rows,
-    curves_text,
-    horizontal_axis,
-    panel_figure,
-)
+from emoquant.reports.base import Artifact
+from emoquant.reports.curve_figures import CurveDrawing
+from emoquant.reports.panels import Panel, codec_text, curve_rows
 from emoquant.reports.quantities import quantity
 from emoquant.reports.reference import published_curve, read_reference, reference_text, source_name
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.style import GREY, line_style, paper_style
+from emoquant.reports.style import GREY
 from emoquant.storage.results import Row
 
 #: Panels side by side for a number of panels; four for more.
 _COLUMNS = {1: 1, 2: 2, 3: 3, 5: 5, 6: 3, 9: 3}
 
 
-class SweepCurves(Drawing):
+@dataclass
+class SweepCurves(CurveDrawing):
     """A metric over lambda, a line with a band for every emotion and a panel for every codec.
 
     Where the metric is known for all emotions together only, or ``emotions`` is ``[all]``, the lines are the codecs.
@@ -46,53 +38,40 @@ class SweepCurves(Drawing):
         ValueError: The layout is neither of the two, or there is a reference that is not over lambda.
     """
 
-    def __init__(
-        self,
-        metric: str = "recall",
-        x: str = "lmbda",
-        codecs: list[str] | None = None,
-        emotions: list[str] | None = None,
-        layout: str = "together",
-        reference: str | None = None,
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"{metric.replace('/', '_')}_over_{axis_name(x)}", stratum)
-        if layout not in ("together", "panels"):
-            raise ValueError(f"layout must be 'together' or 'panels', not {layout!r}")
-        if reference and x != "lmbda":
-            raise ValueError(f"published figures are over lambda: x must be 'lmbda' with a reference, not {x!r}")
-        self.metric, self.x, self.layout = metric, x, layout
-        self.codecs, self.emotions = codecs, emotions
-        self.reference, self.linear_below = reference, linear_below
+    stem = "{metric}_over_{x}"
+    metric: str = "recall"
+    x: str = "lmbda"
+    codecs: list[str] | None = None
+    emotions: list[str] | None = None
+    layout: str = "together"
+    reference: str | None = None
+    linear_below: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layout not in ("together", "panels"):
+            raise ValueError(f"layout must be 'together' or 'panels', not {self.layout!r}")
+        if self.reference and self.x != "lmbda":
+            raise ValueError(f"published figures are over lambda: x must be 'lmbda' with a reference, not {self.x!r}")
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure with a panel for every codec, or for every emotion."""
         codecs = results.codecs(self.metric, self.codecs)
         if self.x != "lmbda":
             results.codecs(self.x, codecs if self.codecs else None)
-        axis = horizontal_axis(self.x, self.linear_below)
         panels, columns = self._panels(results, codecs)
-        with paper_style():
-            figure, knee = panel_figure(panels, columns, axis)
         rows = curve_rows(panels)
         if not rows:
             raise MissingRowsError(f"{self.name}: no operating point has both {self.metric} and {self.x}")
-        measure, over = quantity(self.metric), "λ" if self.x == "lmbda" else quantity(self.x).label.lower()
-        caption = sentences(
-            f"{measure.explained} over {over}, corpus {rows[0].corpus}, {codec_text(codecs)}.",
-            count_text(rows),
-            interval_text(rows, "Bands"),
+        measure, over = quantity(self.metric), self.over_text
+        about = f"{measure.explained} over {over}, corpus {results.corpus}, {codec_text(codecs)}."
+        notes = [
             "" if self.x == "lmbda" else "Each emotion's points stand at what this emotion has there.",
             "“none”: features before quantization." if any(c.before for p in panels for c in p.curves) else "",
-            axis_text(knee) if knee else "",
-            self._ceiling(results, rows[0]),
-            f"Hollow markers: {reference_text(self.reference)}." if self.reference else "",
-        )
-        return [
-            Artifact(self.name, f"{measure.label} over {over}", caption, curves_text(panels, over), rows, figure, {})
         ]
+        published = f"Hollow markers: {reference_text(self.reference)}." if self.reference else ""
+        end = [self._ceiling(results, rows[0]), published]
+        return [self.figure(f"{measure.label} over {over}", about, panels, columns, notes=notes, end=end)]
 
     def _ceiling(self, results: Results, shown: Row) -> str:
         """Return the most that the metric can be, as a sentence; empty where nothing is known of it."""
@@ -106,27 +85,23 @@ class SweepCurves(Drawing):
         measure, zero = quantity(self.metric), quantity(self.metric).centred
         emotions = results.emotions(self.metric, self.emotions)
         if not emotions or emotions == [ALL]:
-            curves = [self._curve(results, codec, ALL, codec, i) for i, codec in enumerate(codecs)]
+            curves = [self.curve(results, self.metric, codec, index=i) for i, codec in enumerate(codecs)]
             panels, series = [Panel("", measure, curves, zero)], [*codecs, ALL]
         elif self.layout == "panels":
             panels, series = [], emotions
             for emotion in emotions:
-                curves = [self._curve(results, codec, emotion, codec, i) for i, codec in enumerate(codecs)]
+                curves = [self.curve(results, self.metric, codec, emotion, codec, i) for i, codec in enumerate(codecs)]
                 panels.append(Panel(emotion, measure, curves, zero))
         else:
             panels, series = [], emotions
             for codec in codecs:
-                curves = [self._curve(results, codec, emotion, emotion, 0) for emotion in emotions]
+                curves = [self.curve(results, self.metric, codec, emotion, emotion) for emotion in emotions]
                 panels.append(Panel(codec if len(codecs) > 1 else "", measure, curves, zero))
         panels = self._with_reference(panels, series)
         columns = _COLUMNS.get(len(panels), 4)
         if columns > 3:  # too narrow for a place of their own
             panels = [p._replace(curves=[c._replace(before=None) for c in p.curves]) for p in panels]
         return panels, columns
-
-    def _curve(self, results: Results, codec: str, emotion: str, label: str, index: int) -> Curve:
-        curve = curve_over(results, self.metric, self.x, codec, emotion, self.stratum, label)
-        return curve._replace(style=line_style(label, index))
 
     def _with_reference(self, panels: list[Panel], series: Sequence[str]) -> list[Panel]:
         if not self.reference:
@@ -146,6 +121,7 @@ class SweepCurves(Drawing):
         ]
 
 
+@dataclass
 class RateCurves(SweepCurves):
     """A metric over the rate that each emotion gets, so that emotions are compared at equal bits.
 
@@ -159,14 +135,4 @@ class RateCurves(SweepCurves):
         name: Stem of the files; ``<metric>_over_rate`` by default.
     """
 
-    def __init__(
-        self,
-        metric: str = "recall",
-        codecs: list[str] | None = None,
-        emotions: list[str] | None = None,
-        layout: str = "together",
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(metric, "bits_per_frame", codecs, emotions, layout, None, linear_below, stratum, name)
+    x: str = "bits_per_frame"

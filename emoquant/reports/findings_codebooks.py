@@ -4,9 +4,9 @@ from statistics import median
 
 from emoquant.reports.chance import collapse
 from emoquant.reports.evidence import Estimate, answers, mean_of
-from emoquant.reports.quantities import point_text
+from emoquant.reports.quantities import point_text, row_text
 from emoquant.reports.rows import MissingRowsError, Results
-from emoquant.reports.verdicts import Case, Finding, needed_row, row_text
+from emoquant.reports.verdicts import Case, Finding
 
 #: Least recall and precision of an emotion that is kept.
 KEPT = 0.5
@@ -42,15 +42,15 @@ def own_kept(results: Results) -> Finding | None:
         first = min(found, default=None)
         reason = f"{found[first][0]} at λ = {point_text(first)}" if first is not None else "there is one λ only"
         return Finding(statement, rule, [], "", reason)
-    own = [needed_row(results, "recall", codec, at, emotion) for codec, emotion in emotion_of.items()]
+    own = [results.row("recall", codec, at, emotion) for codec, emotion in emotion_of.items()]
     foreign = [
-        mean_of([Estimate.of(needed_row(results, "recall", other, at, emotion)) for other in codecs if other != codec])
+        mean_of([Estimate.of(results.row("recall", other, at, emotion)) for other in codecs if other != codec])
         for codec, emotion in emotion_of.items()
     ]
     gains = [Estimate.of(row).minus(others) for row, others in zip(own, foreign, strict=True)]
     cases = []
     for row, others, answer in zip(own, foreign, answers(gains, RECALL), strict=True):
-        precise = needed_row(results, "precision", row.codec, at, row.emotion)
+        precise = results.row("precision", row.codec, at, row.emotion)
         figure = f"recall {row_text(row)} % against {100 * others.value:.1f} %, precision {row_text(precise)} %"
         kept = row.value >= KEPT and precise.value >= KEPT  # a precision that is undefined is none
         cases.append(Case(row.codec, "no" if answer == "yes" and not kept else answer, figure))
@@ -72,10 +72,10 @@ def attracted(results: Results, space: str = "") -> Finding | None:
     if reasons:
         return Finding(statement, rule, [], "", f"{reasons[0]} at λ = {point_text(first)}")
     pairs = [(codec, emotion) for codec in codecs for emotion in emotions if emotion != emotion_of[codec]]
-    rows = [needed_row(results, f"{stem}/{emotion_of[codec]}", codec, first, emotion) for codec, emotion in pairs]
+    rows = [results.row(f"{stem}/{emotion_of[codec]}", codec, first, emotion) for codec, emotion in pairs]
     turned = []
     for row, (codec, emotion) in zip(rows, pairs, strict=True):
-        others = [needed_row(results, row.metric, other, first, emotion) for other in codecs if other != codec]
+        others = [results.row(row.metric, other, first, emotion) for other in codecs if other != codec]
         turned.append(mean_of([Estimate.of(other) for other in others]).minus(Estimate.of(row)))
     cases = []
     for row, (codec, emotion), answer, turn in zip(rows, pairs, answers(turned, DEGREES), turned, strict=True):

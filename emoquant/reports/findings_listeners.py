@@ -4,9 +4,9 @@ import math
 
 from emoquant.reports.evidence import Estimate, answers, equivalent
 from emoquant.reports.findings_sweep import RECOGNISED, something_left, swept
-from emoquant.reports.quantities import point_text
-from emoquant.reports.rows import UNQUANTIZED, MissingRowsError, Results
-from emoquant.reports.verdicts import Case, Finding, needed_row, row_text
+from emoquant.reports.quantities import point_text, row_text
+from emoquant.reports.rows import UNQUANTIZED, Results
+from emoquant.reports.verdicts import Case, Finding
 
 #: Two losses of recall that differ by no more than this are held to be equal.
 MARGIN = 0.1
@@ -30,8 +30,8 @@ def raters_agree(results: Results) -> Finding | None:
     points, reason = something_left(results, codec, results.points("recall", codec))
     if not points:
         return Finding(statement, rule, [], "", reason)
-    before = needed_row(results, "uar", UNQUANTIZED, math.nan).value
-    points = [p for p in points if before - needed_row(results, "uar", codec, p).value >= TAKEN]
+    before = results.row("uar", UNQUANTIZED, math.nan).value
+    points = [p for p in points if before - results.row("uar", codec, p).value >= TAKEN]
     cases = []
     for emotion in results.emotions("recall"):
         found = [(p, d) for p in points if (d := _difference(results, codec, p, emotion, least, most)) is not None]
@@ -69,13 +69,11 @@ def synthesised(results: Results) -> Finding | None:
     last, emotions = results.points("recall", codec)[-1], results.emotions("recall")
     rows, reasons = [], []
     for stratum in strata:
-        heard = results.find("recall", codec, last, stratum=stratum)
-        if heard is None:
-            raise MissingRowsError(f"no recall of all clips by {codec} at {last:g}")
+        heard = results.row("recall", codec, last, stratum=stratum)
         if not heard.low > 1 / len(emotions):
             name, chance = stratum.replace("synthesis/", "condition "), f"chance is {100 / len(emotions):.1f} %"
             reasons.append(f"{name}: recall is {row_text(heard)} % at λ = {point_text(last)}, {chance}")
-        rows.append(needed_row(results, "trend/predicted/neutral", codec, math.nan, stratum=stratum))
+        rows.append(results.row("trend/predicted/neutral", codec, math.nan, stratum=stratum))
     found = answers([Estimate.of(row) for row in rows], RHO)
     cases = [
         Case(row.stratum.replace("synthesis/", "condition "), answer, row_text(row))

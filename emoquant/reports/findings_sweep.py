@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 
 from emoquant.reports.chance import DISTINCT, SPREAD, collapse, most_predicted
 from emoquant.reports.evidence import Estimate, answers, holm
-from emoquant.reports.quantities import point_text
+from emoquant.reports.quantities import point_text, row_text
 from emoquant.reports.rows import UNQUANTIZED, MissingRowsError, Results
-from emoquant.reports.verdicts import Case, Finding, needed_row, row_text
+from emoquant.reports.verdicts import Case, Finding
 
 NEUTRAL = "neutral"
 #: Name of the codec that lowers similarity directly (:class:`emoquant.codecs.Greedy`).
@@ -46,12 +46,12 @@ def far_end(results: Results) -> Finding | None:
     """Everything turns neutral: emotions are taken for it, by outputs that differ and went there, not to the mean."""
     codec, others = swept(results)
     last = results.points("recall", codec)[-1]
-    rows = [needed_row(results, f"predicted/{NEUTRAL}", codec, last, emotion) for emotion in others]
+    rows = [results.row(f"predicted/{NEUTRAL}", codec, last, emotion) for emotion in others]
     cases = [
         Case(row.emotion, "yes" if row.value >= NEARLY_ALL else "open" if row.high >= NEARLY_ALL else "no", figure)
         for row, figure in ((row, f"{row_text(row)} %") for row in rows)
     ]
-    neutral, mean = (needed_row(results, f"distance_to_{to}", codec, last) for to in (NEUTRAL, "mean"))
+    neutral, mean = (results.row(f"distance_to_{to}", codec, last) for to in (NEUTRAL, "mean"))
     reason = collapse(results, codec, last, recognised=False)
     if not reason and any(case.answer == "yes" for case in cases) and not neutral.high < mean.low:
         reason = (
@@ -91,7 +91,7 @@ def neutral_stays(results: Results, space: str = "") -> Finding | None:
     similarity, excess = (_in_space(metric, space) for metric in ("utterance_similarity", "excess_similarity"))
 
     def advantage(metric: str, codec: str, point: float, emotion: str) -> Estimate:
-        rows = [needed_row(results, metric, codec, point, each) for each in (NEUTRAL, emotion)]
+        rows = [results.row(metric, codec, point, each) for each in (NEUTRAL, emotion)]
         return Estimate.of(rows[0]).minus(Estimate.of(rows[1]))
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
@@ -114,7 +114,7 @@ def towards_neutral(results: Results, space: str = "") -> Finding | None:
     metrics = [_in_space(each, space) for each in ("preference_for_neutral", "excess_preference_for_neutral")]
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
-        found = [Estimate.of(needed_row(results, metric, codec, point, emotion)) for metric in metrics]
+        found = [Estimate.of(results.row(metric, codec, point, emotion)) for metric in metrics]
         return found[0], found[1]
 
     return _at_some_lambda(
@@ -171,7 +171,7 @@ def direct(results: Results) -> Finding | None:
     _, others = swept(results)
     if DIRECT not in results.codecs("recall"):
         return None
-    before = {e: needed_row(results, "recall", UNQUANTIZED, math.nan, e).value for e in (NEUTRAL, *others)}
+    before = {e: results.row("recall", UNQUANTIZED, math.nan, e).value for e in (NEUTRAL, *others)}
     if not before[NEUTRAL] >= RECOGNISED:
         return None
     statement = "Lowering similarity directly, without an entropy model, takes neutral away first."
@@ -183,12 +183,12 @@ def direct(results: Results) -> Finding | None:
     points, reason = something_left(results, DIRECT, results.points("recall", DIRECT))
     if not points:
         return Finding(statement, rule, [], "", reason)
-    lost = [p for p in points if needed_row(results, "recall", DIRECT, p, NEUTRAL).high < LOST * before[NEUTRAL]]
+    lost = [p for p in points if results.row("recall", DIRECT, p, NEUTRAL).high < LOST * before[NEUTRAL]]
     compared = [emotion for emotion in others if before[emotion] >= RECOGNISED]
     if not lost:
         return Finding(statement, rule, [Case(e, "no", "neutral is never lost") for e in compared])
     at = max(lost)
-    rows = [needed_row(results, "recall", DIRECT, at, emotion) for emotion in compared]
+    rows = [results.row("recall", DIRECT, at, emotion) for emotion in compared]
     left = [Estimate(*(figure / before[row.emotion] for figure in row[5:8])) for row in rows]
     cases = [
         Case(row.emotion, answer, f"{row_text(row)} %") for row, answer in zip(rows, answers(left, LOST), strict=True)

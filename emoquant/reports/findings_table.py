@@ -12,7 +12,7 @@ from emoquant.reports.findings_sweep import DIRECT
 from emoquant.reports.output import write_file
 from emoquant.reports.rows import Results, classifiers_in
 from emoquant.reports.verdicts import Finding
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.writing import markdown_table
 from emoquant.storage.csv_files import csv_cell
 from emoquant.storage.results import Row
 
@@ -97,7 +97,5 @@ def write_findings(folder: Path, found: Sequence[Found]) -> list[Path]:
     """
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([HEAD, *(map(csv_cell, one.cells()) for one in found)])
-    rows = [map(markdown_text, one.cells()) for one in found]
-    lines = [" | ".join(cells) for cells in [HEAD, ("---",) * len(HEAD), *rows]]
-    markdown = "".join(f"| {line} |\n" for line in lines)
-    return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", markdown)]
+    table = markdown_table(HEAD, [one.cells() for one in found])
+    return [write_file(folder / "findings.csv", text.getvalue()), write_file(folder / "findings.md", table)]

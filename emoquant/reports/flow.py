@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,13 @@ from emoquant.reports.captions import axis_text, count_text, sentences, widest_t
 from emoquant.reports.outcomes import ELSE, Outcomes
 from emoquant.reports.panels import codec_text
 from emoquant.reports.quantities import point_text, quantity
-from emoquant.reports.rows import ALL, Results
+from emoquant.reports.rows import Results
 from emoquant.reports.style import COLUMN, PAGE, LineStyle, line_style, new_figure, paper_style, zero_log_axis
 
 _ELSE_STYLE = LineStyle("#B5B5B5", "", "-", "")
 
 
+@dataclass
 class FlowFigure(Drawing):
     """What each emotion is taken for over lambda.
 
@@ -41,21 +43,17 @@ class FlowFigure(Drawing):
         ValueError: The kind is neither of the two.
     """
 
-    def __init__(
-        self,
-        kind: str = "areas",
-        lambdas: list[float] | None = None,
-        codecs: list[str] | None = None,
-        outcome: str = "predicted",
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"flow_{kind}", stratum)
-        if kind not in ("areas", "ribbons"):
-            raise ValueError(f"kind must be 'areas' or 'ribbons', not {kind!r}")
-        self.kind, self.lambdas, self.codecs = kind, lambdas, codecs
-        self.outcome, self.linear_below = outcome, linear_below
+    stem = "flow_{kind}"
+    kind: str = "areas"
+    lambdas: list[float] | None = None
+    codecs: list[str] | None = None
+    outcome: str = "predicted"
+    linear_below: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.kind not in ("areas", "ribbons"):
+            raise ValueError(f"kind must be 'areas' or 'ribbons', not {self.kind!r}")
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure of areas, or one of ribbons for every codec."""
@@ -85,12 +83,12 @@ class FlowFigure(Drawing):
         caption = sentences(
             "Predicted classes of each true emotion (columns) over λ (squared feature units per bit), stacked in the "
             f"order of the key from below, corpus {rows[0].corpus}, {codec_text(codecs)}.",
-            f"“{ELSE}”: classes that are no emotion of this corpus." if ELSE in outcomes.columns else "",
+            outcomes.else_note,
             count_text(rows),
             widest_text(rows, quantity("predicted")),
             axis_text(knee),
         )
-        return Artifact(self.name, "Where emotions go", caption, _alt(outcomes, codecs), rows, figure, {})
+        return Artifact(self.file_stem, "Where emotions go", caption, _alt(outcomes, codecs), rows, figure, {})
 
     def _ribbons(self, outcomes: Outcomes, codec: str, suffix: str) -> Artifact:
         points = outcomes.chosen(codec, self.lambdas, 3)
@@ -109,12 +107,12 @@ class FlowFigure(Drawing):
         caption = sentences(
             "From true (left) to predicted emotion (right) at chosen λ (squared feature units per bit), every true "
             f"emotion drawn equally high, corpus {rows[0].corpus}, codec {codec}.",
-            f"“{ELSE}”: classes that are no emotion of this corpus." if ELSE in outcomes.columns else "",
+            outcomes.else_note,
             count_text(rows),
             widest_text(rows, quantity("predicted")),
         )
         title = "From true to predicted emotion" + (f", {codec}" if suffix else "")
-        return Artifact(self.name + suffix, title, caption, _alt(outcomes, [codec]), rows, figure, {})
+        return Artifact(self.file_stem + suffix, title, caption, _alt(outcomes, [codec]), rows, figure, {})
 
 
 def _shares(outcomes: Outcomes, codec: str, point: float, emotion: str) -> dict[str, float]:

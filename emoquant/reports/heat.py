@@ -11,9 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize, TwoSlopeNorm
 from matplotlib.figure import Figure
 
+from emoquant.reports.base import Artifact
+from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
 from emoquant.reports.quantities import UNDEFINED, Quantity
-from emoquant.reports.style import GREY, new_figure
-from emoquant.reports.writing import label_text, latex_text, markdown_text
+from emoquant.reports.style import GREY, new_figure, paper_style
+from emoquant.reports.writing import label_text, latex_text, markdown_table, markdown_text
 from emoquant.storage.results import Row
 
 #: Light to dark, one hue: order is kept in grey and for all kinds of colour vision.
@@ -47,11 +49,61 @@ class Grid(NamedTuple):
         """Return a cell as the table shows it."""
         return "" if cell is None else self.measure.text(cell.value)
 
+    def text_with_interval(self, cell: Row | None, form: str = "%s [%s, %s]") -> str:
+        """Return a cell with its interval (see :meth:`~emoquant.reports.quantities.Quantity.figure`)."""
+        return "" if cell is None else self.measure.figure(cell.value, cell.low, cell.high, form)
+
 
 def shown_rows(grids: Sequence[Grid]) -> list[Row]:
     """Return the rows behind grids, published figures left out."""
     cells = [cell for grid in grids for line in grid.cells for cell in line]
     return [cell for cell in cells if cell is not None and cell.corpus != "published"]
+
+
+def heat_artifact(
+    stem: str,
+    title: str,
+    about: str,
+    alt: str,
+    grids: Sequence[Grid],
+    cell: tuple[float, float],
+    *,
+    pictured: Sequence[Grid] = (),
+    columns: int = 1,
+    rows: Sequence[Row] = (),
+    notes: Sequence[str] = (),
+    end: Sequence[str] = (),
+) -> Artifact:
+    """Return heat maps with their captions, and the same numbers with intervals and n as Markdown and LaTeX.
+
+    Args:
+        stem: File name without suffix.
+        title: Heading.
+        about: First sentences of the captions.
+        alt: The picture in words.
+        grids: Tables of the same measure.
+        cell: Width and height of a cell in inches.
+        pictured: What the picture shows, where it differs.
+        columns: Tables side by side.
+        rows: Rows behind the grids, where these add some up; those that are shown by default.
+        notes: Sentences behind n in all captions; empty ones are left out.
+        end: Sentences at the end of the picture's caption.
+    """
+    rows = rows or shown_rows(grids)
+    with paper_style():
+        figure = heat_figure(pictured or grids, columns, cell)
+    base = sentences(about, count_text(rows), *notes)
+    below = sentences(base, interval_text(rows, "In brackets"))
+    tables = [latex(grid, below, f"tab:{stem}") for grid in grids if not grid.title]
+    tables += [
+        latex(grid, f"{grid.title}: {below}", f"tab:{stem}-{number}")
+        for number, grid in enumerate(grids, 1)
+        if grid.title
+    ]
+    text = "\n".join(markdown(grid) for grid in grids)
+    texts = {".md": f"{text}\n{markdown_text(below)}\n", ".tex": "\n".join(tables)}
+    caption = sentences(base, widest_text(rows, grids[0].measure), *end)
+    return Artifact(stem, title, caption, alt, rows, figure, texts)
 
 
 def heat_figure(grids: Sequence[Grid], columns: int, cell: tuple[float, float]) -> Figure:
@@ -152,14 +204,12 @@ def markdown(grid: Grid) -> str:
     Args:
         grid: The table.
     """
-    head = [markdown_text(text) for text in (grid.corner, *grid.columns)]
     body = [
-        [markdown_text(name), *[_with_interval(grid, cell) for cell in line]]
+        [name, *(grid.text_with_interval(cell) for cell in line)]
         for name, line in zip(grid.rows, grid.cells, strict=True)
     ]
-    lines = [head, ["---", *["---:" for _ in grid.columns]], *body, ["n", *_counts(grid)]]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    return f"{'**' + markdown_text(grid.title) + '**' + chr(10) * 2 if grid.title else ''}{table}\n"
+    table = markdown_table([grid.corner, *grid.columns], [*body, ["n", *_counts(grid)]], words=1, left=1)
+    return f"{'**' + markdown_text(grid.title) + '**' + chr(10) * 2 if grid.title else ''}{table}"
 
 
 def latex(grid: Grid, caption: str, label: str) -> str:
@@ -173,7 +223,7 @@ def latex(grid: Grid, caption: str, label: str) -> str:
     head = " & ".join(latex_text(text) for text in (grid.corner, *grid.columns))
     body = []
     for name, line in zip(grid.rows, grid.cells, strict=True):
-        cells = [_with_interval(grid, cell, r"%s {\scriptsize[%s, %s]}") for cell in line]
+        cells = [grid.text_with_interval(cell, r"%s {\scriptsize[%s, %s]}") for cell in line]
         body.append(
             " & ".join(
                 [latex_text(name), *[re.sub(r"-(?=\d)", "$-$", cell).replace(UNDEFINED, "--") for cell in cells]]
@@ -186,12 +236,6 @@ def latex(grid: Grid, caption: str, label: str) -> str:
         rf"\begin{{tabular}}{{l{'r' * len(grid.columns)}}}", r"\toprule", head + r" \\", r"\midrule",
         *body, r"\midrule", counts, r"\bottomrule", r"\end{tabular}", r"\end{table}", "",
     ])  # fmt: skip
-
-
-def _with_interval(grid: Grid, cell: Row | None, form: str = "%s [%s, %s]") -> str:
-    if cell is None or math.isnan(cell.low) or math.isnan(cell.value):
-        return grid.text(cell)
-    return form % (grid.text(cell), grid.measure.text(cell.low), grid.measure.text(cell.high))
 
 
 def _counts(grid: Grid) -> list[str]:

@@ -2,15 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
-from emoquant.reports.heat import Grid, heat_figure, markdown, shown_rows
+from emoquant.reports.heat import Grid, heat_artifact
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.style import paper_style
 
 
+@dataclass
 class LayerMap(Drawing):
     """Agreement and UAR of every layer at every lambda, one heat map a metric; rows of ``emoquant layers``.
 
@@ -19,9 +19,8 @@ class LayerMap(Drawing):
         name: Stem of the files.
     """
 
-    def __init__(self, metrics: Sequence[str] = ("agreement", "uar"), name: str = "layers") -> None:
-        super().__init__(name)
-        self.metrics = list(metrics)
+    stem = "layers"
+    metrics: Sequence[str] = ("agreement", "uar")
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one heat map for every metric."""
@@ -37,17 +36,13 @@ class LayerMap(Drawing):
         columns = [point_text(point) for point in heads]
         across = "λ / variance a dimension"
         grid = Grid("", quantity(metric), cells, layers, columns, "", across)
-        rows = shown_rows([grid])
-        with paper_style():
-            figure = heat_figure([grid], 1, cell=(0.5, 0.22))
-        base = sentences(
-            f"{quantity(metric).explained} of every layer over λ, relative to the variance of the layer's features, "
-            f"corpus {rows[0].corpus}; a probe and a transform codec for each layer; “none”: before coding.",
-            count_text(rows),
+        measure = quantity(metric)
+        about = (
+            f"{measure.explained} of every layer over λ, relative to the variance of the layer's features, corpus "
+            f"{results.corpus}; a probe and a transform codec for each layer; “none”: before coding."
         )
-        caption = sentences(base, widest_text(rows, quantity(metric)))
-        ends = ", ".join(f"{layer} {grid.text(line[0])} to {grid.text(line[-1])}" for layer, line in zip(layers, cells,
-                         strict=True))  # fmt: skip
-        texts = {".md": f"{markdown(grid)}\n{sentences(base, interval_text(rows, 'In brackets'))}\n"}
-        title = f"{quantity(metric).label} by layer"
-        return Artifact(f"{self.name}_{metric}", title, caption, f"Heat map: {ends}.", rows, figure, texts)
+        ends = ", ".join(
+            f"{layer} {grid.text(line[0])} to {grid.text(line[-1])}" for layer, line in zip(layers, cells, strict=True)
+        )
+        stem, title = f"{self.name}_{metric}", f"{measure.label} by layer"
+        return heat_artifact(stem, title, about, f"Heat map: {ends}.", [grid], (0.5, 0.22))

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from emoquant.reports.quantities import UNDEFINED
+from emoquant.reports.quantities import quantity
 from emoquant.reports.rows import MissingRowsError, Results
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.writing import markdown_table
 from emoquant.storage.documents import read_json, read_yaml
 from emoquant.storage.files import write_whole
 from emoquant.storage.results import Row, read_results
@@ -142,10 +142,7 @@ def write_leaderboard(path: Path, entries: Sequence[Entry]) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (json.dumps({"entries": plain}, indent=1, ensure_ascii=False) + "\n").encode())
     table = path.with_suffix(".md")
-    rows = [cells(entry) for entry in entries]
-    named = [(*(markdown_text(cell) for cell in row[:3]), *row[3:]) for row in rows]
-    lines = [COLUMNS, ("---",) * len(COLUMNS), *named]
-    write_whole(table, ("\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n").encode())
+    write_whole(table, markdown_table(COLUMNS, [cells(entry) for entry in entries], words=3).encode())
     return [path, table]
 
 
@@ -155,13 +152,6 @@ COLUMNS = ("corpus", "encoder", "codec", "point", "bits/s", "agreement, %", "UAR
 
 def cells(entry: Entry) -> tuple[str, ...]:
     """Return an entry as the cells of a table, under :data:`COLUMNS`."""
-    shares = [_share(*entry.agreement), _share(*entry.uar)]
+    shares = [quantity("agreement").figure(*entry.agreement), quantity("uar").figure(*entry.uar)]
     texts = f"{entry.point:g}", f"{entry.bits_per_second:.4g}", *shares, str(entry.n), entry.digest
     return (entry.corpus, entry.encoder, entry.codec, *texts)
-
-
-def _share(value: float, low: float, high: float) -> str:
-    if math.isnan(value):
-        return UNDEFINED
-    text = f"{100 * value:.1f}"
-    return text if math.isnan(low) else f"{text} [{100 * low:.1f}, {100 * high:.1f}]"

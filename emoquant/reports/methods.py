@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import sentences
 from emoquant.reports.quantities import point_text
-from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.results import Row
 
 #: Stems of the metrics of :class:`emoquant.tasks.MethodComparisonTask`.
 CHOSEN, HELD, GAIN, SAME = "chosen_f1", "validation_f1", "chosen_f1_gain", "f1_gain"
 
 
+@dataclass
 class MethodTable(Drawing):
     """Macro-F1 of codecs and choices at the points that validation data chose, and at each point what they gain.
 
@@ -22,8 +24,7 @@ class MethodTable(Drawing):
         stratum: Part of the corpus.
     """
 
-    def __init__(self, name: str = "methods", stratum: str = ALL) -> None:
-        super().__init__(name, stratum)
+    stem = "methods"
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return the table of chosen points, and one of all points for every reference."""
@@ -43,7 +44,11 @@ class MethodTable(Drawing):
             "In brackets: 95 % intervals, which leave out one speaker at a time; gains are paired by utterance.",
         )
         return self._table(
-            self.name, "Methods at the points that validation chose", caption, shown, chosen_lines(results, references)
+            self.file_stem,
+            "Methods at the points that validation chose",
+            caption,
+            shown,
+            chosen_lines(results, references),
         )
 
     def _points(self, results: Results, reference: str) -> Artifact:
@@ -66,9 +71,7 @@ class MethodTable(Drawing):
         return self._table(f"{self.name}_over_{reference}", f"Gain over {reference}", caption, rows, [head, *lines])
 
     def _table(self, stem: str, title: str, caption: str, rows: list[Row], cells: list[list[str]]) -> Artifact:
-        head, *body = [[markdown_text(cell) for cell in line] for line in cells]
-        lines = [head, ["---"] * 2 + ["---:"] * (len(head) - 2), *body]
-        table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+        table = markdown_table(cells[0], cells[1:], left=2)
         return Artifact(stem, title, caption, f"{title}.", rows, None, {".md": f"{table}\n{markdown_text(caption)}\n"})
 
 

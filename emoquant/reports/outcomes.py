@@ -38,6 +38,11 @@ class Outcomes:
         self.columns = [*own, *([ELSE] if self._others else [])]
         self._classes = classes
 
+    @property
+    def else_note(self) -> str:
+        """What the column ``"else"`` is, as a sentence; empty without it."""
+        return f"“{ELSE}”: classes that are no emotion of this corpus." if self._others else ""
+
     def codecs(self, wanted: Sequence[str] | None) -> list[str]:
         """Return the codecs that have such rows, or the wanted ones after a check."""
         return self.results.codecs(f"{self.stem}/{self._classes[0]}", wanted)

@@ -105,7 +105,9 @@ def horizontal_axis(x: str, linear_below: float | None = None) -> Horizontal:
     )
 
 
-def curve_over(results: Results, metric: str, x: str, codec: str, emotion: str, stratum: str, label: str) -> Curve:
+def curve_over(
+    results: Results, metric: str, x: str, codec: str, emotion: str, stratum: str, label: str, index: int = 0
+) -> Curve:
     """Return one metric over the operating points or over another metric, joined point by point.
 
     Args:
@@ -115,15 +117,16 @@ def curve_over(results: Results, metric: str, x: str, codec: str, emotion: str, 
         codec: Codec whose points are drawn.
         emotion: Emotion of the utterances.
         stratum: Part of the corpus.
-        label: Text in the legend.
+        label: Text in the legend; what is of the same emotion looks the same.
+        index: Place of the line, which decides the look of one that is of no emotion.
     """
     rows = results.series(metric, codec, emotion, stratum)
     if x == "lmbda":
         before = results.find(metric, UNQUANTIZED, math.nan, emotion, stratum)
-        return Curve(label, line_style(label), [row.lmbda for row in rows], rows, before)
+        return Curve(label, line_style(label, index), [row.lmbda for row in rows], rows, before)
     pairs = [(row, results.find(x, codec, row.lmbda, emotion, stratum)) for row in rows]
     known = [(row, at.value * quantity(x).scale) for row, at in pairs if at is not None and not math.isnan(at.value)]
-    return Curve(label, line_style(label), [place for _, place in known], [row for row, _ in known])
+    return Curve(label, line_style(label, index), [place for _, place in known], [row for row, _ in known])
 
 
 def curve_rows(panels: Sequence[Panel]) -> list[Row]:
@@ -252,11 +255,6 @@ def _legend(figure: Figure, panels: Sequence[Panel]) -> None:
         columns = max(1, min(len(handles), int(figure.get_figwidth() / longest)))
         columns = math.ceil(len(handles) / math.ceil(len(handles) / columns))  # rows of equal length
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=columns, columnspacing=1.2)
-
-
-def axis_name(x: str) -> str:
-    """Return how an axis is named in file names."""
-    return {"lmbda": "lambda", "bits_per_frame": "rate", "bits_per_second": "bit_rate"}.get(x, x)
 
 
 def codec_text(codecs: Sequence[str]) -> str:

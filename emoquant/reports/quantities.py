@@ -3,6 +3,8 @@
 import math
 from typing import NamedTuple
 
+from emoquant.storage.results import Row
+
 #: What a table shows where a figure is undefined.
 UNDEFINED = "\N{EN DASH}"
 
@@ -56,46 +58,61 @@ class Quantity(NamedTuple):
         shown = f"{value * self.scale:.{self.decimals}f}"
         return shown.lstrip("-") if float(shown) == 0 else shown
 
+    def figure(self, value: float, low: float, high: float, form: str = "%s [%s, %s]") -> str:
+        """Return a row's value with its interval as a table shows it; the value alone where there is no interval.
 
-def _share(label: str) -> Quantity:
-    return Quantity(label, "%", 100.0, 1, (0.0, 100.0))
+        Args:
+            value: Value of a row, before scaling.
+            low: Lower end of its interval; NaN where there is none.
+            high: Upper end.
+            form: How the three are written.
+
+        Example:
+            >>> quantity("recall").figure(0.5, 0.25, 0.75), quantity("recall").figure(0.5, math.nan, math.nan)
+            ('50.0 [25.0, 75.0]', '50.0')
+        """
+        if math.isnan(value) or math.isnan(low):
+            return self.text(value)
+        return form % (self.text(value), self.text(low), self.text(high))
 
 
+def _share(label: str, meaning: str = "", limits: tuple[float, float] | None = (0.0, 100.0)) -> Quantity:
+    return Quantity(label, "%", 100.0, 1, limits, meaning=meaning)
+
+
+def _cosine(label: str, meaning: str = "", centred: bool = True) -> Quantity:
+    return Quantity(label, "cosine", centred=centred, meaning=meaning)
+
+
+def _within(label: str, low: float, high: float, meaning: str = "") -> Quantity:
+    return Quantity(label, limits=(low, high), meaning=meaning)
+
+
+_SHRUNK = "minus that of a move straight to the training mean, until equally near to it"
+_RANDOM = "the drift minus that of a displacement of equal length in a random direction"
+_PREFERENCE = "gain in similarity to neutral minus the mean gain to emotions that are neither neutral nor their own"
+_LABEL = "mutual information of emotion and decision"
+_TURN = "change of the angle to the centroid, negative: drawn there"
 _QUANTITIES = {
     "recall": _share("Recall"),
     "uar": _share("Unweighted average recall"),
     "accuracy": _share("Accuracy"),
     "precision": _share("Precision"),
-    "f1": Quantity("F1", limits=(0.0, 1.0)),
-    "agreement": Quantity(
-        "Agreement", "%", 100.0, 1, (0.0, 100.0), meaning="of the decision with that before quantization"
-    ),
+    "f1": _within("F1", 0.0, 1.0),
+    "agreement": _share("Agreement", "of the decision with that before quantization"),
     "kl": Quantity("Divergence of the decision", "bits", meaning="of the class probabilities, before from after"),
-    "confidence": Quantity("Confidence", limits=(0.0, 1.0), meaning="mean of the largest class probability"),
-    "margin": Quantity("Margin", limits=(0.0, 1.0), meaning="lead of the largest class probability over the second"),
-    "probability": Quantity("Probability", limits=(0.0, 1.0)),
+    "confidence": _within("Confidence", 0.0, 1.0, "mean of the largest class probability"),
+    "margin": _within("Margin", 0.0, 1.0, "lead of the largest class probability over the second"),
+    "probability": _within("Probability", 0.0, 1.0),
     "label_information": Quantity(
-        "Information about the label",
-        "bits",
-        decimals=2,
-        meaning="mutual information of emotion and decision",
-        ceiling="label_entropy",
+        "Information about the label", "bits", decimals=2, meaning=_LABEL, ceiling="label_entropy"
     ),
-    "ccc": Quantity("Concordance with the annotators", limits=(-1.0, 1.0), meaning="Lin's coefficient"),
-    "ccc_before": Quantity(
-        "Concordance with the rating before quantization", limits=(-1.0, 1.0), meaning="Lin's coefficient"
-    ),
+    "ccc": _within("Concordance with the annotators", -1.0, 1.0, "Lin's coefficient"),
+    "ccc_before": _within("Concordance with the rating before quantization", -1.0, 1.0, "Lin's coefficient"),
     "label_entropy": Quantity("Entropy of the labels", "bits", decimals=2),
-    "utterance_similarity": Quantity(
-        "Utterance similarity", "cosine", meaning="of the time means before and after coding"
-    ),
-    "excess_similarity": Quantity(
-        "Similarity beyond shrinking",
-        "cosine",
-        centred=True,
-        meaning="minus that of a move straight to the training mean, until equally near to it",
-    ),
-    "frame_similarity": Quantity("Frame similarity", "cosine", meaning="mean over frames before and after coding"),
+    "utterance_similarity": _cosine("Utterance similarity", "of the time means before and after coding", False),
+    "excess_similarity": _cosine("Similarity beyond shrinking", _SHRUNK),
+    "frame_similarity": _cosine("Frame similarity", "mean over frames before and after coding", False),
     "bits_per_frame": Quantity("Rate", "bits/frame", decimals=1),
     "coded_bits_per_frame": Quantity("Coded rate", "bits/frame", decimals=1),
     "bits_per_second": Quantity("Bit rate", "bits/s", decimals=1),
@@ -110,51 +127,26 @@ _QUANTITIES = {
     "codebook_perplexity": Quantity("Codebook perplexity", "codes", decimals=1),
     "codebook_usage": _share("Codewords in use"),
     "distinct_outputs": Quantity("Distinct outputs", "utterances", decimals=0, meaning="how many differ after coding"),
-    "drift_to_neutral": Quantity("Drift to neutral", "cosine", centred=True),
-    "drift_to_mean": Quantity("Drift to the training mean", "cosine", centred=True),
-    "drift_to_skip": Quantity("Drift to the all-SKIP vector", "cosine", centred=True),
-    "null_drift_to_neutral": Quantity("Drift to neutral of a random move", "cosine", centred=True),
-    "excess_drift_to_neutral": Quantity(
-        "Drift to neutral beyond a random move",
-        "cosine",
-        centred=True,
-        meaning="the drift minus that of a displacement of equal length in a random direction",
-    ),
-    "preference_for_neutral": Quantity(
-        "Preference for neutral",
-        "cosine",
-        centred=True,
-        meaning="gain in similarity to neutral minus the mean gain to emotions that are neither neutral nor their own",
-    ),
-    "excess_preference_for_neutral": Quantity(
-        "Preference for neutral beyond shrinking",
-        "cosine",
-        centred=True,
-        meaning="minus that of a move straight to the training mean, until equally near to it",
-    ),
-    "distance_to_neutral": Quantity("Distance left to neutral", "%", 100.0, 1),
-    "distance_to_mean": Quantity("Distance left to the training mean", "%", 100.0, 1),
-    "distance_to_skip": Quantity("Distance left to the all-SKIP vector", "%", 100.0, 1),
-    "attraction": Quantity(
-        "Attraction",
-        "degrees",
-        decimals=1,
-        centred=True,
-        meaning="change of the angle to the centroid, negative: drawn there",
-    ),
-    "similarity_to": Quantity("Similarity", "cosine"),
+    "drift_to_neutral": _cosine("Drift to neutral"),
+    "drift_to_mean": _cosine("Drift to the training mean"),
+    "drift_to_skip": _cosine("Drift to the all-SKIP vector"),
+    "null_drift_to_neutral": _cosine("Drift to neutral of a random move"),
+    "excess_drift_to_neutral": _cosine("Drift to neutral beyond a random move", _RANDOM),
+    "preference_for_neutral": _cosine("Preference for neutral", _PREFERENCE),
+    "excess_preference_for_neutral": _cosine("Preference for neutral beyond shrinking", _SHRUNK),
+    "distance_to_neutral": _share("Distance left to neutral", limits=None),
+    "distance_to_mean": _share("Distance left to the training mean", limits=None),
+    "distance_to_skip": _share("Distance left to the all-SKIP vector", limits=None),
+    "attraction": Quantity("Attraction", "degrees", decimals=1, centred=True, meaning=_TURN),
+    "similarity_to": _cosine("Similarity", centred=False),
     "predicted": _share("Predicted"),
-    "probe": Quantity("Probe", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on time means"),
-    "code_probe": Quantity(
-        "Probe of codes", "%", 100.0, 1, (0.0, 100.0), meaning="average recall of a linear probe on code histograms"
-    ),
-    "equal_error_rate": Quantity("Equal error rate of speakers", "%", 100.0, 1, (0.0, 50.0)),
+    "probe": _share("Probe", "average recall of a linear probe on time means"),
+    "code_probe": _share("Probe of codes", "average recall of a linear probe on code histograms"),
+    "equal_error_rate": _share("Equal error rate of speakers", limits=(0.0, 50.0)),
     "character_error_rate": _share("Character error rate"),
-    "f0_correlation": Quantity("Correlation of F0", limits=(0.0, 1.0), meaning="of log F0 with the recording's"),
-    "quality": Quantity("Predicted quality", limits=(1.0, 5.0), meaning="overall quality that DNSMOS predicts"),
-    "triplet_accuracy": Quantity(
-        "Triplet accuracy", "%", 100.0, 1, (0.0, 100.0), meaning="same emotion nearer than another one; chance 50 %"
-    ),
+    "f0_correlation": _within("Correlation of F0", 0.0, 1.0, "of log F0 with the recording's"),
+    "quality": _within("Predicted quality", 1.0, 5.0, "overall quality that DNSMOS predicts"),
+    "triplet_accuracy": _share("Triplet accuracy", "same emotion nearer than another one; chance 50 %"),
     "relative_lambda": Quantity("Relative λ", "1/bit", meaning="λ over the variance of the features a dimension"),
     "target_bits_per_frame": Quantity("Wanted rate", "bits/frame", decimals=1),
     "js_divergence": Quantity("Divergence from the votes", "bits", limits=(0.0, 1.0)),
@@ -190,6 +182,17 @@ def quantity(metric: str) -> Quantity:
     return known._replace(label=f"{known.label} {link} {target}")
 
 
+def row_text(row: Row, by_speaker: bool = False) -> str:
+    """Return the figure of a row with its interval.
+
+    Args:
+        row: The row.
+        by_speaker: Take the interval that is clustered by speaker, where the row has one.
+    """
+    ends = (row.speaker_low, row.speaker_high) if by_speaker and row.speakers else (row.low, row.high)
+    return quantity(row.metric).figure(row.value, *ends)
+
+
 def overall(metric: str) -> tuple[str, str]:
     """Return the metric that pools all emotions for this one, and the heading of its column.
 
@@ -201,6 +204,11 @@ def overall(metric: str) -> tuple[str, str]:
         (('uar', 'UAR'), ('utterance_similarity', 'all'))
     """
     return _OVERALL.get(metric, (metric, "all"))
+
+
+def axis_name(x: str) -> str:
+    """Return how an axis is named in file names."""
+    return {"lmbda": "lambda", "bits_per_frame": "rate", "bits_per_second": "bit_rate"}.get(x, x)
 
 
 def point_text(point: float) -> str:

@@ -2,29 +2,22 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from emoquant.reports.base import Artifact, Drawing
-from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
-from emoquant.reports.panels import (
-    Curve,
-    Panel,
-    codec_text,
-    curve_over,
-    curve_rows,
-    curves_text,
-    horizontal_axis,
-    panel_figure,
-)
+from emoquant.reports.base import Artifact
+from emoquant.reports.curve_figures import CurveDrawing
+from emoquant.reports.panels import Curve, Panel, codec_text
 from emoquant.reports.quantities import point_text, quantity
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.style import GREY, line_style, paper_style
-from emoquant.storage.results import Row
+from emoquant.reports.style import GREY
 
 
-class RDCurve(Drawing):
+@dataclass
+class RDCurve(CurveDrawing):
     """Distortion, or another measure of quality, over the rate: one line for every codec.
 
     Args:
@@ -36,55 +29,49 @@ class RDCurve(Drawing):
         name: Stem of the files; ``rd_<quality>`` by default.
     """
 
-    def __init__(
-        self,
-        quality: str = "distortion",
-        codecs: list[str] | None = None,
-        emotion: str = ALL,
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"rd_{quality}", stratum)
-        self.quality, self.codecs, self.emotion, self.linear_below = quality, codecs, emotion, linear_below
+    x = "bits_per_frame"
+    height = 2.1
+
+    stem = "rd_{quality}"
+    quality: str = "distortion"
+    codecs: list[str] | None = None
+    emotion: str = ALL
+    linear_below: float | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure with a line for every codec, its lambdas written beside it."""
         results.need(self.quality, "bits_per_frame")
         codecs = results.codecs(self.quality, self.codecs)
-        curves = []
-        for index, codec in enumerate(codecs):
-            curve = curve_over(results, self.quality, "bits_per_frame", codec, self.emotion, self.stratum, codec)
-            curves.append(curve._replace(style=line_style(codec, index)))
-        curves = [curve for curve in curves if curve.rows]
+        measure = quantity(self.quality)
+        curves = self.codec_curves(results, self.quality, codecs, self.emotion)
         if not curves:
             raise MissingRowsError(
                 f"{self.name}: no codec has both {self.quality} and bits_per_frame for {self.emotion!r}"
             )
-        panel = Panel("", quantity(self.quality), curves)
-        with paper_style():
-            axis = horizontal_axis("bits_per_frame", self.linear_below)
-            figure, knee = panel_figure([panel], 1, axis, height=2.1)
-            if len(curves) == 1:
-                _label_points(figure.axes[0], curves[0], quantity(self.quality).scale)
-        rows, title = curve_rows([panel]), f"{quantity(self.quality).label} over rate"
-        caption = self._caption(curves, rows, codecs, knee)
-        return [Artifact(self.name, title, caption, curves_text([panel], "rate"), rows, figure, {})]
-
-    def _caption(self, curves: Sequence[Curve], rows: Sequence[Row], codecs: Sequence[str], knee: float | None) -> str:
-        savings = [
-            f"{c.label} {saved:+.1f} %"
-            for c in curves[1:]
-            if (saved := bd_rate(_points(curves[0]), _points(c))) is not None
-        ]
-        return sentences(
-            f"{quantity(self.quality).axis} over rate, corpus {rows[0].corpus}, {codec_text(codecs)}, one point "
-            f"for every λ{' (numbers)' if len(curves) == 1 else ''}.",
-            count_text(rows),
-            interval_text(rows, "Bands"),
-            f"Mean rate at equal quality (BD-rate) against {curves[0].label}: {', '.join(savings)}." if savings else "",
-            axis_text(knee) if knee else "",
+        alone = len(curves) == 1
+        about = (
+            f"{measure.axis} over rate, corpus {results.corpus}, {codec_text(codecs)}, one point for every λ"
+            f"{' (numbers)' if alone else ''}."
         )
+
+        def label(figure: Figure) -> str:
+            if alone:
+                _label_points(figure.axes[0], curves[0], measure.scale)
+            return ""
+
+        panels, title = [Panel("", measure, curves)], f"{measure.label} over rate"
+        return [self.figure(title, about, panels, 1, notes=[_savings(curves)], draw=label)]
+
+
+def _savings(curves: Sequence[Curve]) -> str:
+    """Return how much rate each codec saves against the first, as a sentence; empty where nothing can be said."""
+    savings = [
+        f"{c.label} {saved:+.1f} %"
+        for c in curves[1:]
+        if (saved := bd_rate(_points(curves[0]), _points(c))) is not None
+    ]
+    against = f"Mean rate at equal quality (BD-rate) against {curves[0].label}"
+    return f"{against}: {', '.join(savings)}." if savings else ""
 
 
 def bd_rate(anchor: Sequence[tuple[float, float]], other: Sequence[tuple[float, float]]) -> float | None:
@@ -120,7 +107,8 @@ def _points(curve: Curve) -> list[tuple[float, float]]:
     return [(row.value, rate) for row, rate in zip(curve.rows, curve.x, strict=True) if not math.isnan(row.value)]
 
 
-class CodebookUsage(Drawing):
+@dataclass
+class CodebookUsage(CurveDrawing):
     """How much of the codebooks is in use, over lambda: perplexity, usage, skipped codes side by side.
 
     Args:
@@ -131,42 +119,26 @@ class CodebookUsage(Drawing):
         name: Stem of the files.
     """
 
-    def __init__(
-        self,
-        metrics: Sequence[str] = ("codebook_perplexity", "codebook_usage", "skip_rate"),
-        codecs: list[str] | None = None,
-        linear_below: float | None = None,
-        stratum: str = ALL,
-        name: str = "codebook_usage",
-    ) -> None:
-        super().__init__(name, stratum)
-        self.metrics, self.codecs, self.linear_below = list(metrics), codecs, linear_below
+    stem = "codebook_usage"
+    metrics: Sequence[str] = ("codebook_perplexity", "codebook_usage", "skip_rate")
+    codecs: list[str] | None = None
+    linear_below: float | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, a panel for every metric."""
         results.need(*self.metrics)
         panels = []
         for metric in self.metrics:
-            codecs = results.codecs(metric, self.codecs)
-            curves = [curve_over(results, metric, "lmbda", codec, ALL, self.stratum, codec) for codec in codecs]
-            styled = [c._replace(style=line_style(c.label, i), before=None) for i, c in enumerate(curves) if c.rows]
-            if not styled:
+            found = self.codec_curves(results, metric, results.codecs(metric, self.codecs))
+            curves = [curve._replace(before=None) for curve in found]
+            if not curves:
                 raise MissingRowsError(
                     f"{self.name}: {metric} has no rows of emotion 'all'; it is pooled over the split"
                 )
-            panels.append(Panel(quantity(metric).label, quantity(metric), styled))
-        with paper_style():
-            axis = horizontal_axis("lmbda", self.linear_below)
-            figure, knee = panel_figure(panels, len(panels), axis)
-        rows = curve_rows(panels)
-        caption = sentences(
-            f"Use of the codebooks over λ, corpus {rows[0].corpus}: "
-            f"{', '.join(quantity(m).axis.lower() for m in self.metrics)}.",
-            count_text(rows),
-            interval_text(rows, "Bands"),
-            axis_text(knee) if knee else "",
-        )
-        return [Artifact(self.name, "Use of the codebooks", caption, curves_text(panels, "λ"), rows, figure, {})]
+            panels.append(Panel(quantity(metric).label, quantity(metric), curves))
+        shown = ", ".join(quantity(metric).axis.lower() for metric in self.metrics)
+        about = f"Use of the codebooks over λ, corpus {results.corpus}: {shown}."
+        return [self.figure("Use of the codebooks", about, panels, len(panels))]
 
 
 def _label_points(axes: Axes, curve: Curve, scale: float) -> None:

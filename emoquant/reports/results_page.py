@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from emoquant.reports.methods import chosen_lines
-from emoquant.reports.quantities import quantity
+from emoquant.reports.quantities import row_text
 from emoquant.reports.rows import UNQUANTIZED, Results, classifiers_in
 from emoquant.reports.verdicts import VERDICTS
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.results import Row
 
 #: What a table shows where nothing was run.
@@ -67,12 +67,6 @@ def results_page(
     return "\n\n".join(blocks).rstrip() + "\n"
 
 
-def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    cells = [[markdown_text(cell) for cell in line] for line in (head, *lines)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in [cells[0], ["---"] * len(head), *cells[1:]])
-
-
 def _run_table(parts: Sequence[Part], corpora: Sequence[str], encoders: Sequence[str]) -> str:
     lines = []
     for encoder in encoders:
@@ -83,7 +77,7 @@ def _run_table(parts: Sequence[Part], corpora: Sequence[str], encoders: Sequence
         "Experiments: the splits of the corpora, one seed; sweeps: of the default, the study's plain and the transform "
         "codec, every speaker tested once (folds), three seeds."
     )
-    return f"{table(['encoder', 'runs', *corpora], lines)}\n\n{about}"
+    return f"{markdown_table(['encoder', 'runs', *corpora], lines)}\n{about}"
 
 
 def _ran(part: Part | None) -> str:
@@ -104,14 +98,24 @@ def _before(parts: Sequence[Part]) -> str:
             if uar is not None:
                 chance = f"{100 / max(1, len(results.emotions('recall'))):.0f}"
                 speakers = str(uar.speakers) if uar.speakers else "1"
-                known = [part.corpus, part.encoder, part.kind, classifier, figure(uar), chance, str(uar.n), speakers]
+                known = [
+                    part.corpus,
+                    part.encoder,
+                    part.kind,
+                    classifier,
+                    row_text(uar, by_speaker=True),
+                    chance,
+                    str(uar.n),
+                    speakers,
+                ]
                 lines.append([*known, _heard(results)])
     if not lines:
         return NOT_RUN
     head = ["corpus", "encoder", "runs", "classifier", "UAR %", "chance %", "n", "test speakers", "the encoder knows"]
     return (
-        f"{table(head, lines)}\n\nIn brackets: 95 % intervals clustered by speaker where there are two or more. A test "
-        "speaker who is known was heard by the encoder in its training; in folds the encoder is the same for all."
+        f"{markdown_table(head, lines)}\nIn brackets: 95 % intervals clustered by speaker where there are two or more. "
+        "A test speaker who is known was heard by the encoder in its training; in folds the encoder is the same for "
+        "all."
     )
 
 
@@ -121,14 +125,6 @@ def _heard(results: Results) -> str:
     said = [f"the corpus ({', '.join(how.replace('_', ' ') for how in hows)})"] if hows else []
     said += [f"{share.value:.0%} of the test speakers"] if share is not None else []
     return "; ".join(said) or "nothing that is known"
-
-
-def figure(row: Row) -> str:
-    """Return a figure with its interval over speakers, or over utterances where it has none."""
-    low, high = (row.speaker_low, row.speaker_high) if row.speakers else (row.low, row.high)
-    measure = quantity(row.metric)
-    ends = "" if math.isnan(low) else f" [{measure.text(low)}, {measure.text(high)}]"
-    return measure.text(row.value) + ends
 
 
 def _verdict(line: Mapping[str, str]) -> str:
@@ -155,7 +151,7 @@ def _summary(parts: Sequence[Part], corpora: Sequence[str], encoders: Sequence[s
     if not lines:
         return NOT_RUN
     head = ["finding of the study", "together", "verdicts over corpora, encoders, codecs, classifiers", "pairs tested"]
-    return f"{table(head, lines)}\n\nA pair is a corpus with an encoder; the others were never tested."
+    return f"{markdown_table(head, lines)}\nA pair is a corpus with an encoder; the others were never tested."
 
 
 def _over_all(told: Sequence[str]) -> str:
@@ -185,7 +181,7 @@ def _details(parts: Sequence[Part], corpora: Sequence[str], encoders: Sequence[s
         ordered = sorted(cells, key=lambda key: encoders.index(key[0]))
         lines = [[*key, *(cells[key].get(corpus, NOT_RUN) for corpus in corpora)] for key in ordered]
         head = ["encoder", "classifier", "codec", "runs", *corpora]
-        blocks.append(f"### {markdown_text(statement)}\n\n{table(head, lines)}")
+        blocks.append(f"### {markdown_text(statement)}\n\n{markdown_table(head, lines)}")
     return blocks
 
 
@@ -198,11 +194,11 @@ def _rates(parts: Sequence[Part], rates: Sequence[float]) -> str:
                 results = Results(rows, classifier)
                 for placed in (r for r in results.rows if r.metric == "target_bits_per_frame" and r.value in rates):
                     found = [results.find(metric, placed.codec, placed.lmbda) for metric in ("uar", "agreement")]
-                    texts = ["" if row is None else figure(row) for row in found]
+                    texts = ["" if row is None else row_text(row, by_speaker=True) for row in found]
                     where = [part.corpus, part.encoder, part.kind, name, classifier, f"{placed.value:g}"]
                     lines.append([*where, *texts])
     head = ["corpus", "encoder", "runs", "evaluation", "classifier", "bits a frame", "UAR %", "agreement %"]
-    return table(head, lines) if lines else NOT_RUN
+    return markdown_table(head, lines) if lines else NOT_RUN
 
 
 def _methods(parts: Sequence[Part]) -> str:
@@ -220,4 +216,4 @@ def _methods(parts: Sequence[Part]) -> str:
         "coding (*none*) and over the balanced codebook. In brackets: 95 % intervals, which leave out one speaker at a "
         "time; gains are paired by utterance."
     )
-    return f"{table(['corpus', 'encoder', 'evaluation', *head], lines)}\n\n{about}"
+    return f"{markdown_table(['corpus', 'encoder', 'evaluation', *head], lines)}\n{about}"

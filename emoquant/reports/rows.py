@@ -50,6 +50,11 @@ class Results:
         return _unique(row.corpus for row in self.rows)
 
     @property
+    def corpus(self) -> str:
+        """The first corpus of the file."""
+        return self.rows[0].corpus
+
+    @property
     def metrics(self) -> list[str]:
         """Metrics in the order of the file."""
         return _unique(row.metric for row in self.rows)
@@ -110,7 +115,19 @@ class Results:
 
     def find(self, metric: str, codec: str, point: float, emotion: str = ALL, stratum: str = ALL) -> Row | None:
         """Return the row about one thing in the first corpus, or None."""
-        return self._found.get((self.rows[0].corpus, metric, codec, _key(point), emotion, stratum))
+        return self._found.get((self.corpus, metric, codec, _key(point), emotion, stratum))
+
+    def row(self, metric: str, codec: str, point: float, emotion: str = ALL, stratum: str = ALL) -> Row:
+        """Return the row about one thing in the first corpus.
+
+        Raises:
+            MissingRowsError: There is none.
+        """
+        found = self.find(metric, codec, point, emotion, stratum)
+        if found is None:
+            whose = "" if emotion == ALL else f" of {emotion}"
+            raise MissingRowsError(f"no {metric}{whose} by {codec} at {point:g}")
+        return found
 
     def series(self, metric: str, codec: str, emotion: str = ALL, stratum: str = ALL) -> list[Row]:
         """Return the rows of a metric over a codec's operating points, ascending."""

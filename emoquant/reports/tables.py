@@ -2,18 +2,17 @@
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing, file_name
-from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
-from emoquant.reports.heat import Grid, heat_figure, latex, markdown, shown_rows
+from emoquant.reports.heat import Grid, heat_artifact
 from emoquant.reports.quantities import overall, point_text, quantity
 from emoquant.reports.reference import read_reference, reference_text, source_name
 from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
-from emoquant.reports.style import paper_style
-from emoquant.reports.writing import markdown_text
 from emoquant.storage.results import Row
 
 
+@dataclass
 class EmotionTable(Drawing):
     """A metric over lambda and emotion: a heat map with numbers, and Markdown and LaTeX with intervals and n.
 
@@ -29,19 +28,12 @@ class EmotionTable(Drawing):
         name: Stem of the files; ``<metric>_table`` by default.
     """
 
-    def __init__(
-        self,
-        metric: str = "recall",
-        codecs: list[str] | None = None,
-        emotions: list[str] | None = None,
-        overall: bool = True,
-        reference: str | None = None,
-        stratum: str = ALL,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name or f"{metric.replace('/', '_')}_table", stratum)
-        self.metric, self.codecs, self.emotions = metric, codecs, emotions
-        self.overall, self.reference = overall, reference
+    stem = "{metric}_table"
+    metric: str = "recall"
+    codecs: list[str] | None = None
+    emotions: list[str] | None = None
+    overall: bool = True
+    reference: str | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one table for every codec."""
@@ -50,31 +42,20 @@ class EmotionTable(Drawing):
 
     def _table(self, results: Results, codec: str, suffix: str) -> Artifact:
         grid, measure = self._grid(results, codec), quantity(self.metric)
-        rows = shown_rows([grid])
         published = self._published(grid)
-        with paper_style():
-            shown = [grid._replace(title="measured"), published] if published else [grid]
-            figure = heat_figure(shown, len(shown), cell=(0.5, 0.19))
-        base = sentences(
-            f"{measure.explained} at each λ (squared feature units per bit), corpus {rows[0].corpus}, codec {codec}.",
-            count_text(rows),
-            "“none”: features before quantization." if "none" in grid.rows else "",
-        )
-        widest = sentences(interval_text(rows, "In brackets"))
-        caption = sentences(
-            base, widest_text(rows, measure), f"Right: {reference_text(self.reference)}." if self.reference else ""
-        )
-        texts = {
-            ".md": f"{markdown(grid)}\n{markdown_text(f'{base} {widest}')}\n",
-            ".tex": latex(grid, f"{base} {widest}", f"tab:{self.name}{suffix}"),
-        }
+        over = "λ (squared feature units per bit)"
+        about = f"{measure.explained} at each {over}, corpus {results.corpus}, codec {codec}."
+        notes = ["“none”: features before quantization." if "none" in grid.rows else ""]
         title = f"{measure.label} over λ, as a table" + (f", {codec}" if suffix else "")
         ends = f"from λ {grid.rows[0]} to {grid.rows[-1]}: " + ", ".join(
             f"{name} {grid.text(grid.cells[0][i])} to {grid.text(grid.cells[-1][i])}"
             for i, name in enumerate(grid.columns)
         )
-        return Artifact(
-            self.name + suffix, title, caption, f"Heat map of {measure.axis.lower()}, {ends}.", rows, figure, texts
+        alt, stem = f"Heat map of {measure.axis.lower()}, {ends}.", self.file_stem + suffix
+        shown = [grid._replace(title="measured"), published] if published else [grid]
+        end = [f"Right: {reference_text(self.reference)}." if self.reference else ""]
+        return heat_artifact(
+            stem, title, about, alt, [grid], (0.5, 0.19), pictured=shown, columns=len(shown), notes=notes, end=end
         )
 
     def _grid(self, results: Results, codec: str) -> Grid:
@@ -106,8 +87,6 @@ class EmotionTable(Drawing):
 
 def _published_cell(table: Mapping[str, Mapping[float, float]], name: str, at: float | None, metric: str) -> Row | None:
     value = None if at is None else table.get(name, {}).get(at)
-    return (
-        None
-        if value is None or at is None
-        else Row("published", "published", at, name, metric, value, math.nan, math.nan, 0)
-    )
+    if value is None or at is None:
+        return None
+    return Row("published", "published", at, name, metric, value, math.nan, math.nan, 0)

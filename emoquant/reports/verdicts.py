@@ -1,13 +1,9 @@
 """What a finding of the study is, and the verdicts that results can give of it."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from emoquant.reports.evidence import Answer
-from emoquant.reports.quantities import quantity
-from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.storage.results import Row
 
 #: What each verdict means, for those who read a table of findings.
 VERDICTS = {
@@ -56,22 +52,3 @@ class Finding(NamedTuple):
         if "yes" in found:
             return "holds" if set(found) == {"yes"} else "in part"
         return "open" if "open" in found else "does not hold"
-
-
-def needed_row(results: Results, metric: str, codec: str, point: float, emotion: str = ALL, stratum: str = ALL) -> Row:
-    """Return a row that a rule cannot do without.
-
-    Raises:
-        MissingRowsError: It is not there.
-    """
-    row = results.find(metric, codec, point, emotion, stratum)
-    if row is None:
-        raise MissingRowsError(f"no {metric} of {emotion} by {codec} at {point:g}")
-    return row
-
-
-def row_text(row: Row) -> str:
-    """Return a figure with its interval, as a table shows it."""
-    measure = quantity(row.metric)
-    interval = "" if math.isnan(row.low) else f" [{measure.text(row.low)}, {measure.text(row.high)}]"
-    return f"{measure.text(row.value)}{interval}"

@@ -1,6 +1,7 @@
 """Names in Markdown and LaTeX: what means something there is escaped, so that a name reads as it is."""
 
 import re
+from collections.abc import Sequence
 
 from emoquant.reports.quantities import UNDEFINED
 
@@ -43,6 +44,31 @@ def markdown_text(text: str) -> str:
     """
     plain = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return _MARKS.sub(lambda found: f"\\{found[0]}", plain)
+
+
+def markdown_table(
+    head: Sequence[str], lines: Sequence[Sequence[str]], words: int | None = None, left: int | None = None
+) -> str:
+    r"""Return a table in Markdown, which ends with a line break.
+
+    Args:
+        head: Headings.
+        lines: Cells of each line.
+        words: How many of the first columns hold names, in which signs of Markdown are escaped; all by default.
+        left: How many of the first columns are set left, the others right; none is set by default.
+
+    Example:
+        >>> print(markdown_table(["codec", "n"], [["a|b", "5"]], left=1), end="")
+        | codec | n |
+        | --- | ---: |
+        | a\|b | 5 |
+    """
+    rule = ["---" if left is None or place < left else "---:" for place in range(len(head))]
+    shown = [
+        [markdown_text(cell) if words is None or place < words else cell for place, cell in enumerate(line)]
+        for line in lines
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (list(map(markdown_text, head)), rule, *shown))
 
 
 def label_text(text: str) -> str:

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import interval_text
 from emoquant.reports.quantities import point_text
 from emoquant.reports.rows import ALL, MissingRowsError, Results
-from emoquant.reports.writing import markdown_text
+from emoquant.reports.writing import markdown_table
 from emoquant.storage.results import Row
 
 
@@ -53,6 +54,7 @@ _KINDS = {
 }
 
 
+@dataclass
 class SpeechTable(Drawing):
     """Every figure of a listening run: a line for each kind of clip, condition, codec and operating point.
 
@@ -62,8 +64,8 @@ class SpeechTable(Drawing):
         name: Stem of the files.
     """
 
-    def __init__(self, name: str = "speech_table") -> None:
-        super().__init__(name)
+    stem = "speech_table"
+    stratum: str = field(default=ALL, init=False)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return the table, and that of the trends where there are operating points enough."""
@@ -72,7 +74,7 @@ class SpeechTable(Drawing):
             raise MissingRowsError(f"{self.name}: no rows of clips; make them with emoquant predict")
         shown = [row for row in results.rows if not row.metric.startswith("trend/")]
         table = Artifact(
-            self.name,
+            self.file_stem,
             "Speech over λ",
             "Means over clips; emotions as the classifier hears them.",
             f"Table of {len(lines)} kinds of clips.",
@@ -117,7 +119,7 @@ def _columns(results: Results) -> list[_Column]:
 def _figures(results: Results, lines: Sequence[tuple[str, str, float]]) -> str:
     columns = _columns(results)
     heads = ["clips", "codec", "λ", "n", *(column.heading for column in columns)]
-    text = [_line(heads), _line(["---"] * len(heads))]
+    text = []
     for stratum, codec, point in lines:
         kind, _, condition = stratum.partition("/")
         found = [results.find(column.metric, codec, point, column.emotion, stratum) for column in columns]
@@ -125,19 +127,15 @@ def _figures(results: Results, lines: Sequence[tuple[str, str, float]]) -> str:
         name = f"{_KINDS[kind]}, {condition}" if condition else _KINDS[kind]
         values = [f"{row.value:.{column.digits}f}" if row else "" for column, row in zip(columns, found, strict=True)]
         where = ["" if codec == "none" else codec, "" if math.isnan(point) else point_text(point)]
-        text.append(_line([name, *where, str(count), *values]))
-    return "\n".join(text) + "\n"
+        text.append([name, *where, str(count), *values])
+    return markdown_table(heads, text)
 
 
 def _trends(rows: Sequence[Row]) -> str:
     heads = ["condition", "codec", "figure", "n", "rho", "95 % interval"]
-    text = [_line(heads), _line(["---"] * len(heads))]
+    text = []
     for row in rows:
         span = "" if math.isnan(row.low) else f"{row.low:.2f} to {row.high:.2f}"
         figure = row.metric.removeprefix("trend/").replace("_", " ")
-        text.append(_line([row.stratum.partition("/")[2], row.codec, figure, str(row.n), f"{row.value:.2f}", span]))
-    return "\n".join(text) + "\n"
-
-
-def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell if cell == '---' else markdown_text(cell) for cell in cells)} |"
+        text.append([row.stratum.partition("/")[2], row.codec, figure, str(row.n), f"{row.value:.2f}", span])
+    return markdown_table(heads, text)
