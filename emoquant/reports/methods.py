@@ -43,13 +43,8 @@ class MethodTable(Drawing):
             f"n = {rows[0].n} test utterances of {max(row.speakers for row in shown)} speakers.",
             "In brackets: 95 % intervals, which leave out one speaker at a time; gains are paired by utterance.",
         )
-        return self._table(
-            self.file_stem,
-            "Methods at the points that validation chose",
-            caption,
-            shown,
-            chosen_lines(results, references),
-        )
+        title, lines = "Methods at the points that validation chose", chosen_lines(results, references)
+        return self._table(self.file_stem, title, caption, shown, lines)
 
     def _points(self, results: Results, reference: str) -> Artifact:
         metric = f"{SAME}/{reference}"
