@@ -11,6 +11,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from matplotlib.figure import Figure
 
+from emoquant.reports.captions import sentences
 from emoquant.reports.chance import classifier_doubt, heard_note
 from emoquant.reports.output import add_to_index, digest, picture, write_file
 from emoquant.reports.quantities import axis_name
@@ -133,11 +134,10 @@ class Drawing(Report):
         for corpus in corpora:
             suffix = f"_{file_name(corpus)}" if len(corpora) > 1 else ""
             own = results.of_corpus(corpus)
-            doubt = " ".join(filter(None, [classifier_doubt(own), heard_note(own)]))
+            doubt = sentences(classifier_doubt(own), heard_note(own))
             for artifact in self.draw(own):
-                notes = " ".join(filter(None, [triplet_text(own, artifact.rows), speaker_text(artifact.rows)]))
-                noted = _noted(artifact._replace(stem=artifact.stem + suffix), notes)
-                artifacts.append(_doubted(noted, doubt))
+                notes = sentences(triplet_text(own, artifact.rows), speaker_text(artifact.rows))
+                artifacts.append(_annotated(artifact._replace(stem=artifact.stem + suffix), doubt, notes))
         return _apart(artifacts)
 
     def write(self, rows: Sequence[Row], folder: Path) -> list[Path]:
@@ -150,28 +150,17 @@ class Drawing(Report):
         ]
 
 
-def _doubted(artifact: Artifact, doubt: str) -> Artifact:
-    """Return an artifact whose caption, in every form, begins with a doubt about the classifier, if there is one."""
-    if not doubt:
-        return artifact
+def _annotated(artifact: Artifact, doubt: str, notes: str) -> Artifact:
+    """Return an artifact whose caption, in every form, begins with a doubt and ends with notes; either may be empty."""
     texts = dict(artifact.texts)
     if ".md" in texts:
-        texts[".md"] = f"**{markdown_text(doubt)}**\n\n{texts['.md']}"
-    if ".tex" in texts:
+        head = f"**{markdown_text(doubt)}**\n\n" if doubt else ""
+        texts[".md"] = head + (f"{texts['.md'].rstrip()} {markdown_text(notes)}\n" if notes else texts[".md"])
+    if ".tex" in texts and doubt:
         texts[".tex"] = texts[".tex"].replace(r"\caption{", rf"\caption{{{latex_text(doubt)} ", 1)
-    return artifact._replace(caption=f"{doubt} {artifact.caption}", texts=texts)
-
-
-def _noted(artifact: Artifact, notes: str) -> Artifact:
-    """Return an artifact whose caption, in every form, ends with notes, if there are any."""
-    if not notes:
-        return artifact
-    texts = dict(artifact.texts)
-    if ".md" in texts:
-        texts[".md"] = f"{texts['.md'].rstrip()} {markdown_text(notes)}\n"
-    if ".tex" in texts:
+    if ".tex" in texts and notes:
         texts[".tex"] = texts[".tex"].replace("}\n\\label{", f" {latex_text(notes)}}}\n\\label{{", 1)
-    return artifact._replace(caption=f"{artifact.caption} {notes}".strip(), texts=texts)
+    return artifact._replace(caption=sentences(doubt, artifact.caption, notes), texts=texts)
 
 
 def file_name(text: str) -> str:

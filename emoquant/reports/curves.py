@@ -127,9 +127,11 @@ class RateCurves(SweepCurves):
 
     Args:
         metric: Metric on the vertical axis.
+        x: Metric on the horizontal axis.
         codecs: As in :class:`SweepCurves`.
         emotions: As in :class:`SweepCurves`.
         layout: As in :class:`SweepCurves`.
+        reference: None, since published figures are over lambda.
         linear_below: Where the horizontal axis turns from logarithmic to linear, in bits/frame.
         stratum: Part of the corpus.
         name: Stem of the files; ``<metric>_over_rate`` by default.

@@ -4,6 +4,7 @@ from statistics import median
 
 from emoquant.reports.chance import collapse
 from emoquant.reports.evidence import Estimate, answers, mean_of
+from emoquant.reports.findings_sweep import in_space, where_text
 from emoquant.reports.quantities import point_text, row_text
 from emoquant.reports.rows import MissingRowsError, Results
 from emoquant.reports.verdicts import Case, Finding
@@ -62,8 +63,8 @@ def attracted(results: Results, space: str = "") -> Finding | None:
     emotion_of = _biased(results)
     codecs = list(emotion_of)
     first, emotions = results.points("recall", codecs[0])[0], results.emotions("recall")
-    stem, where = ("attraction", "") if not space else (f"attraction@{space}", f" (in the space {space})")
-    statement = f"It pulls every other emotion towards its own, already at λ 0{where}."
+    stem = in_space("attraction", space)
+    statement = f"It pulls every other emotion towards its own, already at λ 0{where_text(space)}."
     rule = (
         f"at λ = {point_text(first)} the angle to the centroid of the codebook's emotion falls, and by more than "
         f"{DEGREES:g}° more than through the other codebooks (Holm's correction over pairs)"

@@ -88,21 +88,18 @@ def _name_of_the_end(results: Results, codec: str, point: float) -> str:
 
 def neutral_stays(results: Results, space: str = "") -> Finding | None:
     """Emotions lose more similarity than neutral, and more than shrinking to the mean would take from them."""
-    similarity, excess = (_in_space(metric, space) for metric in ("utterance_similarity", "excess_similarity"))
+    similarity, excess = (in_space(metric, space) for metric in ("utterance_similarity", "excess_similarity"))
 
     def advantage(metric: str, codec: str, point: float, emotion: str) -> Estimate:
         rows = [results.row(metric, codec, point, each) for each in (NEUTRAL, emotion)]
         return Estimate.of(rows[0]).minus(Estimate.of(rows[1]))
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
-        return (
-            advantage(similarity, codec, point, emotion),
-            advantage(excess, codec, point, emotion),
-        )
+        return advantage(similarity, codec, point, emotion), advantage(excess, codec, point, emotion)
 
     return _at_some_lambda(
         results,
-        f"The emotions lose their similarity, neutral hardly does{_where(space)}.",
+        f"The emotions lose their similarity, neutral hardly does{where_text(space)}.",
         f"at some λ the similarity of neutral is higher by more than {COSINE:g}, and by more than if all were shrunk "
         "to the training mean",
         effect,
@@ -111,7 +108,7 @@ def neutral_stays(results: Results, space: str = "") -> Finding | None:
 
 def towards_neutral(results: Results, space: str = "") -> Finding | None:
     """Emotions prefer neutral to other emotions that are not theirs, beyond what shrinking to the mean would give."""
-    metrics = [_in_space(each, space) for each in ("preference_for_neutral", "excess_preference_for_neutral")]
+    metrics = [in_space(each, space) for each in ("preference_for_neutral", "excess_preference_for_neutral")]
 
     def effect(codec: str, point: float, emotion: str) -> tuple[Estimate, Estimate]:
         found = [Estimate.of(results.row(metric, codec, point, emotion)) for metric in metrics]
@@ -119,18 +116,20 @@ def towards_neutral(results: Results, space: str = "") -> Finding | None:
 
     return _at_some_lambda(
         results,
-        f"The emotions do not just get lost: they move towards neutral{_where(space)}.",
+        f"The emotions do not just get lost: they move towards neutral{where_text(space)}.",
         f"at some λ the preference for neutral is more than {COSINE:g}, and more than if all were shrunk to the "
         "training mean",
         effect,
     )
 
 
-def _in_space(metric: str, space: str) -> str:
+def in_space(metric: str, space: str) -> str:
+    """Return a metric as it is named in a space; that of the features has no name."""
     return f"{metric}@{space}" if space else metric
 
 
-def _where(space: str) -> str:
+def where_text(space: str) -> str:
+    """Return the space of a finding in brackets; empty for that of the features."""
     return f" (in the space {space})" if space else ""
 
 
