@@ -1,8 +1,8 @@
 """Emotion recipes: operations on the frames of a reference before their time mean conditions a voice.
 
 A recipe is a list of steps, applied in their order. Frames can also be computed otherwise and given in place of a
-recording: weighted sums of the frames of several, the centroid of an emotion as a single frame, or the output of a codec
-of :mod:`emoquant.codecs.compose` (neutral first, mixtures).
+recording: weighted sums of the frames of several, the centroid of an emotion as a single frame, or the output of a
+codec of :mod:`emoquant.codecs.compose` (neutral first, mixtures).
 """
 
 from collections.abc import Callable, Sequence
