@@ -13,7 +13,7 @@ from emoquant.codecs.transform.rows import Form, plan
 from emoquant.entropy.coding import BitstreamError
 from emoquant.entropy.coefficients import range_coder, walk
 from emoquant.entropy.coefficients.contexts import Rows, Scene, count_coded, new_scene
-from emoquant.entropy.coefficients.model import OCTAVE, PRECISION, Floats, Integers, Model
+from emoquant.entropy.coefficients.model import CENTROIDS, OCTAVE, PRECISION, SIZES, Floats, Integers, Model
 from emoquant.entropy.coefficients.trellis import new_room, search
 from emoquant.entropy.coefficients.walk import DECODED, GIVEN, GREEDY, ROUNDED, Output, Setting, new_output
 
@@ -25,6 +25,8 @@ SCALAR_RATIO, DEPENDENT_RATIO = 7.0, 10.0
 
 #: Bits of an utterance below which the last byte is worth a choice, and the factors of lambda that are tried.
 FEW_BITS, LMBDA_FACTORS = 512, tuple(np.geomspace(0.4, 2.5, 12).tolist())
+#: Changes that are tried in a round.
+MOST_CHANGES = 4
 
 
 class Tables(NamedTuple):
@@ -97,9 +99,10 @@ def quantize(
 def choose(tables: Tables, coefficients: Floats, level: int, lmbda: float) -> Output:
     """Choose the indices of an utterance, for few bits with regard to its whole number of bytes.
 
-    An utterance is coded in whole bytes, which matters if there are few. So an utterance in the whole form below
-    :data:`FEW_BITS` is searched at several lambdas with the same step, and the result with the least sum of squared
-    error and lambda times the bits of its bytes is taken. Arguments as of :func:`quantize`.
+    An utterance is coded in whole bytes, which matters if there are few. So for an utterance in the whole form below
+    :data:`FEW_BITS` the least sum of squared error and lambda times the bits of its bytes is searched for: among the
+    results of several lambdas with the same step (dependent quantization), or by changing one index after the other
+    (scalar quantizer). Arguments as of :func:`quantize`.
     """
     counts = coded_counts(tables, len(coefficients), level)
     few = max(1, int(counts.max()))  # columns of which none is coded are left out of the search
@@ -107,32 +110,69 @@ def choose(tables: Tables, coefficients: Floats, level: int, lmbda: float) -> Ou
     narrow, coded = tables._replace(levels=levels, memory=memory), np.ascontiguousarray(coefficients[:, :few])
     best = quantize(narrow, coded, level, lmbda)
     if tables.form == "whole" and 0 < best.bits.sum() < FEW_BITS:
-        best = _choose_among(narrow, coded, level, lmbda, best, counts)
+        fill = _change_indices if tables.states == 1 else _try_lambdas
+        best = fill(narrow, coded, level, lmbda, best)
     found = new_output(*coefficients.shape)
     found.indices[:, :few], found.tables[:, :few], found.decoded[:, :few] = best.indices, best.tables, best.decoded
     return found._replace(bits=best.bits)
 
 
-def _choose_among(
-    tables: Tables, coefficients: Floats, level: int, lmbda: float, best: Output, counts: Integers
-) -> Output:
+def _try_lambdas(tables: Tables, coefficients: Floats, level: int, lmbda: float, best: Output) -> Output:
     """Return the best of a search result and those at other lambdas."""
-
-    def cost(output: Output) -> float:
-        error = np.square(output.decoded * step_size(level) - coefficients.astype(np.float64)).sum()
-        payload = range_coder.encode(tables.model, output.indices, output.tables, counts)
-        return float(error) + lmbda * 8 * len(payload)
-
-    tried, least = [best.indices], cost(best)
+    tried, least = [best.indices], _cost(tables, coefficients, level, lmbda, best)
     for factor in LMBDA_FACTORS:
         found = quantize(tables, coefficients, level, lmbda * factor)
         if any(np.array_equal(found.indices, each) for each in tried):
             continue
         tried.append(found.indices)
-        spent = cost(found)
-        if spent < least:
-            best, least = found, spent
+        cost = _cost(tables, coefficients, level, lmbda, found)
+        if cost < least:
+            best, least = found, cost
     return best
+
+
+def _change_indices(tables: Tables, coefficients: Floats, level: int, lmbda: float, best: Output) -> Output:
+    """Return a result of the scalar quantizer after the changes of an index by one that lower the cost.
+
+    In each round the :data:`MOST_CHANGES` changes are tried that promise most if contexts stayed as they are; the best
+    one is taken.
+    """
+    aim, least, tried = coefficients / step_size(level), _cost(tables, coefficients, level, lmbda, best), None
+    while best is not tried:
+        tried = best
+        promised = _promised(tables, aim, level, lmbda / step_size(level) ** 2, tried)
+        for at in np.argsort(promised, axis=None)[:MOST_CHANGES]:
+            change, row, column = np.unravel_index(at, promised.shape)
+            indices = tried.indices.copy()
+            sign = np.sign(indices[row, column] or aim[row, column])
+            indices[row, column] += np.int16(sign * (1 - 2 * change))
+            found = replay(tables, indices, level)
+            cost = _cost(tables, coefficients, level, lmbda, found)
+            if cost < least:
+                best, least = found, cost
+    return best
+
+
+def _promised(tables: Tables, aim: Floats, level: int, lmbda: float, output: Output) -> NDArray[np.float64]:
+    """Return what larger and smaller sizes would add to squared error plus lambda times bits, ``(2, T, D)``."""
+    model, sizes = tables.model, np.abs(output.indices)
+
+    def cost(size: NDArray[np.int16]) -> NDArray[np.float64]:
+        known = np.clip(size, 0, SIZES)
+        bits = model.prices[output.tables, known] + (size > 0)
+        value = size + model.offsets[output.tables, np.clip(size, 0, CENTROIDS - 1)]
+        found = np.square(np.where(aim * output.indices < 0, -1, 1) * np.abs(aim) - value) + lmbda * bits
+        return np.where(size < 0, np.inf, found)
+
+    coded = np.arange(aim.shape[1]) < coded_counts(tables, len(aim), level)[:, None]
+    return np.where(coded, np.stack([cost(sizes + 1), cost(sizes - 1)]) - cost(sizes), np.inf)
+
+
+def _cost(tables: Tables, coefficients: Floats, level: int, lmbda: float, output: Output) -> float:
+    error = np.square(output.decoded * step_size(level) - coefficients.astype(np.float64)).sum()
+    counts = coded_counts(tables, len(coefficients), level)
+    payload = range_coder.encode(tables.model, output.indices, output.tables, counts)
+    return float(error) + lmbda * 8 * len(payload)
 
 
 def replay(tables: Tables, indices: NDArray[np.int16], level: int, values: Floats | None = None) -> Output:
