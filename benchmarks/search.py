@@ -102,6 +102,7 @@ def main() -> None:
     torch.manual_seed(0)
     study = study_speed(arguments)
     few, many = max(1, arguments.utterances // 16), arguments.utterances
+    ours: dict[str, int | bool] = {"prediction": True, "coarse": 1, "smoothing": 7}
     rows = {
         "study's recipe (transformer, prefix recomputed, one utterance, one lambda)": study,
         "transformer with key-value cache, 14 lambdas": codec_speed(
@@ -111,17 +112,14 @@ def main() -> None:
             LightModel(256, 0, False), few * 4, arguments, rotation="none"
         ),
         "light model, groups in parallel, frame before": codec_speed(LightModel(), many, arguments),
-        "**the default: the same, prediction, a coarse stage, smoothing**": (
-            default := codec_speed(LightModel(), many, arguments, prediction=True, coarse=1, smoothing=7)
+        "the same, prediction, a coarse stage, smoothing": codec_speed(LightModel(), many, arguments, **ours),
+        "**the default: the same with four layers**": (
+            default := codec_speed(LightModel(), many, arguments, layers=4, **ours)
         ),
         "the default with look-ahead, 16 survivors": codec_speed(
-            LightModel(), many, arguments, survivors=16, prediction=True, coarse=1, smoothing=7
+            LightModel(), many, arguments, layers=4, survivors=16, **ours
         ),
-        "four layers": codec_speed(LightModel(), many, arguments, layers=4, prediction=True, coarse=1, smoothing=7),
-        "four layers with look-ahead": codec_speed(
-            LightModel(), many, arguments, layers=4, survivors=16, prediction=True, coarse=1, smoothing=7
-        ),
-        "the default, beam 4": codec_speed(LightModel(), few * 2, arguments, beam=4, prediction=True, coarse=1),
+        "the default, beam 4": codec_speed(LightModel(), few * 2, arguments, layers=4, beam=4, **ours),
         "one histogram per position (limit of the search itself)": codec_speed(FactorizedModel(), few, arguments),
     }
     nearest, frames = Nearest(make_quantizer()), torch.randn(many, 150, 768)
@@ -130,7 +128,7 @@ def main() -> None:
         many * 150 / seconds(lambda: nearest(frames, lengths), arguments)
     )
     clock = f"{torch.get_num_threads()} threads, {arguments.clock} clock"
-    print(f"D = 768, G = 12, L = 3, K = 128, 14 lambdas, {clock}")
+    print(f"D = 768, G = 12, three layers where nothing else is said, K = 128, 14 lambdas, {clock}")
     print(f"Look-ahead searches {100 * searched_twice():.0f} % of the rows twice\n")
     print("| search | frame-lambdas a second | against the study | 14 lambdas x 75,000 frames |\n|---|---|---|---|")
     for name, speed in rows.items():
