@@ -125,7 +125,7 @@ def test_intervals_end_where_macro_f1_does():
     (row,) = [r for r in method_rows("c", [Way("a", (1.0,), "abc")], [counts], [counts], []) if r.metric == "chosen_f1"]
     assert row.value == pytest.approx(0.95)
     assert (row.high, row.speaker_high) == (1.0, 1.0)
-    assert 0.85 < row.low < row.value
+    assert row.low == pytest.approx(0.95 - stats.t.ppf(0.975, 5) * 0.05)
 
 
 def test_the_sweep_counts_what_every_way_decides():
