@@ -166,7 +166,8 @@ def _row(corpus: str, codec: str, point: float, metric: str, counts: Tensor, oth
     value = figure(counts.sum(0), None if other is None else other.sum(0))
     without = figure(counts.sum(0) - counts, None if other is None else other.sum(0) - other)
     low, high = jackknife_interval(value[None], without[:, None], without.isfinite()[:, None])
-    ends = (math.nan, math.nan) if bool(low.isnan()) else (float(low), float(high))
+    least = 0.0 if other is None else -1.0  # an interval ends where a figure of its kind does
+    ends = (math.nan, math.nan) if bool(low.isnan()) else (max(least, float(low)), min(1.0, float(high)))
     speakers = 0 if math.isnan(ends[0]) else len(counts)
     kind = "speakers" if speakers else ""
     return Row(

@@ -116,6 +116,18 @@ def test_one_speaker_has_no_interval():
     assert (row.speakers, math.isnan(row.low)) == (0, True)
 
 
+def test_intervals_end_where_macro_f1_does():
+    hits = torch.tensor([20, 20, 20, 20, 20, 14])
+    counts = torch.zeros(6, 1, 3, 3, dtype=torch.int64)
+    for emotion in range(3):
+        counts[:, 0, emotion, emotion] = hits
+        counts[:, 0, emotion, (emotion + 1) % 3] = 20 - hits
+    (row,) = [r for r in method_rows("c", [Way("a", (1.0,), "abc")], [counts], [counts], []) if r.metric == "chosen_f1"]
+    assert row.value == pytest.approx(0.95)
+    assert (row.high, row.speaker_high) == (1.0, 1.0)
+    assert row.low == pytest.approx(0.95 - stats.t.ppf(0.975, 5) * 0.05)
+
+
 def test_the_sweep_counts_what_every_way_decides():
     matched = MatchedCodebook(BIASED)
     sweep = SweepMetrics(codecs(CENTROIDS), EMOTIONS, classifier=CentroidHead(), choices=[matched], replicates=20)
