@@ -9,7 +9,11 @@ from torch import Tensor
 
 from emoquant.metrics.intervals import certain_share_interval, jackknife_interval
 from emoquant.metrics.measures import Measure
+from emoquant.metrics.ratios import Figure
 from emoquant.storage.results import Row
+
+#: Metrics that lie in [0, 1] without being shares of utterances.
+MEANS_OF_SHARES = ("uar", "f1")
 
 
 class Clusters(NamedTuple):
@@ -35,8 +39,8 @@ def with_clusters(rows: Sequence[Row], measures: Sequence[Measure], clusters: Cl
     """Return the rows with the columns ``speaker_low``, ``speaker_high`` and ``speakers`` filled in.
 
     The intervals are jackknives that leave out one speaker at a time, with Student's t
-    (:func:`~emoquant.metrics.intervals.jackknife_interval`). Those of shares are cut to [0, 1]; a share of 0 or 1 has
-    Clopper and Pearson's interval with the number of speakers as the number of trials.
+    (:func:`~emoquant.metrics.intervals.jackknife_interval`). Those of shares, UAR and F1 are cut to [0, 1]; a share
+    of 0 or 1 has Clopper and Pearson's interval with the number of speakers as the number of trials.
 
     Args:
         rows: The rows of :func:`~emoquant.metrics.tabulate.measure_rows` for the same sums, in its order.
@@ -60,12 +64,14 @@ def with_clusters(rows: Sequence[Row], measures: Sequence[Measure], clusters: Cl
                 figure.values.flatten().tolist(), low.flatten().tolist(), high.flatten().tolist(),
                 number.flatten().tolist(), strict=True,
             ):  # fmt: skip
-                ends.append(_bounded(value, *found) if figure.share else (found[0], found[1], found[2]))
+                ends.append(_bounded(figure, value, *found))
     return [row._replace(speaker_low=low, speaker_high=high, speakers=0 if math.isnan(low) else number)
             for row, (low, high, number) in zip(rows, ends, strict=True)]  # fmt: skip
 
 
-def _bounded(value: float, low: float, high: float, number: int) -> tuple[float, float, int]:
-    if value in (0.0, 1.0) and number > 1:
+def _bounded(figure: Figure, value: float, low: float, high: float, number: int) -> tuple[float, float, int]:
+    if figure.share and value in (0.0, 1.0) and number > 1:
         return *certain_share_interval(value, number), number
-    return max(low, 0.0) if low == low else low, min(high, 1.0) if high == high else high, number
+    if figure.share or figure.metric in MEANS_OF_SHARES:
+        low, high = max(low, 0.0) if low == low else low, min(high, 1.0) if high == high else high
+    return low, high, number

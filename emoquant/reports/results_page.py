@@ -47,12 +47,13 @@ def results_page(
         command: Command that makes the page.
         rates: Bits a frame of the table of rates.
     """
-    tried = f"{len(corpora)} corpora and {len(encoders)} encoders"
+    ran = {(part.corpus, part.encoder) for part in parts}
+    tried = f"{len(ran)} of {len(corpora) * len(encoders)} pairs of a corpus and an encoder"
     verdicts = "; ".join(f"*{name}*: {meaning}" for name, meaning in VERDICTS.items())
     blocks = [
         "# The findings of the study, held against corpora, encoders and classifiers",
-        f"This page is written by `{command}` from the `findings.csv` and `results.csv` of its runs, on {tried}. Where "
-        f"a run is missing, the page says *{NOT_RUN}*. The development data are acted and read speech only: "
+        f"This page is written by `{command}` from the `findings.csv` and `results.csv` of its runs, of {tried}. "
+        f"Where a run is missing, the page says *{NOT_RUN}*. The development data are acted and read speech only: "
         "spontaneous speech was never tested.",
         f"Verdicts. {verdicts}. Cases, rules and figures of every verdict are in `findings.csv`; a finding is tested "
         "under each classifier (`head`: the encoder's own; `probe`: linear, `probe_lda`: linear discriminant analysis, "
