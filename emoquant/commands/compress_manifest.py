@@ -63,10 +63,10 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
-    if not path.exists():
-        return []
     try:
         return csv_files.read_rows(path, kind, "manifest of this command", appended=True)
+    except FileNotFoundError:
+        return []
     except ValueError as error:
         raise ValueError(f"{error}; delete {path.name}, or choose another output folder") from error
 

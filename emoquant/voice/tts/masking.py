@@ -3,15 +3,7 @@
 import torch
 from torch import Tensor
 
-
-def length_mask(lengths: Tensor, size: int) -> Tensor:
-    """Return which of ``size`` positions lie inside sequences of lengths ``(B,)``, as a mask ``(B, size)`` bool.
-
-    Example:
-        >>> length_mask(torch.tensor([1, 3]), 3).int().tolist()
-        [[1, 0, 0], [1, 1, 1]]
-    """
-    return torch.arange(size, device=lengths.device) < lengths.unsqueeze(1)
+from emoquant.types import length_mask as length_mask
 
 
 def masked(frames: Tensor, mask: Tensor) -> Tensor:
