@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 
 from emoquant.console.errors import debugging, error_block, user_errors
@@ -134,7 +135,7 @@ class Runner:
                 ThreadPoolExecutor(self.jobs)
                 if self.apart
                 else ProcessPoolExecutor(
-                    self.jobs, get_context("spawn"), initializer=_share_cores, initargs=(self.jobs,)
+                    self.jobs, get_context("spawn"), initializer=_begin_worker, initargs=(self.jobs,)
                 )
             )
         if self.apart:
@@ -164,12 +165,23 @@ def _threads(jobs: int) -> int:
     return max(1, (os.cpu_count() or 1) // jobs)
 
 
-def _share_cores(jobs: int) -> None:
-    """Give a worker its part of the cores, unless ``OMP_NUM_THREADS`` says how many threads it has."""
+def _begin_worker(jobs: int) -> None:
+    """Let a worker end with its study, and give it its part of the cores, unless ``OMP_NUM_THREADS`` sets its threads.
+
+    A worker that outlived a killed study would write into the runs that the next one continues.
+    """
+    Thread(target=_end_with_parent, daemon=True).start()
     if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
         import torch  # the worker has loaded it by now, so that the variable would come too late
 
         torch.set_num_threads(_threads(jobs))
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _in_worker(args: list[str], log: Path | None) -> str:
