@@ -81,7 +81,7 @@ class FrameEncoder(nn.Module, ABC):
             )
         if int(lengths.max()) > waveforms.shape[1]:
             raise ValueError(
-                f"lengths go up to {int(lengths.max())} samples, the waveforms only to {waveforms.shape[1]}"
+                f"lengths must be at most {waveforms.shape[1]} (waveforms' samples), but go up to {int(lengths.max())}"
             )
         counts = self.frame_lengths(lengths)
         if int(counts.min()) < 1:
