@@ -100,6 +100,10 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
     own, sys.argv = sys.argv, sys.argv[:1]
     try:
         found = parser.instantiate(parser.parse_args(_spelt(function, args)))
+    except ValueError as error:
+        if isinstance(error, UsageError) or not str(error).startswith(_NOISE):
+            raise
+        raise UsageError(readable(str(error), ())) from error
     finally:
         sys.argv = own
     return function(**{key: found[key] for key in signature(function).parameters})

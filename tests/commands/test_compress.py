@@ -56,7 +56,7 @@ def test_other_settings_do_not_mix(features, checkpoint, tmp_path):
     with pytest.raises(ValueError, match="other settings"):
         compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, progress=False)
     manifest = compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, overwrite=True, progress=False)
-    assert {row["lmbda"] for row in rows_of(manifest)} == {"1"}
+    assert {float(row["lmbda"]) for row in rows_of(manifest)} == {1.0}
     assert json.loads((tmp_path / "emq" / "settings.json").read_text())["lmbda"] == 1.0
     with pytest.raises(ValueError, match="other settings"):
         compress(features, tmp_path / "emq", checkpoint, lmbda=1.0, survivors=16, progress=False)
@@ -116,7 +116,7 @@ def test_shards_of_other_settings_are_made_anew(features, checkpoint, tmp_path, 
     run(tmp_path / "emq", 0.1, before)
     rows = run(tmp_path / "emq", 5.0, 2, overwrite=True)
     assert contents(tmp_path / "emq") == contents(tmp_path / "fresh")
-    assert {row["lmbda"] for row in rows} == {"5"}
+    assert {float(row["lmbda"]) for row in rows} == {5.0}
     assert len({row["settings"] for row in rows}) == 1
     assert sorted(path.name for path in (tmp_path / "emq").glob("*.csv")) == [
         "manifest.0-of-2.csv", "manifest.1-of-2.csv",
@@ -132,7 +132,7 @@ def test_a_shard_that_was_not_there_when_settings_changed_does_not_keep_its_file
     compress(features, tmp_path / "emq", checkpoint, 0.1, **options)
     compress(features, tmp_path / "emq", checkpoint, 5.0, overwrite=True, progress=False, shard="0/2")
     manifest = compress(features, tmp_path / "emq", checkpoint, 5.0, **options)  # its own rows are of 0.1
-    assert {row["lmbda"] for row in rows_of(manifest)} == {"5"}
+    assert {float(row["lmbda"]) for row in rows_of(manifest)} == {5.0}
 
 
 def test_audio_goes_through_an_encoder(checkpoint, tmp_path, monkeypatch):

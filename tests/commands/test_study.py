@@ -13,7 +13,7 @@ from emoquant.storage.runs import Begun, begin, begun_in
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import minutes
 from emoquant.study.plan import Step, make_plan, read_experiment, shipped_experiments
-from emoquant.study.running import Runner, _share_cores
+from emoquant.study.running import Runner, _begin_worker
 from emoquant.study.seeds import merge_seeds
 
 #: A stand-in for `python -m emoquant`: it leaves what a run leaves, and notes how it was called.
@@ -291,10 +291,10 @@ def test_workers_share_the_cores(monkeypatch):
     monkeypatch.setattr("os.cpu_count", lambda: 12)
     before = torch.get_num_threads()
     try:
-        _share_cores(3)
+        _begin_worker(3)
         assert torch.get_num_threads() == 4
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        _share_cores(1)
+        _begin_worker(1)
         assert torch.get_num_threads() == 4, "who names a number of threads is obeyed"
     finally:
         torch.set_num_threads(before)
