@@ -6,19 +6,20 @@ import time
 
 STUDY = """
 import os, sys, time
-from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from emoquant.study.running import _begin_worker
-
 def work(path):
+    from emoquant.study.running import _begin_worker
+
+    _begin_worker(1)
     Path(path).write_text(str(os.getpid()))
     time.sleep(600)
 
 if __name__ == "__main__":
-    pool = ProcessPoolExecutor(1, get_context("spawn"), initializer=_begin_worker, initargs=(1,))
-    pool.submit(work, sys.argv[1]).result()
+    worker = get_context("spawn").Process(target=work, args=(sys.argv[1],))
+    worker.start()
+    worker.join()
 """
 
 
