@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from emoquant.commands.compress_manifest import CompressedRow, listed_files, read_rows, write_rows
+from emoquant.commands.compress_manifest import DIGITS, CompressedRow, listed_files, read_rows, write_rows
 from emoquant.commands.sources import Source, place_output, source_digest
 from emoquant.devices.sharding import share_of
 from emoquant.storage.csv_files import append_csv
@@ -108,7 +108,7 @@ class CompressedFolder:
         for source, data, row in batch:
             write_whole(place_output(self.path, source.name, ".emq"), data)
             rows.append(row._replace(settings=self.digest))
-        append_csv(self.manifest, rows)
+        append_csv(self.manifest, rows, DIGITS)
         self._rows |= {row.file: row for row in rows}
 
     def close(self) -> Path:

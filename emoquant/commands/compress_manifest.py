@@ -50,11 +50,13 @@ class DecompressedRow(NamedTuple):
 
 #: Kind of the rows of a manifest.
 RowT = TypeVar("RowT", CompressedRow, DecompressedRow)
+#: Significant digits of a manifest's floats.
+DIGITS = 9
 
 
 def write_rows(path: Path, rows: Iterable[RowT], kind: type[RowT]) -> None:
     """Write a manifest of one kind of rows whole, sorted by file."""
-    write_csv(path, kind._fields, sorted(rows))
+    write_csv(path, kind._fields, sorted(rows), DIGITS)
 
 
 def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:

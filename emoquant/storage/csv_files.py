@@ -38,33 +38,36 @@ def csv_text(cell: str) -> str:
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
 
 
-def write_csv(path: Path, header: Sequence[str], rows: Iterable[Iterable[str | float | int]]) -> None:
-    """Write typed rows, whole or not at all; floats with all their digits, NaN as an empty cell.
+def write_csv(
+    path: Path, header: Sequence[str], rows: Iterable[Iterable[str | float | int]], digits: int | None = None
+) -> None:
+    """Write typed rows, whole or not at all; NaN as an empty cell.
 
     Args:
         path: The file; its folder must be there.
         header: Names of the columns.
         rows: Values in their order.
+        digits: Significant digits of floats, without zeros at the end; all of them by default.
     """
     with whole_file(path) as partial, partial.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerows([_cell(value, digits) for value in row] for row in rows)
 
 
-def _cell(value: str | float | int) -> str:
+def _cell(value: str | float | int, digits: int | None) -> str:
     if isinstance(value, float):
-        return "" if math.isnan(value) else repr(value)
+        return "" if math.isnan(value) else f"{value:.{digits}g}" if digits else repr(value)
     return csv_cell(value) if isinstance(value, str) else str(value)
 
 
-def append_csv(path: Path, rows: Sequence[RowT]) -> None:
+def append_csv(path: Path, rows: Sequence[RowT], digits: int | None = None) -> None:
     """Append typed rows to a file of :func:`write_csv`, with a header if it is new; wait until they are on disk."""
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if rows and file.tell() == 0:
             writer.writerow(type(rows[0])._fields)  # type: ignore[attr-defined]  # a NamedTuple
-        writer.writerows([_cell(value) for value in row] for row in rows)
+        writer.writerows([_cell(value, digits) for value in row] for row in rows)
         file.flush()
         os.fsync(file.fileno())
 
