@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from emoquant.encoders import LSTMEncoder
-from emoquant.storage.files import read_tensors
+from emoquant.storage.tensors import read_tensors
 
 #: SHA-256 of the wheel on PyPI.
 DIGEST = "8f12eb2f1a9982d32e8db7856de754709b59c93a77bcf0ff536584b619a9dd1f"

@@ -14,7 +14,8 @@ from torch import Tensor
 
 from emoquant.audio_codecs.base import Clip, digest
 from emoquant.storage.documents import require_mapping
-from emoquant.storage.files import read_array, read_text
+from emoquant.storage.files import read_text
+from emoquant.storage.tensors import read_array
 
 #: Seconds by which tokens may be fewer or more than their utterance has; three frames at least.
 _TOLERANCE = 0.1

@@ -11,7 +11,7 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from emoquant.console.trainer_flags import is_trial
 from emoquant.interfaces.access import audio_data_of
-from emoquant.storage.files import read_tensors
+from emoquant.storage.tensors import read_tensors
 
 
 class EncoderExport(Callback):

@@ -16,7 +16,8 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.trainer.states import TrainerFn
 
-from emoquant.storage.files import read_tensors, whole_file, write_tensors
+from emoquant.storage.files import whole_file
+from emoquant.storage.tensors import read_tensors, write_tensors
 
 
 class SeededSteps(Callback):

@@ -14,8 +14,8 @@ from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
 from emoquant.console.trainer_flags import runs_folder
 from emoquant.devices.ranks import from_first
-from emoquant.storage.files import read_tensors
 from emoquant.storage.runs import LAST, newest
+from emoquant.storage.tensors import read_tensors
 
 #: Environment variable through which processes that Lightning starts hear from the one that starts them.
 _FOUND = "EMOQUANT_LAST_CHECKPOINT"

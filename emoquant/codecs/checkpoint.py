@@ -17,10 +17,10 @@ from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
 from emoquant.storage import rebuilding
 from emoquant.storage.artefacts import fetched, read_artefact
-from emoquant.storage.files import read_tensors, write_tensors
 from emoquant.storage.origin import UNKNOWN, Origin, read_origin
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import say_licence
+from emoquant.storage.tensors import read_tensors, write_tensors
 
 #: Key of the codec's description in a checkpoint, its version, and the name of a shared codec's files.
 SECTION, VERSION, KIND = "emoquant_codec", 1, "codec"
@@ -264,7 +264,7 @@ def _restore_codec(
 
 
 def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], path: Path, build: Build) -> nn.Module:
-    """Return a new module of a class, checked against the shapes of given weights; larger ones are not allocated."""
+    """Return a new module of a class, its weights not filled in; one larger than given weights is not allocated."""
 
     def make() -> nn.Module:
         module: nn.Module = kind(**entry["init"])
@@ -272,6 +272,4 @@ def built_from(kind: type, entry: Mapping[str, Any], state: Mapping[str, Any], p
             build(module)
         return module
 
-    module = rebuilding.build(make, state, path, kind.__name__)
-    rebuilding.require_shapes(module, state, path)
-    return module
+    return rebuilding.build(make, state, path, kind.__name__)

@@ -10,6 +10,7 @@ from emoquant.codecs.classes import Build, class_entry, class_path, require_clas
 from emoquant.codecs.search import layout_of
 from emoquant.entropy.base import EntropyModel
 from emoquant.quantization.grvq import GroupedResidualVQ
+from emoquant.storage.rebuilding import require_shapes
 
 
 def require_storable(quantizer: GroupedResidualVQ | None, entropy: EntropyModel | None) -> None:
@@ -36,4 +37,5 @@ def require_loadable(quantizer: GroupedResidualVQ, entropy: EntropyModel | None)
         if module is not None:
             place = Path(f"a checkpoint of {class_path(type(module))}")
             with torch.random.fork_rng(devices=[]):
-                built_from(type(module), class_entry(module), module.state_dict(), place, build)
+                state = module.state_dict()
+                require_shapes(built_from(type(module), class_entry(module), state, place, build), state, place)

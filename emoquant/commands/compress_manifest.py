@@ -1,6 +1,7 @@
 """The table of what a command wrote: a row is on disk before its utterance counts as done."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -65,12 +66,9 @@ def read_rows(path: Path, kind: type[RowT]) -> list[RowT]:
     Raises:
         ValueError: It is no manifest of this command.
     """
-    try:
-        return csv_files.read_rows(path, kind, "manifest of this command", appended=True)
-    except FileNotFoundError:
-        return []
-    except ValueError as error:
-        raise ValueError(f"{error}; delete {path.name}, or choose another output folder") from error
+    with _advised(path), suppress(FileNotFoundError):
+        return csv_files.read_rows(path, kind, "manifest of this command", appended=True, others=False)
+    return []
 
 
 def listed_files(path: Path) -> dict[str, str]:
@@ -81,8 +79,16 @@ def listed_files(path: Path) -> dict[str, str]:
     Raises:
         ValueError: It is no CSV file.
     """
-    try:
+    rows = []
+    with _advised(path), suppress(FileNotFoundError):
         rows = [row for _, row in read_csv(path, appended=True)]
-    except FileNotFoundError:
-        return {}
     return {row["file"]: row.get("settings", "") for row in rows if row.get("file")}
+
+
+@contextmanager
+def _advised(path: Path) -> Iterator[None]:
+    """Say what to do about a manifest that cannot be read."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{error}; move {path.name} away, or choose another output folder") from error

@@ -70,7 +70,7 @@ def measure_folder(
     output.mkdir(parents=True, exist_ok=True)
     root = input if input.is_dir() else input.parent
     rows = [_cells(str(path.relative_to(root)), moment) for path, moment in found]
-    write_csv(output / TABLE, list(rows[0]), [[_plain(value) for value in row.values()] for row in rows])
+    write_csv(output / TABLE, list(rows[0]), (row.values() for row in rows), digits=6)
     unit = "bits a second" if audio_codec is not None else "λ"
     shown = [Stretch(str(path.relative_to(root)), *moment) for path, moment in found]
     write_whole(output / PAGE, timeline_page(shown, unit).encode("utf-8"))
@@ -165,8 +165,3 @@ def _cells(file: str, moment: Moment) -> dict[str, Any]:
     whole = moment._asdict()
     probabilities = whole.pop("probabilities")
     return {"file": file, "lmbda": whole.pop("point"), **whole, **probabilities}
-
-
-def _plain(value: Any) -> Any:  # noqa: ANN401 - a cell of any kind
-    """Return a cell with six digits, a truth value as 0 or 1."""
-    return int(value) if isinstance(value, bool) else float(f"{value:.6g}") if isinstance(value, float) else value

@@ -23,9 +23,9 @@ def share(
         FileNotFoundError: There is no such run or file.
         ValueError: The checkpoint is of none of these.
     """
-    from emoquant.storage.files import read_tensors
     from emoquant.storage.hub import upload_folder
     from emoquant.storage.runs import find_checkpoint
+    from emoquant.storage.tensors import read_tensors
 
     path = find_checkpoint(model, runs)
     content = read_tensors(path, mmap=True)

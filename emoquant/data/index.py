@@ -11,8 +11,9 @@ from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 
-from emoquant.storage.files import read_arrays, write_whole
+from emoquant.storage.files import write_whole
 from emoquant.storage.journals import whole_lines
+from emoquant.storage.tensors import read_arrays
 
 #: Bytes of an entry's key and of a content digest.
 KEY_BYTES = 16

@@ -17,8 +17,9 @@ from torch import Tensor
 from emoquant.encoders.architecture import Network
 from emoquant.encoders.frames import front_end_layers
 from emoquant.storage.documents import read_json, read_yaml
-from emoquant.storage.files import read_tensors, read_text, write_tensors, write_whole
+from emoquant.storage.files import read_text, write_whole
 from emoquant.storage.rebuilding import require_weights
+from emoquant.storage.tensors import read_tensors, write_tensors
 
 _CONFIGURATION = {
     "framework": "pytorch",

@@ -15,10 +15,10 @@ from emoquant.encoders.hub import Hub, find_model
 from emoquant.labels import emotion_index
 from emoquant.storage.artefacts import fetched, read_artefact, write_artefact
 from emoquant.storage.documents import require_mapping
-from emoquant.storage.files import read_tensors
 from emoquant.storage.origin import Origin, read_origin
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.runs import BEST, RUNS, find_checkpoint, newest
+from emoquant.storage.tensors import read_tensors
 
 
 class LinearHead(EmotionHead):

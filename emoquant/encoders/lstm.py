@@ -14,10 +14,10 @@ from emoquant.audio.mel import MelSettings
 from emoquant.devices.precision import full_float32
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.storage.artefacts import description_file, read_artefact, weights_file, write_artefact
-from emoquant.storage.files import read_tensors
 from emoquant.storage.rebuilding import build, fill, require_weights
 from emoquant.storage.runs import find_checkpoint
 from emoquant.storage.shipped import shipped_path
+from emoquant.storage.tensors import read_tensors
 from emoquant.types import length_mask
 
 #: Mel bands of 25 ms every 10 ms, as powers without logarithm.

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from emoquant.encoders.heads import LinearHead
 from emoquant.labels import DIMENSIONS
-from emoquant.storage.files import read_tensors
+from emoquant.storage.tensors import read_tensors
 
 #: Weights of a head for dimensions (Wagner et al. 2023, Dawn of the transformer era in speech emotion recognition).
 _RATED = ("classifier.dense.weight", "classifier.dense.bias", "classifier.out_proj.weight", "classifier.out_proj.bias")

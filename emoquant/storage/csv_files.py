@@ -12,6 +12,8 @@ from emoquant.storage.files import read_text, whole_file
 
 #: Characters of the longest cell that is read.
 _LONGEST = 100_000
+#: Bytes of the largest file that is read: of anybody's, and of one that grew with a corpus.
+_MOST, _MOST_APPENDED = 256 * 2**20, 2**32
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "'")
 #: A kind of typed rows: a ``NamedTuple`` of texts and numbers.
@@ -58,7 +60,7 @@ def write_csv(
 def _cell(value: str | float | int, digits: int | None) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.{digits}g}" if digits else repr(value)
-    return csv_cell(value) if isinstance(value, str) else str(value)
+    return csv_cell(value) if isinstance(value, str) else str(int(value))  # a truth value as 0 or 1
 
 
 def append_csv(path: Path, rows: Sequence[RowT], digits: int | None = None) -> None:
@@ -66,14 +68,20 @@ def append_csv(path: Path, rows: Sequence[RowT], digits: int | None = None) -> N
     with path.open("a", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         if rows and file.tell() == 0:
-            writer.writerow(type(rows[0])._fields)  # type: ignore[attr-defined]  # a NamedTuple
+            writer.writerow(type(rows[0]).__annotations__)
         writer.writerows([_cell(value, digits) for value in row] for row in rows)
         file.flush()
         os.fsync(file.fileno())
 
 
 def read_rows(
-    path: Path, kind: type[RowT], what: str, later: Sequence[str] = (), appended: bool = False, longest: int = 4096
+    path: Path,
+    kind: type[RowT],
+    what: str,
+    later: Sequence[str] = (),
+    appended: bool = False,
+    longest: int | None = None,
+    others: bool = True,
 ) -> list[RowT]:
     """Read typed rows of :func:`write_csv`.
 
@@ -83,15 +91,18 @@ def read_rows(
         what: What the file must be, for the message.
         later: Fields that files of earlier versions lack.
         appended: Whether rows are appended to the file: a last line that was cut is left out.
-        longest: Characters of the longest text.
+        others: Whether columns beside those of the kind may be there; they are not read.
+        longest: Characters of the longest text, all of them printable; None where any text is one, such as a path.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: A column is missing or a cell is not of its type; the message names the line.
     """
-    fields: tuple[str, ...] = kind._fields  # type: ignore[attr-defined]  # a NamedTuple
     kinds, rows = kind.__annotations__, []
+    fields = tuple(kinds)
     for line, record in read_csv(path, [name for name in fields if name not in later], what, appended):
+        if not others and (strange := sorted(record.keys() - set(fields))):
+            raise ValueError(f"{path} is no {what}: it has the columns {', '.join(strange)}")
         try:
             cells = {name: _value(record[name], kinds[name], longest) for name in fields if name in record}
         except (TypeError, ValueError) as error:
@@ -100,10 +111,10 @@ def read_rows(
     return rows
 
 
-def _value(cell: str, kind: type, longest: int) -> Any:  # noqa: ANN401 - of the kind
+def _value(cell: str, kind: type, longest: int | None) -> Any:  # noqa: ANN401 - of the kind
     if kind is float:
         return float(cell) if cell else math.nan
-    if kind is str and (len(cell) > longest or not cell.isprintable()):
+    if kind is str and longest is not None and (len(cell) > longest or not cell.isprintable()):
         raise ValueError(f"{cell[:40]!r}, of {len(cell)} characters, is no name: expected at most {longest}, in a line")
     return kind(cell)
 
@@ -117,15 +128,16 @@ def read_csv(
         path: The file, UTF-8.
         columns: Columns that it must have.
         what: What it must be, for the message.
-        appended: Whether lines are appended to the file: one without its end is left out.
+        appended: Whether lines are appended to the file: one without its end is left out, and none may be there yet.
 
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: It is not UTF-8, a pointer to a file that was not fetched, no CSV, lacks a column or has one twice,
             or a line has not as many cells as the header or one that is too long; the message names file and line.
     """
-    text = read_text(path)
-    text = text[: text.rfind("\n") + 1] if appended else text
+    text = read_text(path, _MOST_APPENDED if appended else _MOST, whole_lines=appended)
+    if appended and not text:
+        return
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         header = next(reader, [])

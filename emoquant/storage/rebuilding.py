@@ -21,7 +21,7 @@ _SPARE_ELEMENTS, _SPARE_TENSORS = 2**24, 4096
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 #: What building from a wrong description may end in.
 WRONG = (KeyError, TypeError, ValueError, RuntimeError, ArithmeticError, LookupError, AttributeError, MemoryError,
-          AssertionError, RecursionError)  # fmt: skip
+         AssertionError, RecursionError)  # fmt: skip
 
 
 class Budget(TorchFunctionMode):
@@ -69,7 +69,7 @@ def require_weights(state: object, source: Path | str) -> Mapping[str, Tensor]:
     ):
         raise ValueError(f"{source} holds no weights by name; it is damaged, or of another kind")
     for name, value in state.items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+        if (value.is_floating_point() or value.is_complex()) and not bool(torch.isfinite(value).all()):
             raise ValueError(
                 f"{source} holds NaN or infinity in {name!r}: the training diverged or the file is damaged; train "
                 "again, or copy an earlier one"
@@ -123,4 +123,5 @@ def fill(module: nn.Module, state: Mapping[str, Any], source: Path | str) -> Non
         module.load_state_dict(dict(state))
     except (RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(f"the weights in {source} do not fit their description: {error}") from error
-    require_weights(module.state_dict(), source)
+    tensors = {name: value for name, value in module.state_dict().items() if isinstance(value, Tensor)}
+    require_weights(tensors, source)  # beside them a module may have a state of its own

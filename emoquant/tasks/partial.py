@@ -14,7 +14,7 @@ from emoquant.devices.sharding import Share
 from emoquant.interfaces.protocols import FeatureData
 from emoquant.metrics import SweepMetrics
 from emoquant.storage.documents import require_mapping
-from emoquant.storage.files import read_tensors, write_tensors
+from emoquant.storage.tensors import read_tensors, write_tensors
 
 #: Time between two writings, in units of the time that one takes: at most this share of a sweep is spent on them.
 _PATIENCE = 50

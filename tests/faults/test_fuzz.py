@@ -26,8 +26,8 @@ from emoquant.data.writer import ShardWriter
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.reports.redraw import configured_reports
-from emoquant.storage.files import read_tensors
 from emoquant.storage.results import Row, read_results, write_results
+from emoquant.storage.tensors import read_tensors
 from emoquant.voice.alignment.textgrid import read_textgrid
 from emoquant.voice.clips import Clip, read_clips, write_clips
 

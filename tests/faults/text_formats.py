@@ -201,5 +201,6 @@ def _(folder):
 
 @reads("manifest of decompressed files", "csv", lambda path: read_rows(path, DecompressedRow))
 def _(folder):
-    write_rows(folder / "decompressed.csv", [DecompressedRow("a.npy", "ab"), DecompressedRow("b.npy")], DecompressedRow)
+    rows = [DecompressedRow("first_speaker_angry_01.npy", "ab"), DecompressedRow("second_speaker_sad_02.npy")]
+    write_rows(folder / "decompressed.csv", rows, DecompressedRow)
     return folder / "decompressed.csv"

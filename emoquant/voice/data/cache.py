@@ -10,7 +10,8 @@ import numpy as np
 
 from emoquant.console.progress import tracked
 from emoquant.data.base import Utterance
-from emoquant.storage.files import read_arrays, whole_file
+from emoquant.storage.files import whole_file
+from emoquant.storage.tensors import read_arrays
 from emoquant.voice.data.aligners import Aligner
 from emoquant.voice.data.items import Analysis, VoiceItem, make_item
 

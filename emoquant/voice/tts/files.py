@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from emoquant.storage.files import read_tensors
 from emoquant.storage.runs import LAST, newest
+from emoquant.storage.tensors import read_tensors
 
 
 def find_checkpoint(path: Path, what: str) -> Path:

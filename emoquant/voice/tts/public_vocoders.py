@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
 from emoquant.storage.documents import read_yaml
-from emoquant.storage.files import read_tensors, refuse_pointer
+from emoquant.storage.files import refuse_pointer
 from emoquant.storage.hub import download_model
 from emoquant.storage.rebuilding import Budget, require_weights
+from emoquant.storage.tensors import read_tensors
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
 from emoquant.voice.tts.vocos import VocosGenerator

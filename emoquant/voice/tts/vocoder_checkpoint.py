@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
 from emoquant.storage.artefacts import description_file, read_artefact, write_artefact
-from emoquant.storage.files import is_zip, read_tensors
 from emoquant.storage.hub import is_hub_name
 from emoquant.storage.rebuilding import build, fill, require_weights
+from emoquant.storage.tensors import is_zip, read_tensors
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
 from emoquant.voice.tts.files import find_checkpoint, read_checkpoint
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
