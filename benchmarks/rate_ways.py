@@ -36,7 +36,8 @@ def encode_by_sweep(
     if refinements < 1:
         raise ValueError(f"refinements must be at least 1, got {refinements}")
     curves = sweep(codec, features) if curves is None else curves
-    attempts = Attempts(codec, features, target, before=len(curves.lmbdas))
+    attempts = Attempts(codec, features, target)
+    attempts.encodes = [len(curves.lmbdas)] * len(features)
     known = [dict(zip(curves.lmbdas.tolist(), row, strict=True)) for row in curves.of(target.quantity).tolist()]
     for _ in range(refinements):
         for i, lmbda, value in attempts.run([_meet_points(known[i], target) for i in attempts.open]):

@@ -13,7 +13,6 @@ import torch
 from emoquant.audio.containers import BITRATES, id3_size, mp3_frame
 from emoquant.audio_codecs.base import AudioCodec, Clip, CodedClip, checked_points, digest
 
-#: Layer III of MPEG-1 and MPEG-2: kbit/s by the index in a frame's header.
 #: Samples that LAME and a decoder of MP3 delay by: 576 + 529.
 _MP3_DELAY = 1105
 

@@ -61,7 +61,7 @@ class CodeBits(RealBits):
             twin = integer_twin(self.entropy)
             return twin, _fingerprint(twin, self.quantizer)
 
-        return self.prepared([*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()], make)
+        return self._kept_for([*self.entropy.state_dict().values(), *self.quantizer.state_dict().values()], make)
 
     def _search(self, features: Sequence[Tensor], lmbdas: Sequence[float]) -> list[Encoding]:
         found: dict[int, Encoding] = {}

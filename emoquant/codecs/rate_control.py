@@ -21,7 +21,7 @@ class Controlled(NamedTuple):
     Attributes:
         encodings: For each utterance the encoding nearest to the target.
         encodes: For each utterance the number of searches.
-        reached: Whether each came within the tolerance (for a corpus target: whether all together did).
+        reached: Whether each came within the tolerance.
     """
 
     encodings: list[Encoding]
@@ -32,10 +32,10 @@ class Controlled(NamedTuple):
 class Attempts:
     """Encode utterances repeatedly for a target, and keep the encoding of each that is nearest to it."""
 
-    def __init__(self, codec: RealBits, features: Sequence[Features], target: Target, before: int = 0) -> None:
+    def __init__(self, codec: RealBits, features: Sequence[Features], target: Target) -> None:
         self.codec, self.features, self.target = codec, features, target.checked()
         self.open = list(range(len(features)))
-        self.encodes = [before] * len(features)
+        self.encodes = [0] * len(features)
         self._best: dict[int, tuple[float, Encoding]] = {}
 
     def run(self, lmbdas: Sequence[float]) -> list[tuple[int, float, float]]:

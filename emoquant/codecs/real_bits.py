@@ -194,7 +194,7 @@ class RealBits(Codec):
             )
         return packet
 
-    def prepared(self, tensors: Iterable[Tensor], make: Callable[[], Kept], *settings: object) -> Kept:
+    def _kept_for(self, tensors: Iterable[Tensor], make: Callable[[], Kept], *settings: object) -> Kept:
         """Return what was made of weights, made anew after one of them, or a setting, was changed or moved."""
         state = (*settings, *((each.data_ptr(), 0 if each.is_inference() else each._version) for each in tensors))
         kept: tuple[object, Kept] | None = getattr(self, "_kept", None)

@@ -203,7 +203,7 @@ class TransformCodec(RealBits):
             return tables, self._fingerprint(tables)
 
         tensors = [*self.transform.state_dict().values(), *self.contexts.state_dict().values()]
-        return self.prepared(tensors, make, self.form, self.states)
+        return self._kept_for(tensors, make, self.form, self.states)
 
     def _fingerprint(self, tables: coder.Tables) -> bytes:
         found = hashlib.sha256(repr((tables.form, tables.states, tables.model.constant)).encode())

@@ -154,7 +154,11 @@ def _change_indices(tables: Tables, coefficients: Floats, level: int, lmbda: flo
 
 
 def _promised(tables: Tables, aim: Floats, level: int, lmbda: float, output: Output) -> NDArray[np.float64]:
-    """Return what larger and smaller sizes would add to squared error plus lambda times bits, ``(2, T, D)``."""
+    """Return about what larger and smaller sizes would add to squared error plus lambda times bits, ``(2, T, D)``.
+
+    It ranks changes, of which each is then measured by :func:`_cost`: low bits of large sizes are left out, and what a
+    change does to the contexts of others.
+    """
     model, sizes = tables.model, np.abs(output.indices)
 
     def cost(size: NDArray[np.int16]) -> NDArray[np.float64]:
