@@ -34,22 +34,24 @@ class EmbeddingProjector(CodecCallback):
     def __init__(
         self, points: Sequence[float] = (0.0, 5.0, 50.0), max_utterances: int = 200, every_n_epochs: int = 10
     ) -> None:
-        if min(max_utterances, every_n_epochs, len(points)) < 1:
-            raise ValueError("points, max_utterances and every_n_epochs must be at least 1")
         super().__init__(every_n_epochs, tests=True)
+        if min(max_utterances, len(points)) < 1:
+            raise ValueError("points and max_utterances must be at least 1")
         self.points, self.max_utterances = tuple(points), max_utterances
+        self._wanted = 0
         self._vectors: list[Tensor] = []
         self._labels: list[list[str]] = []
 
     def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
-        """Begin to collect."""
+        """Begin to collect, where there is a place to show it."""
+        self._wanted = 0 if media_of(trainer) is None else self.max_utterances
         self._vectors, self._labels = [], []
 
     @torch.no_grad()
     def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
         """Collect the utterances of a batch."""
-        room = self.max_utterances - len(self._vectors)
-        if room <= 0 or media_of(trainer) is None:
+        room = self._wanted - len(self._vectors)
+        if room <= 0:
             return
         data = data_of(trainer)
         rows = data.dataset(split).utterances

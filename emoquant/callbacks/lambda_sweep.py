@@ -57,9 +57,9 @@ class LambdaSweep(CodecCallback):
         reports: list[Drawing] | None = None,
         replicates: int = 200,
     ) -> None:
-        if min(every_n_epochs, replicates) < 1:
-            raise ValueError("every_n_epochs and replicates must be at least 1")
         super().__init__(every_n_epochs)
+        if replicates < 1:
+            raise ValueError(f"replicates must be at least 1, got {replicates}")
         self.points, self.classifier, self.replicates = tuple(points), classifier, replicates
         self.with_references, self.reports = references, reports
         self._references: References | None = None

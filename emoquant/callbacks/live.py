@@ -1,5 +1,6 @@
 """The base of callbacks that watch a codec in training: the codec, its batches, the epochs that are due."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from copy import copy
 from typing import Any, cast
@@ -28,7 +29,7 @@ def codec_of(module: LightningModule) -> Codec | None:
     return cast(Codec | None, module.codec)
 
 
-class CodecCallback(Callback):
+class CodecCallback(Callback, ABC):
     """Base of callbacks that see what a task's codec makes of validation batches, every few epochs of a training.
 
     The task's part is its attribute ``codec`` (None while there is none yet). A validation of its own, of a checkpoint,
@@ -48,12 +49,15 @@ class CodecCallback(Callback):
         self.every_n_epochs, self.tests = every_n_epochs, tests
         self.codec: Codec | None = None
 
+    @abstractmethod
     def begin(self, trainer: Trainer, module: LightningModule, codec: Codec) -> None:
         """Prepare for the batches of a split."""
 
+    @abstractmethod
     def see(self, trainer: Trainer, codec: Codec, batch: Batch, split: str) -> None:
         """Look at a batch of ``"validation"`` or ``"test"``."""
 
+    @abstractmethod
     def end(self, trainer: Trainer, module: LightningModule, split: str) -> None:
         """Show what was seen."""
 

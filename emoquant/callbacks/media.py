@@ -14,6 +14,7 @@ others            nowhere: said once when the run starts to write
 import csv
 import io
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -30,42 +31,24 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 
-class Media:
-    """One place that figures, audio, text and tables are written to: files named ``TAG-STEP`` in a folder.
+class Media(ABC):
+    """One place that figures, audio, text and tables are written to."""
 
-    Args:
-        folder: The folder.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    @contextmanager
-    def _file(self, name: str) -> Iterator[Path]:
-        """Give a path to write to; the file stays there."""
-        path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield path
-
+    @abstractmethod
     def figure(self, tag: str, figure: Figure, step: int) -> None:
-        """Write a PNG."""
-        with self._file(f"{tag}-{step}.png") as path:
-            figure.savefig(path)
+        """Write a figure."""
 
+    @abstractmethod
     def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
-        """Write a WAV file of 16 bits."""
-        with self._file(f"{tag}-{step}.wav") as path:
-            soundfile.write(path, samples.detach().float().cpu().numpy(), rate, subtype="PCM_16")
+        """Write samples ``(N,)`` in [-1, 1] at ``rate`` Hz."""
 
+    @abstractmethod
     def text(self, tag: str, markdown: str, step: int) -> None:
-        """Write a Markdown file."""
-        with self._file(f"{tag}-{step}.md") as path:
-            path.write_text(markdown, encoding="utf-8")
+        """Write a text in Markdown."""
 
+    @abstractmethod
     def table(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[str | float]], step: int) -> None:
-        """Write a CSV file."""
-        with self._file(f"{tag}-{step}.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
+        """Write a table."""
 
     def histogram(self, tag: str, values: np.ndarray, step: int) -> None:
         """Write values ``(N,)`` that matter as a distribution; as a table where there is nothing better."""
@@ -137,7 +120,45 @@ class WandbMedia(Media):
         self._logger.log_table(tag, columns=list(header), data=[list(row) for row in rows], step=step)
 
 
-class MLflowMedia(Media):
+class FileMedia(Media):
+    """Writes files named ``TAG-STEP`` into a folder.
+
+    Args:
+        folder: The folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @contextmanager
+    def _file(self, name: str) -> Iterator[Path]:
+        """Give a path to write to; the file stays there."""
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+
+    def figure(self, tag: str, figure: Figure, step: int) -> None:
+        """Write a PNG."""
+        with self._file(f"{tag}-{step}.png") as path:
+            figure.savefig(path)
+
+    def audio(self, tag: str, samples: Tensor, rate: int, step: int) -> None:
+        """Write a WAV file of 16 bits."""
+        with self._file(f"{tag}-{step}.wav") as path:
+            soundfile.write(path, samples.detach().float().cpu().numpy(), rate, subtype="PCM_16")
+
+    def text(self, tag: str, markdown: str, step: int) -> None:
+        """Write a Markdown file."""
+        with self._file(f"{tag}-{step}.md") as path:
+            path.write_text(markdown, encoding="utf-8")
+
+    def table(self, tag: str, header: Sequence[str], rows: Sequence[Sequence[str | float]], step: int) -> None:
+        """Write a CSV file."""
+        with self._file(f"{tag}-{step}.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
+
+
+class MLflowMedia(FileMedia):
     """Writes artifacts of a run of MLflow."""
 
     def __init__(self, logger: MLFlowLogger) -> None:
@@ -186,7 +207,7 @@ def _media(logger: Logger) -> Media | None:
     if isinstance(logger, MLFlowLogger):
         return MLflowMedia(logger)
     if isinstance(logger, CSVLogger):
-        return Media(Path(logger.log_dir) / "media")
+        return FileMedia(Path(logger.log_dir) / "media")
     if not isinstance(logger, DummyLogger):  # of fast_dev_run
         _scalars_only(type(logger).__name__)
     return None
