@@ -11,6 +11,7 @@ from emoquant.devices.sharding import parse_shard
 from emoquant.storage.origin import Origin, require_origin
 
 if TYPE_CHECKING:
+    from emoquant.codecs.base import Codec
     from emoquant.codecs.rate_curves import Target
     from emoquant.codecs.real_bits import RealBits
     from emoquant.commands.compress_coding import Coding
@@ -83,6 +84,7 @@ def compress(
             archive is there.
     """
     from emoquant.audio.trimming import require_threshold
+    from emoquant.codecs import load_codec
     from emoquant.commands.compress_coding import Coding
 
     aim = _aim(lmbda, bits_per_frame, similarity, tolerance)
@@ -93,10 +95,10 @@ def compress(
             raise ValueError(f"{name} must be at least 1, got {value}")
     division = parse_shard(shard)
     sources = find_sources(input)
-    trained, wave_encoder, origin = _load(
-        codec, encoder, device, beam=beam, survivors=survivors, any_encoder=any_encoder, allow_class=allow_class or (),
-        options=options,
-    )  # fmt: skip
+    loaded = load_codec(
+        codec, beam=beam, survivors=survivors, any_encoder=any_encoder, allow_class=allow_class or (), options=options
+    )
+    trained, wave_encoder, origin = _placed(loaded, encoder, device, f"codec {codec}")
     require_encoder(sources, wave_encoder)
     folder: CompressedFolder | CompressedArchive
     settings = _settings(trained, aim, scope, calibration, origin, trim) | ({"options": options} if options else {})
@@ -133,21 +135,17 @@ def _aim(
     return chosen
 
 
-def _load(
-    codec: Path,
-    encoder: str | None,
-    device: str,
-    **search: Any,  # noqa: ANN401 - options of load_codec
+def _placed(
+    codec: "Codec", encoder: str | None, device: str, name: str
 ) -> "tuple[RealBits, FrameEncoder | None, Origin | None]":
-    """Return the codec, the encoder and what it is, and check that they belong together."""
-    from emoquant.codecs import load_codec
+    """Return the codec and the encoder on a device and what that is, and check that they belong together."""
     from emoquant.codecs.real_bits import require_real_bits
     from emoquant.encoders import Emotion2Vec
 
-    trained = require_real_bits(load_codec(codec, **search), "the .emq format").to(device)
+    trained = require_real_bits(codec, "the .emq format").to(device)
     wave_encoder = Emotion2Vec(encoder).to(device).eval() if encoder else None
     origin = wave_encoder.identify() if wave_encoder is not None else None
-    require_origin(f"codec {codec}", trained.origin, origin)
+    require_origin(name, trained.origin, origin)
     return trained, wave_encoder, origin
 
 

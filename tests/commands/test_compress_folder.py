@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from emoquant.commands.compress import compress
 from emoquant.commands.compress_folder import CompressedFolder
+from emoquant.commands.compress_manifest import CompressedRow, listed_files, read_rows
 from emoquant.commands.decompress import decompress
 
 
@@ -170,3 +171,32 @@ def test_a_manifest_of_another_version_is_named_and_can_be_overwritten(features,
     manifests = run(features, tmp_path / "emq", checkpoint, count=2, overwrite=True)
     assert sorted((tmp_path / "emq").glob("*.csv")) == sorted(manifests)
     assert not (tmp_path / "emq" / "gone.emq").exists()
+
+
+@pytest.mark.parametrize("name", ["a\u00a0b", "\u3000", "a\u200db"])
+def test_any_name_of_a_file_is_one(features, checkpoint, tmp_path, name):
+    given = tmp_path / "given"
+    given.mkdir()
+    change(given / f"{name}.npy")
+    run(given, tmp_path / "emq", checkpoint)
+    before = times(tmp_path / "emq")
+    run(given, tmp_path / "emq", checkpoint)
+    assert times(tmp_path / "emq") == before, "what is there is known again"
+
+
+def test_a_last_line_that_was_cut_within_a_letter_is_left_out(features, checkpoint, tmp_path):
+    (manifest,) = run(features, tmp_path / "emq", checkpoint)
+    whole = read_rows(manifest, CompressedRow)
+    manifest.write_bytes(manifest.read_bytes() + "\u0144".encode()[:1])
+    assert read_rows(manifest, CompressedRow) == whole
+    assert set(listed_files(manifest)) == {row.file for row in whole}
+    manifest.write_bytes(b"file,fra")
+    assert read_rows(manifest, CompressedRow) == []
+
+
+def test_a_manifest_with_columns_of_a_later_version_is_refused(features, checkpoint, tmp_path):
+    (manifest,) = run(features, tmp_path / "emq", checkpoint)
+    header, *lines = manifest.read_text().splitlines()
+    manifest.write_text("\n".join([f"{header},more", *(f"{line},1" for line in lines)]) + "\n")
+    with pytest.raises(ValueError, match=r"it has the columns more; move manifest\.csv away"):
+        run(features, tmp_path / "emq", checkpoint)
