@@ -12,6 +12,7 @@ from torch import Tensor
 
 from emoquant.codecs.base import Codec
 from emoquant.codecs.compose import Mixture
+from emoquant.labels import canonical_emotion
 from emoquant.metrics.measures import Measure, Observation
 from emoquant.metrics.ratios import Figure, Ratios
 from emoquant.metrics.recognition import class_columns
@@ -169,7 +170,8 @@ def truth_of(codec: Codec, emotions: Sequence[str], partners: Mapping[str, str] 
     """
     own = torch.arange(len(emotions))
     if partners is not None:
-        others = [emotions.index(partners[name]) if name in partners else -1 for name in emotions]
+        wanted = {canonical_emotion(one): canonical_emotion(other) for one, other in partners.items()}
+        others = [emotions.index(wanted[name]) if name in wanted else -1 for name in emotions]
         if isinstance(codec, Mixture) and len(codec.weights) == 2:
             share = round(float(codec.weights[0]), 6)
             return Truth(own, torch.tensor(others) if share < 0.99 else torch.full_like(own, -1), share)

@@ -115,6 +115,23 @@ def thresholds_from(
     return fit_thresholds(probabilities, [(emotions, second, share) for _, second, share in items])
 
 
+def require_two_emotions(emotions: Tensor, name: str) -> None:
+    """Check that a validation split can say how a blend is heard.
+
+    Args:
+        emotions: Emotion of each of its utterances, ``(N,)``.
+        name: Name of the data.
+
+    Raises:
+        ValueError: It has fewer than two emotions.
+    """
+    if len(emotions.unique()) < 2:
+        raise ValueError(
+            f"the validation split of {name} has no two emotions, on which it is decided how a blend is heard: "
+            "split it otherwise"
+        )
+
+
 def _partners(data: EmotionData) -> Mapping[str, str] | None:
     """Return the emotion of the second reference by that of the first; None for single utterances."""
     found = getattr(data, "partners", None)
@@ -136,11 +153,7 @@ def _validation_vectors(data: EmotionData, device: torch.device) -> tuple[Tensor
     found = {row: each for share in gathered(own) for row, each in share.items()}
     kept = [found[row] for row in sorted(found)]
     emotions = torch.tensor([emotion for _, emotion, _ in kept])
-    if len(emotions.unique()) < 2:
-        raise ValueError(
-            f"the validation split of {data.name} has no two emotions, on which it is decided how a blend is heard: "
-            "split it otherwise"
-        )
+    require_two_emotions(emotions, data.name)
     return torch.stack([vector for vector, _, _ in kept]), emotions, torch.tensor([speaker for *_, speaker in kept])
 
 
