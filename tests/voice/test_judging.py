@@ -4,6 +4,7 @@ from spoken_world import BandEncoder, LoudestHead, speech_data
 
 from emoquant.voice.clips import Clip
 from emoquant.voice.tasks.judging import Judge
+from emoquant.voice.tasks.speaker_listening import SpeakerListener
 
 pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
 
@@ -27,8 +28,9 @@ def test_encoders_and_classifier_hear_on_the_tasks_device(tmp_path):
     data.prepare_data()
     data.setup()
     recordings = {"en-us": [data.dataset("test").utterances[0].id]}
-    judge = Judge(There(), Classes(), data, speaker_encoder=There(), device="meta", recordings=recordings)
+    speakers = SpeakerListener(There(), recordings, data, "meta")
+    judge = Judge(There(), Classes(), data, speakers=speakers, device="meta")
     clip = Clip("", "synthesis", "A", "none", 0.0, "", "", "", "sad", "en-us", 0, 1.0)
     assert judge(clip, torch.randn(16_000), torch.zeros(BandEncoder.dim)).predicted == "sad"
-    judge.compare_voices(clip, torch.randn(16_000))
+    speakers(clip, torch.randn(16_000))
     assert heard == ["encoder", "classifier", "encoder", "encoder"]

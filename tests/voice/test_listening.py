@@ -180,6 +180,7 @@ CHANGES = [
     {"speaker_encoder": BandEncoder()},
     {"second": SecondListener(BandEncoder(), LoudestHead())},
     {"speaker_encoder": BandEncoder(), "per_cell": 2},
+    {"speaker_encoder": BandEncoder(), "speakers": ["en-us"]},
     {"noise": 0.2},
     {"postnet": True},
     {"style": "none"},

@@ -18,6 +18,7 @@ from emoquant.voice.clips import Clip, read_clips
 from emoquant.voice.metrics.summary import clip_rows
 from emoquant.voice.tasks.blend_listening import BlendListener
 from emoquant.voice.tasks.listening import ListeningTask
+from emoquant.voice.tasks.speaker_listening import SpeakerListener
 from emoquant.voice.tts.voice import save_voice
 
 pytest.importorskip("pyworld", reason="the extra `speech` is not installed")
@@ -93,8 +94,58 @@ def test_a_blend_is_heard_where_both_are_and_in_proportion(data, probabilities, 
     heard = listener(said, likely.log())
     assert heard.presence == presence
     assert heard.salience == salience if salience is not None else math.isnan(heard.salience)
-    for other in (said._replace(kind="copy_synthesis"), said._replace(codec="another")):
+    for other in (said._replace(partner_emotion=""), said._replace(codec="another")):
         assert math.isnan(listener(other, likely.log()).presence)
+
+
+def test_partners_have_any_spelling(data):
+    codec = Mixture(small_codec(), [0.3, 0.7], "interpolate", "mixture")
+    plain = BlendListener(LoudestHead(), data, [codec], {"happy": "sad"}).truths["mixture"]
+    spelt = BlendListener(LoudestHead(), data, [codec], {"happiness": "sadness"}).truths["mixture"]
+    assert plain.second.tolist() == spelt.second.tolist()
+    assert max(plain.second.tolist()) >= 0
+
+
+def test_a_speaker_with_one_recording_is_not_compared_with_itself(data):
+    names = [utterance.id for utterance in data.dataset("test").utterances]
+    listener = SpeakerListener(BandEncoder(), {"en-us": names[:1], "en-us+f3": names[1:3]}, data)
+    heard = listener(clip(names[0], "en-us", {}), data.waveform(names[0]))
+    assert set(json.loads(heard.speakers_heard)) == {"en-us+f3"}
+    assert math.isnan(heard.speaker_similarity)
+    other = listener(clip(names[1], "en-us+f3", {}), data.waveform(names[1]))
+    assert set(json.loads(other.speakers_heard)) == {"en-us", "en-us+f3"}
+
+
+def test_an_equal_error_rate_of_nothing_has_an_exact_interval():
+    clips = [clip(f"r{row}", "ab"[row % 2], {"ab"[row % 2]: 0.9, "ba"[row % 2]: 0.1}) for row in range(20)]
+    clips += [clip("alone", "a", {"a": 0.1})]  # compared with nobody else
+    (row,) = [each for each in clip_rows(clips, "corpus", replicates=50) if each.metric == "equal_error_rate"]
+    assert (row.value, row.low, row.n) == (0.0, 0.0, 20)
+    assert row.high == pytest.approx(0.168, abs=0.001), "Clopper and Pearson's of 0 in 20"
+
+
+class OtherClasses(LoudestHead):
+    """Knows no anger and no surprise."""
+
+    labels = LoudestHead.labels[1:4]
+
+    def forward(self, vectors):
+        return super().forward(vectors)[..., 1:4]
+
+
+def test_blends_that_cannot_be_scored_leave_the_rest_of_a_run(data, tmp_path):
+    save_voice(tmp_path / "voice", random_voice(data))
+    task = ListeningTask(
+        str(tmp_path / "voice"), [], classifier=OtherClasses(), conditions=["A"], calibration=False,
+        partners={"happy": "sad"},
+    )  # fmt: skip
+    trainer = Trainer(
+        accelerator="cpu", devices=1, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False, callbacks=[ListeningWriter(str(tmp_path))], default_root_dir=str(tmp_path),
+    )  # fmt: skip
+    with pytest.warns(UserWarning, match="presence and salience are not measured: the classifier has no class"):
+        trainer.predict(task, datamodule=data, return_predictions=False)
+    assert all(math.isnan(each.presence) for each in read_clips(tmp_path / "manifest.csv"))
 
 
 def test_thresholds_are_those_of_recordings(data):
@@ -118,7 +169,7 @@ def test_a_run_of_pairs_compares_all_voices_and_scores_blends(data, tmp_path):
     for each in clips:
         heard = json.loads(each.speakers_heard)
         assert set(heard) == {"en-us", "en-us+f3"}
-        assert heard[each.speaker] == each.speaker_similarity
+        assert heard[each.speaker] == pytest.approx(each.speaker_similarity, abs=1e-6)
         assert math.isnan(each.presence) == (each.kind not in ("synthesis", "random_vector"))
     rows = read_results(tmp_path / "results.csv")
     found = {(row.metric, row.stratum, row.codec) for row in rows if row.emotion == "all"}

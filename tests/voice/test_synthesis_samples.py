@@ -7,7 +7,8 @@ from voice_batches import TINY, voice_batch
 from voice_data import VoiceData
 
 from emoquant.voice.callbacks.synthesis import SynthesisSamples, first_items
-from emoquant.voice.tasks.synthesis import EmotionTTS, Schedule
+from emoquant.voice.tasks.schedules import Schedule
+from emoquant.voice.tasks.synthesis import EmotionTTS
 from emoquant.voice.tts.architecture import Architecture
 
 SETTINGS = {

@@ -11,7 +11,8 @@ from voice_data import VoiceData
 
 from emoquant.codecs.base import Codec
 from emoquant.types import Coded
-from emoquant.voice.tasks.synthesis import ConditionDropout, EmotionTTS, Schedule
+from emoquant.voice.tasks.schedules import ConditionDropout, Schedule
+from emoquant.voice.tasks.synthesis import EmotionTTS
 from emoquant.voice.tasks.voice_losses import LossWeights
 from emoquant.voice.tts.architecture import Architecture
 from emoquant.voice.tts.voice import load_voice, save_voice
@@ -143,6 +144,10 @@ def test_a_training_begins_with_another_voice(trained, tmp_path):
     for name, value in expected.items():
         assert torch.equal(seen[0][name], value), name
     assert run.global_step > 0
+    run.save_checkpoint(tmp_path / "begun.ckpt")
+    resumed, again = task(init_from="nowhere"), trainer(tmp_path, max_epochs=2)  # its own weights are in the checkpoint
+    again.fit(resumed, VoiceData(), ckpt_path=str(tmp_path / "begun.ckpt"))
+    assert again.global_step == 2 * run.global_step
     wider = task(init_from=str(source))
     wider.architecture = replace(wider.architecture, hidden=2 * wider.architecture.hidden)
     with pytest.raises(ValueError, match="trained with architecture"):
@@ -235,7 +240,8 @@ sys.path[:0] = [{tests!r}]
 import lightning.pytorch as pl
 from voice_batches import TINY
 from voice_data import VoiceData
-from emoquant.voice.tasks.synthesis import EmotionTTS, Schedule
+from emoquant.voice.tasks.schedules import Schedule
+from emoquant.voice.tasks.synthesis import EmotionTTS
 from emoquant.voice.tts.architecture import Architecture
 
 class Compare(pl.Callback):

@@ -9,22 +9,30 @@ from emoquant.metrics.verification import Trials
 from emoquant.voice.clips import Clip
 
 
-def comparisons(clips: Sequence[Clip]) -> Trials | None:
-    """Return the comparisons of clips with every speaker; None where fewer than two speakers were compared.
+def is_compared(clip: Clip) -> bool:
+    """Return whether a clip was compared with its own speaker and another one.
+
+    Raises:
+        ValueError: Its ``speakers_heard`` is no JSON of numbers by speaker.
+    """
+    heard = _heard(clip)
+    return len(heard) > 1 and clip.speaker in heard
+
+
+def comparisons(clips: Sequence[Clip]) -> Trials:
+    """Return the comparisons of clips with every speaker; of at least one clip that :func:`is_compared`.
 
     Args:
-        clips: Clips; those whose speaker was not compared with others are left out.
+        clips: The clips.
 
     Raises:
         ValueError: A clip's ``speakers_heard`` is no JSON of numbers by speaker.
     """
-    found = []
-    for row, clip in enumerate(clips):
-        heard = _heard(clip)
-        if len(heard) > 1 and clip.speaker in heard:
-            found += [(score, speaker == clip.speaker, row) for speaker, score in heard.items()]
-    if not found:
-        return None
+    found = [
+        (score, speaker == clip.speaker, row)
+        for row, clip in enumerate(clips)
+        for speaker, score in _heard(clip).items()
+    ]
     scores, own, rows = zip(*found, strict=True)
     return Trials(torch.tensor(scores, dtype=torch.float64), torch.tensor(own), torch.tensor(rows))
 

@@ -17,7 +17,7 @@ from emoquant.metrics.intervals import MIN_SPEAKERS, certain_share_interval, per
 from emoquant.metrics.verification import equal_error_rates
 from emoquant.storage.results import Row
 from emoquant.voice.clips import Clip
-from emoquant.voice.metrics.speakers import comparisons
+from emoquant.voice.metrics.speakers import comparisons, is_compared
 
 #: Measures of a clip that are figures as they are.
 _MEASURED = (
@@ -76,7 +76,7 @@ def clip_rows(clips: Sequence[Clip], corpus: str, replicates: int = 1000, seed: 
     for (stratum, codec, lmbda, emotion), members in cells.items():
         point, blocks = math.nan if lmbda < 0 else lmbda, [_block(clip, kind) for clip in members]
         found = {name: _mean(name, members, blocks, replicates, seed) for name in FIGURES}
-        if emotion == "all":
+        if emotion == "all":  # speakers are told apart over all they say
             found["equal_error_rate"] = _speaker_errors(members, blocks, replicates, seed)
         for name, figure in found.items():
             if figure is not None:
@@ -101,24 +101,29 @@ def _mean(name: str, clips: Sequence[Clip], blocks: Sequence[str], replicates: i
     if not known:
         return None
     values, held = np.array([value for value, _ in known]), [block for _, block in known]
-    mean, ends = float(values.mean()), _ends(*_drawn_means(values, held, replicates, seed))
-    if name in SHARES and mean in (0.0, 1.0) and not math.isnan(ends[0]):
-        ends = certain_share_interval(mean, len(set(held)))
-    return _Figure(mean, *ends, len(values))
+    drawn, number = _drawn_means(values, held, replicates, seed)
+    return _figure(name in SHARES, float(values.mean()), drawn, number, len(values))
 
 
 def _speaker_errors(clips: Sequence[Clip], blocks: Sequence[str], replicates: int, seed: int) -> _Figure | None:
     """Return the equal error rate of the clips' speakers; None where they were not compared with others."""
-    found = comparisons(clips)
-    if found is None:
+    known = [row for row, clip in enumerate(clips) if is_compared(clip)]
+    if not known:
         return None
-    places, draws = _draws(blocks, replicates, seed)
-    counts = np.stack([np.bincount(drawn, minlength=places.max() + 1)[places] for drawn in draws])
-    held = found.utterances.unique().tolist()
-    whole = equal_error_rates(found, torch.ones(1, len(clips), dtype=torch.float64))
+    found, held = comparisons([clips[row] for row in known]), [blocks[row] for row in known]
+    places, draws = _draws(held, replicates, seed)
+    counts = np.stack([np.bincount(drawn, minlength=draws.shape[1])[places] for drawn in draws])
+    whole = equal_error_rates(found, torch.ones(1, len(known), dtype=torch.float64))
     drawn = equal_error_rates(found, torch.from_numpy(counts).double())
-    ends = _ends(drawn.numpy(), len({blocks[row] for row in held}))
-    return _Figure(float(whole), *ends, len(held))
+    return _figure(True, float(whole), drawn.numpy(), draws.shape[1], len(known))
+
+
+def _figure(share: bool, value: float, drawn: np.ndarray, blocks: int, n: int) -> _Figure:
+    """Return a figure of ``n`` clips with the interval of its replicates ``(R,)``; exact where a share is 0 or 1."""
+    ends = _ends(drawn, blocks)
+    if share and value in (0.0, 1.0) and not math.isnan(ends[0]):
+        ends = certain_share_interval(value, blocks)
+    return _Figure(value, *ends, n)
 
 
 def trend(

@@ -10,7 +10,7 @@ from emoquant.encoders.base import EmotionHead
 from emoquant.interfaces.protocols import SpokenData
 from emoquant.metrics.blends import Thresholds, Truth, hits, truth_of
 from emoquant.metrics.recognition import class_columns
-from emoquant.tasks.blends import thresholds_from
+from emoquant.tasks.blends import require_two_emotions, thresholds_from
 from emoquant.voice.clips import Clip
 
 
@@ -28,7 +28,7 @@ class BlendListener:
         device: Device of the classifier.
 
     Raises:
-        ValueError: The classifier has no class for an emotion.
+        ValueError: The classifier has no class for an emotion, or the validation split has no two emotions.
     """
 
     def __init__(
@@ -42,19 +42,21 @@ class BlendListener:
         self.emotions, self.columns = list(data.emotions), class_columns(data.emotions, classifier.labels)
         self.truths: dict[str, Truth | None] = {each.name: truth_of(each, data.emotions, partners) for each in codecs}
         split = data.dataset("validation")
-        vectors = torch.stack([split.frames[row].float().mean(0).cpu() for row in range(len(split.utterances))])
+        vectors = [split.frames[row].float().mean(0).cpu() for row in range(len(split.utterances))]
         emotions, speakers = torch.as_tensor(split.emotions), torch.as_tensor(split.speakers)
-        self.thresholds: Thresholds = thresholds_from(vectors, emotions, speakers, self.emotions, classifier, device)
+        require_two_emotions(emotions, data.name)
+        heard = torch.stack(vectors), emotions, speakers
+        self.thresholds: Thresholds = thresholds_from(*heard, self.emotions, classifier, device)
 
     def __call__(self, clip: Clip, logits: Tensor) -> Clip:
         """Return the clip with presence and salience of its blend; as it is where it is none.
 
         Args:
-            clip: A clip; one that was not synthesised is no blend.
+            clip: A clip; one of a single reference is no blend.
             logits: The classifier's, ``(K,)``.
         """
         truth = self.truths.get(clip.codec)
-        if truth is None or clip.kind not in ("synthesis", "random_vector"):
+        if truth is None or not clip.partner_emotion:
             return clip
         likely = logits.cpu()[self.columns].double().softmax(-1)
         first, second = (each[self.emotions.index(clip.emotion)][None] for each in truth[:2])

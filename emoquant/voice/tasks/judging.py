@@ -1,9 +1,7 @@
 """What is measured on every clip: F0, the emotion that the encoder hears, words, quality, durations."""
 
 import hashlib
-import json
 import math
-from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
@@ -22,6 +20,7 @@ from emoquant.voice.clips import Clip
 from emoquant.voice.metrics import character_errors, compare_speech, overall_quality, word_errors
 from emoquant.voice.tasks.blend_listening import BlendListener
 from emoquant.voice.tasks.rendering import Take
+from emoquant.voice.tasks.speaker_listening import SpeakerListener, mean_frame
 from emoquant.voice.text.recognition import Recognizer, language_of
 
 #: Samples a second of what recognisers, DNSMOS and the comparison with recordings read.
@@ -62,7 +61,7 @@ class SecondListener(nn.Module):
         heard = resampled(waveform, _RATE, self.encoder.sample_rate)
         if int(self.encoder.frame_lengths(torch.tensor([len(heard)]))) < 1:
             return ""
-        vector = _mean_frame(self.encoder.to(device), heard, device).to(device)
+        vector = mean_frame(self.encoder.to(device), heard, device).to(device)
         return _class(self.classifier, self.classifier(vector[None])[0])
 
 
@@ -75,8 +74,7 @@ class Judge:
         data: The data module.
         recognizer: Writes down every clip; None for none.
         quality: Whether DNSMOS rates every clip.
-        speaker_encoder: Its time means say who speaks; None for none.
-        recordings: Ids of recordings of the test split by speaker, with which the speaker encoder compares clips.
+        speakers: Says whose voice a clip has; None for none.
         device: Device that encoders and classifier hear on; they are moved there.
         distances: Whether clips that say what their reference says are held against it.
         second: A classifier on another encoder; None for none.
@@ -94,11 +92,10 @@ class Judge:
         data: SpokenData,
         recognizer: Recognizer | None = None,
         quality: bool = False,
-        speaker_encoder: FrameEncoder | None = None,
+        speakers: SpeakerListener | None = None,
         device: torch.device | str = "cpu",
         distances: bool = False,
         second: SecondListener | None = None,
-        recordings: Mapping[str, Sequence[str]] | None = None,
         blends: BlendListener | None = None,
     ) -> None:
         if classifier is not None:
@@ -111,9 +108,7 @@ class Judge:
         self.centroids: dict[str, Tensor] = dict(zip(data.emotions, data.emotion_centroids, strict=True))
         self.recognizer = recognizer
         self.data, self.distances = data, distances
-        self.speaker_encoder = None if speaker_encoder is None else speaker_encoder.to(device).eval()
-        self.recordings, self.blends = recordings or {}, blends
-        self._voices: dict[str, Tensor] = {}
+        self.speakers, self.blends = speakers, blends
 
     def score(self, take: Take) -> Rendered:
         """Return a rendered clip with all that is measured on it.
@@ -133,8 +128,8 @@ class Judge:
             recording = self.data.waveform(clip.reference) if self.distances else None
         with full_float32(self.device):  # heard as the corpus was
             clip = self(clip, waveform, item.frames.mean(0), recording)
-            if self.speaker_encoder is not None:
-                clip = self.compare_voices(clip, waveform)
+            if self.speakers is not None:
+                clip = self.speakers(clip, waveform)
         return Rendered(clip, waveform)
 
     @torch.no_grad()
@@ -157,7 +152,7 @@ class Judge:
         heard_by_encoder = resampled(waveform, _RATE, self.encoder.sample_rate)
         length = torch.tensor([len(heard_by_encoder)])
         if int(self.encoder.frame_lengths(length)) > 0:  # a voice that says nothing is heard as no emotion
-            vector = _mean_frame(self.encoder, heard_by_encoder, self.device)
+            vector = mean_frame(self.encoder, heard_by_encoder, self.device)
             clip = clip._replace(
                 similarity_reference=float(cosine(vector, reference.cpu())),
                 similarity_own=self._similarity(vector, clip.emotion),
@@ -191,41 +186,6 @@ class Judge:
         clip = clip._replace(predicted=_class(self.classifier, logits))
         return clip if self.blends is None else self.blends(clip, logits)
 
-    @torch.no_grad()
-    def compare_voices(self, clip: Clip, waveform: Tensor) -> Clip:
-        """Return the clip with the cosines of its speaker vector and the mean vector of each speaker's recordings.
-
-        Its own reference is left out where the speaker has other recordings.
-
-        Args:
-            clip: The clip.
-            waveform: Its samples at the rate of the data's mel, ``(N,)``.
-
-        Raises:
-            ValueError: There is no speaker encoder.
-        """
-        if self.speaker_encoder is None:
-            raise ValueError("voices are compared by a speaker encoder: give one")
-        waveform = resampled(waveform, self.rate, self.speaker_encoder.sample_rate)
-        if int(self.speaker_encoder.frame_lengths(torch.tensor([len(waveform)]))) < 1:
-            return clip
-        vector, scores = _mean_frame(self.speaker_encoder, waveform, self.device), {}
-        for speaker, names in self.recordings.items():
-            others = [name for name in names if name != clip.reference] or names
-            scores[speaker] = round(
-                float(cosine(vector, torch.stack([self._voice(name) for name in others]).mean(0))), 6
-            )
-        return clip._replace(speaker_similarity=scores[clip.speaker], speakers_heard=json.dumps(scores))
-
-    def _voice(self, name: str) -> Tensor:
-        """Return the unit speaker vector ``(S,)`` of a recording."""
-        if name not in self._voices:
-            assert self.speaker_encoder is not None
-            theirs = resampled(self.data.waveform(name), self.rate, self.speaker_encoder.sample_rate)
-            vector = _mean_frame(self.speaker_encoder, theirs, self.device)
-            self._voices[name] = torch.nn.functional.normalize(vector, dim=0)
-        return self._voices[name]
-
     def _similarity(self, vector: Tensor, emotion: str) -> float:
         return float(cosine(vector, self.centroids[emotion])) if emotion in self.centroids else math.nan
 
@@ -237,9 +197,3 @@ def _require_dim(classifier: EmotionHead, encoder: FrameEncoder) -> None:
 
 def _class(classifier: EmotionHead, logits: Tensor) -> str:
     return canonical_emotion(classifier.labels[int(logits.argmax())])
-
-
-def _mean_frame(encoder: FrameEncoder, waveform: Tensor, device: torch.device) -> Tensor:
-    """Return the time mean ``(D,)`` of the frames of an encoder on a device, on CPU."""
-    frames, _ = encoder(waveform[None].to(device), torch.tensor([len(waveform)], device=device))
-    return frames[0].mean(0).cpu()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple, cast
 
 import lightning.pytorch as pl
+from lightning.pytorch.utilities import rank_zero_warn
 from torch import nn
 
 from emoquant.codecs.base import Codec
@@ -14,6 +15,7 @@ from emoquant.codecs.specs import Place, open_codecs, require_runs
 from emoquant.encoders.base import EmotionHead, FrameEncoder
 from emoquant.encoders.heads import head_or_none
 from emoquant.interfaces.access import spoken_data_of
+from emoquant.interfaces.protocols import SpokenData
 from emoquant.labels import opposite_emotions
 from emoquant.storage.origin import require_origin
 from emoquant.storage.runs import RUNS
@@ -23,6 +25,7 @@ from emoquant.voice.tasks.blend_listening import BlendListener
 from emoquant.voice.tasks.judging import Judge, Rendered, SecondListener
 from emoquant.voice.tasks.listening_items import STYLES, ItemSource, Plan
 from emoquant.voice.tasks.rendering import Renderer
+from emoquant.voice.tasks.speaker_listening import SpeakerListener
 from emoquant.voice.text.recognition import Recognizer
 from emoquant.voice.tts.references import Reference, hear_style
 from emoquant.voice.tts.synthesis import Delivery, Synthesizer
@@ -85,6 +88,7 @@ class ListeningTask(pl.LightningModule):
     """
 
     _ready: Passes
+    _pairs: dict[str, str] | None
 
     def __init__(
         self,
@@ -135,8 +139,7 @@ class ListeningTask(pl.LightningModule):
         """
         data = spoken_data_of(self.trainer)
         self.voice.facts.mel.require(data.mel, "the data", "the voice")
-        if self.partners == "opposite":
-            self.partners = opposite_emotions(data.emotions)
+        self._pairs = opposite_emotions(data.emotions) if self.partners == "opposite" else self.partners
         codecs = open_codecs(self.specs, data.emotions, self.place)
         self.codecs = nn.ModuleList([Identity(), *(codec for codec in codecs if codec.name != "none")])
         if self.classifier is None:
@@ -152,13 +155,16 @@ class ListeningTask(pl.LightningModule):
         options = {
             "facts": self.voice.facts, "delivery": self.delivery, "seed": self.seed, "texts": self.texts,
             "style": hashlib.sha256(style.read_bytes()).hexdigest() if style.is_file() else self.style,
-            "partners": sorted(dict(self.partners or {}).items()), "speaker_vectors": data.speaker_vectors,
+            "partners": sorted(dict(self._pairs or {}).items()), "speaker_vectors": data.speaker_vectors,
             "speakers": {use: encoder and encoder.fingerprint() for use, encoder in heard.items()},
             "measures": (self.intelligibility and self.intelligibility.fingerprint(), self.distances, self.quality),
             "analysis": (data.analysis, data.front_end, data.precision),
         }  # fmt: skip
         if self.speaker_encoder is not None:
-            options["per_cell"] = self.per_cell  # voices are compared with the other chosen recordings
+            # Voices are compared with all chosen recordings.
+            options["compared"] = self.per_cell, None if self.speakers is None else sorted(self.speakers)
+        if self._pairs and self.classifier is not None:  # they say how a blend is heard
+            options["blends"] = [utterance.id for utterance in data.dataset("validation").utterances]
         self.settings = digest_of(modules, data, options)[:16]
 
     def on_predict_start(self) -> None:
@@ -176,20 +182,29 @@ class ListeningTask(pl.LightningModule):
             require_origin("the classifier", self.classifier.origin, data.origin)
         facts = self.voice.facts
         style = self.style if self.style in STYLES else hear_style(Reference(self.style), facts.mel, facts.front_end)
-        partners = self.partners if isinstance(self.partners, dict) else None
-        source = ItemSource(data, self.per_cell, self.speakers, style, partners)
+        source = ItemSource(data, self.per_cell, self.speakers, style, self._pairs)
         for text in self.texts if self.texts is not None else source.texts:
             synthesizer.phones(text)  # what the voice cannot say is an error before anything is rendered
         points = [(codec.name, codec.points) for codec in codecs]
         plan = Plan(self.conditions, self.texts, points, self.calibration, self.style, self.settings, self.seed)
-        blends = None
-        if partners and self.classifier is not None:
-            blends = BlendListener(self.classifier, data, codecs, partners, self.device)
+        speakers = None
+        if self.speaker_encoder is not None:
+            speakers = SpeakerListener(self.speaker_encoder, source.recordings, data, self.device)
         judge = Judge(
-            data.encoder, self.classifier, data, self.intelligibility, self.quality, self.speaker_encoder, self.device,
-            self.distances, self.second, source.recordings, blends,
+            data.encoder, self.classifier, data, self.intelligibility, self.quality, speakers, self.device,
+            self.distances, self.second, self._blends(data, codecs),
         )  # fmt: skip
         self._ready = Passes(source, plan, Renderer(synthesizer, codecs, data, self.delivery), judge)
+
+    def _blends(self, data: SpokenData, codecs: Sequence[Codec]) -> BlendListener | None:
+        """Return what scores blends; none, with a warning, where classifier or validation split lack an emotion."""
+        if not self._pairs or self.classifier is None:
+            return None
+        try:
+            return BlendListener(self.classifier, data, codecs, self._pairs, self.device)
+        except ValueError as error:
+            rank_zero_warn(f"presence and salience are not measured: {error}")
+            return None
 
     def on_predict_end(self) -> None:
         """Give the data module's encoder back to the CPU."""

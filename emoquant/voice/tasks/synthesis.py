@@ -1,7 +1,7 @@
 """Training of voices."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import lightning.pytorch as pl
@@ -14,6 +14,7 @@ from emoquant.codecs.base import Codec
 from emoquant.interfaces.access import voice_data_of
 from emoquant.storage.origin import require_origin
 from emoquant.types import TTSBatch
+from emoquant.voice.tasks.schedules import ConditionDropout, Schedule
 from emoquant.voice.tasks.voice_losses import LossWeights, voice_losses
 from emoquant.voice.tts import losses
 from emoquant.voice.tts.architecture import Architecture
@@ -23,45 +24,6 @@ from emoquant.voice.tts.model import GenerSpeech
 from emoquant.voice.tts.outputs import Dropped, Output
 from emoquant.voice.tts.style import LEVELS
 from emoquant.voice.tts.voice import SECTION, Voice, VoiceFacts, describe_voice, load_voice, read_facts
-
-
-@dataclass(frozen=True)
-class ConditionDropout:
-    """Share of training items whose condition is replaced by a learned vector, so that synthesis can leave it out.
-
-    Args:
-        emotion: Share without emotion vector.
-        speaker: Share without speaker vector.
-        style: Share without local style.
-
-    Raises:
-        ValueError: A share is not in [0, 1).
-    """
-
-    emotion: float = 0.0
-    speaker: float = 0.0
-    style: float = 0.0
-
-    def __post_init__(self) -> None:
-        if not all(0 <= share < 1 for share in (self.emotion, self.speaker, self.style)):
-            raise ValueError(f"shares must be in [0, 1), not {self.emotion}, {self.speaker} and {self.style}")
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """From which training step on what happens.
-
-    Args:
-        forcing_until: Until this step the style attention is replaced by a forced diagonal.
-        guided_from: From this step on attention is guided towards the diagonal.
-        codebooks_from: From this step on the style codebooks are in use.
-        flow_from: From this step on the post-net is trained.
-    """
-
-    forcing_until: int = 20_000
-    guided_from: int = 20_000
-    codebooks_from: int = 20_500
-    flow_from: int = 0
 
 
 class EmotionTTS(pl.LightningModule):
@@ -87,7 +49,7 @@ class EmotionTTS(pl.LightningModule):
 
     Raises:
         ValueError: A number is out of range, or ``quantized`` is above 0 without a codec and ``lmbdas``.
-            :meth:`configure_model`: ``init_from`` is of other phones, mels, sizes or another encoder than the data.
+            :meth:`on_fit_start`: ``init_from`` is of other phones, mels, sizes or another encoder than the data.
     """
 
     model: GenerSpeech
@@ -97,8 +59,8 @@ class EmotionTTS(pl.LightningModule):
         self,
         architecture: Architecture = Architecture(),  # noqa: B008 - frozen
         weights: LossWeights = LossWeights(),  # noqa: B008 - frozen
-        dropout: ConditionDropout = ConditionDropout(),
-        schedule: Schedule = Schedule(),
+        dropout: ConditionDropout = ConditionDropout(),  # noqa: B008 - frozen
+        schedule: Schedule = Schedule(),  # noqa: B008 - frozen
         learning_rate: float = 1.0,
         warmup_steps: int = 2000,
         cooldown_steps: int = 0,
@@ -146,16 +108,29 @@ class EmotionTTS(pl.LightningModule):
             postnet=self.postnet and self.architecture.flow_blocks > 0,
         )
         self.model = self.facts.build()
-        if self.init_from is not None:
-            self._begin_with(load_voice(self.init_from))
-        self.model.emotion.set_statistics(data.emotion_mean.float(), data.emotion_std.float())
-        self.model.set_speaker_f0(data.speaker_centroids.float(), data.speaker_log_f0.float())
+        self._set_statistics()
         self.register_buffer("speaker_centroids", data.speaker_centroids.float())
 
-    def _begin_with(self, start: Voice) -> None:
-        assert self.facts is not None
-        start.facts.require(replace(self.facts, speakers=start.facts.speakers, emotions=start.facts.emotions))
+    def _set_statistics(self) -> None:
+        data = voice_data_of(self.trainer)
+        self.model.emotion.set_statistics(data.emotion_mean.float(), data.emotion_std.float())
+        self.model.set_speaker_f0(data.speaker_centroids.float(), data.speaker_log_f0.float())
+
+    def on_fit_start(self) -> None:
+        """Take the weights of ``init_from``, unless the run goes on from a checkpoint of its own.
+
+        F0 keeps the unit of that voice, in which its predictor was trained; statistics of emotions and speakers are
+        those of the data.
+        """
+        if self.init_from is None or self.trainer.ckpt_path:
+            return
+        assert self.facts is not None  # since configure_model
+        start = load_voice(self.init_from)
+        begun = start.facts
+        begun.require(replace(self.facts, speakers=begun.speakers, emotions=begun.emotions))
+        self.facts = replace(self.facts, f0_mean=begun.f0_mean, f0_deviation=begun.f0_deviation)
         self.model.load_state_dict(start.model.state_dict())
+        self._set_statistics()
 
     @property
     def _mel(self) -> MelSettings:
@@ -290,4 +265,6 @@ class EmotionTTS(pl.LightningModule):
             ValueError: Phones, mel settings or sizes differ.
         """
         assert self.facts is not None
-        read_facts(checkpoint.get(SECTION), "the checkpoint").require(self.facts)
+        stored = read_facts(checkpoint.get(SECTION), "the checkpoint")
+        stored.require(self.facts)
+        self.facts = replace(self.facts, f0_mean=stored.f0_mean, f0_deviation=stored.f0_deviation)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from emoquant.audio.mel import MelSettings
 from emoquant.interfaces.access import audio_data_of, has_data_module, spoken_data_of
-from emoquant.types import AudioBatch, TTSBatch
+from emoquant.types import AudioBatch, TTSBatch, length_mask
 from emoquant.voice.tasks.vocoder_pairs import Pairs, PredictedMels, recorded_pairs
 from emoquant.voice.tts.bigvgan import BigVGANGenerator
 from emoquant.voice.tts.discriminators import (
@@ -24,7 +24,6 @@ from emoquant.voice.tts.discriminators import (
 )
 from emoquant.voice.tts.hifigan import HiFiGANGenerator
 from emoquant.voice.tts.losses import spectrum_distance
-from emoquant.voice.tts.masking import length_mask
 from emoquant.voice.tts.vocoder_checkpoint import SECTION, describe_vocoder, load_vocoder, require_description
 from emoquant.voice.tts.vocos import VocosGenerator
 from emoquant.voice.tts.voice import load_voice

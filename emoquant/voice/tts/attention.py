@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emoquant.voice.tts.masking import length_mask
+from emoquant.types import length_mask
 from emoquant.voice.tts.transformer import sinusoids
 
 #: Half the width of the forced diagonal, in segments of the reference.

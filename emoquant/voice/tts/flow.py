@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
+from emoquant.types import length_mask
 from emoquant.voice.tts.convolution import GatedConvs
 from emoquant.voice.tts.couplings import ActNorm, AffineCoupling, InvertibleConv, squeeze, unsqueeze
-from emoquant.voice.tts.masking import length_mask, masked
+from emoquant.voice.tts.masking import masked
 
 
 class FlowBlock(nn.Module):

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from emoquant.voice.tts.masking import length_mask, segment_sum
+from emoquant.types import length_mask
+from emoquant.voice.tts.masking import segment_sum
 
 _WINDOW, _DEVIATION = 11, 1.5
 _BIAS = 6.0

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from emoquant.types import length_mask as length_mask
+from emoquant.types import length_mask
 
 
 def masked(frames: Tensor, mask: Tensor) -> Tensor:

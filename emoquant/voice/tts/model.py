@@ -5,14 +5,14 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from emoquant.types import StyleReference, TTSBatch
+from emoquant.types import StyleReference, TTSBatch, length_mask
 from emoquant.voice.tts.architecture import Architecture
 from emoquant.voice.tts.attention import StyleToContentAttention
 from emoquant.voice.tts.conditioning import EmotionProjection, SpeakerProjection, or_null
 from emoquant.voice.tts.content import ContentEncoder, MelDecoder
 from emoquant.voice.tts.durations import DurationPredictor, LengthRegulator, phone_of_frame, whole_frames
 from emoquant.voice.tts.flow import PostFlow
-from emoquant.voice.tts.masking import length_mask, masked, masked_mean
+from emoquant.voice.tts.masking import masked, masked_mean
 from emoquant.voice.tts.mixstyle import MixStyleLayerNorm
 from emoquant.voice.tts.noise import flow_noise
 from emoquant.voice.tts.outputs import Dropped, LocalStyle, Output, Synthesis
@@ -192,8 +192,9 @@ class GenerSpeech(nn.Module):
             means: Mean ln F0 of each speaker, ``(speakers,)``.
         """
         if self.architecture.log_f0:
-            apart = (means - self.f0_mean).double().unsqueeze(1)
-            self.speaker_f0.copy_(torch.linalg.lstsq(speaker_vectors.double(), apart, driver="gelsd").solution[:, 0])
+            apart = (means.cpu() - self.f0_mean.cpu()).double().unsqueeze(1)  # GPUs have no such driver
+            vectors = speaker_vectors.cpu().double()
+            self.speaker_f0.copy_(torch.linalg.lstsq(vectors, apart, driver="gelsd").solution[:, 0])
 
     def hertz(self, f0: Tensor, speaker_vectors: Tensor | None) -> Tensor:
         """Convert F0 from the predictor's unit ``(B, T)`` to Hz, for speakers ``(B, S)`` or (None) an average one."""

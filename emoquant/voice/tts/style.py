@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional
 
-from emoquant.types import StyleReference
+from emoquant.types import StyleReference, length_mask
 from emoquant.voice.tts.architecture import Architecture
 from emoquant.voice.tts.bottleneck import Bottleneck, StyleCodebook, any_overflow, revive_codewords
 from emoquant.voice.tts.convolution import GatedConvs, MaskedConv
-from emoquant.voice.tts.masking import length_mask, masked, segment_mean
+from emoquant.voice.tts.masking import masked, segment_mean
 
 LEVELS = ("frame", "phone", "word")
 
