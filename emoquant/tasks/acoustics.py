@@ -1,10 +1,10 @@
 """Pretraining of an encoder's front end on acoustic targets, without labels."""
 
 from pathlib import Path
-from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 
 from emoquant.encoders import Emotion2Vec
@@ -72,7 +72,7 @@ class AcousticTask(pl.LightningModule):
         """Log the loss."""
         self.log("val/loss", self._explained(batch)[0], prog_bar=True, batch_size=len(batch.lengths), sync_dist=True)
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return Adam, warm-up and cosine."""
         weights = [weight for weight in self.parameters() if weight.requires_grad]
         optimizer = torch.optim.Adam(weights, lr=self.learning_rate, betas=(0.9, 0.98))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from emoquant.encoders import Emotion2Vec, scale_features
@@ -152,7 +153,7 @@ class ClassificationTask(RecognitionTask):
         logits: Tensor = self(batch.waveforms, batch.lengths)
         return logits
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW, warm-up and cosine."""
         front = {id(weight) for weight in self._front_end_of(self.encoder.load()).parameters()}
         weights = [weight for weight in self.parameters() if weight.requires_grad]

@@ -1,18 +1,20 @@
 """What a training run of a codec tells of itself, and what it asks of a checkpoint that it goes on from."""
 
 import math
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.utilities import rank_zero_warn
 
+from emoquant.codecs.base import Codec
 from emoquant.codecs.checkpoint import SECTION, describe_codec, origin_of
 from emoquant.codecs.history import History, read_history
 from emoquant.interfaces.access import frames_of, labelled_frames_of
 from emoquant.storage.origin import Origin, require_origin
 
 
-class CodecRun(pl.LightningModule):
+class CodecRun(pl.LightningModule, ABC):
     """Base of the tasks whose checkpoints hold a codec.
 
     Attributes:
@@ -21,9 +23,15 @@ class CodecRun(pl.LightningModule):
 
     seed: int
 
+    if TYPE_CHECKING:  # a module of some tasks, a property of others: at run time there is nothing to inherit
+
+        @property
+        def codec(self) -> Codec | None:
+            """Codec of the present weights; None before there is one."""
+
+    @abstractmethod
     def phase(self) -> str:
         """Return what the current epoch trains."""
-        raise NotImplementedError
 
     @property
     def origin(self) -> Origin | None:
@@ -53,9 +61,8 @@ class CodecRun(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store what ``load_codec`` needs beside the weights."""
-        codec: Any = getattr(self, "codec", None)
-        assert codec is not None
-        checkpoint[SECTION] = describe_codec(codec, self.origin, self.history())
+        assert self.codec is not None  # since configure_model
+        checkpoint[SECTION] = describe_codec(self.codec, self.origin, self.history())
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Check that a run goes on with the same corpus and features of the same encoder.

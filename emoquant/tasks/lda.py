@@ -1,7 +1,5 @@
 """A classifier of another family than the probe of gradient descent: linear discriminant analysis, in closed form."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
@@ -91,6 +89,6 @@ class LDATask(ProbeTask):
         """Return the sum of what every process has."""
         return self.trainer.strategy.reduce(values.to(self.device), reduce_op="sum").cpu()
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's optimizer
+    def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return an optimizer that changes nothing: checkpoints are written after steps, so there must be one."""
         return torch.optim.SGD(self.parameters(), lr=0.0)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor
 
 from emoquant.encoders.heads import Probe
@@ -97,7 +98,7 @@ class ProbeTask(RecognitionTask):
         self.log("train/loss", loss, prog_bar=True, batch_size=len(batch.lengths))
         return loss
 
-    def configure_optimizers(self) -> Any:  # noqa: ANN401 - Lightning's dictionary
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         """Return AdamW, warm-up and cosine."""
         optimizer = torch.optim.AdamW(self.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         return scheduled(self.trainer, optimizer, 10)

@@ -19,3 +19,7 @@ class CodebookTask(CodecTraining):
     def phase(self) -> Phase:
         """Return ``"codebooks"``."""
         return "codebooks"
+
+    def entropy_epochs(self) -> tuple[int, int]:
+        """Return that no epoch trains an entropy model."""
+        return 0, 0

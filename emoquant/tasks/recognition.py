@@ -1,12 +1,14 @@
 """What the training runs of classifiers share: groups of utterances, confusion counts, recall and UAR."""
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
 from torchmetrics import Metric
@@ -53,7 +55,7 @@ def recalls(counts: Tensor) -> Tensor:
     return counts.diagonal() / counts.sum(1)
 
 
-class RecognitionTask(pl.LightningModule):
+class RecognitionTask(pl.LightningModule, ABC):
     """Base of the tasks that train a classifier of emotions and are measured by UAR.
 
     Utterances are counted by group: corpus, and where a split has both, speakers that training heard and new ones.
@@ -107,9 +109,9 @@ class RecognitionTask(pl.LightningModule):
         weights = torch.where(counts > 0, 1 / counts.clamp_min(1), 0.0)
         return weights * counts.sum() / (weights * counts).sum()
 
+    @abstractmethod
     def logits(self, batch: Any) -> Tensor:  # noqa: ANN401 - a batch of frame features, or of waveforms
         """Return the logits of a batch, ``(B, C)``."""
-        raise NotImplementedError
 
     def loss(self, logits: Tensor, target: Tensor) -> Tensor:
         """Return the cross entropy of classes ``(B,)`` under logits ``(B, C)``, smoothed and weighted."""
@@ -190,7 +192,7 @@ def _speaker_groups(data: LabelledData) -> tuple[list[str], dict[str, Tensor]]:
     return names, group_of
 
 
-def scheduled(trainer: pl.Trainer, optimizer: torch.optim.Optimizer, warmup: int) -> Any:  # noqa: ANN401 - a dictionary
+def scheduled(trainer: pl.Trainer, optimizer: torch.optim.Optimizer, warmup: int) -> OptimizerLRScheduler:
     """Return an optimizer as Lightning wants it, its learning rate by :func:`warmup_cosine` over the whole training.
 
     Args:
