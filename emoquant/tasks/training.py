@@ -1,5 +1,6 @@
 """What the training runs of codecs share: phases, codebook steps, entropy steps on codes of the search, validation."""
 
+from abc import abstractmethod
 from typing import Any, Literal
 
 import torch
@@ -27,6 +28,9 @@ Phase = Literal["codebooks", "gate", "search"]
 
 #: Learning rate of the biases of an entropy model, relative to that of its other parameters.
 BIAS_PACE = 5.0
+
+#: Frames that gradients of an entropy model are computed of at once on CPUs, where larger tensors cost page faults.
+ROWS_AT_ONCE = 512
 
 
 class CodecTraining(CodecRun):
@@ -88,13 +92,13 @@ class CodecTraining(CodecRun):
         """Whether a training runs: only then do epochs, and with them phases, tell of the weights."""
         return self._trainer is None or self._trainer.state.fn == "fit"
 
+    @abstractmethod
     def phase(self) -> Phase:
         """Return the phase of the current epoch."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entropy_epochs(self) -> tuple[int, int]:
         """Return the first epoch that trains the entropy model and the one after the last."""
-        raise NotImplementedError
 
     def joint_until(self) -> int:
         """Return the epoch before which the codebooks follow the codes that the entropy model learns."""
@@ -199,15 +203,17 @@ class CodecTraining(CodecRun):
         order = torch.randperm(int(valid.sum()), generator=generator).to(self.device)
         rows = codes[valid][order], frames_before(codes, self.entropy.memory)[valid][order]
         multipliers = lmbda.unsqueeze(1).expand_as(valid)[valid][order]
-        optimizer = self._optimizer()
-        spent = torch.zeros((), device=self.device)
+        optimizer, spent = self._optimizer(), torch.zeros((), device=self.device)
+        for group in optimizer.param_groups:
+            group["lr"] = self._rate(batch_idx) * group.get("pace", 1.0)
         for part in torch.arange(len(order), device=self.device).tensor_split(self.splits):
-            loss = self.entropy.bits(rows[0][part], rows[1][part], multipliers[part]).sum(-1)
-            spent += loss.detach().sum()
-            for group in optimizer.param_groups:
-                group["lr"] = self._rate(batch_idx) * group.get("pace", 1.0)
             optimizer.zero_grad()
-            self.manual_backward(loss.sum() / max(len(part), 1))
+            pieces = part.split(ROWS_AT_ONCE) if self.device.type == "cpu" else (part,)
+            for piece in pieces:
+                loss = self.entropy.bits(rows[0][piece], rows[1][piece], multipliers[piece]).sum()
+                spent += loss.detach()
+                with optimizer.toggle_model(sync_grad=piece is pieces[-1]):
+                    self.manual_backward(loss / max(len(part), 1))
             optimizer.step()
         self.log("train/bits_per_frame", spent / len(order), prog_bar=True, batch_size=len(order))
         self.log("train/distortion", distortion / len(order), prog_bar=True, batch_size=len(order))
@@ -283,9 +289,8 @@ class CodecTraining(CodecRun):
         quantizer = self._made()
         if not bool(quantizer.ready):
             return
-        model = self.entropy if self.phase() == "search" or not self._fits() else None
-        if model is None:
-            model = gate(layout_of(quantizer)).to(self.device)
+        learnt = self.entropy if self.phase() == "search" or not self._fits() else None
+        model = gate(layout_of(quantizer)).to(self.device) if learnt is None else learnt
         with full_float32(self.device):
             self._grid.add(quantizer, model, batch)
 

@@ -13,7 +13,7 @@ from emoquant.data.module import EmotionDataModule
 from emoquant.entropy import LightModel
 from emoquant.quantization import GroupedResidualVQ
 from emoquant.quantization.training import initialise, train_step
-from emoquant.tasks import CodecTask
+from emoquant.tasks import CodecTask, training
 from emoquant.tasks.evaluation import CodecEvaluationTask
 
 
@@ -70,6 +70,7 @@ def data(folder):
 
 def codec():
     pl.seed_everything(5, verbose=False)
+    training.ROWS_AT_ONCE = 7  # so that processes have different numbers of pieces
     return CodecTask(GroupedResidualVQ(2, 2, 4), LightModel(8, knots=2), 1, 1, sample_frames=300)
 
 

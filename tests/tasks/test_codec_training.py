@@ -150,6 +150,15 @@ def test_a_resumed_run_ends_like_an_unbroken_one(tmp_path):
     assert int(second.quantizer.ready)
 
 
+def test_gradients_of_pieces_are_those_of_the_whole(tmp_path, monkeypatch):
+    whole, pieces = make_task(learning_rate=0.01), make_task(learning_rate=0.01)
+    fit(whole, tmp_path / "whole", epochs=3)
+    monkeypatch.setattr("emoquant.tasks.training.ROWS_AT_ONCE", 7)
+    fit(pieces, tmp_path / "pieces", epochs=3)
+    for name, value in whole.entropy.state_dict().items():
+        torch.testing.assert_close(pieces.entropy.state_dict()[name], value, msg=name, rtol=1e-4, atol=1e-5)
+
+
 def test_data_that_tells_little_is_trained_on_with_a_warning(tmp_path):
     class Frames(pl.LightningDataModule):
         dim, name, emotions, origin = 12, "frames", ["happy"], None
