@@ -3,7 +3,7 @@
 import json
 import shlex
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from emoquant.console.words import require_same
@@ -97,6 +97,7 @@ def study(
     offer = look_at(open_data(said))
     words = _words(said, offer, devices, bool(launch))
     plan = make_plan(wanted, offer, words, classifiers or ())
+    plan.steps.sort(key=_turn(plan.steps, offer))
     print(_table(wanted, plan, offer), flush=True)
     if dry_run:
         return None
@@ -134,6 +135,22 @@ def _words(said: Begun, offer: Offer, devices: int, launched: bool) -> tuple[str
 def _kept(said: Begun, offer: Offer) -> list[str] | None:
     """Return the emotions that every command must name: those asked for, or those that the corpus has in all splits."""
     return offer.emotions if said.emotions is not None or offer.lacking else None
+
+
+def _turn(steps: Sequence[Step], offer: Offer) -> Callable[[Step], tuple[int, float]]:
+    """Return by what steps are sorted for several at a time: what needs nothing before the others, which stay in order.
+
+    The shortest of them is the first, since it extracts features for the others and runs alone; then the longest ones.
+    """
+    shortest = min((minutes(step, offer) for step in steps if not step.needs), default=0.0)
+
+    def turn(step: Step) -> tuple[int, float]:
+        if step.needs:
+            return 2, 0.0
+        taken = minutes(step, offer)
+        return int(taken > shortest), -taken
+
+    return turn
 
 
 def _placed(step: Step, repetition: Repetition, more: str) -> Step:

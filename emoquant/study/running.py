@@ -43,7 +43,9 @@ class Runner:
     """Runs steps in a folder of runs.
 
     On one device the steps run in ``jobs`` processes that stay, since importing takes longer than a short evaluation.
-    With a launcher, or several devices, each runs in processes of its own: DDP runs the command again on every device.
+    They end with the study. With a launcher, or several devices, each runs in processes of its own, since DDP runs the
+    command again on every device; these outlive a study that is killed. Steps that run together share the cores, and
+    one that runs alone has all of them, unless ``OMP_NUM_THREADS`` sets its threads.
 
     Args:
         folder: Folder of the runs.
@@ -84,7 +86,8 @@ class Runner:
                         waiting.remove(step)
                     elif self._may_start(step, outcomes, running):
                         waiting.remove(step)
-                        running[self._start(step, digests[step.name])] = step
+                        together = min(self._most(outcomes), len(running) + 1 + len(waiting))
+                        running[self._start(step, digests[step.name], together)] = step
                 for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                     step = running.pop(future)
                     outcomes[step.name] = self._ended(step, digests[step.name], future)
@@ -107,8 +110,11 @@ class Runner:
 
     def _may_start(self, step: Step, outcomes: dict[str, Outcome], running: dict[Future[str], Step]) -> bool:
         ready = all(name in outcomes for name in step.needs)
-        first = not any(outcome.state == "finished" for outcome in outcomes.values())  # it may extract for the others
-        return ready and len(running) < (1 if first else self.jobs)
+        return ready and len(running) < self._most(outcomes)
+
+    def _most(self, outcomes: dict[str, Outcome]) -> int:
+        """Return how many steps may run at a time: the first alone, as it may extract features for the others."""
+        return self.jobs if any(outcome.state == "finished" for outcome in outcomes.values()) else 1
 
     def finished(self, step: Step, digest: str) -> bool:
         """Whether a step is over and nothing that decides it has changed since."""
@@ -116,7 +122,7 @@ class Runner:
         over = state.get("digest") == digest and state.get("state") == "finished"
         return over and newest(self.folder / step.name, LAST if step.trains else RESULTS) is not None
 
-    def _start(self, step: Step, digest: str) -> "Future[str]":
+    def _start(self, step: Step, digest: str, together: int) -> "Future[str]":
         place = self.folder / step.name
         state = read_state(place)
         args = [*step.args]
@@ -134,14 +140,12 @@ class Runner:
             self._pool = (
                 ThreadPoolExecutor(self.jobs)
                 if self.apart
-                else ProcessPoolExecutor(
-                    self.jobs, get_context("spawn"), initializer=_begin_worker, initargs=(self.jobs,)
-                )
+                else ProcessPoolExecutor(self.jobs, get_context("spawn"), initializer=_begin_worker)
             )
         if self.apart:
             command = [*(self.launch or [sys.executable]), "-m", "emoquant", *args]
-            return self._pool.submit(_launched, command, log, self.jobs)
-        return self._pool.submit(_in_worker, args, log)
+            return self._pool.submit(_launched, command, log, together)
+        return self._pool.submit(_in_worker, args, log, together)
 
     def _ended(self, step: Step, digest: str, future: "Future[str]") -> Outcome:
         place, started = self.folder / step.name, read_state(self.folder / step.name)
@@ -160,21 +164,14 @@ class Runner:
         return Outcome(step, "finished")
 
 
-def _threads(jobs: int) -> int:
-    """Return the threads of each of several jobs: with as many as there are cores they wait for each other."""
-    return max(1, (os.cpu_count() or 1) // jobs)
+def _threads(together: int) -> int:
+    """Return the threads of each of several steps: with as many as there are cores they wait for each other."""
+    return max(1, (os.cpu_count() or 1) // together)
 
 
-def _begin_worker(jobs: int) -> None:
-    """Let a worker end with its study, and give it its part of the cores, unless ``OMP_NUM_THREADS`` sets its threads.
-
-    A worker that outlived a killed study would write into the runs that the next one continues.
-    """
+def _begin_worker() -> None:
+    """Let a worker end with its study: one that outlived it would write into the runs that the next one continues."""
     Thread(target=_end_with_parent, daemon=True).start()
-    if jobs > 1 and "OMP_NUM_THREADS" not in os.environ:
-        import torch  # the worker has loaded it by now, so that the variable would come too late
-
-        torch.set_num_threads(_threads(jobs))
 
 
 def _end_with_parent() -> None:
@@ -184,8 +181,12 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _in_worker(args: list[str], log: Path | None) -> str:
+def _in_worker(args: list[str], log: Path | None, together: int) -> str:
     """Run a command in this process; return why it failed, empty if it did not."""
+    if "OMP_NUM_THREADS" not in os.environ:
+        import torch  # the worker has loaded it by now, so that the variable would come too late
+
+        torch.set_num_threads(_threads(together))
     with _output_to(log):
         from emoquant.cli import run
 
@@ -222,11 +223,11 @@ def _output_to(log: Path | None) -> Iterator[None]:
                 os.close(saved)
 
 
-def _launched(command: list[str], log: Path | None, jobs: int) -> str:
+def _launched(command: list[str], log: Path | None, together: int) -> str:
     """Run a command in processes of its own; return why it failed, empty if it did not."""
     environment = dict(os.environ)
-    if jobs > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(_threads(jobs)))
+    if together > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(_threads(together)))
     if log is None:
         status = subprocess.run(command, env=environment).returncode
     else:

@@ -13,7 +13,7 @@ from emoquant.storage.runs import Begun, begin, begun_in
 from emoquant.study.corpus import Offer, look_at, open_data
 from emoquant.study.estimate import minutes
 from emoquant.study.plan import Step, make_plan, read_experiment, shipped_experiments
-from emoquant.study.running import Runner, _begin_worker
+from emoquant.study.running import Runner, _in_worker
 from emoquant.study.seeds import merge_seeds
 
 #: A stand-in for `python -m emoquant`: it leaves what a run leaves, and notes how it was called.
@@ -231,6 +231,16 @@ class TestCommand:
         main(self.command("--fit", "--a 1", "--test", "--b 2"))
         assert len((world / "calls.txt").read_text().splitlines()) == 4, "the folder remembers the data"
 
+    def test_the_shortest_training_is_the_first_then_the_longest(self, world, capsys):
+        for name, epochs in {"one": 5, "three": 9}.items():
+            (world / f"configs/train/{name}.yaml").write_text(f"trainer: {{max_epochs: {epochs}}}\n")
+        (world / "configs/eval/all.yaml").write_text(
+            "# All.\nmodel: {init_args: {codecs: [{run: one}, {run: two}, {run: three}]}}\n"
+        )
+        main(["study", "configs/eval/all.yaml", "--dry_run"])
+        shown = [line.split()[0] for line in capsys.readouterr().out.splitlines() if line]
+        assert [name for name in shown if name in ("one", "two", "three")] == ["two", "three", "one"]
+
     def test_a_dry_run_prints_the_plan_and_does_nothing(self, world, capsys):
         main(self.command("--dry_run"))
         out = capsys.readouterr().out
@@ -286,15 +296,31 @@ def test_what_a_corpus_offers_is_read_before_anything_is_trained(tmp_path, monke
         look_at(open_data(Begun("small.yaml", emotions=["fear"])))
 
 
-def test_workers_share_the_cores(monkeypatch):
+def test_steps_that_run_together_share_the_cores(world, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr("os.cpu_count", lambda: 12)
+    monkeypatch.setattr("emoquant.cli.run", lambda args: None)
     before = torch.get_num_threads()
     try:
-        _begin_worker(3)
+        _in_worker(["fit", "x.yaml"], None, together=3)
         assert torch.get_num_threads() == 4
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
-        _begin_worker(1)
+        _in_worker(["fit", "x.yaml"], None, together=1)
         assert torch.get_num_threads() == 4, "who names a number of threads is obeyed"
     finally:
         torch.set_num_threads(before)
+
+
+def test_a_step_that_runs_alone_has_all_cores(world, monkeypatch):
+    seen = {}
+    start = Runner._start
+
+    def noted(self, step, digest, together):
+        seen[step.name] = together
+        return start(self, step, digest, together)
+
+    monkeypatch.setattr(Runner, "_start", noted)
+    ran(world, steps(world)[:3], jobs=2)
+    assert seen == {"one": 1, "two": 2, "sweep": 2}
+    ran(world, [each for each in steps(world) if each.name in ("one", "sweep")], jobs=2, again=True)
+    assert seen["sweep"] == 1

@@ -12,7 +12,7 @@ from pathlib import Path
 def work(path):
     from emoquant.study.running import _begin_worker
 
-    _begin_worker(1)
+    _begin_worker()
     Path(path).write_text(str(os.getpid()))
     time.sleep(600)
 
