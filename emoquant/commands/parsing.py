@@ -5,14 +5,16 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from inspect import signature
-from typing import Any, NoReturn
+from pathlib import Path
+from types import UnionType
+from typing import Any, NoReturn, Union, get_args, get_origin
 
 from jsonargparse import ArgumentParser, get_loader, set_loader
 from yaml import YAMLError
 
 from emoquant.console.encoder_words import encoder_spec
 from emoquant.console.quiet import leave_out_noise
-from emoquant.console.words import LISTS, as_list, gather_lists
+from emoquant.console.words import gather_lists
 from emoquant.storage.shipped import did_you_mean
 
 #: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.
@@ -23,9 +25,6 @@ _NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "N
 #: How jsonargparse says that a class has no such option.
 _REFUSED = re.compile(r"Option '([^']+)' is not accepted")
 
-
-#: Annotations of parameters that take several words or numbers.
-_PLAIN_LIST = re.compile(r"list\[(str|int|float|(pathlib\.)?Path)\]")
 
 _load_yaml = get_loader("yaml")
 
@@ -117,14 +116,18 @@ def _spelt(function: Callable[..., Any], args: Sequence[str]) -> list[str]:
         count = next((index for index, word in enumerate(words) if word.startswith("-")), len(words))
         words = [*([f"--{first.name}", json.dumps(words[:count])] if count else []), *words[count:]]
     encoders = {f"--{name}" for name, parameter in parameters.items() if "FrameEncoder" in str(parameter.annotation)}
-    several = {f"--{name}" for name, parameter in parameters.items() if _PLAIN_LIST.match(str(parameter.annotation))}
+    several = {f"--{name}" for name, parameter in parameters.items() if _is_plain_list(parameter.annotation)}
     for place, word in enumerate(words[:-1]):
         if word in encoders:
             words[place + 1] = json.dumps(encoder_spec(words[place + 1]))
-        elif word in several and word not in LISTS:
-            words[place + 1] = as_list(word, words[place + 1])
     switches = {f"--{name}" for name, parameter in parameters.items() if parameter.annotation in (bool, "bool")}
     said: list[str] = []
     for word, after in zip(words, [*words[1:], "-"], strict=False):
         said += [word, "true"] if word in switches and after.startswith("-") else [word]
-    return gather_lists(said)
+    return gather_lists(said, several)
+
+
+def _is_plain_list(annotation: Any) -> bool:  # noqa: ANN401 - whatever a parameter is annotated with
+    """Return whether a parameter takes several words, numbers or paths."""
+    kinds = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else (annotation,)
+    return any(get_origin(kind) is list and get_args(kind)[0] in (str, int, float, Path) for kind in kinds)

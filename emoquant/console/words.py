@@ -6,7 +6,7 @@ and the arguments of classes. All functions here work on lists of words; nothing
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -81,36 +81,42 @@ def parse_line(command: str, args: Sequence[str]) -> Line:
     return Line(command, configs, found.get("--folder", RUNS), said, rest)
 
 
-def gather_lists(args: Sequence[str]) -> list[str]:
+def gather_lists(args: Sequence[str], in_one: Collection[str] = ()) -> list[str]:
     """Return words in which the values of a word that takes several are one JSON list.
+
+    Args:
+        args: The words.
+        in_one: Words beside :data:`LISTS` that take several values, but as one word: ``--rates 10,1``.
 
     Example:
         >>> gather_lists(["codec", "--emotions", "angry", "happy", "--seed", "1"])
         ['codec', '--emotions', '["angry", "happy"]', '--seed', '1']
+        >>> gather_lists(["--rates=10,1", "here"], ["--rates"])
+        ['--rates', '["10", "1"]', 'here']
     """
     words: list[str] = []
     for arg in args:
         word, _, value = arg.partition("=")
-        if word in LISTS:
+        if word in LISTS or word in in_one:
             words += [word, *([value] if value else [])]
-        elif len(words) > 1 and words[-2] in LISTS and not arg.startswith("-"):
+        elif len(words) > 1 and words[-2] in LISTS and not arg.startswith("-") and not words[-1].startswith("--"):
             words[-1] = f"{words[-1]},{arg}"
         else:
             words.append(arg)
     for place, word in enumerate(words[:-1]):
-        if word in LISTS:
+        if word in LISTS or word in in_one:
             words[place + 1] = as_list(word, words[place + 1])
     return words
 
 
 def as_list(word: str, value: str) -> str:
-    """Return the value of a word that takes several as a JSON list; a mapping stays as it is.
+    """Return the value of a word that takes several as a JSON list; a mapping stays as it is, so does the next option.
 
     Example:
         >>> as_list("--rates", "10,1"), as_list("--corpora", "esd"), as_list("--seeds", "[0, 1]")
         ('["10", "1"]', '["esd"]', '[0, 1]')
     """
-    if value.startswith("{"):  # it says what names of emotions mean
+    if value.startswith(("{", "--")):  # it says what names of emotions mean, or the word lacks its value
         return value
     parts = [part.strip() for part in value.split(",") if part.strip()]
     return json.dumps(parse_yaml(value, word) if value.startswith("[") else parts)
