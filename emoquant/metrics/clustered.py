@@ -12,9 +12,6 @@ from emoquant.metrics.measures import Measure
 from emoquant.metrics.ratios import Figure
 from emoquant.storage.results import Row
 
-#: Metrics that lie in [0, 1] without being shares of utterances.
-MEANS_OF_SHARES = ("uar", "f1")
-
 
 class Clusters(NamedTuple):
     """Hold the sums of a split by speaker (by groups of speakers if there are more than 64).
@@ -39,7 +36,7 @@ def with_clusters(rows: Sequence[Row], measures: Sequence[Measure], clusters: Cl
     """Return the rows with the columns ``speaker_low``, ``speaker_high`` and ``speakers`` filled in.
 
     The intervals are jackknives that leave out one speaker at a time, with Student's t
-    (:func:`~emoquant.metrics.intervals.jackknife_interval`). Those of shares, UAR and F1 are cut to [0, 1]; a share
+    (:func:`~emoquant.metrics.intervals.jackknife_interval`). Those of figures in [0, 1] are cut to it; a share
     of 0 or 1 has Clopper and Pearson's interval with the number of speakers as the number of trials.
 
     Args:
@@ -72,6 +69,6 @@ def with_clusters(rows: Sequence[Row], measures: Sequence[Measure], clusters: Cl
 def _bounded(figure: Figure, value: float, low: float, high: float, number: int) -> tuple[float, float, int]:
     if figure.share and value in (0.0, 1.0) and number > 1:
         return *certain_share_interval(value, number), number
-    if figure.share or figure.metric in MEANS_OF_SHARES:
+    if figure.share or figure.unit:
         low, high = max(low, 0.0) if low == low else low, min(high, 1.0) if high == high else high
     return low, high, number

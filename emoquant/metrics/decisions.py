@@ -85,10 +85,10 @@ class Recognition(ClassifierMeasure):
             ratios.found.append(Figure("precision", found, taken, share=True))
         if ratios.wants("f1"):
             scores = recognition.f1(confusion, columns)
-            ratios.found.append(Figure("f1", scores, counts))
-            ratios.add_pooled("f1", scores.mean(-1), counts)
+            ratios.found.append(Figure("f1", scores, counts, unit=True))
+            ratios.add_pooled("f1", scores.mean(-1), counts, unit=True)
         if ratios.wants("uar"):
-            ratios.add_pooled("uar", recognition.unweighted_average_recall(confusion, columns), counts)
+            ratios.add_pooled("uar", recognition.unweighted_average_recall(confusion, columns), counts, unit=True)
         if ratios.wants("accuracy"):
             ratios.add_pooled("accuracy", recognition.accuracy(confusion, columns), counts, share=True)
         if ratios.wants("label_information"):
@@ -130,9 +130,9 @@ class Decisions(ClassifierMeasure):
         ratios = Ratios(metrics)
         ratios.add("agreement", same, counts, counts, share=True)
         ratios.add("kl", divergence, counts, counts)
-        ratios.add("confidence", first, counts, counts)
-        ratios.add("margin", lead, counts, counts)
+        ratios.add("confidence", first, counts, counts, unit=True)
+        ratios.add("margin", lead, counts, counts, unit=True)
         for name, total in zip(self.classes, likely, strict=True):
             if ratios.wants(metric := f"probability/{name}"):
-                ratios.add_pooled(metric, total.sum(-1) / counts.sum(-1), counts)
+                ratios.add_pooled(metric, total.sum(-1) / counts.sum(-1), counts, unit=True)
         return ratios.found

@@ -18,6 +18,7 @@ class Figure(NamedTuple):
         pooled: Whether the values are of all utterances together.
         share: Whether the values are shares of utterances, in [0, 1].
         jackknife: Whether the interval is a jackknife's, because a bootstrap would bias it; pooled figures only.
+        unit: Whether the values lie in [0, 1]; those of shares do in any case.
     """
 
     metric: str
@@ -26,6 +27,7 @@ class Figure(NamedTuple):
     pooled: bool = False
     share: bool = False
     jackknife: bool = False
+    unit: bool = False
 
 
 class Ratios:
@@ -47,7 +49,9 @@ class Ratios:
         """Return whether a metric is wanted."""
         return self.metrics is None or metric in self.metrics
 
-    def add(self, metric: str, above: Tensor, below: Tensor, counts: Tensor, share: bool = False) -> None:
+    def add(
+        self, metric: str, above: Tensor, below: Tensor, counts: Tensor, share: bool = False, unit: bool = False
+    ) -> None:
         """Add the ratio of two sums as a figure per emotion and a pooled one, if the metric is wanted.
 
         Args:
@@ -56,14 +60,21 @@ class Ratios:
             below: Sums in the denominator, ``(..., O, C)``; where it is 0 the ratio is NaN or infinite.
             counts: Utterances counted, ``(..., O, C)``.
             share: Whether the ratio is a share of utterances.
+            unit: See :class:`Figure`.
         """
         if self.wants(metric):
             pooled = self.pool(above) / self.pool(below)
-            self.found.append(Figure(metric, above / below, counts, share=share))
-            self.found.append(Figure(metric, pooled, self.pool(counts), pooled=True, share=share))
+            self.found.append(Figure(metric, above / below, counts, share=share, unit=unit))
+            self.found.append(Figure(metric, pooled, self.pool(counts), pooled=True, share=share, unit=unit))
 
     def add_pooled(
-        self, metric: str, values: Tensor, counts: Tensor, share: bool = False, jackknife: bool = False
+        self,
+        metric: str,
+        values: Tensor,
+        counts: Tensor,
+        share: bool = False,
+        jackknife: bool = False,
+        unit: bool = False,
     ) -> None:
         """Add a figure of all utterances together, whether or not the metric is wanted.
 
@@ -73,8 +84,9 @@ class Ratios:
             counts: Utterances counted, ``(..., O, C)``.
             share: See :class:`Figure`.
             jackknife: See :class:`Figure`.
+            unit: See :class:`Figure`.
         """
-        self.found.append(Figure(metric, values[..., None], self.pool(counts), True, share, jackknife))
+        self.found.append(Figure(metric, values[..., None], self.pool(counts), True, share, jackknife, unit))
 
     def pool(self, sums: Tensor) -> Tensor:
         """Return sums ``(..., O, C)`` added up over emotions, ``(..., O, 1)``; the result for a tensor is kept."""

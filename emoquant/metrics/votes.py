@@ -120,7 +120,7 @@ class Votes(Measure):
         entropy, divergence, cross, hits, counts = sums.unbind(-1)
         ratios = Ratios(metrics)
         ratios.add("vote_entropy", entropy, counts, counts)
-        ratios.add("js_divergence", divergence, counts, counts)
+        ratios.add("js_divergence", divergence, counts, counts, unit=True)
         ratios.add("vote_cross_entropy", cross, counts, counts)
         ratios.add("top2_accuracy", hits, counts, counts, share=True)
         return ratios.found
