@@ -71,7 +71,7 @@ def make_space(name: SpaceName, fitted: References, classifier: Callable[[Tensor
         classifier: Gives the logits of utterance vectors.
 
     Raises:
-        ValueError: There is no such space.
+        ValueError: There is no such space, or it needs a covariance and there is none.
     """
     if name not in get_args(SpaceName):
         raise ValueError(f"there is no space {name!r}: expected some of {', '.join(get_args(SpaceName))}")
@@ -82,7 +82,8 @@ def make_space(name: SpaceName, fitted: References, classifier: Callable[[Tensor
             return found - found.mean(-1, keepdim=True)
 
         return Space(name, logits)
-    assert fitted.covariance is not None
+    if fitted.covariance is None:
+        raise ValueError(f"the space {name} needs the covariance of the training split: ReferenceVectors(scatter=True)")
     centroids = fitted.centroids
     values, vectors = torch.linalg.eigh(fitted.covariance)
     matrix, origin = vectors / values.sqrt(), centroids.mean(0)

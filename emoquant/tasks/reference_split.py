@@ -46,7 +46,7 @@ def read_training_split(
     Raises:
         ValueError: An emotion has no training utterance, or there is no space of a name.
     """
-    references = ReferenceVectors(data.emotions, data.dim, scatter=bool(names)).to(device)
+    references = ReferenceVectors(data.emotions, data.dim, scatter=any(name != "logits" for name in names)).to(device)
     own = None if data.encoder is None else data.encoder.dimension_head()
     ratings = RatingRegression(data.dim).to(device)
     for batch in data.reference_dataloader():

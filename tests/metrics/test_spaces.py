@@ -118,3 +118,8 @@ def test_what_cannot_be_fitted_is_said():
         scatter.update(batch.part(row, row + 1))
     with pytest.raises(ValueError, match="within an emotion none differs"):
         scatter.compute()
+    means = ReferenceVectors(EMOTIONS, DIM)
+    for batch in planted_batches():
+        means.update(batch)
+    with pytest.raises(ValueError, match="lda needs the covariance"):
+        make_space("lda", means.compute(), CentroidHead())
