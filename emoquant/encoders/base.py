@@ -88,7 +88,7 @@ class FrameEncoder(nn.Module, ABC):
             worst = int(lengths.argmin())
             raise ValueError(
                 f"utterance {worst} of the batch has {int(lengths[worst])} samples: at least {field} "
-                f"({1000 * field / self.sample_rate:.0f} ms at {self.sample_rate // 1000} kHz) are needed for one "
+                f"({1000 * field / self.sample_rate:g} ms at {self.sample_rate // 1000} kHz) are needed for one "
                 "frame; leave it out or join it with its neighbour"
             )
         return counts

@@ -122,12 +122,7 @@ class LSTMEncoder(FrameEncoder):
 
     def forward(self, waveforms: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
         """Return windows as frames ``(B, F, D)`` and their number ``(B,)``; see the base class."""
-        if self.output == "states" and 0 < int(lengths.min()) < _MEL.hop:
-            raise ValueError(
-                f"an utterance has {int(lengths.min())} samples, expected at least {_MEL.hop} (10 ms) for a frame; "
-                "leave it out or join it with its neighbour"
-            )
-        counts = self.checked_counts(waveforms, lengths, 1)
+        counts = self.checked_counts(waveforms, lengths, _MEL.hop if self.output == "states" else 1)
         frames = self.spectra(waveforms, lengths)
         if self.output == "states":
             return self._states(frames, counts)

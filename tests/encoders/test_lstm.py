@@ -98,5 +98,12 @@ def test_mistakes_are_named(encoder):
         LSTMEncoder(output="mean")
     with pytest.raises(ValueError, match="lengths must be"):
         encoder(torch.zeros(1, 10), torch.tensor([11]))
+    with pytest.raises(ValueError, match=r"has 0 samples: at least 1 \(0.0625 ms"):
+        encoder(torch.zeros(2, 10), torch.tensor([9, 0]))
+    states = LSTMEncoder(output="states", hidden=8, layers=1)
+    with pytest.raises(ValueError, match="lengths must be at most 10"):
+        states(torch.zeros(1, 10), torch.tensor([11]))
+    with pytest.raises(ValueError, match=r"utterance 1 .* has 0 samples: at least 160 \(10 ms"):
+        states(torch.zeros(2, 200), torch.tensor([200, 0]))
     with pytest.raises(ValueError, match="no classification head"):
         encoder.head()

@@ -126,5 +126,5 @@ def test_what_is_shipped_is_what_the_card_says():
 def test_mistakes_are_named():
     with pytest.raises(ValueError, match="scale is 2"):
         LSTMEncoder(output="hidden", hidden=8, layers=1, scale=2.0)
-    with pytest.raises(ValueError, match="expected at least 160"):
+    with pytest.raises(ValueError, match=r"has 150 samples: at least 160 \(10 ms"):
         LSTMEncoder(output="states", hidden=8, layers=1)(torch.zeros(1, 200), torch.tensor([150]))
