@@ -103,14 +103,14 @@ def context_features(network: Network, local: Tensor, lengths: Tensor) -> Tensor
         Features ``(B, T, D)`` float32, zeros past the end of an utterance.
     """
     audio = network.modality_encoders["AUDIO"]
-    padded = ~length_mask(lengths, local.shape[1])
-    inside = ~padded.unsqueeze(-1)
+    heard = length_mask(lengths, local.shape[1])
+    inside = heard.unsqueeze(-1)
     x = local * inside
     x = x + _positions(audio.relative_positional_encoder, x, inside)
     extra = 0 if audio.extra_tokens is None else audio.extra_tokens.shape[1]
     if extra:
         x = torch.cat([audio.extra_tokens.expand(len(x), -1, -1).to(x.dtype), x], dim=1)
-    bias = _attention_bias(network, padded, extra)
+    bias = _attention_bias(network, ~heard, extra)
     encoder = audio.context_encoder
     if encoder.norm is not None and not encoder.layer_norm_first:
         x = encoder.norm(x)
