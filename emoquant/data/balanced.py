@@ -68,15 +68,16 @@ class BalancedAudioDataModule(AudioDataModule):
         emotion_shares: Share of an emotion within its corpus likewise.
         train_on: Splits that training draws from; with ``["train", "validation"]`` nothing is left to choose by.
         others: Options of :class:`AudioDataModule`; the bound of a batch is that of validation and test, the seed is of
-            draws and crops.
+            draws and crops. ``batch_per_process`` is none of them: ``batch_size`` is that of every process.
 
     Raises:
-        ValueError: A name is unknown or a share is negative.
+        ValueError: A name is unknown, a share is negative, or ``batch_per_process`` is given.
     """
 
     def __init__(
         self,
         corpora: Corpus | list[Corpus],
+        *,
         batch_size: int = 24,
         batches_per_epoch: int = 200,
         corpus_shares: dict[str, float] | None = None,
@@ -85,6 +86,8 @@ class BalancedAudioDataModule(AudioDataModule):
         **others: Any,  # noqa: ANN401 - options of AudioDataModule
     ) -> None:
         super().__init__(corpora, **others)
+        if self.batch_per_process:
+            raise ValueError("batch_per_process is no option here: batch_size is that of every process; leave it out")
         self.batch_size, self.batches_per_epoch = batch_size, batches_per_epoch
         self.corpus_shares = dict(corpus_shares or {})
         self.emotion_shares = {canonical_emotion(name): share for name, share in (emotion_shares or {}).items()}

@@ -115,3 +115,10 @@ def test_unknown_names_are_refused(corpora, wrong):
         BalancedAudioDataModule(corpora, **wrong)
     with pytest.raises(ValueError, match="negative"):
         BalancedAudioDataModule(corpora, corpus_shares={"big": -1})
+
+
+def test_a_batch_has_its_size_on_every_process(corpora):
+    with pytest.raises(ValueError, match="batch_size is that of every process"):
+        BalancedAudioDataModule(corpora, batch_per_process=True)
+    with pytest.raises(TypeError, match="positional argument"):
+        BalancedAudioDataModule(corpora, 24)
