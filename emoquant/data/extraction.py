@@ -214,7 +214,8 @@ def _batches(
 ) -> Iterator[list[_Item]]:
     """Yield batches of utterances of similar length, the longest first, read ahead by threads."""
     alone = torch.device(settings.device).type == "cpu"
-    groups = by_length([_seconds(utterance) for utterance in lacking], 0.0 if alone else settings.seconds_per_batch)
+    seconds = [_seconds(utterance) for utterance in lacking]
+    groups = by_length(seconds, settings.seconds_per_batch, 1 if alone else None)
     reading = 8 if alone else 2  # groups that are read ahead
     with ThreadPoolExecutor(max(1, settings.num_workers)) as pool:
         ahead: list[list[Future[_Item | str]]] = []

@@ -56,7 +56,7 @@ def by_length(lengths: Sequence[float] | np.ndarray, budget: float, most: int | 
     Args:
         lengths: Length of each item.
         budget: Largest size of a batch with its padding; an item that is longer has a batch of its own.
-        most: Most items of a batch; any number by default.
+        most: Most items of a batch, one at least; any number by default.
 
     Example:
         >>> list(by_length([1, 3, 2, 1], 4))
@@ -67,6 +67,6 @@ def by_length(lengths: Sequence[float] | np.ndarray, budget: float, most: int | 
     while begin < len(order):
         longest = sizes[order[begin]]
         count = len(order) if longest <= 0 else max(1, int(budget // longest))
-        end = begin + min(count, len(order) if most is None else most)
+        end = begin + max(1, min(count, len(order) if most is None else most))
         yield order[begin:end].tolist()
         begin = end
