@@ -63,7 +63,7 @@ class Names:
         return Names(kinds, np.concatenate([self.codes, moved[other.codes] if len(moved) else other.codes]))
 
 
-class Texts(Sequence[str]):
+class Texts:
     """Texts that mostly differ, one after the other in one buffer.
 
     Attributes:
@@ -77,7 +77,7 @@ class Texts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.ends)
 
-    def __getitem__(self, row: Any) -> Any:  # noqa: ANN401 (no slices: a text)
+    def __getitem__(self, row: int) -> str:
         begin = self.ends[row - 1] if row else 0
         return self.data[begin : self.ends[row]].tobytes().decode("utf-8", "surrogatepass")
 
@@ -166,15 +166,16 @@ class Builder:
     def table(self) -> "UtteranceTable":
         """Return the table; nothing can be added afterwards."""
         self._flush()
-        columns: dict[str, Texts | Names] = {
+        texts = {
             name: Texts(np.frombuffer(data, np.uint8), np.cumsum(np.frombuffer(sizes, np.int64)))
             for name, (data, sizes) in self._texts.items()
         }
-        for name, (kinds, codes) in self._codes.items():
-            columns[name] = Names(list(kinds), np.frombuffer(codes, np.int32))
+        names = {
+            name: Names(list(kinds), np.frombuffer(codes, np.int32)) for name, (kinds, codes) in self._codes.items()
+        }
         times = np.frombuffer(self._times, np.float64).reshape(-1, 2)
         rated = np.frombuffer(self._dimensions, np.float64).reshape(-1, len(DIMENSIONS))
-        return UtteranceTable(columns, times, None if np.isnan(rated).all() else rated)
+        return UtteranceTable(texts, names, times, None if np.isnan(rated).all() else rated)
 
 
 @dataclass(eq=False)
@@ -187,7 +188,8 @@ class UtteranceTable(Sequence[Utterance]):
             where no utterance has any.
     """
 
-    _columns: Mapping[str, Any]
+    _texts: Mapping[str, Texts]
+    _names: Mapping[str, Names]
     times: np.ndarray
     dimensions: np.ndarray | None = None
 
@@ -203,13 +205,11 @@ class UtteranceTable(Sequence[Utterance]):
 
     def names(self, column: str) -> Names:
         """Return the column ``emotion``, ``speaker``, ``split``, ``language``, ``folder`` or ``votes``."""
-        found: Names = self._columns[column]
-        return found
+        return self._names[column]
 
     def strings(self, column: str) -> Texts:
         """Return the column ``id``, ``name`` (of the file in its folder) or ``text``."""
-        found: Texts = self._columns[column]
-        return found
+        return self._texts[column]
 
     def repeated(self, column: str, *others: np.ndarray) -> list[tuple[int, int]]:
         """Return pairs of rows with one string in a column, and the same values ``(N,)`` in others."""
@@ -219,16 +219,19 @@ class UtteranceTable(Sequence[Utterance]):
 
     def select(self, rows: np.ndarray) -> "UtteranceTable":
         """Return the utterances of some rows, ``(M,)`` int64, in their order."""
-        columns = {name: column.select(rows) for name, column in self._columns.items()}
-        return UtteranceTable(columns, self.times[rows], None if self.dimensions is None else self.dimensions[rows])
+        texts = {name: column.select(rows) for name, column in self._texts.items()}
+        names = {name: column.select(rows) for name, column in self._names.items()}
+        rated = None if self.dimensions is None else self.dimensions[rows]
+        return UtteranceTable(texts, names, self.times[rows], rated)
 
     def join(self, other: "UtteranceTable") -> "UtteranceTable":
         """Return these utterances and then others."""
-        columns = {name: column.join(other._columns[name]) for name, column in self._columns.items()}
+        texts = {name: column.join(other._texts[name]) for name, column in self._texts.items()}
+        names = {name: column.join(other._names[name]) for name, column in self._names.items()}
         rated = None
         if self.dimensions is not None or other.dimensions is not None:
             rated = np.concatenate([self._rated(), other._rated()])
-        return UtteranceTable(columns, np.concatenate([self.times, other.times]), rated)
+        return UtteranceTable(texts, names, np.concatenate([self.times, other.times]), rated)
 
     def _rated(self) -> np.ndarray:
         return np.full((len(self), len(DIMENSIONS)), np.nan) if self.dimensions is None else self.dimensions
@@ -237,7 +240,7 @@ class UtteranceTable(Sequence[Utterance]):
         """Return the utterances with other splits."""
         numbers: dict[str, int] = {}
         codes = np.array([numbers.setdefault(split, len(numbers)) for split in splits], np.int32)
-        return replace(self, _columns={**self._columns, "split": Names(list(numbers), codes)})
+        return replace(self, _names={**self._names, "split": Names(list(numbers), codes)})
 
     def with_times(self, times: np.ndarray) -> "UtteranceTable":
         """Return the utterances with other starts and ends, ``(N, 2)`` float64 in seconds; NaN for no end."""
@@ -255,7 +258,8 @@ class UtteranceTable(Sequence[Utterance]):
             return self.select(np.arange(len(self))[index])
         index = range(len(self))[index]
         start, end = self.times[index].tolist()
-        values: dict[str, Any] = {name: column[index] for name, column in self._columns.items()}
+        values: dict[str, Any] = {name: column[index] for name, column in self._texts.items()}
+        values |= {name: column[index] for name, column in self._names.items()}
         path, votes = Path(values.pop("folder"), values.pop("name")), dict(values.pop("votes"))
         rated = {} if self.dimensions is None else _known(self.dimensions[index])
         end = None if math.isnan(end) else end

@@ -55,6 +55,13 @@ def test_rows_from_the_end_and_out_of_range():
         table[3]
 
 
+@pytest.mark.parametrize(("kind", "column"), [("names", "id"), ("strings", "emotion")])
+def test_a_column_of_the_other_kind_is_not_there(kind, column):
+    table = UtteranceTable.of([Utterance("1", Path("a.wav"), "sad", "s", "train")])
+    with pytest.raises(KeyError, match=column):
+        getattr(table, kind)(column)
+
+
 def test_a_table_is_small():
     table = UtteranceTable.of(
         Utterance(
