@@ -110,7 +110,9 @@ def results(
         except (ValueError, OSError) as error:
             print(f"{' x '.join(cell.names)}, {cell.kind}: {error}", flush=True)
     shown = [*dict.fromkeys(cell.names[0] for cell in cells)], [*dict.fromkeys(cell.names[1] for cell in cells)]
-    parts = [_part(cell, folder) for cell in cells]
+    known = [*shipped_experiments(), *(each for group in GROUPS for each in experiments_named(group))]
+    names = [experiment.name for experiment in known]
+    parts = [_part(cell, folder, names) for cell in cells]
     command = shlex.join(["emoquant", "results", *_said("--corpora", corpora), *_said("--encoders", encoders)])
     written = write_file(page, results_page([part for part in parts if part.rows], *shown, command, RATES))
     print(written)
@@ -149,16 +151,16 @@ def _plan(cells: Sequence[Cell], experiments: Sequence[str] | None, repeats: int
     return "\n".join([*lines, f"about {total:.1f} hours of one CPU core, estimated", ""])
 
 
-def _part(cell: Cell, folder: Path) -> Part:
+def _part(cell: Cell, folder: Path, experiments: Sequence[str]) -> Part:
     """Return the figures and findings of a pair that are there."""
     place = cell.place(folder)
     rows: dict[str, Sequence[Row]] = {}
-    for experiment in (*shipped_experiments(), *(each for group in GROUPS for each in experiments_named(group))):
-        joined = [place / kind / experiment.name / RESULTS for kind in (SEEDS, TOGETHER)]
-        run = newest(place / experiment.name, RESULTS)
+    for experiment in experiments:
+        joined = [place / kind / experiment / RESULTS for kind in (SEEDS, TOGETHER)]
+        run = newest(place / experiment, RESULTS)
         paths = [path for path in joined if path.is_file()] + ([] if run is None else [run.results])
         if paths:
-            rows[experiment.name] = read_results(paths[0])
+            rows[experiment] = read_results(paths[0])
     return Part(*cell.names, cell.kind, _findings(place, rows), rows)
 
 

@@ -226,13 +226,14 @@ def _as_features(found: "Sequence[Tensor]", encoder: "FrameEncoder | None") -> "
     """Return features ``(T, D)`` as they are, and waveforms ``(N,)`` after the encoder: :data:`SECONDS` at once."""
     import torch
 
+    if encoder is None:
+        return list(found)
     features = dict(enumerate(found))
-    audio = [i for i, each in features.items() if each.ndim == 1 and encoder is not None]
-    for part in by_length([len(found[i]) for i in audio], SECONDS * encoder.sample_rate if encoder else 0):
+    audio = [i for i, each in features.items() if each.ndim == 1]
+    for part in by_length([len(found[i]) for i in audio], SECONDS * encoder.sample_rate):
         chosen = [audio[place] for place in part]
         waveforms = [found[i] for i in chosen]
         lengths = torch.tensor([len(each) for each in waveforms])
-        assert encoder is not None
         with torch.inference_mode():
             coded, frames = encoder(torch.nn.utils.rnn.pad_sequence(waveforms, batch_first=True), lengths)
         for i, each, end in zip(chosen, coded, frames.tolist(), strict=True):
