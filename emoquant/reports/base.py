@@ -95,18 +95,11 @@ class Drawing(Report):
 
     stem: ClassVar[str]
     stratum: str = ALL
-    name: str | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
-        if self.name is None:
-            plain = {key: str(value).strip("/").replace("/", "_") for key, value in vars(self).items()}
-            self.name = self.stem.format(**plain | {"x": axis_name(plain.get("x", ""))})
-        self.name = plain_name(self.name)
-
-    @property
-    def file_stem(self) -> str:
-        """The name as it was checked."""
-        return str(self.name)
+        plain = {key: str(value).strip("/").replace("/", "_") for key, value in vars(self).items()}
+        self.name = plain_name(self.name or self.stem.format(**plain | {"x": axis_name(plain.get("x", ""))}))
 
     @abstractmethod
     def draw(self, results: Results) -> list[Artifact]:

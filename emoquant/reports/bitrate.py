@@ -57,7 +57,7 @@ class BitrateCurves(CurveDrawing):
         results.need(RATE, *self.metrics)
         codecs = results.codecs(RATE, self.codecs)
         panels = [self._panel(results, codecs, metric, ALL, "") for metric in self.metrics]
-        found = [self._curves(results, self.file_stem, panels, codecs, self.metrics)]
+        found = [self._curves(results, self.name, panels, codecs, self.metrics)]
         if "recall" in results.metrics:
             emotions = results.emotions("recall")
             recalls = [self._panel(results, codecs, "recall", emotion, emotion) for emotion in emotions]

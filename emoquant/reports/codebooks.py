@@ -156,7 +156,7 @@ class CrossMatrix(Drawing):
             for c, line in zip(codecs, cells, strict=True)
         )
         title, end = f"{measure.label}: codebooks against emotions", ["Framed: the codebook's own emotion."]
-        return [heat_artifact(self.file_stem, title, about, f"{alt}.", [grid], (0.52, 0.24), end=end)]
+        return [heat_artifact(self.name, title, about, f"{alt}.", [grid], (0.52, 0.24), end=end)]
 
     def _metrics(self, results: Results) -> dict[str, str]:
         if not self.metric.endswith("/"):

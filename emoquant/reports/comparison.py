@@ -43,7 +43,7 @@ class GreedyComparison(SweepCurves):
 
     def __post_init__(self) -> None:
         self.x = self.over
-        if self.name is None and self.over == "utterance_similarity":
+        if not self.name and self.over == "utterance_similarity":
             self.name = f"greedy_{self.metric}_over_similarity"
         super().__post_init__()
 
@@ -85,7 +85,7 @@ class StrataCurves(CurveDrawing):
         labels = {stratum: self._label(stratum, _numbers(results, codec, stratum, emotions)) for stratum in strata}
         panels = [self._panel(results, m, codec, e, labels) for m in self.metrics for e in emotions]
         source = f"corpus {results.corpus}, {codec_text([codec])}; thick: the whole corpus."
-        return [self._artifact(self.file_stem, f"By {self.parts.strip('=')}", panels, len(emotions), source)]
+        return [self._artifact(self.name, f"By {self.parts.strip('=')}", panels, len(emotions), source)]
 
     def _artifact(self, stem: str, title: str, panels: list[Panel], columns: int, source: str) -> Artifact:
         about = (

@@ -48,7 +48,7 @@ class ConfusionMatrices(Drawing):
         )
         alt = "Matrices. " + " ".join(_diagonal_text(grid) for grid in grids)
         title = "True and predicted emotions" + (f", {codec}" if suffix else "")
-        stem, columns = self.file_stem + suffix, min(len(grids), 2)
+        stem, columns = self.name + suffix, min(len(grids), 2)
         return heat_artifact(stem, title, about, alt, grids, (0.45, 0.2), columns=columns, rows=rows)
 
     def _grid(self, outcomes: Outcomes, codec: str, point: float) -> Grid:

@@ -79,4 +79,4 @@ class CurveDrawing(Drawing):
         rows = curve_rows(panels)
         spread = interval_text(rows, intervals) if rows else ""
         caption = sentences(about, self.counts(rows), spread, *notes, drawn, axis_text(knee) if knee else "", *end)
-        return Artifact(stem or self.file_stem, title, caption, curves_text(panels, self.over_text), rows, figure, {})
+        return Artifact(stem or self.name, title, caption, curves_text(panels, self.over_text), rows, figure, {})

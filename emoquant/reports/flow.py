@@ -88,7 +88,7 @@ class FlowFigure(Drawing):
             widest_text(rows, quantity("predicted")),
             axis_text(knee),
         )
-        return Artifact(self.file_stem, "Where emotions go", caption, _alt(outcomes, codecs), rows, figure, {})
+        return Artifact(self.name, "Where emotions go", caption, _alt(outcomes, codecs), rows, figure, {})
 
     def _ribbons(self, outcomes: Outcomes, codec: str, suffix: str) -> Artifact:
         points = outcomes.chosen(codec, self.lambdas, 3)
@@ -112,7 +112,7 @@ class FlowFigure(Drawing):
             widest_text(rows, quantity("predicted")),
         )
         title = "From true to predicted emotion" + (f", {codec}" if suffix else "")
-        return Artifact(self.file_stem + suffix, title, caption, _alt(outcomes, [codec]), rows, figure, {})
+        return Artifact(self.name + suffix, title, caption, _alt(outcomes, [codec]), rows, figure, {})
 
 
 def _shares(outcomes: Outcomes, codec: str, point: float, emotion: str) -> dict[str, float]:

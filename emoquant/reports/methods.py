@@ -44,7 +44,7 @@ class MethodTable(Drawing):
             "In brackets: 95 % intervals, which leave out one speaker at a time; gains are paired by utterance.",
         )
         title, lines = "Methods at the points that validation chose", chosen_lines(results, references)
-        return self._table(self.file_stem, title, caption, shown, lines)
+        return self._table(self.name, title, caption, shown, lines)
 
     def _points(self, results: Results, reference: str) -> Artifact:
         metric = f"{SAME}/{reference}"

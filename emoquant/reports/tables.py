@@ -51,7 +51,7 @@ class EmotionTable(Drawing):
             f"{name} {grid.text(grid.cells[0][i])} to {grid.text(grid.cells[-1][i])}"
             for i, name in enumerate(grid.columns)
         )
-        alt, stem = f"Heat map of {measure.axis.lower()}, {ends}.", self.file_stem + suffix
+        alt, stem = f"Heat map of {measure.axis.lower()}, {ends}.", self.name + suffix
         shown = [grid._replace(title="measured"), published] if published else [grid]
         end = [f"Right: {reference_text(self.reference)}." if self.reference else ""]
         return heat_artifact(

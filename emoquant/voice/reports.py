@@ -74,7 +74,7 @@ class SpeechTable(Drawing):
             raise MissingRowsError(f"{self.name}: no rows of clips; make them with emoquant predict")
         shown = [row for row in results.rows if not row.metric.startswith("trend/")]
         table = Artifact(
-            self.file_stem,
+            self.name,
             "Speech over λ",
             "Means over clips; emotions as the classifier hears them.",
             f"Table of {len(lines)} kinds of clips.",

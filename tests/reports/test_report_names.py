@@ -10,10 +10,11 @@ import pytest
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from synthetic_rows import sweep_rows
 
-from emoquant.reports import CrossMatrix, EmotionTable, StudyPage
+from emoquant.reports import CrossMatrix, EmotionTable, GreedyComparison, StudyPage
 from emoquant.reports.base import file_name, plain_name
 from emoquant.reports.findings_table import found_in, write_findings
 from emoquant.reports.fonts import FONT, fallback_fonts, other_scripts
+from emoquant.reports.redraw import build_report
 from emoquant.reports.style import new_figure, paper_style
 from emoquant.reports.writing import latex_text, markdown_text
 from emoquant.storage.csv_files import csv_cell, csv_text
@@ -117,6 +118,14 @@ def test_names_that_are_alike_as_files_have_files_of_their_own(tmp_path):
 def test_names_of_files_that_lead_elsewhere_are_refused(name):
     with pytest.raises(ValueError, match="plain file name"):
         plain_name(name)
+
+
+def test_files_are_named_after_what_they_show_unless_a_name_is_given():
+    assert EmotionTable("recall", name="").name == EmotionTable("recall").name == "recall_table"
+    assert GreedyComparison("recall", name="").name == "greedy_recall_over_similarity"
+    assert GreedyComparison("recall", name="ours").draw_rows(sweep_rows())[0].stem == "ours"
+    given = {"class_path": "EmotionTable", "init_args": {"metric": "recall", "name": None}}
+    assert build_report(given).name == "recall_table", "as runs of earlier versions have it"
 
 
 def test_long_names_make_short_files():
