@@ -74,6 +74,17 @@ def test_an_evaluation_counts_every_utterance_once(seen):
         assert {row[6] for row in each["rows"] if row[4] == "accuracy"} == rows == {len(alone)}
 
 
+def test_an_evaluation_compares_with_the_training_utterances_of_all_processes(seen):
+    def compared(found):
+        rows = [row for row in found["rows"] if row[1] == "none" and row[4].startswith(("similarity_to", "attraction"))]
+        return {(*row[:5], row[7]): row[5] for row in rows}
+
+    alone = compared(seen[0])
+    assert len(alone) > 5
+    for each in seen[1]:
+        assert compared(each) == pytest.approx(alone, nan_ok=True, abs=1e-6)
+
+
 def test_processes_draw_differently(seen):
     assert not set(seen[1][0]["drawn"]) & set(seen[1][1]["drawn"])
     assert len(set(seen[0]["drawn"])) == len(seen[0]["drawn"])
