@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from matplotlib.axes import Axes
@@ -49,8 +49,12 @@ class BitrateCurves(CurveDrawing):
     stem = "bitrate"
     metrics: Sequence[str] = ("agreement", "uar")
     codecs: list[str] | None = None
-    linear_below: float | None = 1.0
+    linear_below: float | None = field(default=1.0, kw_only=True)
     title: str = "Bits a second and emotion"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.metrics = list(self.metrics)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return the figure, that of the recalls, and the table."""

@@ -69,7 +69,6 @@ class SimilarityPanel(CurveDrawing):
     codecs: list[str] | None = None
     codebooks: Mapping[str, str] | None = None
     emotions: list[str] | None = None
-    linear_below: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

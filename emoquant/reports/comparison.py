@@ -33,18 +33,21 @@ class GreedyComparison(SweepCurves):
         over: ``"utterance_similarity"``, or ``"bits_per_frame"`` for the comparison over rate.
         codecs: Methods in the order of the panels; all in the file by default.
         emotions: Emotions; all in the file by default.
+        layout: ``"together"``: a panel for each method; ``"panels"``: a panel for each emotion.
+        linear_below: Where an axis of rates turns from logarithmic to linear; one of similarities is linear.
         stratum: Part of the corpus.
         name: Stem of the files; ``greedy_<metric>_over_<over>`` by default.
     """
 
     stem = "greedy_{metric}_over_{x}"
     x: str = field(default="utterance_similarity", init=False)
+    reference: str | None = field(default=None, init=False)
     over: str = "utterance_similarity"
 
     def __post_init__(self) -> None:
         self.x = self.over
         if not self.name and self.over == "utterance_similarity":
-            self.name = f"greedy_{self.metric}_over_similarity"
+            self.name = f"greedy_{self.metric.strip('/').replace('/', '_')}_over_similarity"
         super().__post_init__()
 
 
@@ -72,7 +75,10 @@ class StrataCurves(CurveDrawing):
     codec: str | None = None
     emotions: list[str] | None = None
     bands: bool = False
-    linear_below: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.metrics = list(self.metrics)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, the whole corpus as the thick line in each panel."""

@@ -1,6 +1,8 @@
 """Figures of curves with what belongs to them: caption, alternative text and the rows behind."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 from matplotlib.figure import Figure
 
@@ -13,18 +15,23 @@ from emoquant.reports.style import paper_style
 from emoquant.storage.results import Row
 
 
+@dataclass(kw_only=True)
 class CurveDrawing(Drawing):
     """A report whose figures are panels of curves over one horizontal axis.
 
-    Attributes:
-        x: ``"lmbda"`` or the metric on the horizontal axis.
+    Args:
         linear_below: Where a logarithmic axis turns linear; None to choose by the values.
+        stratum: Part of the corpus that is shown.
+        name: Stem of the file names.
+
+    Attributes:
+        x: ``"lmbda"`` or the metric on the horizontal axis; an option of some classes, fixed for the others.
         height: Height of a panel in inches.
     """
 
     x = "lmbda"
+    height: ClassVar[float] = 1.9
     linear_below: float | None = None
-    height = 1.9
 
     @property
     def over_text(self) -> str:
@@ -54,6 +61,7 @@ class CurveDrawing(Drawing):
         columns: int,
         *,
         stem: str = "",
+        height: float | None = None,
         intervals: str = "Bands",
         notes: Sequence[str] = (),
         end: Sequence[str] = (),
@@ -67,6 +75,7 @@ class CurveDrawing(Drawing):
             panels: Panels, row by row.
             columns: Panels side by side.
             stem: File name without suffix; the report's name by default.
+            height: Height of a panel in inches; that of the class by default.
             intervals: How intervals are shown.
             notes: Sentences before that on the axis; empty ones are left out.
             end: Sentences behind it.
@@ -74,7 +83,7 @@ class CurveDrawing(Drawing):
         """
         with paper_style():
             axis = horizontal_axis(self.x, self.linear_below)
-            figure, knee = panel_figure(panels, columns, axis, height=self.height)
+            figure, knee = panel_figure(panels, columns, axis, height=height or self.height)
             drawn = draw(figure) if draw is not None else ""
         rows = curve_rows(panels)
         spread = interval_text(rows, intervals) if rows else ""

@@ -1,7 +1,7 @@
 """Curves over lambda, over rate, and over similarity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emoquant.reports.base import Artifact
 from emoquant.reports.curve_figures import CurveDrawing
@@ -45,7 +45,6 @@ class SweepCurves(CurveDrawing):
     emotions: list[str] | None = None
     layout: str = "together"
     reference: str | None = None
-    linear_below: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -127,14 +126,13 @@ class RateCurves(SweepCurves):
 
     Args:
         metric: Metric on the vertical axis.
-        x: Metric on the horizontal axis.
         codecs: As in :class:`SweepCurves`.
         emotions: As in :class:`SweepCurves`.
         layout: As in :class:`SweepCurves`.
-        reference: None, since published figures are over lambda.
         linear_below: Where the horizontal axis turns from logarithmic to linear, in bits/frame.
         stratum: Part of the corpus.
         name: Stem of the files; ``<metric>_over_rate`` by default.
     """
 
-    x: str = "bits_per_frame"
+    x: str = field(default="bits_per_frame", init=False)
+    reference: str | None = field(default=None, init=False)

@@ -40,7 +40,6 @@ class DriftCurves(CurveDrawing):
     distances: bool = True
     codecs: list[str] | None = None
     emotions: list[str] | None = None
-    linear_below: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -63,8 +62,8 @@ class DriftCurves(CurveDrawing):
         )
         if left:
             about += " Below: the share of the distance to the same target that is left."
-        self.height = 1.6 if left else 1.9
-        return [self.figure(f"Drift over {self.over_text}", about, panels, len(self.targets))]
+        height = 1.6 if left else None
+        return [self.figure(f"Drift over {self.over_text}", about, panels, len(self.targets), height=height)]
 
     def _panel(self, results: Results, codec: str, metric: str, label: str, several: bool) -> Panel:
         emotions = results.emotions(metric, self.emotions) or [ALL]
@@ -96,7 +95,6 @@ class CentroidCurves(CurveDrawing):
     metric: str = "similarity_to"
     codecs: list[str] | None = None
     emotions: list[str] | None = None
-    linear_below: float | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, a row of panels for every codec."""

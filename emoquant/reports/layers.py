@@ -16,11 +16,16 @@ class LayerMap(Drawing):
 
     Args:
         metrics: Metrics, a heat map each.
+        stratum: Part of the corpus.
         name: Stem of the files.
     """
 
     stem = "layers"
     metrics: Sequence[str] = ("agreement", "uar")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.metrics = list(self.metrics)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one heat map for every metric."""

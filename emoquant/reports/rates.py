@@ -36,7 +36,6 @@ class RDCurve(CurveDrawing):
     quality: str = "distortion"
     codecs: list[str] | None = None
     emotion: str = ALL
-    linear_below: float | None = None
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure with a line for every codec, its lambdas written beside it."""
@@ -55,12 +54,11 @@ class RDCurve(CurveDrawing):
         )
 
         def label(figure: Figure) -> str:
-            if alone:
-                _label_points(figure.axes[0], curves[0], measure.scale)
+            _label_points(figure.axes[0], curves[0], measure.scale)
             return ""
 
         panels, title = [Panel("", measure, curves)], f"{measure.label} over rate"
-        return [self.figure(title, about, panels, 1, notes=[_savings(curves)], draw=label)]
+        return [self.figure(title, about, panels, 1, notes=[_savings(curves)], draw=label if alone else None)]
 
 
 def _savings(curves: Sequence[Curve]) -> str:
@@ -122,7 +120,10 @@ class CodebookUsage(CurveDrawing):
     stem = "codebook_usage"
     metrics: Sequence[str] = ("codebook_perplexity", "codebook_usage", "skip_rate")
     codecs: list[str] | None = None
-    linear_below: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.metrics = list(self.metrics)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, a panel for every metric."""

@@ -148,6 +148,11 @@ def test_greedy_panels_run_from_similar_to_dissimilar(rows):
         GreedyComparison(over="bits_per_frame", codecs=["esd", "greedy"]).draw_rows([*rows, *greedy])
 
 
+def test_metrics_of_a_target_are_plain_file_names():
+    names = [GreedyComparison("similarity_to/sad", over=over).name for over in ("utterance_similarity", "uar")]
+    assert names == ["greedy_similarity_to_sad_over_similarity", "greedy_similarity_to_sad_over_uar"]
+
+
 def test_similarity_panel_measures_attraction_to_the_codebooks_emotion(biased_rows):
     artifact = drawn(SimilarityPanel(), biased_rows)
     assert len(artifact.figure.axes) == 10

@@ -77,6 +77,12 @@ def test_the_command_lines_yaml_is_what_redraw_reads(tmp_path):
         ({"class_path": "emoquant.reports.Nothing"}, "no report 'emoquant.reports.Nothing'"),
         ({"class_path": "pathlib.Path"}, "no report 'pathlib.Path'"),
         ({"class_path": "EmotionTable", "init_args": {"colour": "red"}}, "does not take these options.*colour"),
+        ({"class_path": "RateCurves", "init_args": {"x": "lmbda"}}, "does not take these options.*'x'"),
+        ({"class_path": "GreedyComparison", "init_args": {"reference": "a"}}, "does not take these options.*reference"),
+        *(
+            ({"class_path": name, "init_args": {"metrics": 5}}, f"{name} does not take these options.*int")
+            for name in ("BitrateCurves", "CodebookUsage", "StrataCurves", "AgreementCurves", "LayerMap")
+        ),
         (3, "class_path and init_args, not by 3"),
     ],
 )
