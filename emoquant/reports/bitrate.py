@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from emoquant.reports.base import Artifact
 from emoquant.reports.captions import interval_text, sentences
 from emoquant.reports.curve_figures import CurveDrawing
-from emoquant.reports.panels import Panel, codec_text, curve_rows
+from emoquant.reports.panels import Panel, codec_text
 from emoquant.reports.quantities import UNDEFINED, quantity, row_text
-from emoquant.reports.rows import ALL, UNQUANTIZED, MissingRowsError, Results
+from emoquant.reports.rows import ALL, UNQUANTIZED, Results
 from emoquant.reports.style import GREY
 from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.results import Row
@@ -78,8 +78,6 @@ class BitrateCurves(CurveDrawing):
     def _curves(
         self, results: Results, stem: str, panels: list[Panel], codecs: Sequence[str], metrics: Sequence[str]
     ) -> Artifact:
-        if not curve_rows(panels):
-            raise MissingRowsError(f"{stem}: no operating point has both {metrics[0]} and {RATE}")
         names = " and ".join(quantity(metric).explained for metric in metrics)
         about = (
             f"{names} over bits a second, corpus {results.corpus}, {codec_text(codecs)}, one point for every operating "

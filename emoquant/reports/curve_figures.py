@@ -10,7 +10,7 @@ from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import axis_text, count_text, interval_text, sentences
 from emoquant.reports.panels import Curve, Panel, curve_over, curve_rows, curves_text, horizontal_axis, panel_figure
 from emoquant.reports.quantities import quantity
-from emoquant.reports.rows import ALL, Results
+from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.style import paper_style
 from emoquant.storage.results import Row
 
@@ -80,7 +80,12 @@ class CurveDrawing(Drawing):
             notes: Sentences before that on the axis; empty ones are left out.
             end: Sentences behind it.
             draw: Draws what else belongs into the figure, and returns a sentence about it.
+
+        Raises:
+            MissingRowsError: There is no point in any panel.
         """
+        if not any(curve.rows for panel in panels for curve in panel.curves):
+            raise MissingRowsError(f"{self.name}: nothing over {self.x} in stratum {self.stratum!r}")
         with paper_style():
             axis = horizontal_axis(self.x, self.linear_below)
             figure, knee = panel_figure(panels, columns, axis, height=height or self.height)

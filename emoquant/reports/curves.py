@@ -61,7 +61,9 @@ class SweepCurves(CurveDrawing):
         panels, columns = self._panels(results, codecs)
         rows = curve_rows(panels)
         if not rows:
-            raise MissingRowsError(f"{self.name}: no operating point has both {self.metric} and {self.x}")
+            raise MissingRowsError(
+                f"{self.name}: no operating point of stratum {self.stratum!r} has both {self.metric} and {self.x}"
+            )
         measure, over = quantity(self.metric), self.over_text
         about = f"{measure.explained} over {over}, corpus {results.corpus}, {codec_text(codecs)}."
         notes = [

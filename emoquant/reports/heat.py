@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from emoquant.reports.base import Artifact
 from emoquant.reports.captions import count_text, interval_text, sentences, widest_text
 from emoquant.reports.quantities import UNDEFINED, Quantity
+from emoquant.reports.rows import MissingRowsError
 from emoquant.reports.style import GREY, new_figure, paper_style
 from emoquant.reports.writing import label_text, latex_text, markdown_table, markdown_text
 from emoquant.storage.results import Row
@@ -88,8 +89,13 @@ def heat_artifact(
         rows: Rows behind the grids, where these add some up; those that are shown by default.
         notes: Sentences behind n in all captions; empty ones are left out.
         end: Sentences at the end of the picture's caption.
+
+    Raises:
+        MissingRowsError: There is no row behind any cell.
     """
     rows = rows or shown_rows(grids)
+    if not rows:
+        raise MissingRowsError(f"{stem}: no rows behind any cell; is the stratum one of the results?")
     with paper_style():
         figure = heat_figure(pictured or grids, columns, cell)
     base = sentences(about, count_text(rows), *notes)

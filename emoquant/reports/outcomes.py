@@ -25,12 +25,14 @@ class Outcomes:
         columns: Emotions that are classes too, then ``"else"`` if there are other classes.
 
     Raises:
-        MissingRowsError: There are no such rows.
+        MissingRowsError: There are no such rows, or none in the stratum.
     """
 
     def __init__(self, results: Results, stem: str, stratum: str) -> None:
         classes = results.targets(stem)
         results.need(*([] if classes else [f"{stem}/<class>"]))
+        if not any(row.stratum == stratum and row.metric.startswith(f"{stem}/") for row in results.rows):
+            raise MissingRowsError(f"the results have no rows of {stem}/<class> in stratum {stratum!r}")
         self.results, self.stem, self.stratum = results, stem, stratum
         self.emotions = results.emotions(f"{stem}/{classes[0]}")
         own = [emotion for emotion in self.emotions if emotion in classes]

@@ -126,7 +126,8 @@ class Results:
         found = self.find(metric, codec, point, emotion, stratum)
         if found is None:
             whose = "" if emotion == ALL else f" of {emotion}"
-            raise MissingRowsError(f"no {metric}{whose} by {codec} at {point:g}")
+            where = "" if stratum == ALL else f" in stratum {stratum!r}"
+            raise MissingRowsError(f"no {metric}{whose} by {codec} at {point:g}{where}")
         return found
 
     def series(self, metric: str, codec: str, emotion: str = ALL, stratum: str = ALL) -> list[Row]:

@@ -37,6 +37,7 @@ def test_no_rows_and_double_rows_are_refused(rows):
         (lambda r: r.codecs("recall", ["other"]), "recall of codec other: recall is there for the codecs esd, none"),
         (lambda r: r.codecs("warmth"), "no rows of warmth of codec"),
         (lambda r: r.emotions("recall", ["sad", "calm"]), "recall of emotion calm"),
+        (lambda r: r.row("uar", "esd", 1.0, stratum="speaker=9"), "no uar by esd at 1 in stratum 'speaker=9'"),
     ],
 )
 def test_what_lacks_is_named_with_what_there_is(rows, ask, message):
