@@ -1,7 +1,7 @@
 """Ways to recognise an emotion side by side: what each reaches where validation chose its point, and what it gains."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from emoquant.reports.base import Artifact, Drawing
@@ -34,10 +34,8 @@ class MethodTable(Drawing):
         return [self._chosen(results, rows, references), *(self._points(results, each) for each in references)]
 
     def _chosen(self, results: Results, rows: list[Row], references: list[str]) -> Artifact:
-        points = {(row.codec, point_text(row.lmbda)) for row in rows}
-        beside = {HELD, *(f"{GAIN}/{each}" for each in references)}
-        told = (row for row in results.rows if row.metric in beside)
-        shown = [*rows, *(row for row in told if (row.codec, point_text(row.lmbda)) in points)]
+        beside = {each for _, held, gains in chosen(results, references) for each in (held, *gains)}
+        shown = [*rows, *(row for row in results.rows if row in beside)]
         caption = sentences(
             f"Macro-F1 among the emotions of {rows[0].corpus}, at the operating point that is best on validation data, "
             f"n = {rows[0].n} test utterances of {max(row.speakers for row in shown)} speakers.",
@@ -70,6 +68,14 @@ class MethodTable(Drawing):
         return Artifact(stem, title, caption, f"{title}.", rows, None, {".md": f"{table}\n{markdown_text(caption)}\n"})
 
 
+def chosen(results: Results, references: Sequence[str]) -> Iterator[tuple[Row, Row | None, list[Row | None]]]:
+    """Yield the figure of each way at its chosen point, that on validation data, and the gain over each reference."""
+    for row in results.rows:
+        if row.metric == CHOSEN:
+            gains = [results.find(f"{GAIN}/{each}", row.codec, row.lmbda) for each in references]
+            yield row, results.find(HELD, row.codec, row.lmbda), gains
+
+
 def chosen_lines(results: Results, references: Sequence[str]) -> list[list[str]]:
     """Return the head and the lines of a table of ways at the points that validation data chose.
 
@@ -78,9 +84,7 @@ def chosen_lines(results: Results, references: Sequence[str]) -> list[list[str]]
         references: What the gains are over, in the order of their columns.
     """
     lines = [["method", "point", "F1, validation", "F1, test", *(f"over {each}" for each in references)]]
-    for row in (row for row in results.rows if row.metric == CHOSEN):
-        gains = [results.find(f"{GAIN}/{each}", row.codec, row.lmbda) for each in references]
-        held = results.find(HELD, row.codec, row.lmbda)
+    for row, held, gains in chosen(results, references):
         cells = [row.codec, point_text(row.lmbda), _text(held), _text(row), *(_text(gain, True) for gain in gains)]
         lines.append(cells)
     return lines

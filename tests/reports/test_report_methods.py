@@ -3,7 +3,7 @@ import math
 import pytest
 
 from emoquant.reports import MethodTable, MissingRowsError
-from emoquant.storage.results import Row
+from emoquant.storage.results import Row, read_results
 
 
 def row(codec, point, metric, value, n=40, ends=(math.nan, math.nan)):
@@ -36,3 +36,12 @@ def test_gains_stand_beside_the_points_that_validation_chose(tmp_path):
 def test_rows_of_another_evaluation_are_refused(tmp_path):
     with pytest.raises(MissingRowsError, match="chosen_f1"):
         MethodTable().write([row("a", 1.0, "f1", 0.5)], tmp_path)
+
+
+def test_figures_of_a_point_that_reads_alike_are_left_out(tmp_path):
+    near = [row("balanced", 32.000001, "validation_f1", 0.1, n=12), row("balanced", 32.000001, "f1_gain/none", 0.1)]
+    MethodTable().write([*ROWS, *near], tmp_path)
+    shown = read_results(tmp_path / "methods.csv")
+    assert [(each.metric, each.lmbda) for each in shown if each.codec == "balanced"] == [
+        ("chosen_f1", 32.0), ("validation_f1", 32.0), ("chosen_f1_gain/none", 32.0),
+    ]  # fmt: skip
