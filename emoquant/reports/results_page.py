@@ -65,7 +65,7 @@ def results_page(
         "## At equal rates\n\n" + _rates(parts, rates),
         "## Emotion by codebook\n\n" + _methods(parts),
     ]
-    return "\n\n".join(blocks).rstrip() + "\n"
+    return "\n\n".join(block.rstrip() for block in blocks) + "\n"
 
 
 def _run_table(parts: Sequence[Part], corpora: Sequence[str], encoders: Sequence[str]) -> str:
@@ -209,7 +209,7 @@ def _methods(parts: Sequence[Part]) -> str:
         for name, rows in part.rows.items():
             results = Results(rows)
             head, *found = chosen_lines(results, ["none", "balanced"])
-            lines += [[part.corpus, part.encoder, name, *line] for line in found]
+            lines += [[part.corpus, part.encoder, part.kind, name, *line] for line in found]
     if not lines:
         return NOT_RUN
     about = (
@@ -217,4 +217,4 @@ def _methods(parts: Sequence[Part]) -> str:
         "coding (*none*) and over the balanced codebook. In brackets: 95 % intervals, which leave out one speaker at a "
         "time; gains are paired by utterance."
     )
-    return f"{markdown_table(['corpus', 'encoder', 'evaluation', *head], lines)}\n{about}"
+    return f"{markdown_table(['corpus', 'encoder', 'runs', 'evaluation', *head], lines)}\n{about}"

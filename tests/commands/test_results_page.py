@@ -1,6 +1,8 @@
 """The page of results: what is run, what holds under all, under some, and what was never tested."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -60,6 +62,23 @@ def test_nothing_at_all_is_a_page_too():
     assert text.count("not run") >= 5
 
 
+def test_blocks_are_one_empty_line_apart():
+    assert "\n\n\n" not in page(("a", "x", [finding("It drifts.", "holds (4 of 4)")]))
+
+
+def test_the_page_of_the_docs_is_of_the_form_that_the_command_writes():
+    names = [command.Cell(corpus, encoder, "").names for corpus in command.CORPORA for encoder in command.ENCODERS]
+    corpora, encoders = (list(dict.fromkeys(each)) for each in zip(*names, strict=True))
+    written = (Path(__file__).parents[2] / "docs/results.md").read_text(encoding="utf-8")
+    blocks = written.split("\n\n")
+    empty = results_page([], corpora, encoders, "emoquant results", command.RATES).split("\n\n")
+    assert [blocks[0], blocks[2]] == [empty[0], empty[2]]
+    assert re.sub("[0-9]+ of 12", "0 of 12", blocks[1]) == empty[1]
+    headings = [block for block in blocks if block.startswith("## ")]
+    assert headings == [block for block in empty if block.startswith("## ")]
+    assert written == "\n\n".join(block.strip("\n") for block in blocks) + "\n"
+
+
 def test_methods_stand_beside_what_they_are_held_against():
     rows = [
         row("none", math.nan, "chosen_f1", 0.5, classifier=""),
@@ -69,9 +88,11 @@ def test_methods_stand_beside_what_they_are_held_against():
     ]
     parts = [Part("a", "x", "experiments", [], {"lambda_sweep": ROWS, "followup_methods": rows})]
     text = results_page(parts, ["a"], ["x"], "emoquant results", [10.0])
-    assert "| a | x | followup_methods | none | none |  | 0.500 |  |  |" in text
-    assert r"| a | x | followup_methods | gain | 8 | 0.700 | 0.450 \[0.350, 0.550\] | -0.050 |  |" in text
-    assert text.count("| a | x | lambda_sweep |") == 0
+    assert "| a | x | experiments | followup_methods | none | none |  | 0.500 |  |  |" in text
+    assert r"| a | x | experiments | followup_methods | gain | 8 | 0.700 | 0.450 \[0.350, 0.550\] | -0.050 |  |" in text
+    methods = text.partition("## Emotion by codebook")[2]
+    assert "| corpus | encoder | runs | evaluation | method |" in methods
+    assert "lambda_sweep" not in methods
 
 
 @pytest.fixture
@@ -131,7 +152,7 @@ def test_results_of_the_follow_up_study_are_on_the_page(world, tmp_path):
     page = command.results(["good"], ["log_mel"], write_only=True, folder=tmp_path, page=tmp_path / "p.md")
     text = page.read_text()
     assert "| log_mel | experiments | followup_methods |" in text
-    assert "| good | log_mel | followup_methods | balanced | 8 |  | 0.450 |  |  |" in text
+    assert "| good | log_mel | experiments | followup_methods | balanced | 8 |  | 0.450 |  |  |" in text
 
 
 def test_writing_only_runs_nothing(world, tmp_path):
