@@ -2,7 +2,7 @@
 
 import math
 
-from emoquant.reports.quantities import row_text
+from emoquant.reports.quantities import quantity
 from emoquant.reports.rows import UNQUANTIZED, Results
 from emoquant.storage.results import Row
 
@@ -93,5 +93,6 @@ def collapse(results: Results, codec: str, point: float, recognised: bool = True
 
 
 def _share(row: Row) -> str:
-    value, _, ends = row_text(row).partition(" ")
-    return f"{value} % {ends}".rstrip()
+    measure = quantity(row.metric)
+    ends = "" if math.isnan(row.low) else f" [{measure.text(row.low)}, {measure.text(row.high)}]"
+    return f"{measure.text(row.value)} %{ends}"
