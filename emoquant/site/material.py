@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_type_hints
 
 from emoquant.reports.rows import Results
 from emoquant.site.sounds import Sound, Soundbank
@@ -13,9 +13,9 @@ from emoquant.voice.clips import Clip, read_clips
 Kind = Literal["lambda", "codebooks", "mixing"]
 
 #: What else a page says of a clip.
-WORDS = ("kind", "condition", "lmbda", "predicted", "seed", "seconds", "style", "partner", "partner_emotion", "file")
+FACTS = ("kind", "condition", "lmbda", "predicted", "seed", "seconds", "style", "partner", "partner_emotion", "file")
 #: Numbers of a clip that pages show, as its manifest names them: all that are measured.
-NUMBERS = tuple(name for name, kind in Clip.__annotations__.items() if kind is float and name not in WORDS)
+NUMBERS = tuple(name for name, kind in get_type_hints(Clip).items() if kind is float and name not in FACTS)
 
 
 class ListeningRun(NamedTuple):
@@ -73,7 +73,7 @@ def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict
     for number, clip in placed:
         codec = codecs.index((number, clip.codec)) if clip.codec != "none" else None
         sound = bank.add(runs[number].folder / clip.file)
-        clips += [[item, number, codec, *_words(clip), *_numbers(clip), sound] for item in _items_of(clip, items)]
+        clips += [[item, number, codec, *_facts(clip), *_numbers(clip), sound] for item in _items_of(clip, items)]
     return {
         "page": kind,
         "runs": [run.folder.name for run in runs],
@@ -81,7 +81,7 @@ def page_data(kind: Kind, runs: Sequence[ListeningRun], bank: Soundbank) -> dict
         "emotions": emotions,
         "items": [dict(zip(("emotion", "speaker", "reference", "said", "text"), item, strict=True)) for item in items],
         "codecs": [_codec(number, name, runs[number]) for number, name in codecs],
-        "columns": ["item", "run", "codec", *WORDS, *NUMBERS, "sound"],
+        "columns": ["item", "run", "codec", *FACTS, *NUMBERS, "sound"],
         "clips": clips,
         "figures": [row for number, run in enumerate(runs) for row in figures(number, run.rows)],
     }
@@ -172,10 +172,10 @@ def _items_of(clip: Clip, items: Sequence[tuple[str, ...]]) -> list[int]:
     return [index for index, item in enumerate(items) if item == _item(clip)]
 
 
-def _words(clip: Clip) -> list[Any]:
+def _facts(clip: Clip) -> list[Any]:
     # A seed has more digits than a number of JavaScript can hold, so it goes as text.
     held = {"lmbda": _point(clip.lmbda), "seed": str(clip.seed)}
-    return [held.get(name, getattr(clip, name)) for name in WORDS]
+    return [held.get(name, getattr(clip, name)) for name in FACTS]
 
 
 def _numbers(clip: Clip) -> list[float | None]:

@@ -6,7 +6,7 @@ import pytest
 from test_bitrate import rows
 
 from emoquant.__main__ import main
-from emoquant.reports.leaderboard import Entry, merged, read_leaderboard
+from emoquant.reports.leaderboard import Entry, merged, read_leaderboard, write_leaderboard
 from emoquant.site import Sources, build_site
 from emoquant.storage.results import write_results
 
@@ -58,6 +58,16 @@ def test_the_site_shows_it(tmp_path):
     assert "90.0 [80.0, 100.0]" in page
     assert json.loads((tmp_path / "site" / "data" / "leaderboard.json").read_text()) == json.loads(out.read_text())
     assert 'href="leaderboard.html"' in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_site_counts_names_that_differ_by_case_apart(tmp_path):
+    out = tmp_path / "board.json"
+    folders = [run(tmp_path / "codecs"), run(tmp_path / "again", change=lambda row: row._replace(corpus="ESD"))]
+    main(["leaderboard", *map(str, folders), "--out", str(out)])
+    entries = [*read_leaderboard(out), read_leaderboard(out)[0]._replace(codec="LYRA")]
+    write_leaderboard(out, entries)
+    page = build_site(tmp_path / "site", Sources(leaderboard=out), "board").read_text(encoding="utf-8")
+    assert "11 operating points of 3 codecs on 2 corpora." in page
 
 
 def test_bad_input_gives_one_error_each(tmp_path, capsys):

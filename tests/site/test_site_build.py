@@ -15,7 +15,9 @@ from listening_world import RATE, SEED, evaluation, render, tone
 from emoquant.__main__ import main
 from emoquant.commands.site import site as site_command
 from emoquant.site import Sources, build_site
+from emoquant.site.build import ASSETS
 from emoquant.site.loudness import loudness
+from emoquant.site.material import NUMBERS
 from emoquant.site.pictures import picture, spectrogram
 from emoquant.site.sounds import Soundbank
 from emoquant.storage.results import read_results
@@ -104,6 +106,19 @@ def test_pages_know_the_manifest(site, sources):
     truth = next(clip for clip in clips_of(data) if clip["kind"] == "ground_truth")
     voiced = [hertz for hertz in data["sounds"][truth["sound"]]["f0"] if hertz]
     assert np.median(voiced) == pytest.approx(truth["f0_mean"], rel=0.03)
+
+
+def test_speakers_that_differ_by_case_are_counted_apart(tmp_path, monkeypatch):
+    monkeypatch.setattr("listening_world.SPEAKERS", ("a", "A"))
+    run = render(tmp_path / "lambda", {"codec": [0.0]}, ["A"], ["sad"])
+    page = build_site(tmp_path / "site", Sources(sweep=[run]), "two speakers")
+    assert "1 emotions, 2 speakers, 1 codec at" in page.read_text()
+
+
+def test_every_number_of_a_clip_can_be_shown():
+    script = (ASSETS / "site.js").read_text(encoding="utf-8")
+    measures = script.partition("const MEASURES = [")[2].partition("];\n  const")[0]
+    assert {*NUMBERS, "seconds"} <= {*re.findall(r'^ *\["([\w/]+)", ', measures, re.MULTILINE)}
 
 
 def test_attraction_on_another_corpus_is_left_out(sources, tmp_path):
