@@ -137,7 +137,7 @@ class BitrateCurves(CurveDrawing):
             "Operating points: nominal bits a second of audio codecs, λ of codecs of features.",
             interval_text(rows, "In brackets"),
         )
-        text = f"{markdown_table(heads, lines, words=1)}\n{markdown_text(caption)}\n"
+        text = f"{markdown_table(heads, lines)}\n{markdown_text(caption)}\n"
         return Artifact(f"{self.name}_table", self.title, caption,
                         f"Table of {len(lines)} operating points.", rows, None, {".md": text})  # fmt: skip
 

@@ -100,11 +100,11 @@ def heat_artifact(
         figure = heat_figure(pictured or grids, columns, cell)
     base = sentences(about, count_text(rows), *notes)
     below = sentences(base, interval_text(rows, "In brackets"))
-    tables = [latex(grid, below, f"tab:{stem}") for grid in grids if not grid.title]
-    tables += [
+    tables = [
         latex(grid, f"{grid.title}: {below}", f"tab:{stem}-{number}")
-        for number, grid in enumerate(grids, 1)
         if grid.title
+        else latex(grid, below, f"tab:{stem}")
+        for number, grid in enumerate(grids, 1)
     ]
     text = "\n".join(markdown(grid) for grid in grids)
     texts = {".md": f"{text}\n{markdown_text(below)}\n", ".tex": "\n".join(tables)}
@@ -214,7 +214,7 @@ def markdown(grid: Grid) -> str:
         [name, *(grid.text_with_interval(cell) for cell in line)]
         for name, line in zip(grid.rows, grid.cells, strict=True)
     ]
-    table = markdown_table([grid.corner, *grid.columns], [*body, ["n", *_counts(grid)]], words=1, left=1)
+    table = markdown_table([grid.corner, *grid.columns], [*body, ["n", *_counts(grid)]], left=1)
     return f"{'**' + markdown_text(grid.title) + '**' + chr(10) * 2 if grid.title else ''}{table}"
 
 

@@ -142,7 +142,7 @@ def write_leaderboard(path: Path, entries: Sequence[Entry]) -> list[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, (json.dumps({"entries": plain}, indent=1, ensure_ascii=False) + "\n").encode())
     table = path.with_suffix(".md")
-    write_whole(table, markdown_table(COLUMNS, [cells(entry) for entry in entries], words=3).encode())
+    write_whole(table, markdown_table(COLUMNS, [cells(entry) for entry in entries]).encode())
     return [path, table]
 
 

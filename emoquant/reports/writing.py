@@ -46,15 +46,12 @@ def markdown_text(text: str) -> str:
     return _MARKS.sub(lambda found: f"\\{found[0]}", plain)
 
 
-def markdown_table(
-    head: Sequence[str], lines: Sequence[Sequence[str]], words: int | None = None, left: int | None = None
-) -> str:
+def markdown_table(head: Sequence[str], lines: Sequence[Sequence[str]], left: int | None = None) -> str:
     r"""Return a table in Markdown, which ends with a line break.
 
     Args:
         head: Headings.
         lines: Cells of each line.
-        words: How many of the first columns hold names, in which signs of Markdown are escaped; all by default.
         left: How many of the first columns are set left, the others right; none is set by default.
 
     Example:
@@ -64,11 +61,8 @@ def markdown_table(
         | a\|b | 5 |
     """
     rule = ["---" if left is None or place < left else "---:" for place in range(len(head))]
-    shown = [
-        [markdown_text(cell) if words is None or place < words else cell for place, cell in enumerate(line)]
-        for line in lines
-    ]
-    return "".join(f"| {' | '.join(line)} |\n" for line in (list(map(markdown_text, head)), rule, *shown))
+    cells = [list(map(markdown_text, line)) for line in (head, *lines)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in (cells[0], rule, *cells[1:]))
 
 
 def label_text(text: str) -> str:

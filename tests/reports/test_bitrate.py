@@ -49,7 +49,7 @@ def test_every_codec_is_drawn_over_its_rate():
     assert recalls.figure.axes[0].get_title() == "angry"
     lines = table.texts[".md"].splitlines()
     assert lines[0].startswith("| codec | point | bits/s | entropy coded | Agreement (%) |")
-    assert "| lyra | 3200 | 3213.0 | 2560 | 90.0 [80.0, 100.0] | 70.0 [60.0, 80.0] | 50 |" in lines
+    assert r"| lyra | 3200 | 3213.0 | 2560 | 90.0 \[80.0, 100.0\] | 70.0 \[60.0, 80.0\] | 50 |" in lines
     assert lines[2].startswith("| none | \N{EN DASH} | \N{EN DASH} | \N{EN DASH} |")
 
 

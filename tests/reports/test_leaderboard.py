@@ -32,7 +32,7 @@ def test_points_of_a_run_become_entries(tmp_path):
     lines = out.with_suffix(".md").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2 + 5
     assert lines[5].startswith(
-        "| esd | a/b, layer 6 | lyra | 3200 | 3213 | 90.0 [80.0, 100.0] | 70.0 [60.0, 80.0] | 50 |"
+        r"| esd | a/b, layer 6 | lyra | 3200 | 3213 | 90.0 \[80.0, 100.0\] | 70.0 \[60.0, 80.0\] | 50 |"
     )
 
 

@@ -28,7 +28,7 @@ def test_markdown_holds_the_rows_with_intervals_and_n(rows, tmp_path):
     for line, point in zip(body[1:], LAMBDAS, strict=True):
         for text, emotion in zip(line[1:], (*EMOTIONS, "all"), strict=True):
             row = wanted[point, emotion]
-            assert text == f"{100 * row.value:.1f} [{100 * row.low:.1f}, {100 * row.high:.1f}]"
+            assert text == rf"{100 * row.value:.1f} \[{100 * row.low:.1f}, {100 * row.high:.1f}\]"
 
 
 def test_latex_has_the_same_numbers_and_compiles_in_principle(rows, tmp_path):
@@ -107,7 +107,7 @@ def test_undefined_figures_are_dashes(tmp_path):
     rows = [make_row("a", 0.0, "sad", "recall", math.nan, n=0), make_row("a", 0.0, "happy", "recall", 0.5)]
     EmotionTable("recall").write(rows, tmp_path)
     body = markdown_table((tmp_path / "recall_table.md").read_text())
-    assert body[2] == ["0", "\u2013", "50.0 [46.0, 54.0]"]
+    assert body[2] == ["0", "\u2013", r"50.0 \[46.0, 54.0\]"]
 
 
 def test_cross_matrix_frames_the_codebooks_own_emotion(biased_rows, tmp_path):
