@@ -21,7 +21,8 @@ from emoquant.cli.last import last_checkpoint
 from emoquant.cli.placing import apply_words
 from emoquant.cli.recording import add_recorders
 from emoquant.commands.helping import option_names
-from emoquant.commands.parsing import UsageError, readable
+from emoquant.commands.parsing import UsageError
+from emoquant.console.parser_messages import readable
 from emoquant.console.quiet import leave_out_noise
 from emoquant.console.trainer_flags import callbacks_left, last_saved_last, runs_folder
 from emoquant.console.words import Setting, parse_line, settle

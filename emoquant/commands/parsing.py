@@ -1,9 +1,8 @@
 """Functions as commands: their arguments are options, their docstrings the help."""
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from inspect import signature
 from pathlib import Path
 from types import UnionType
@@ -13,18 +12,9 @@ from jsonargparse import ArgumentParser, get_loader, set_loader
 from yaml import YAMLError
 
 from emoquant.console.encoder_words import encoder_spec
+from emoquant.console.parser_messages import NOISE, readable
 from emoquant.console.quiet import leave_out_noise
 from emoquant.console.words import gather_lists
-from emoquant.storage.shipped import did_you_mean
-
-#: Beginnings of lines of jsonargparse that say nothing to a user: types that were tried, and the value once more.
-_NOISE = ("Does not validate against", "Subtypes:", "Errors:", "Given value", "Namespace", "Expected a path but",
-          "Expected a <class 'NoneType'>")  # fmt: skip
-
-
-#: How jsonargparse says that a class has no such option.
-_REFUSED = re.compile(r"Option '([^']+)' is not accepted")
-
 
 _load_yaml = get_loader("yaml")
 
@@ -57,23 +47,6 @@ class Parser(ArgumentParser):
         raise UsageError(readable(message, self._option_string_actions))
 
 
-def readable(message: str, options: Iterable[str]) -> str:
-    """Return the core of a parser's message in one line: what it is about, the reasons, and the nearest option.
-
-    Args:
-        message: What jsonargparse says.
-        options: Options that there are.
-    """
-    lines = [line.strip(" -") for line in message.splitlines() if line.strip()]
-    text = "; ".join(line for line in lines if not line.startswith(_NOISE)) or message
-    text = text.replace(":; ", ": ").replace("Parser key ", "option ")
-    unknown = [word.strip("'\",") for word in text.replace("=", " ").split() if word.strip("'\"").startswith("--")]
-    unknown = unknown if "nrecognized" in text else [f"--{name}" for name in re.findall(_REFUSED, text)]
-    told = not unknown or "did you mean" in text  # a part's parser has said it already
-    near = "" if told else did_you_mean(unknown[0], [option for option in options if not option.endswith("+")])
-    return f"{text}{near and '; ' + near}"
-
-
 def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  # noqa: ANN401 - what the function returns
     """Call a function with the arguments of a command line.
 
@@ -100,9 +73,9 @@ def call(function: Callable[..., Any], name: str, args: Sequence[str]) -> Any:  
     try:
         found = parser.instantiate(parser.parse_args(_spelt(function, args)))
     except ValueError as error:
-        if isinstance(error, UsageError) or not str(error).startswith(_NOISE):
+        if isinstance(error, UsageError) or not str(error).startswith(NOISE):
             raise
-        raise UsageError(readable(str(error), ())) from error
+        raise UsageError(readable(str(error))) from error
     finally:
         sys.argv = own
     return function(**{key: found[key] for key in signature(function).parameters})

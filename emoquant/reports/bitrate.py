@@ -52,10 +52,6 @@ class BitrateCurves(CurveDrawing):
     linear_below: float | None = field(default=1.0, kw_only=True)
     title: str = "Bits a second and emotion"
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.metrics = list(self.metrics)
-
     def draw(self, results: Results) -> list[Artifact]:
         """Return the figure, that of the recalls, and the table."""
         results.need(RATE, *self.metrics)

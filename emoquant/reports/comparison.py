@@ -76,10 +76,6 @@ class StrataCurves(CurveDrawing):
     emotions: list[str] | None = None
     bands: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.metrics = list(self.metrics)
-
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, the whole corpus as the thick line in each panel."""
         results.need(*self.metrics)

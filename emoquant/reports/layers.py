@@ -23,10 +23,6 @@ class LayerMap(Drawing):
     stem = "layers"
     metrics: Sequence[str] = ("agreement", "uar")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.metrics = list(self.metrics)
-
     def draw(self, results: Results) -> list[Artifact]:
         """Return one heat map for every metric."""
         return [self._map(results, metric) for metric in self.metrics]

@@ -121,10 +121,6 @@ class CodebookUsage(CurveDrawing):
     metrics: Sequence[str] = ("codebook_perplexity", "codebook_usage", "skip_rate")
     codecs: list[str] | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.metrics = list(self.metrics)
-
     def draw(self, results: Results) -> list[Artifact]:
         """Return one figure, a panel for every metric."""
         results.need(*self.metrics)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from emoquant import reports as own_reports
+from emoquant.console.parser_messages import readable
 from emoquant.reports.base import Report
 from emoquant.reports.reference import SHIPPED
 from emoquant.storage.documents import read_yaml
@@ -66,7 +67,7 @@ def _listed(content: object) -> Iterator[object]:
 
 
 def build_report(entry: object) -> Report:
-    """Return the report that an entry of a configuration describes.
+    """Return the report that an entry of a configuration describes; options are checked against their types.
 
     Args:
         entry: ``{"class_path": ..., "init_args": {...}}``, or the name of a class; options may hold reports.
@@ -78,34 +79,40 @@ def build_report(entry: object) -> Report:
         >>> build_report({"class_path": "EmotionTable", "init_args": {"metric": "recall"}}).name
         'recall_table'
     """
-    path, arguments = (entry, {}) if isinstance(entry, str) else _parts(entry)
-    module, _, name = path.rpartition(".")
-    # Looked up, never imported: a run's folder that somebody sends may hold a module of any name.
-    own = module in ("", "emoquant.reports") and name in own_reports.__all__
-    kind = getattr(own_reports, name) if own else None
-    if not (isinstance(kind, type) and issubclass(kind, Report)):
-        raise ValueError(
-            f"no report {path[:200]!r}: expected a class of emoquant.reports; reports of your own are drawn by "
-            "the command that made the run"
-        )
+    from jsonargparse import ArgumentError, ArgumentParser
+
+    own = _require_own(entry)
+    parser = ArgumentParser(exit_on_error=False)
+    parser.add_argument("--report", type=Report, required=True)
     try:
-        return kind(**{key: _built(value) for key, value in arguments.items()})
-    except (TypeError, AttributeError, LookupError, OverflowError) as error:
-        raise ValueError(f"{path} does not take these options: {error}") from error
+        report: Report = parser.instantiate(parser.parse_object({"report": own})).report
+    except (ArgumentError, TypeError, AttributeError, LookupError, OverflowError) as error:
+        raise ValueError(f"{own['class_path']} does not take these options: {readable(str(error))}") from error
+    return report
 
 
-def _parts(entry: object) -> tuple[str, Mapping[str, Any]]:
-    if not isinstance(entry, Mapping) or not isinstance(entry.get("class_path"), str):
+def _require_own(entry: object) -> dict[str, Any]:
+    """Return an entry in its full form, if it and all that it holds are reports of the project.
+
+    The classes are looked up, never imported: a run's folder that somebody sends may hold a module of any name.
+
+    Raises:
+        ValueError: It is another class, or no entry.
+    """
+    whole = {"class_path": entry} if isinstance(entry, str) else entry
+    if not isinstance(whole, Mapping) or not isinstance(whole.get("class_path"), str):
         raise ValueError(f"a report is described by class_path and init_args, not by {entry!r}")
-    arguments = entry.get("init_args") or {}
+    path, arguments = whole["class_path"], whole.get("init_args") or {}
+    if path.removeprefix("emoquant.reports.") not in own_reports.__all__:
+        raise ValueError(
+            f"no report {path[:200]!r}: expected a class of emoquant.reports; reports of your own are drawn by the "
+            "command that made the run"
+        )
     if not isinstance(arguments, Mapping):
-        raise ValueError(f"init_args of {entry['class_path']} are {arguments!r}, expected names with values")
-    return entry["class_path"], arguments
-
-
-def _built(value: Any) -> Any:  # noqa: ANN401 - an option of any kind
-    if isinstance(value, Mapping) and "class_path" in value:
-        return build_report(value)
-    if isinstance(value, list):
-        return [_built(item) for item in value]
-    return value
+        raise ValueError(f"init_args of {path} are {arguments!r}, expected names with values")
+    inner = arguments.get("reports") or []
+    if not isinstance(inner, list):
+        raise ValueError(f"reports of {path} is {inner!r}, expected a list")
+    # A name was null by default in earlier versions.
+    kept = {key: value for key, value in arguments.items() if key != "name" or value is not None}
+    return {**whole, "init_args": {**kept, **({"reports": [_require_own(each) for each in inner]} if inner else {})}}

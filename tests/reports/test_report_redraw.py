@@ -80,15 +80,31 @@ def test_the_command_lines_yaml_is_what_redraw_reads(tmp_path):
         ({"class_path": "RateCurves", "init_args": {"x": "lmbda"}}, "does not take these options.*'x'"),
         ({"class_path": "GreedyComparison", "init_args": {"reference": "a"}}, "does not take these options.*reference"),
         *(
-            ({"class_path": name, "init_args": {"metrics": 5}}, f"{name} does not take these options.*int")
+            ({"class_path": name, "init_args": {"metrics": 5}}, f"{name} does not take these options.*metrics.*5")
             for name in ("BitrateCurves", "CodebookUsage", "StrataCurves", "AgreementCurves", "LayerMap")
         ),
+        ({"class_path": "SweepCurves", "init_args": {"linear_below": "x"}}, "linear_below.*<class 'float'>"),
+        ({"class_path": "StudyPage", "init_args": {"reports": ["planted.Report"]}}, "no report 'planted.Report'"),
+        ({"class_path": "StudyPage", "init_args": {"reports": "planted.Report"}}, "expected a list"),
+        ({"class_path": "EmotionTable", "init_args": 5}, "expected names with values"),
         (3, "class_path and init_args, not by 3"),
     ],
 )
 def test_wrong_entries_are_named(entry, message):
     with pytest.raises(ValueError, match=message):
         build_report(entry)
+
+
+def test_a_configuration_is_data_and_imports_nothing(tmp_path, monkeypatch):
+    (tmp_path / "planted.py").write_text("raise SystemExit('imported')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for arguments in ({"reports": ["planted.Report"]}, {"config": {"class_path": "planted.Report"}}):
+        with pytest.raises(ValueError, match=r"no report|Expected a <class 'str'>"):
+            build_report({"class_path": "StudyPage", "init_args": arguments})
+
+
+def test_a_name_was_null_in_earlier_versions():
+    assert build_report({"class_path": "EmotionTable", "init_args": {"name": None}}).name == "recall_table"
 
 
 def test_redraw_uses_the_reports_of_the_run(rows, tmp_path, capsys):
