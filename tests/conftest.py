@@ -1,11 +1,13 @@
-"""One thread for every test: results do not hang on the machine's cores."""
+"""One thread for every test and what it starts: results do not hang on the machine's cores, which several tests share."""
 
+import os
 import sys
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True, scope="session")
