@@ -103,16 +103,22 @@ def _require_own(entry: object) -> dict[str, Any]:
     if not isinstance(whole, Mapping) or not isinstance(whole.get("class_path"), str):
         raise ValueError(f"a report is described by class_path and init_args, not by {entry!r}")
     path, arguments = whole["class_path"], whole.get("init_args") or {}
-    if path.removeprefix("emoquant.reports.") not in own_reports.__all__:
+    name = path.removeprefix("emoquant.reports.")
+    kind = getattr(own_reports, name) if name in own_reports.__all__ else None
+    if not (isinstance(kind, type) and issubclass(kind, Report)):
         raise ValueError(
             f"no report {path[:200]!r}: expected a class of emoquant.reports; reports of your own are drawn by the "
             "command that made the run"
         )
-    if not isinstance(arguments, Mapping):
-        raise ValueError(f"init_args of {path} are {arguments!r}, expected names with values")
+    # Other keys, such as dict_kwargs or `reports+`, are ways of jsonargparse to name a class elsewhere.
+    if not isinstance(arguments, Mapping) or not {*whole} <= {"class_path", "init_args"}:
+        raise ValueError(
+            f"{path} is described by {str(dict(whole))[:200]}: expected init_args of names with values, and no more"
+        )
+    if odd := [key for key in arguments if not str(key).isidentifier()]:
+        raise ValueError(f"{path} has the options {odd!r}: expected plain names")
     inner = arguments.get("reports") or []
     if not isinstance(inner, list):
         raise ValueError(f"reports of {path} is {inner!r}, expected a list")
-    # A name was null by default in earlier versions.
-    kept = {key: value for key, value in arguments.items() if key != "name" or value is not None}
-    return {**whole, "init_args": {**kept, **({"reports": [_require_own(each) for each in inner]} if inner else {})}}
+    held = {"reports": [_require_own(each) for each in inner]} if inner else {}
+    return {"class_path": path, "init_args": {**arguments, **held}}

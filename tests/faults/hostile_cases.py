@@ -164,6 +164,22 @@ def _(folder):
         sys.path.remove(str(folder))
 
 
+@case("Runs", "a run whose configuration adds code beside it to a page", ValueError, "expected plain names", "reports+")
+def _(folder):
+    (folder / "evil.py").write_text(f"open({str(folder / 'ran')!r}, 'w')\n")
+    sys.path.insert(0, str(folder))
+    evil = {"class_path": "evil.X"}
+    more = {"class_path": "StudyPage", "dict_kwargs": {"reports": [evil]}}
+    try:
+        with pytest.raises(ValueError, match="and no more"):
+            configured_reports(run_with(folder, more) / "config.yaml")
+        added = {"class_path": "StudyPage", "init_args": {"reports+": [evil]}}
+        configured_reports(run_with(folder, added) / "config.yaml")
+    finally:
+        sys.path.remove(str(folder))
+        assert not (folder / "ran").exists()
+
+
 @case(
     "Runs",
     "a run whose configuration names other classes",

@@ -86,7 +86,8 @@ def test_the_command_lines_yaml_is_what_redraw_reads(tmp_path):
         ({"class_path": "SweepCurves", "init_args": {"linear_below": "x"}}, "linear_below.*<class 'float'>"),
         ({"class_path": "StudyPage", "init_args": {"reports": ["planted.Report"]}}, "no report 'planted.Report'"),
         ({"class_path": "StudyPage", "init_args": {"reports": "planted.Report"}}, "expected a list"),
-        ({"class_path": "EmotionTable", "init_args": 5}, "expected names with values"),
+        ({"class_path": "EmotionTable", "init_args": 5}, "expected init_args of names with values"),
+        ({"class_path": "build_report"}, "no report 'build_report'"),
         (3, "class_path and init_args, not by 3"),
     ],
 )
@@ -98,13 +99,17 @@ def test_wrong_entries_are_named(entry, message):
 def test_a_configuration_is_data_and_imports_nothing(tmp_path, monkeypatch):
     (tmp_path / "planted.py").write_text("raise SystemExit('imported')")
     monkeypatch.syspath_prepend(tmp_path)
-    for arguments in ({"reports": ["planted.Report"]}, {"config": {"class_path": "planted.Report"}}):
-        with pytest.raises(ValueError, match=r"no report|Expected a <class 'str'>"):
-            build_report({"class_path": "StudyPage", "init_args": arguments})
-
-
-def test_a_name_was_null_in_earlier_versions():
-    assert build_report({"class_path": "EmotionTable", "init_args": {"name": None}}).name == "recall_table"
+    planted = {"class_path": "planted.Report"}
+    for entry in (
+        {"init_args": {"reports": ["planted.Report"]}},
+        {"init_args": {"reports+": [planted]}},
+        {"init_args": {"reports": [{"class_path": "StudyPage", "init_args": {"reports+": [planted]}}]}},
+        {"init_args": {"reports.0": planted}},
+        {"init_args": {"config": planted}},
+        {"dict_kwargs": {"reports": [planted]}},
+    ):
+        with pytest.raises(ValueError, match=r"no report|plain names|and no more|Expected a <class 'str'>"):
+            build_report({"class_path": "StudyPage", **entry})
 
 
 def test_redraw_uses_the_reports_of_the_run(rows, tmp_path, capsys):
