@@ -138,17 +138,17 @@ def _kept(said: Begun, offer: Offer) -> list[str] | None:
 
 
 def _turn(steps: Sequence[Step], offer: Offer) -> Callable[[Step], tuple[int, float]]:
-    """Return by what steps are sorted for several at a time: what needs nothing before the others, which stay in order.
+    """Return the sort key of steps that run several at a time: what needs nothing first, the others as they are.
 
-    The shortest of them is the first, since it extracts features for the others and runs alone; then the longest ones.
+    The shortest step that needs nothing is the very first: it extracts features for the others and runs alone. Then
+    come the longest, so that none is left alone at the end.
     """
-    shortest = min((minutes(step, offer) for step in steps if not step.needs), default=0.0)
+    shortest = min((step for step in steps if not step.needs), key=lambda step: minutes(step, offer), default=None)
 
     def turn(step: Step) -> tuple[int, float]:
         if step.needs:
             return 2, 0.0
-        taken = minutes(step, offer)
-        return int(taken > shortest), -taken
+        return int(step is not shortest), -minutes(step, offer)
 
     return turn
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import cache
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from threading import Thread
@@ -84,9 +85,11 @@ class Runner:
                     if outcome is not None:
                         outcomes[step.name] = outcome
                         waiting.remove(step)
-                    elif self._may_start(step, outcomes, running):
+                for step in list(waiting):
+                    if self._may_start(step, outcomes, running):
                         waiting.remove(step)
-                        together = min(self._most(outcomes), len(running) + 1 + len(waiting))
+                        ready = sum(all(name in outcomes for name in each.needs) for each in waiting)
+                        together = min(self._most(outcomes), len(running) + 1 + ready)
                         running[self._start(step, digests[step.name], together)] = step
                 for future in wait(running, return_when=FIRST_COMPLETED).done if running else ():
                     step = running.pop(future)
@@ -114,7 +117,7 @@ class Runner:
 
     def _most(self, outcomes: dict[str, Outcome]) -> int:
         """Return how many steps may run at a time: the first alone, as it may extract features for the others."""
-        return self.jobs if any(outcome.state == "finished" for outcome in outcomes.values()) else 1
+        return self.jobs if any(outcome.done for outcome in outcomes.values()) else 1
 
     def finished(self, step: Step, digest: str) -> bool:
         """Whether a step is over and nothing that decides it has changed since."""
@@ -164,9 +167,17 @@ class Runner:
         return Outcome(step, "finished")
 
 
-def _threads(together: int) -> int:
-    """Return the threads of each of several steps: with as many as there are cores they wait for each other."""
-    return max(1, (os.cpu_count() or 1) // together)
+def _cores() -> int:
+    """Return the cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def _own_threads() -> int:
+    """Return the threads that torch has chosen for this process, before anybody sets others."""
+    import torch
+
+    return torch.get_num_threads()
 
 
 def _begin_worker() -> None:
@@ -186,7 +197,7 @@ def _in_worker(args: list[str], log: Path | None, together: int) -> str:
     if "OMP_NUM_THREADS" not in os.environ:
         import torch  # the worker has loaded it by now, so that the variable would come too late
 
-        torch.set_num_threads(_threads(together))
+        torch.set_num_threads(max(1, _own_threads() // together))  # with as many each they would wait for each other
     with _output_to(log):
         from emoquant.cli import run
 
@@ -227,7 +238,7 @@ def _launched(command: list[str], log: Path | None, together: int) -> str:
     """Run a command in processes of its own; return why it failed, empty if it did not."""
     environment = dict(os.environ)
     if together > 1:
-        environment.setdefault("OMP_NUM_THREADS", str(_threads(together)))
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, _cores() // together)))
     if log is None:
         status = subprocess.run(command, env=environment).returncode
     else:

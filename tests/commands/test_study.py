@@ -298,10 +298,12 @@ def test_what_a_corpus_offers_is_read_before_anything_is_trained(tmp_path, monke
 
 def test_steps_that_run_together_share_the_cores(world, monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("os.cpu_count", lambda: 12)
+    monkeypatch.setattr("emoquant.study.running._own_threads", lambda: 12)
     monkeypatch.setattr("emoquant.cli.run", lambda args: None)
     before = torch.get_num_threads()
     try:
+        _in_worker(["fit", "x.yaml"], None, together=1)
+        assert torch.get_num_threads() == 12
         _in_worker(["fit", "x.yaml"], None, together=3)
         assert torch.get_num_threads() == 4
         monkeypatch.setenv("OMP_NUM_THREADS", "2")
@@ -324,3 +326,9 @@ def test_a_step_that_runs_alone_has_all_cores(world, monkeypatch):
     assert seen == {"one": 1, "two": 2, "sweep": 2}
     ran(world, [each for each in steps(world) if each.name in ("one", "sweep")], jobs=2, again=True)
     assert seen["sweep"] == 1
+    ran(world, [each for each in steps(world) if each.name != "sweep"], jobs=2, again=True)
+    assert seen == {"one": 1, "two": 1, "both": 1, "sweep": 1}, "what waits for a step does not run beside it"
+    (world / "configs/train/two.yaml").write_text("model: {size: 3}\n")
+    seen.clear()
+    ran(world, steps(world), jobs=2)
+    assert seen == {"two": 1, "both": 1}, "one and its sweep were finished before"
