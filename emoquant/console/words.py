@@ -68,7 +68,7 @@ def parse_line(command: str, args: Sequence[str]) -> Line:
         if word not in ("-c", "--config", "--data", "--folder", "--encoder", "--emotions", *SHORT):
             rest.append(each)
             continue
-        if not (value := value or next(given, "")):
+        if not (value := value or next(given, "")) or (word == "--emotions" and value.startswith("-")):
             raise ValueError(f"{word} lacks its value")
         if word in ("-c", "--config"):
             configs.append(find_config(value, KINDS[command]))

@@ -12,7 +12,7 @@ from emoquant.storage.files import read_text, whole_file
 
 #: Characters of the longest cell that is read.
 _LONGEST = 100_000
-#: Bytes of the largest file that is read: of anybody's, and of one that grew with a corpus.
+#: Bytes of the largest table that is read, and of the largest manifest, which grows with its corpus.
 _MOST, _MOST_APPENDED = 256 * 2**20, 2**32
 #: What a spreadsheet takes for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "'")
@@ -60,7 +60,7 @@ def write_csv(
 def _cell(value: str | float | int, digits: int | None) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else f"{value:.{digits}g}" if digits else repr(value)
-    return csv_cell(value) if isinstance(value, str) else str(int(value))  # a truth value as 0 or 1
+    return csv_cell(value) if isinstance(value, str) else str(int(value) if isinstance(value, bool) else value)
 
 
 def append_csv(path: Path, rows: Sequence[RowT], digits: int | None = None) -> None:

@@ -153,6 +153,8 @@ class TestFolder:
         (["fit", "codek"], "no configuration 'codek'.*did you mean codec"),
         (["fit", "codec", "--data", "esdd"], "no configuration 'esdd'.*did you mean esd"),
         (["fit", "codec", "--data"], "--data lacks its value"),
+        (["fit", "codec", "--emotions", "--seed", "1"], "--emotions lacks its value"),
+        (["fit", "--emotions", "-c", "codec"], "--emotions lacks its value"),
     ],
 )
 def test_misspelt_names_are_answered_with_the_nearest(words, message, tmp_path):
