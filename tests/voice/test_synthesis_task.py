@@ -154,6 +154,18 @@ def test_a_training_begins_with_another_voice(trained, tmp_path):
         trainer(tmp_path, max_epochs=1).fit(wider, VoiceData())
 
 
+def test_statistics_are_of_the_data_whatever_a_training_begins_with(trained, tmp_path):
+    begun, data = load_voice(trained[2] / "voice.ckpt"), VoiceData()
+    data.f0_mean, data.f0_std, data.emotion_mean, data.emotion_std = 210.0, 33.0, torch.ones(6), torch.full((6,), 2.0)
+    data.speaker_log_f0, data.log_f0_std = torch.tensor([5.0, 5.8]), 0.4
+    module = task(init_from=str(trained[2] / "voice.ckpt"))
+    trainer(tmp_path, max_epochs=1).fit(module, data)
+    assert torch.equal(module.model.emotion.mean, data.emotion_mean)
+    assert torch.equal(module.model.emotion.deviation, data.emotion_std)
+    wanted = (module.facts.f0_mean, module.facts.f0_deviation)
+    assert wanted == (begun.facts.f0_mean, begun.facts.f0_deviation), "the unit in which its predictor was trained"
+
+
 def test_training_resumes_with_step_optimizer_and_codebooks(trained):
     folder = trained[2]
     resumed, run = task(dropout=ConditionDropout(0.2, 0.2, 0.2)), trainer(folder, max_epochs=3)

@@ -14,6 +14,16 @@ from emoquant.tasks.blends import require_two_emotions, thresholds_from
 from emoquant.voice.clips import Clip
 
 
+def require_blends(classifier: EmotionHead, data: SpokenData) -> None:
+    """Check that blends can be scored.
+
+    Raises:
+        ValueError: The classifier has no class for an emotion, or the validation split has no two emotions.
+    """
+    class_columns(data.emotions, classifier.labels)
+    require_two_emotions(torch.as_tensor(data.dataset("validation").emotions), data.name)
+
+
 class BlendListener:
     """Says of clips of two references whether both emotions are heard, and in their proportion (BLEMORE).
 
@@ -28,7 +38,7 @@ class BlendListener:
         device: Device of the classifier.
 
     Raises:
-        ValueError: The classifier has no class for an emotion, or the validation split has no two emotions.
+        ValueError: As :func:`require_blends`.
     """
 
     def __init__(
@@ -39,13 +49,12 @@ class BlendListener:
         partners: Mapping[str, str],
         device: torch.device | str = "cpu",
     ) -> None:
+        require_blends(classifier, data)
         self.emotions, self.columns = list(data.emotions), class_columns(data.emotions, classifier.labels)
         self.truths: dict[str, Truth | None] = {each.name: truth_of(each, data.emotions, partners) for each in codecs}
         split = data.dataset("validation")
         vectors = [split.frames[row].float().mean(0).cpu() for row in range(len(split.utterances))]
-        emotions, speakers = torch.as_tensor(split.emotions), torch.as_tensor(split.speakers)
-        require_two_emotions(emotions, data.name)
-        heard = torch.stack(vectors), emotions, speakers
+        heard = torch.stack(vectors), torch.as_tensor(split.emotions), torch.as_tensor(split.speakers)
         self.thresholds: Thresholds = thresholds_from(*heard, self.emotions, classifier, device)
 
     def __call__(self, clip: Clip, logits: Tensor) -> Clip:

@@ -21,7 +21,7 @@ from emoquant.storage.origin import require_origin
 from emoquant.storage.runs import RUNS
 from emoquant.tasks.partial import digest_of
 from emoquant.types import TTSBatch
-from emoquant.voice.tasks.blend_listening import BlendListener
+from emoquant.voice.tasks.blend_listening import BlendListener, require_blends
 from emoquant.voice.tasks.judging import Judge, Rendered, SecondListener
 from emoquant.voice.tasks.listening_items import STYLES, ItemSource, Plan
 from emoquant.voice.tasks.rendering import Renderer
@@ -201,10 +201,11 @@ class ListeningTask(pl.LightningModule):
         if not self._pairs or self.classifier is None:
             return None
         try:
-            return BlendListener(self.classifier, data, codecs, self._pairs, self.device)
+            require_blends(self.classifier, data)
         except ValueError as error:
             rank_zero_warn(f"presence and salience are not measured: {error}")
             return None
+        return BlendListener(self.classifier, data, codecs, self._pairs, self.device)
 
     def on_predict_end(self) -> None:
         """Give the data module's encoder back to the CPU."""

@@ -1,4 +1,4 @@
-"""What voices are trained without, and from which step on what happens."""
+"""Shares of dropped conditions, and the steps at which phases of a voice's training begin."""
 
 from dataclasses import dataclass
 
