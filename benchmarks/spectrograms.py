@@ -24,19 +24,21 @@ EMOTIONS = ("angry", "happy", "neutral", "sad", "surprise")
 
 
 def sentences(manifest: str, corpus: str, speaker: str) -> list[Utterance]:
-    """Return one test utterance of a speaker for each emotion, each of another sentence."""
+    """Return one test utterance of a speaker for each emotion, each of another sentence.
+
+    Raises:
+        ValueError: The speaker has none for an emotion.
+    """
     columns = {"start": "speech_start", "end": "speech_end"}
-    utterances = ManifestCorpus(manifest, name=corpus, where={"corpus": corpus}, columns=columns, split="text").utterances()
-    found: list[Utterance] = []
+    source = ManifestCorpus(manifest, name=corpus, where={"corpus": corpus}, columns=columns, split="text")
+    theirs = [each for each in source.utterances() if (each.speaker, each.split) == (speaker, "test")]
+    found: dict[str, Utterance] = {}  # by sentence
     for emotion in EMOTIONS:
-        known = {each.text for each in found}
-        found.append(
-            next(
-                each for each in utterances
-                if (each.speaker, each.emotion, each.split) == (speaker, emotion, "test") and each.text not in known
-            )
-        )  # fmt: skip
-    return found
+        chosen = next((each for each in theirs if each.emotion == emotion and each.text not in found), None)
+        if chosen is None:
+            raise ValueError(f"{corpus} has no test utterance of {speaker} with another sentence and emotion {emotion}")
+        found[chosen.text] = chosen
+    return list(found.values())
 
 
 def draw(place: str, rows: dict[str, list[Tensor]], titles: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""One thread for every test and what it starts: results do not hang on the machine's cores, which several tests share."""
+"""One thread for every test and what it starts: results do not depend on the cores, which tests share."""
 
 import os
 import sys

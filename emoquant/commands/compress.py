@@ -138,7 +138,7 @@ def _aim(
 def _placed(
     codec: "Codec", encoder: str | None, device: str, name: str
 ) -> "tuple[RealBits, FrameEncoder | None, Origin | None]":
-    """Return the codec and the encoder on a device and what that is, and check that they belong together."""
+    """Return codec and encoder on a device, and the encoder's origin; check that they belong together."""
     from emoquant.codecs.real_bits import require_real_bits
     from emoquant.encoders import Emotion2Vec
 

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from emoquant.reports.base import Artifact, Drawing
 from emoquant.reports.captions import sentences
 from emoquant.reports.quantities import point_text
-from emoquant.reports.rows import MissingRowsError, Results
+from emoquant.reports.rows import ALL, MissingRowsError, Results
 from emoquant.reports.writing import markdown_table, markdown_text
 from emoquant.storage.results import Row
 
@@ -21,10 +21,10 @@ class MethodTable(Drawing):
 
     Args:
         name: Stem of the files.
-        stratum: Part of the corpus.
     """
 
     stem = "methods"
+    stratum: str = field(default=ALL, init=False)
 
     def draw(self, results: Results) -> list[Artifact]:
         """Return the table of chosen points, and one of all points for every reference."""

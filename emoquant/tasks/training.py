@@ -29,7 +29,7 @@ Phase = Literal["codebooks", "gate", "search"]
 #: Learning rate of the biases of an entropy model, relative to that of its other parameters.
 BIAS_PACE = 5.0
 
-#: Frames that gradients of an entropy model are computed of at once on CPUs, where larger tensors cost page faults.
+#: Frames of one backward pass of an entropy model on CPUs, where larger tensors cost page faults.
 ROWS_AT_ONCE = 512
 
 

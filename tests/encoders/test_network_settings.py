@@ -1,6 +1,6 @@
 """Networks that are trained from scratch keep their settings, whatever model is shipped."""
 
-from emoquant.encoders.architecture import PUBLIC_FRONT_END, emotion2vec_config
+from emoquant.encoders.architecture import emotion2vec_config
 
 AUDIO = {
     "type": "AUDIO",
@@ -37,7 +37,7 @@ AUDIO = {
     "model_depth": 8,
     "decoder": None,
     "extractor_mode": "layer_norm",
-    "feature_encoder_spec": PUBLIC_FRONT_END,
+    "feature_encoder_spec": "[(512, 10, 5)] + [(512, 3, 2)] * 4 + [(512, 2, 2)] * 2",
     "conv_pos_width": 95,
     "conv_pos_groups": 16,
     "conv_pos_depth": 5,

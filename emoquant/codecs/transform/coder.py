@@ -156,8 +156,8 @@ def _change_indices(tables: Tables, coefficients: Floats, level: int, lmbda: flo
 def _promised(tables: Tables, aim: Floats, level: int, lmbda: float, output: Output) -> NDArray[np.float64]:
     """Return about what larger and smaller sizes would add to squared error plus lambda times bits, ``(2, T, D)``.
 
-    It ranks changes, of which each is then measured by :func:`_cost`: low bits of large sizes are left out, and what a
-    change does to the contexts of others.
+    It ranks changes, of which each is then measured by :func:`_cost`. Left out are the low bits of large sizes, and
+    that a change gives other coefficients other contexts.
     """
     model, sizes = tables.model, np.abs(output.indices)
 

@@ -28,7 +28,7 @@
     ["recall", "Recall", "%", 100, 1],
     ["predicted/neutral", "Heard as neutral", "%", 100, 1],
     ["presence", "Both emotions heard", "%", 100, 0],
-    ["salience", "In proportion", "%", 100, 0],
+    ["salience", "Proportion heard", "%", 100, 0],
     ["similarity_partner", "Similarity to the second emotion", "", 1, 3],
     ["speaker_similarity", "Similarity of the speaker", "", 1, 3],
     ["duration_ratio", "Length to the recording's", "", 1, 2],
