@@ -1,7 +1,7 @@
 """Our codecs and rivals in one loop: rate, distortion, and the mean difference of rate with intervals over utterances.
 
-Run ``python benchmarks/all_rivals.py --source YAML --codec RUN --others RUN ...`` (``s1`` and ``s2`` as sources train a
-transform codec first). All are trained on the same utterances and measured on the same others. Bits of the transform
+Run ``python benchmarks/all_rivals.py --source YAML --codec RUN --others RUN ...`` (``s1`` and ``s2`` as sources train
+transform codec and default codec first). All are trained on the same utterances and measured on the same others. Bits of the transform
 codec are written ones without header; all others are ideal code lengths: of the transform rivals by their own contexts,
 of quantizers of other libraries at order 0 and by this project's light model trained on their codes. Codecs with
 codebooks search with look-ahead. Bounds and references are ideal, too.
@@ -23,6 +23,7 @@ import numpy as np
 import sources
 import torch
 from coded_quantizers import faiss_codes, histogram_bits, model_bits, vector_quantize_codes
+from jsonargparse import ArgumentParser
 from numpy.typing import NDArray
 from rate_distortion import Memory
 from torch import Tensor
@@ -30,7 +31,8 @@ from transform import OCTAVES, RATES, at_rates, load_bits
 
 from emoquant.codecs import ECVQ
 from emoquant.codecs.real_bits import RealBits
-from emoquant.tasks import TransformTask
+from emoquant.storage.documents import read_config
+from emoquant.storage.shipped import CONFIGS
 
 #: Bits and squared errors of every test utterance at each operating point, ``(O, N, 2)``.
 Points = NDArray[np.float64]
@@ -56,11 +58,15 @@ def codec_points(codec: RealBits, utterances: list[Tensor]) -> Points:
     return np.concatenate(found, 1)
 
 
-def rival_points(train: list[Tensor], test: list[Tensor], steps: NDArray[np.float64]) -> Iterator[tuple[str, Points]]:
-    """Yield names and points of the rivals; those of faiss only where it is installed."""
+def rival_points(
+    train: list[Tensor], test: list[Tensor], steps: NDArray[np.float64], quantizers: bool
+) -> Iterator[tuple[str, Points]]:
+    """Yield names and points of the rivals; of other libraries' quantizers, if at all, faiss's where it is installed."""
     wide = [[each.double().numpy() for each in part] for part in (train, test)]
     yield "KLT + DCT", klt_dct.utterance_points(*wide, steps)
     yield "KLT + DPCM", klt_dpcm.utterance_points(*wide, steps)
+    if not quantizers:
+        return
     mean = torch.cat(train).mean(0)
     known, asked = (torch.cat(part) - mean for part in (train, test))
     lengths = [len(each) for each in train], [len(each) for each in test]
@@ -132,27 +138,34 @@ def references(features: sources.Features, test: list[Tensor]) -> Iterator[tuple
         yield "Gaussian reference with memory (no bound)", own.reference([len(each) for each in test])
 
 
-def trained_transform(features: sources.Features, folder: Path) -> str:
-    """Train a transform codec on a source and return its checkpoint."""
+def trained(name: str, features: sources.Features, folder: Path) -> str:
+    """Train the codec of a configuration on a source and return its checkpoint."""
+    config = read_config(CONFIGS / "train" / f"{name}.yaml")
+    parser = ArgumentParser()
+    parser.add_subclass_arguments(pl.LightningModule, "model")
     pl.seed_everything(0, verbose=False)
+    task = parser.instantiate_classes(parser.parse_object({"model": config["model"]})).model
     trainer = pl.Trainer(
-        max_epochs=10, accelerator="cpu", logger=False, enable_progress_bar=False, enable_model_summary=False,
-        enable_checkpointing=False,
+        max_epochs=config["trainer"]["max_epochs"], accelerator="cpu", logger=False, enable_progress_bar=False,
+        enable_model_summary=False, enable_checkpointing=False,
     )  # fmt: skip
-    trainer.fit(TransformTask(), Memory(features.train))
+    trainer.fit(task, Memory(features.train))
     folder.mkdir(parents=True, exist_ok=True)
-    trainer.save_checkpoint(folder / "transform.ckpt")
-    return str(folder / "transform.ckpt")
+    trainer.save_checkpoint(folder / f"{name}.ckpt")
+    return str(folder / f"{name}.ckpt")
 
 
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--source", required=True, help="s1, s2 or YAML of a data module")
-    parser.add_argument("--codec", help="run or checkpoint of a transform codec; trained here if left out")
+    parser.add_argument(
+        "--codec", help="run or checkpoint of a transform codec; this and `codec` are trained here if left out"
+    )
     parser.add_argument("--others", nargs="*", default=[], help="runs of other codecs that write bits")
     parser.add_argument("--utterances", type=int, default=10**9, help="training utterances at most, evenly spread")
     parser.add_argument("--measured", type=int, default=1000, help="test utterances at most, evenly spread")
+    parser.add_argument("--transforms", action="store_true", help="leave out quantizers of other libraries")
     parser.add_argument("--save", type=Path, default=Path("runs/rivals"), help="folder of points and trained codecs")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -162,7 +175,8 @@ def main() -> None:
     frames = np.array([len(each) for each in test], float)
     whole = float((torch.cat(test) - torch.cat(features.train).mean(0)).square().sum() / frames.sum())
     folder = arguments.save / Path(arguments.source).stem
-    codec = load_bits(arguments.codec or trained_transform(features, folder))
+    codec = load_bits(arguments.codec or trained("transform", features, folder))
+    others = arguments.others or ([] if arguments.codec else [trained("codec", features, folder)])
     first = codec_points(codec, test)
     print(f"\n{features.name}: {count} test utterances, {int(frames.sum())} frames\n")
     print("| bits a frame | " + " | ".join([*(f"{rate:g}" for rate in RATES), *BANDS]) + " |\n" + "|---" * 13 + "|")
@@ -172,9 +186,9 @@ def main() -> None:
         rate, db = points[order, 0], 10 * np.log10(points[order, 1] / whole)
         cells = [f"{each:.2f}" for each in at_rates(rate, db)]
         print(f"| {name} | " + " | ".join([*cells, "", "", ""]) + " |", flush=True)
-    ours = ((Path(each).name, codec_points(load_bits(each, {}), test)) for each in arguments.others)
+    ours = ((Path(each).stem, codec_points(load_bits(each, {}), test)) for each in others)
     steps, saved = np.geomspace(0.08, 60, 18) * np.sqrt(codec.variance), {"transform codec": first}
-    for source in (ours, rival_points(features.train, test, steps)):
+    for source in (ours, rival_points(features.train, test, steps, not arguments.transforms)):
         for name, points in source:
             saved[name] = points
             print(row(name, points, first, frames, whole), flush=True)
