@@ -1,10 +1,10 @@
 """Our codecs and rivals in one loop: rate, distortion, and the mean difference of rate with intervals over utterances.
 
 Run ``python benchmarks/all_rivals.py --source YAML --codec RUN --others RUN ...`` (``s1`` and ``s2`` as sources train
-transform codec and default codec first). All are trained on the same utterances and measured on the same others. Bits of the transform
-codec are written ones without header; all others are ideal code lengths: of the transform rivals by their own contexts,
-of quantizers of other libraries at order 0 and by this project's light model trained on their codes. Codecs with
-codebooks search with look-ahead. Bounds and references are ideal, too.
+transform codec and default codec first). All are trained on the same utterances and measured on the same others. Bits of
+the transform codec are written ones without header; all others are ideal code lengths: of the transform rivals by their
+own contexts, of quantizers of other libraries at order 0 and by this project's light model trained on their codes. Codecs
+with codebooks search with look-ahead. Bounds and references are ideal, too.
 
 BD-rate: mean difference of the rate at equal distortion between the first codec and each other one (negative: the first
 needs fewer bits), where both have points, for low (0.2 to 2 bits a frame of the first), middle (2 to 20) and high rates
@@ -61,7 +61,7 @@ def codec_points(codec: RealBits, utterances: list[Tensor]) -> Points:
 def rival_points(
     train: list[Tensor], test: list[Tensor], steps: NDArray[np.float64], quantizers: bool
 ) -> Iterator[tuple[str, Points]]:
-    """Yield names and points of the rivals; of other libraries' quantizers, if at all, faiss's where it is installed."""
+    """Yield names and points of the rivals, of other libraries' quantizers on demand; faiss's where it is installed."""
     wide = [[each.double().numpy() for each in part] for part in (train, test)]
     yield "KLT + DCT", klt_dct.utterance_points(*wide, steps)
     yield "KLT + DPCM", klt_dpcm.utterance_points(*wide, steps)
