@@ -1,10 +1,10 @@
 """Our codecs and rivals in one loop: rate, distortion, and the mean difference of rate with intervals over utterances.
 
 Run ``python benchmarks/all_rivals.py --source YAML --codec RUN --others RUN ...`` (``s1`` and ``s2`` as sources train
-transform codec and default codec first). All are trained on the same utterances and measured on the same others. Bits of
-the transform codec are written ones without header; all others are ideal code lengths: of the transform rivals by their
-own contexts, of quantizers of other libraries at order 0 and by this project's light model trained on their codes. Codecs
-with codebooks search with look-ahead. Bounds and references are ideal, too.
+transform codec and default codec first). All are trained on the same utterances and measured on the same others. Bits
+of the transform codec are written ones without header; all others are ideal code lengths: of the transform rivals by
+their own contexts, of quantizers of other libraries at order 0 and by this project's light model trained on their
+codes. Codecs with codebooks search with look-ahead. Bounds and references are ideal, too.
 
 BD-rate: mean difference of the rate at equal distortion between the first codec and each other one (negative: the first
 needs fewer bits), where both have points, for low (0.2 to 2 bits a frame of the first), middle (2 to 20) and high rates
@@ -40,8 +40,8 @@ BANDS = {"low": (0.2, 2.0), "middle": (2.0, 20.0), "high": (20.0, 200.0)}
 REPLICATES = 300
 
 
-def codec_points(codec: RealBits, utterances: list[Tensor]) -> Points:
-    """Return the points of a codec that writes bits, over lambda."""
+def codec_points(codec: RealBits, utterances: list[Tensor]) -> tuple[Points, Points]:
+    """Return the points of a codec over lambda: with ideal code lengths, and with written ones but for codebooks."""
     lmbdas, found = [codec.variance * 2.0**octave for octave in OCTAVES], []
     if isinstance(codec, ECVQ):
         codec.survivors = 16
@@ -53,9 +53,10 @@ def codec_points(codec: RealBits, utterances: list[Tensor]) -> Points:
         valid = torch.arange(padded.shape[1]) < lengths[:, None]
         error = ((coded.features - padded).square().sum(-1) * valid).double().sum(2)
         ideal = coded.bits.double().sum(2)
-        bits = ideal if isinstance(codec, ECVQ) else codec.coded_bits(coded, lengths, lmbdas)
-        found.append(torch.stack([bits, error], 2).numpy())
-    return np.concatenate(found, 1)
+        written = ideal if isinstance(codec, ECVQ) else codec.coded_bits(coded, lengths, lmbdas)
+        found.append(torch.stack([ideal, written, error], 2).numpy())
+    points = np.concatenate(found, 1)
+    return points[..., [0, 2]], points[..., [1, 2]]
 
 
 def rival_points(
@@ -177,16 +178,17 @@ def main() -> None:
     folder = arguments.save / Path(arguments.source).stem
     codec = load_bits(arguments.codec or trained("transform", features, folder))
     others = arguments.others or ([] if arguments.codec else [trained("codec", features, folder)])
-    first = codec_points(codec, test)
+    ideal, first = codec_points(codec, test)
     print(f"\n{features.name}: {count} test utterances, {int(frames.sum())} frames\n")
     print("| bits a frame | " + " | ".join([*(f"{rate:g}" for rate in RATES), *BANDS]) + " |\n" + "|---" * 13 + "|")
     print(row("**transform codec**", first, first, frames, whole), flush=True)
+    print(row("the same, ideal code lengths", ideal, first, frames, whole), flush=True)
     for name, points in references(features, test):
         order = np.argsort(points[:, 0])
         rate, db = points[order, 0], 10 * np.log10(points[order, 1] / whole)
         cells = [f"{each:.2f}" for each in at_rates(rate, db)]
         print(f"| {name} | " + " | ".join([*cells, "", "", ""]) + " |", flush=True)
-    ours = ((Path(each).stem, codec_points(load_bits(each, {}), test)) for each in others)
+    ours = ((Path(each).stem, codec_points(load_bits(each, {}), test)[0]) for each in others)
     steps, saved = np.geomspace(0.08, 60, 18) * np.sqrt(codec.variance), {"transform codec": first}
     for source in (ours, rival_points(features.train, test, steps, not arguments.transforms)):
         for name, points in source:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from emoquant.cli import run
 from emoquant.codecs import load_codec, save_codec
-from emoquant.storage.runs import SAVED
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "runs" / "shipped"
@@ -21,8 +20,8 @@ def main() -> None:
     run(["fit", "codec", "--data", "development", "--folder", str(FOLDER), "--ckpt_path", "last"])
     place = ROOT / "checkpoints" / "codec"
     place.mkdir(exist_ok=True)
-    save_codec(load_codec(FOLDER / "codec"), place / SAVED)
-    print(place / SAVED)
+    save_codec(load_codec(FOLDER / "codec"), place / "codec.ckpt")
+    print(place / "codec.ckpt")
 
 
 if __name__ == "__main__":
