@@ -29,7 +29,7 @@ class FailTogether(Callback):
     def __init__(self, seconds: float = 1.0, patience: float = 20.0) -> None:
         self.seconds, self.patience = seconds, patience
         self._store: Any | None = None
-        self._over = threading.Event()
+        self._over, self._watcher = threading.Event(), threading.Thread()
 
     def watch_ranks(self) -> None:
         """Start the thread that watches for errors of other processes; a second call does nothing."""
@@ -41,7 +41,8 @@ class FailTogether(Callback):
         store = stores.TCPStore(address, port, is_master=False, wait_for_workers=False, timeout=timedelta(seconds=10))
         self._store = stores.PrefixStore("emoquant failure", store)
         self._over.clear()
-        threading.Thread(target=self._watch, args=(self._store, own_rank()), daemon=True).start()
+        self._watcher = threading.Thread(target=self._watch, args=(self._store, own_rank()), daemon=True)
+        self._watcher.start()
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Start to watch, unless the data module did so before the extraction."""
@@ -60,7 +61,7 @@ class FailTogether(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Publish the error to the other processes, and make sure that this process ends."""
-        self._over.set()
+        self._stop_watching()
         if self._store is None or isinstance(exception, KeyboardInterrupt):
             return
         lines = "".join(traceback.format_exception(exception))
@@ -84,5 +85,11 @@ class FailTogether(Callback):
 
     def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Stop watching."""
-        self._over.set()
+        self._stop_watching()
         self._store = None
+
+    def _stop_watching(self) -> None:
+        """Wait for the thread: a process that ends while one is inside of the store is aborted."""
+        self._over.set()
+        if self._watcher.is_alive():
+            self._watcher.join()
